@@ -1,0 +1,31 @@
+# Each target sets up .venv by itself; nothing but Python 3.11, make and git is needed.
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
+
+.PHONY: figures test report check clean-venv
+figures: .venv/ready
+	$(SNAKEMAKE) all_figures
+
+test: .venv/ready-dev
+	$(BIN)/pytest -n 2
+
+report: figures
+	$(SNAKEMAKE) all_figures --report results/$(STUDY)/report.html
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+.venv/ready: envs/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+.venv/ready-dev: envs/requirements-dev.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	touch $@

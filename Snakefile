@@ -1,0 +1,47 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# One study is one config file: a --configfile replaces the default study, --config overrides keys of whichever is loaded.
+if "study" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/figures.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+onstart:
+    if workflow.local_exec:
+        warm.start()
+
+
+rule all_figures:
+    default_target: True
+    input:
+        [figure_target(figure) for figure in STUDY.config["figures"]],
+    localrule: True
+
+
+rule all:
+    input:
+        rules.all_figures.input,
+    localrule: True
+
+
+for figure in STUDY.config["figures"]:
+
+    rule:
+        name:
+            figure
+        input:
+            figure_target(figure),
+        localrule: True

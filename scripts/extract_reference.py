@@ -1,0 +1,21 @@
+"""Features of a dataset's real images, which samples are compared with. Rule: extract_reference."""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import extractors, features, hardware, scoring
+    from uncanny.datasets import Dataset
+
+    extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
+    split = Dataset.open(Path(snakemake.input.dataset).parent).splits[snakemake.wildcards.split]
+    found = features.extract(extractor, split.images, scoring.BATCH, split.labels)
+    features.save(
+        snakemake.output[0], found, features.identity(extractor, split.images, split.labels)
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

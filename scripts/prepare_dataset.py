@@ -1,0 +1,17 @@
+"""Prepare a dataset: arrays of training and test data, and dataset.json, which says what they are.
+Rule: prepare_dataset.
+"""
+
+from pathlib import Path
+
+from uncanny import components, jobs
+
+
+def main(snakemake):
+    options = dict(snakemake.params.dataset)
+    prepare = components.load("datasets", options.pop("kind"))
+    prepare(Path(snakemake.output.description).parent, **options)
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

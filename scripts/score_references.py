@@ -1,0 +1,25 @@
+"""Score real images and noise as samples are scored: the scale on which figures are read. Rule:
+score_references.
+"""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import hardware, scoring
+
+    scoring.score_references(
+        dataset=Path(snakemake.input.dataset).parent,
+        extractor=snakemake.input.extractor,
+        reference=snakemake.input.reference,
+        evaluation=snakemake.params.evaluation,
+        num_images=snakemake.params.num_images,
+        output=snakemake.output[0],
+        device=hardware.device(snakemake.threads),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

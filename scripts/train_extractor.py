@@ -1,0 +1,27 @@
+"""Make a feature extractor, by training or from a file of weights, and report what it makes of
+known images. Rule: train_extractor.
+"""
+
+from pathlib import Path
+
+from uncanny import components, files, jobs
+
+
+def main(snakemake):
+    from uncanny import extractors, hardware
+    from uncanny.datasets import Dataset
+
+    device = hardware.device(snakemake.threads)
+    dataset = Dataset.open(Path(snakemake.input.dataset).parent)
+    options = {k: v for k, v in snakemake.params.extractor.items() if k not in ("kind", "dataset")}
+    make = components.load("extractors", snakemake.params.extractor["kind"])
+    state = make(dataset, str(device), **options)
+    extractors.save(snakemake.output.extractor, state)
+    files.write_json(
+        snakemake.output.report,
+        extractors.report(extractors.Extractor(state, str(device)), dataset),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

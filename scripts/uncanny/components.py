@@ -1,0 +1,211 @@
+"""Components are found by name: a family and a kind lead to one function, with no list to maintain.
+
+`samplers/heun.py` with a function `heun` is the sampler `heun`; the function `cosine` of
+`schedules.py` is the schedule `cosine`. What a component may be given in the config is read from
+its signature in the syntax tree, so that a study can be checked without importing torch.
+"""
+
+import ast
+import difflib
+import importlib
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+
+REQUIRED = object()  # the default of an option that has none
+
+# A public function is a component of its family when its first argument has one of these names.
+FIRST_ARGUMENTS = {
+    "datasets": {"folder"},
+    "schedules": {"num_levels"},
+    "sigma_grids": {"num_steps"},
+    "preconditioning": {""},
+    "networks": {"shape"},
+    "families": {"schedule"},
+    "samplers": {"denoiser", "eps_model", "score_model"},
+    "extractors": {"dataset"},
+    "metrics": {"sample"},
+    "plotting": {"data"},
+}
+
+# Keyword arguments that the library passes itself, so that no config may set them.
+RESERVED = {"noise", "gradient", "path", "shape", "num_classes", "reference"}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """First argument of a component and its options: name -> (type, default or REQUIRED)."""
+
+    first: str
+    options: dict
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    """Syntax tree of a source file."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def source(family: str, kind: str) -> Path:
+    """File in which the component is defined."""
+    package = LIBRARY / family
+    return package / f"{kind}.py" if package.is_dir() else LIBRARY / f"{family}.py"
+
+
+def _function(family: str, kind: str) -> ast.FunctionDef | None:
+    path = source(family, kind)
+    if not path.exists():
+        return None
+    for node in parse(path).body:
+        if isinstance(node, ast.FunctionDef) and node.name == kind:
+            return node if _first_argument(node) in FIRST_ARGUMENTS[family] else None
+    return None
+
+
+def _first_argument(node: ast.FunctionDef) -> str:
+    arguments = node.args.posonlyargs + node.args.args
+    return arguments[0].arg if arguments else ""
+
+
+@cache
+def kinds(family: str) -> list[str]:
+    """Names of all components of a family, sorted."""
+    package = LIBRARY / family
+    if package.is_dir():
+        names = [path.stem for path in package.glob("*.py")]
+    else:
+        names = [
+            n.name for n in parse(LIBRARY / f"{family}.py").body if isinstance(n, ast.FunctionDef)
+        ]
+    return sorted(n for n in names if not n.startswith("_") and _function(family, n) is not None)
+
+
+def options_of(path: Path, function: str) -> dict:
+    """Keyword-only arguments of a function in a file, reserved ones left out: name -> (type,
+    default or REQUIRED).
+    """
+    node = next(
+        n for n in parse(path).body if isinstance(n, ast.FunctionDef) and n.name == function
+    )
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return {
+        argument.arg: (
+            _annotation(argument),
+            REQUIRED if default is None else ast.literal_eval(default),
+        )
+        for argument, default in pairs
+        if argument.arg not in RESERVED
+    }
+
+
+@cache
+def signature(family: str, kind: str) -> Signature:
+    """Options of a component, read from its keyword-only arguments without importing it."""
+    node = _function(family, kind)
+    if node is None:
+        raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
+    return Signature(_first_argument(node), options_of(source(family, kind), kind))
+
+
+def _annotation(argument: ast.arg) -> object:
+    if argument.annotation is None:
+        return object
+    names = {"Literal": typing.Literal, "object": object}
+    code = compile(ast.Expression(argument.annotation), "<annotation>", "eval")
+    return eval(
+        code,
+        {"__builtins__": {}},
+        names | {t.__name__: t for t in (int, float, bool, str, list, dict)},
+    )
+
+
+def load(family: str, kind: str):
+    """The component itself; imports its module, and no other component's."""
+    if _function(family, kind) is None:
+        raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
+    package = (LIBRARY / family).is_dir()
+    module = importlib.import_module(f"uncanny.{family}.{kind}" if package else f"uncanny.{family}")
+    return getattr(module, kind)
+
+
+def fits(value: object, annotation: object) -> bool:
+    """Whether a config value has the annotated type; an integer may stand for a float, a bool for
+    neither.
+    """
+    if annotation is object:
+        return True
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return any(value == a and type(value) is type(a) for a in arguments)
+    if isinstance(annotation, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation in (None, types.NoneType):
+        return value is None
+    return isinstance(value, annotation)
+
+
+def check(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
+    """The options that a component knows, after what the config gives has been checked: known
+    names, right types.
+
+    `where` is the config path used in messages; `more` are options that somebody else takes (name
+    -> (type, default)). Raises ValueError that names the key, the value and what was expected.
+    """
+    if kind not in kinds(family):
+        raise ValueError(
+            f"{where}.kind: {kind!r} is not one of the {family}{near(kind, kinds(family))}"
+        )
+    options = signature(family, kind).options | (more or {})
+    for key, value in given.items():
+        if key not in options:
+            raise ValueError(f"{where}.{key}: unknown option of {kind!r}{near(key, options)}")
+        if not fits(value, options[key][0]):
+            hint = (
+                " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
+            )
+            raise ValueError(f"{where}.{key}: {value!r} is not {_name(options[key][0])}{hint}")
+    return options
+
+
+def resolve(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
+    """Complete options of a component: what the config gives, defaults for the rest, sorted by
+    name. See `check`.
+    """
+    options = check(family, kind, given, where, more=more)
+    for name, (annotation, default) in options.items():
+        if name not in given and default is REQUIRED:
+            raise ValueError(f"{where}.{name}: missing; expected {_name(annotation)}")
+    return {name: given.get(name, options[name][1]) for name in sorted(options)}
+
+
+def _numeric_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and float(value) is not None
+    except ValueError:
+        return False
+
+
+def _name(annotation: object) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(annotation)))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def near(word: str, words) -> str:
+    """The end of a message about an unknown word: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(str(word), list(words), n=1)
+    return (
+        f"; did you mean {close[0]!r}?"
+        if close
+        else f"; known: {', '.join(sorted(words)) or 'none'}"
+    )

@@ -1,0 +1,402 @@
+"""Where a curve settles: plateau over training epochs, limit over the number of images.
+
+A plateau is read off the curve by thresholds (no model of its shape); its uncertainty comes from
+seeded draws of the curve. Metrics that fall during training (FID, KID) are analysed as -value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+FEWEST_POINTS = 6
+FOLLOWING = 2  # points after the start of a plateau, or it is not known to be one
+CHANCE = 0.2  # share of the way from noise to real images that a trained model must exceed
+DRAWS = 2000
+RISING, FALLING = 0.01, 0.02  # default thresholds: of the maximum, of the descent
+CODES = ("converged", "peaked", "not_converged", "failed")
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Reading of one curve.
+
+    status: one of CODES; not_converged is right-censored at the last epoch. epoch: start of the
+    plateau E*, None unless converged or peaked. level: mean value from E* on; for a peaked curve
+    the best value, as its end is no plateau; else None. threshold: largest gain or loss that counts
+    as none, in the metric's unit. reached: first epoch with no gain left, whatever the status.
+    peaked: the curve ends worse than its best by more than the threshold. best, best_epoch: its
+    best value and where. points: number of points that were used.
+    """
+
+    status: str
+    epoch: float | None
+    level: float | None
+    threshold: float
+    reached: float
+    peaked: bool
+    best: float
+    best_epoch: float
+    points: int
+
+
+def plateau(
+    epochs: Sequence[float],
+    values: Sequence[float],
+    se: Sequence[float] | None = None,
+    *,
+    floor: float | None,
+    ceiling: float | None,
+    rel: float | None = None,
+    increasing: bool = True,
+) -> Plateau:
+    """Find the plateau of values [m] at epochs [m], in any order.
+
+    With y the values (their negatives for a falling metric) and best = max y, gains up to
+    tau = max(rel best, 2 median se) count as none; for a falling metric rel is a share of the
+    descent from the first value to the best. E* is the first epoch i with max_{j>=i} y_j - y_i <=
+    tau. The curve is failed if its best lies within the first fifth of the way from floor (metric
+    of noise images) to ceiling (of real images); not_converged if fewer than two points follow E*;
+    peaked if the best from E* on exceeds the last value by more than tau; else converged.
+
+    se: standard errors [m] of the evaluation, None or NaN where unknown; a difference between
+    training seeds that all epochs share does not belong to it (shape_error). rel: None means 0.01, or 0.02 for a falling
+    metric. floor, ceiling: None for no failure test. Points without a finite value are left out.
+    Raises ValueError when fewer than six are left, when an epoch is repeated, for a negative se or
+    rel, and when floor and ceiling are the wrong way round.
+    """
+    epochs, values, se = _checked(epochs, values, se)
+    if len(values) > 1:
+        raise ValueError(f"values have the shape {values.shape}, expected one curve")
+    curve, sign = values[0], 1 if increasing else -1
+    bar = _failure_bar(floor, ceiling, sign)
+    code, first, tau = _read(sign * values, se[0], bar, rel, increasing)
+    status, start, best = CODES[code[0]], int(first[0]), int(np.argmax(sign * curve))
+    levels = {"converged": float(curve[start:].mean()), "peaked": float(curve[best])}
+    return Plateau(
+        status=status,
+        epoch=float(epochs[start]) if status in levels else None,
+        level=levels.get(status),
+        threshold=float(tau[0]),
+        reached=float(epochs[start]),
+        peaked=bool(sign * (curve[best] - curve[-1]) > tau[0]),
+        best=float(curve[best]),
+        best_epoch=float(epochs[best]),
+        points=len(curve),
+    )
+
+
+def _checked(epochs, values, se) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Epochs [m], values and standard errors [R, m] of the complete points, in order of epochs."""
+    epochs, values = np.asarray(epochs, float), np.atleast_2d(np.asarray(values, float))
+    se = np.full(values.shape, np.nan) if se is None else np.atleast_2d(np.asarray(se, float))
+    if values.ndim > 2 or values.shape != se.shape or epochs.shape != values.shape[1:]:
+        shapes = f"{epochs.shape}, {values.shape}, {se.shape}"
+        raise ValueError(f"epochs, values and se have the shapes {shapes}, expected one length")
+    if len(np.unique(epochs)) < len(epochs):
+        raise ValueError(f"an epoch is repeated in {epochs.tolist()}")
+    if np.any(se < 0):
+        raise ValueError(f"se has the negative value {np.nanmin(se)}")
+    order = np.argsort(epochs)
+    used = order[np.isfinite(values[:, order]).all(axis=0)]
+    if len(used) < FEWEST_POINTS:
+        raise ValueError(f"{len(used)} points: a plateau needs at least {FEWEST_POINTS}")
+    return epochs[used], values[:, used], se[:, used]
+
+
+def _failure_bar(floor: float | None, ceiling: float | None, sign: int) -> float:
+    """The best of a failed curve does not exceed this, as sign * value."""
+    if floor is None or ceiling is None:
+        return -np.inf
+    if sign * ceiling <= sign * floor:
+        raise ValueError(f"floor {floor} (noise) is no worse than ceiling {ceiling} (real images)")
+    return sign * (floor + CHANCE * (ceiling - floor))
+
+
+def _read(y, se, bar, rel, increasing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Code of the status, index of E* and threshold of each upward curve of y [B, m]."""
+    rel = (RISING if increasing else FALLING) if rel is None else rel
+    if rel < 0:
+        raise ValueError(f"rel is {rel}, expected at least 0")
+    best = y.max(axis=1)
+    noise = 2 * np.median(se[np.isfinite(se)]) if np.isfinite(se).any() else 0.0
+    tau = np.maximum(rel * (best if increasing else best - y[:, 0]), noise)
+    to_come = np.maximum.accumulate(y[:, ::-1], axis=1)[:, ::-1]  # max over j >= i
+    first = np.argmax(to_come - y <= tau[:, None], axis=1)
+    # The best lies at or after E*: there the remaining gain is zero.
+    conditions = [best <= bar, y.shape[1] - 1 - first < FOLLOWING, best - y[:, -1] > tau]
+    return np.select(conditions, [3, 2, 1], 0), first, tau
+
+
+def sensitivity(epochs, values, se=None, *, increasing: bool = True, **options) -> dict:
+    """The plateau at half, once and twice the default rel: {rel: Plateau}. Arguments: plateau."""
+    rels = [factor * (RISING if increasing else FALLING) for factor in (0.5, 1, 2)]
+    return {r: plateau(epochs, values, se, rel=r, increasing=increasing, **options) for r in rels}
+
+
+# --- Uncertainty ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlateauDistribution:
+    """Readings of B draws of a curve: start [B] is E*, infinite where there is none; code [B]."""
+
+    epochs: np.ndarray
+    start: np.ndarray
+    code: np.ndarray
+
+    @property
+    def censored(self) -> float:
+        """Probability that the plateau is not reached within the epochs."""
+        return self.frequencies["not_converged"]
+
+    @property
+    def frequencies(self) -> dict[str, float]:
+        """Probability of each status."""
+        return {name: float(np.mean(self.code == code)) for code, name in enumerate(CODES)}
+
+    @property
+    def probabilities(self) -> dict[float, float]:
+        """Probability of each epoch of being E*; the rest of 1 has no plateau."""
+        return {float(epoch): float(np.mean(self.start == epoch)) for epoch in self.epochs}
+
+    def mass(self, low: float, high: float) -> float:
+        """Probability of low <= E* <= high."""
+        return float(np.mean((self.start >= low) & (self.start <= high)))
+
+    def quantiles(self, *levels: float) -> list[float]:
+        """Quantiles of E*, on the grid of the epochs; infinite where there is no plateau."""
+        return [float(q) for q in np.quantile(self.start, levels, method="inverted_cdf")]
+
+
+def plateau_distribution(
+    epochs: Sequence[float],
+    values: np.ndarray,
+    se: np.ndarray | None,
+    *,
+    floor: float | None,
+    ceiling: float | None,
+    rel: float | None = None,
+    increasing: bool = True,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> PlateauDistribution:
+    """Distribution of the plateau under the errors of values [m], or [R, m] for R training seeds.
+
+    Draws are curve_draws, read as in plateau. The observed curve already holds noise and a draw
+    adds as much again, which makes E* of the draws come somewhat late. An epoch that one seed
+    lacks is left out. Raises ValueError as plateau does, and where nothing tells the error.
+    """
+    rng = np.random.default_rng(seed)
+    weights = replicate_weights(len(np.atleast_2d(values)), draws, rng)
+    return read_draws(
+        *(epochs, values, se, weights, rng),
+        **{"floor": floor, "ceiling": ceiling, "rel": rel, "increasing": increasing},
+    )
+
+
+def read_draws(epochs, values, se, weights, rng, *, floor, ceiling, rel=None, increasing=True):
+    """plateau_distribution with given weights [B, R]: two curves of the same runs share them."""
+    epochs, values, se = _checked(epochs, values, se)
+    sign = 1 if increasing else -1
+    bar = _failure_bar(floor, ceiling, sign)
+    curves = curve_draws(values, se, weights, rng)
+    code, first, _ = _read(sign * curves, shape_error(values, se), bar, rel, increasing)
+    return PlateauDistribution(epochs, np.where(code <= 1, epochs[first], np.inf), code)
+
+
+def shape_error(values: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Standard error [m] of the mean over R training seeds of values [R, m], apart from its level.
+
+    A seed that is better at all epochs moves no plateau, and must not widen the threshold. The
+    larger of the spread between curves less their own means and the evaluation error
+    sqrt(sum se²)/R: curves that agree by chance promise no more than their evaluation can.
+    """
+    evaluation = np.sqrt(np.sum(se**2, axis=0)) / len(se)
+    if len(values) < 2:
+        return evaluation
+    shapes = values - values.mean(axis=1, keepdims=True)
+    return np.fmax(shapes.std(axis=0, ddof=1) / np.sqrt(len(values)), evaluation)
+
+
+def replicate_weights(replicates: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Weights [B, R]: mean + weights @ (values - mean) are draws of the mean of R replicates.
+
+    Resampling R = 3 replicates would understate their spread by sqrt(2/3) and know only ten
+    samples. With normal weights over sqrt(R (R - 1)), times sqrt((R - 1)/chi²_{R-1}) for the
+    uncertain spread, every single value has exactly its t distribution with R - 1 degrees of
+    freedom, and values of one replicate keep their correlation. R = 1: zeros.
+    """
+    if replicates < 2:
+        return np.zeros((draws, replicates))
+    freedom = replicates - 1
+    scale = np.sqrt(freedom / rng.chisquare(freedom, (draws, 1)))
+    return scale * rng.standard_normal((draws, replicates)) / np.sqrt(replicates * freedom)
+
+
+def curve_draws(values: np.ndarray, se: np.ndarray, weights: np.ndarray, rng) -> np.ndarray:
+    """Draws [B, m] of the mean over the R training seeds of values [R, m].
+
+    Evaluation errors are drawn independently per epoch; differences between seeds are drawn as
+    whole curves (replicate_weights), shrunk by the share of their variance that is evaluation
+    error, so that no error counts twice. Raises ValueError where R = 1 and a se is unknown.
+    """
+    deviations = values - values.mean(axis=0)
+    known = np.isfinite(se).all(axis=0)
+    if len(values) < 2 and not known.all():
+        raise ValueError("one training seed and no standard error: the curve's error is unknown")
+    evaluation = np.where(known, np.sqrt(np.sum(se**2, axis=0)), 0.0) / len(values)
+    spread = np.mean(deviations**2) * len(values) / max(len(values) - 1, 1)
+    noise = np.mean(np.where(known, se, 0.0) ** 2)
+    share = np.sqrt(max(0.0, 1 - noise / spread)) if spread > 0 else 0.0
+    drawn = evaluation * rng.standard_normal((len(weights), values.shape[1]))
+    return values.mean(axis=0) + share * weights @ deviations + drawn
+
+
+# --- Fits ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Fit y = a - b exp(-e/c), its E95 and how it compares with a straight line.
+
+    e95: epoch c ln(20 |b| / a) at which y is within 5 % of a; None where the fit does not approach
+    its limit from the expected side, a <= 0, or c lies at an edge of its search (a curve without a
+    bend tells no limit). aic, aic_linear: smaller is better.
+    """
+
+    a: float
+    b: float
+    c: float
+    e95: float | None
+    aic: float
+    aic_linear: float
+
+    @property
+    def saturates(self) -> bool:
+        """Whether the exponential describes the curve better than a straight line."""
+        return self.e95 is not None and self.aic < self.aic_linear
+
+
+def saturation(
+    epochs: Sequence[float],
+    values: Sequence[float],
+    se: Sequence[float] | None = None,
+    *,
+    increasing: bool = True,
+) -> Saturation:
+    """Fit a saturating exponential to values [m] at epochs [m] by least squares.
+
+    For given c the fit is linear in a and b; c is searched from a fifth of the smallest spacing
+    to ten times the span. Weighted by 1/se² and AIC = chi² + 2k where all se are known and
+    positive, else AIC = m ln(RSS/m) + 2(k + 1). Raises ValueError as plateau does.
+    """
+    epochs, values, se = _checked(epochs, values, se)
+    y, known = values[0], bool(np.all(se > 0))
+    root_weights = 1 / se[0] if known else np.ones(len(y))
+
+    def fit(regressor):
+        design = np.stack([np.ones(len(y)), regressor], axis=1) * root_weights[:, None]
+        found = np.linalg.lstsq(design, y * root_weights, rcond=None)[0]
+        return found, np.sum((y * root_weights - design @ found) ** 2)
+
+    def loss(log_c):
+        return fit(-np.exp(-(epochs - epochs[0]) / np.exp(log_c)))[1]
+
+    low, high = np.log(np.diff(epochs).min() / 5), np.log(10 * np.ptp(epochs))
+    grid = np.linspace(low, high, 200)
+    best = int(np.argmin([loss(point) for point in grid]))
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    c = float(np.exp(minimize_scalar(loss, bounds=around, method="bounded").x))
+    (a, b), rss = fit(-np.exp(-(epochs - epochs[0]) / c))
+    aic, aic_linear = _aic(rss, len(y), 3, known), _aic(fit(epochs)[1], len(y), 2, known)
+    b = b * np.exp(epochs[0] / c)
+    is_bent = 0 < best < len(grid) - 1 and a > 0 and (b > 0) == increasing and b != 0
+    e95 = float(c * np.log(20 * abs(b) / a)) if is_bent else None
+    return Saturation(float(a), float(b), c, e95, aic, aic_linear)
+
+
+def _aic(rss: float, points: int, parameters: int, known: bool) -> float:
+    if known:
+        return float(rss + 2 * parameters)
+    return float(points * np.log(max(rss, 1e-300) / points) + 2 * (parameters + 1))
+
+
+@dataclass(frozen=True)
+class SizeLimit:
+    """Fit y(n) = limit + coefficient / n; covariance [2, 2] of both.
+
+    misfit: chi² per degree of freedom where the se are known, else NaN. freedom: of the
+    t distribution of the errors, infinite where the se are known.
+    """
+
+    limit: float
+    coefficient: float
+    covariance: np.ndarray
+    misfit: float
+    freedom: float
+
+    def at(self, n: float) -> float:
+        """The fit at n images."""
+        return self.limit + self.coefficient / n
+
+    def remaining(self, n: float) -> float:
+        """(y(n) - limit) / limit: what n images are off, as a share of the limit."""
+        return self.coefficient / n / self.limit
+
+    def draws(self, count: int = DRAWS, seed: int = 0) -> np.ndarray:
+        """Draws [count, 2] of limit and coefficient."""
+        rng = np.random.default_rng(seed)
+        errors = rng.multivariate_normal([0.0, 0.0], self.covariance, count)
+        if np.isfinite(self.freedom):
+            errors *= np.sqrt(self.freedom / rng.chisquare(self.freedom, (count, 1)))
+        return np.array([self.limit, self.coefficient]) + errors
+
+
+def size_limit(
+    n: Sequence[float],
+    values: Sequence[float],
+    se: Sequence[float] | None = None,
+    *,
+    nested: bool = True,
+) -> SizeLimit:
+    """Extrapolate a metric of n [m] images to infinitely many by least squares on 1/n.
+
+    FID is too high by about c/n, IS too low (coefficient < 0); the number of splits, the same for
+    all n, is part of the coefficient. nested: each sample contains the smaller ones, hence errors
+    are correlated as cov(i, j) = se² of the larger; else they are independent.
+    Weighted by 1/se²; errors grow by sqrt(misfit) where that exceeds 1. Without se, plain least
+    squares, errors from the residuals (too small for nested samples). Raises ValueError for fewer
+    than four sizes, values that are not finite, and se that are not positive.
+    """
+    n, values = np.asarray(n, float), np.asarray(values, float)
+    se = None if se is None else np.asarray(se, float)
+    if len(np.unique(n)) < 4 or len(np.unique(n)) < len(n) or np.any(n <= 0):
+        raise ValueError(f"sizes {n.tolist()}: expected at least four different positive numbers")
+    if values.shape != n.shape or not np.isfinite(values).all():
+        raise ValueError(f"values {values.tolist()}: expected {len(n)} finite numbers")
+    if se is not None and (se.shape != n.shape or not np.all(se > 0)):
+        raise ValueError(f"se {se.tolist()}: expected {len(n)} positive numbers")
+    order, freedom = np.argsort(n), len(n) - 2
+    n, values = n[order], values[order]
+    design = np.stack([np.ones(len(n)), 1 / n], axis=1)
+    weights = np.ones(len(n)) if se is None else 1 / se[order] ** 2
+    estimator = np.linalg.solve(design.T @ (weights[:, None] * design), design.T * weights)
+    found = estimator @ values
+    residual = float(weights @ (values - design @ found) ** 2) / freedom
+    if se is None:
+        covariance = residual * estimator @ estimator.T
+        return SizeLimit(*map(float, found), covariance, np.nan, freedom)
+    errors = _nested_covariance(se[order]) if nested else np.diag(se[order] ** 2)
+    covariance = max(1.0, residual) * estimator @ errors @ estimator.T
+    return SizeLimit(*map(float, found), covariance, residual, np.inf)
+
+
+def _nested_covariance(se: np.ndarray) -> np.ndarray:
+    """Means over nested samples: the covariance of two is the variance of the larger.
+
+    se [m] by increasing n; an error that grows with n is chance and counts for smaller n, too.
+    """
+    variances = np.maximum.accumulate(se[::-1] ** 2)[::-1]
+    return variances[np.maximum.outer(np.arange(len(se)), np.arange(len(se)))]

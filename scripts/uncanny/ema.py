@@ -1,0 +1,29 @@
+"""Exponential moving average of the weights; samples are always drawn from it."""
+
+import torch
+
+
+def decay(options: dict, step: int, batch_size: int) -> float:
+    """Weight of the past in the update number `step` (0 is the first).
+
+    constant: beta, or with warmup min(beta, (1+k)/(10+k)), so that a short run does not remember
+    its start. halflife: 0.5 ** (B / h) with h = halflife_images, at most `rampup` times the images
+    seen (EDM's rule, Karras et al. 2022, training loop).
+    """
+    if options["kind"] == "constant":
+        beta = options.get("beta", 0.999)
+        return min(beta, (1 + step) / (10 + step)) if options.get("warmup", False) else beta
+    halflife = options["halflife_images"]
+    if options.get("rampup") is not None:
+        halflife = min(halflife, (step + 1) * batch_size * options["rampup"])
+    return 0.5 ** (batch_size / max(halflife, 1e-8))
+
+
+@torch.no_grad()
+def update(average: torch.nn.Module, network: torch.nn.Module, beta: float) -> None:
+    """average ← beta · average + (1 − beta) · network for parameters; buffers are copied, never
+    averaged.
+    """
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - beta)
+    for target, source in zip(average.buffers(), network.buffers(), strict=True):
+        target.copy_(source)

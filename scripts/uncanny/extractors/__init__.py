@@ -1,0 +1,105 @@
+"""Feature extractors: networks that turn images into the features that the metrics compare.
+
+A kind is a module with two functions of one purpose each. `KIND(dataset, device, *, options)` makes
+a state, that is {"kind", "config", "weights"}: by training on the dataset or from a file of
+weights. `build(config, weights)` makes the network of a state: uint8 [N, C, H, W] -> (pool [N, d],
+logits [N, k]), float32.
+"""
+
+import hashlib
+import importlib
+import pickle
+from pathlib import Path
+
+import torch
+
+from uncanny import features, metrics
+from uncanny.files import replacing
+
+CONTROL_SEED = 0  # of the noise images in a report
+
+
+class Extractor:
+    """A network with fixed weights and its identity.
+
+    id: kind@first 12 hex digits of the SHA-256 of the weights, so that values of differently
+    trained extractors cannot be mixed up.
+    """
+
+    def __init__(self, state: dict, device: str = "cpu"):
+        module = importlib.import_module(f"uncanny.extractors.{state['kind']}")
+        network = module.build(state["config"], state["weights"])
+        self.network = network.to(device).eval().requires_grad_(False)
+        self.id = f"{state['kind']}@{weights_sha256(state['weights'])[:12]}"
+        self.device = device
+
+    @torch.inference_mode()
+    def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """images uint8 [N, C, H, W] -> pool float32 [N, d], logits float32 [N, k]."""
+        pool, logits = self.network(images.to(self.device))
+        return pool.float(), logits.float()
+
+
+def weights_sha256(weights: dict[str, torch.Tensor]) -> str:
+    """Hexadecimal SHA-256 of names, dtypes, shapes and values, whatever their order and file."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()
+
+
+def save(path: Path | str, state: dict) -> None:
+    """Store a state, whole or not at all."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("wb") as file,
+    ):  # the name of a path would enter the bytes
+        torch.save(state, file)
+
+
+def load(path: Path | str, device: str = "cpu") -> Extractor:
+    """The extractor of a stored state; ValueError that names a missing or damaged file."""
+    state = read(path, "a stored feature extractor")
+    if not isinstance(state, dict) or set(state) != {"kind", "config", "weights"}:
+        raise ValueError(f"{path}: not a stored feature extractor (expected kind, config, weights)")
+    return Extractor(state, device)
+
+
+def read(path: Path | str, expected: str) -> object:
+    """Tensors from a file of torch; ValueError that names the file and says what was expected."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; expected {expected}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: not readable as {expected} ({reason})") from None
+
+
+def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:
+    """What the extractor makes of known images, measured: the scale on which values are read.
+
+    accuracy: share of test images that are classified as labelled. floor: Inception Score (one
+    split) of Gaussian and of uniform noise images, as many as there are test images. ceiling: that
+    of the test and of the training images. Needs an extractor that has the classes of the dataset.
+    """
+    count = len(dataset.test)
+    images = {
+        "gaussian": features.gaussian_noise(count, dataset.shape, CONTROL_SEED),
+        "uniform": features.uniform_noise(count, dataset.shape, CONTROL_SEED),
+        "train": dataset.train.images,
+        "test": dataset.test.images,
+    }
+    found = {name: features.extract(extractor, x, batch_size) for name, x in images.items()}
+    scores = {name: metrics.inception_score(f, splits=1).value for name, f in found.items()}
+    labelled = features.Features(found["test"].pool, found["test"].logits, dataset.test.labels)
+    return {
+        "extractor": extractor.id,
+        "dataset": dataset.name,
+        "accuracy": metrics.class_accuracy(labelled).value,
+        "floor": {name: scores[name] for name in ("gaussian", "uniform")},
+        "ceiling": {name: scores[name] for name in ("test", "train")},
+        "n": {name: len(f) for name, f in found.items()},
+    }

@@ -1,0 +1,319 @@
+"""Image-quality metrics: pure functions of stored features, each with a standard error.
+
+Every metric is `name(sample, reference, *, options) -> Estimate`, where sample holds the features
+of generated images. Values are torch-fidelity's. The standard error is that of drawing the sample,
+given extractor and reference: it contains neither sampling seeds nor training seeds. ValueError
+names metric, n and requirement where features are not finite, too few or of different widths.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from uncanny.features import Features
+
+GROUPS = 10  # of a delete-group jackknife
+BLOCK = 1000  # images in a KID block
+ROWS = 1000  # of a distance matrix, held at a time
+HALVINGS = 10  # of the sample, for the error of recall
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Value, standard error in the same unit, number of generated images, and how it was got."""
+
+    value: float
+    se: float
+    n: int
+    details: dict
+
+
+def inception_score(
+    sample: Features, reference: Features | None = None, *, splits: int = 10, seed: int = 2020
+) -> Estimate:
+    """Inception Score exp(E KL(p(y|x) ‖ p(y))), from 1 to the number of classes.
+
+    Mean over `splits` parts of the shuffled sample. se: std/sqrt(splits - 1); for one split a
+    delete-group jackknife. details: std is the population standard deviation between the parts,
+    not a standard error; with one split, bias is the jackknife's estimate of the small-sample bias
+    in the value. Source: Salimans et al., NeurIPS 2016.
+    """
+    from torch_fidelity import metric_isc
+
+    def score(logits, splits):
+        result = metric_isc.isc_features_to_metric(_tensor(logits), splits, shuffle=False)
+        return result["inception_score_mean"], result["inception_score_std"]
+
+    n = len(sample)
+    if splits < 1:
+        raise ValueError(f"inception_score: splits is {splits}, expected at least 1")
+    logits = _logits("inception_score", sample, max(splits, 2), f"splits = {splits}")
+    logits = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
+    value, std = score(logits, splits)
+    details = {"splits": splits, "images_per_split": n // splits, "std": std, "seed": seed}
+    if splits > 1:
+        return Estimate(value, std / math.sqrt(splits - 1), n, details)
+    replicates = [score(logits[rest], 1)[0] for rest in _rests(_groups(n, seed))]
+    se, bias = _jackknife(replicates, value)
+    return Estimate(value, se, n, details | {"bias": bias})
+
+
+def fid(
+    sample: Features, reference: Features | None = None, *, groups: int = 10, seed: int = 2020
+) -> Estimate:
+    """Fréchet distance |mu1 - mu2|² + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of the pools, in float64.
+
+    Needs more images than features in both sets. se: delete-group jackknife over the sample.
+    details: bias is its estimate of the small-sample bias, about c/n upwards, in the value.
+    Source: Heusel et al., NeurIPS 2017.
+    """
+    from torch_fidelity import metric_fid
+
+    width = sample.pool.shape[1]
+    x, y = _pools("fid", sample, reference, width + 1, f"more than the {width} features")
+    if not 2 <= groups <= len(x):
+        raise ValueError(f"fid: groups is {groups}, expected 2 to n = {len(x)}")
+    statistics = [metric_fid.fid_features_to_statistics(_tensor(pool)) for pool in (x, y)]
+    value = metric_fid.fid_statistics_to_metric(*statistics, verbose=False)
+    value = value["frechet_inception_distance"]
+    replicates = _fid_without_groups(x, **statistics[1], parts=_groups(len(x), seed, groups))
+    se, bias = _jackknife(replicates, value)
+    details = {"n_reference": len(y), "features": width, "groups": groups, "seed": seed}
+    return Estimate(value, se, len(x), details | {"bias": bias})
+
+
+def _fid_without_groups(x, mu, sigma, parts) -> list[float]:
+    """FID against N(mu, sigma) with each group left out, from one pass over x.
+
+    With sigma = L Lᵀ the eigenvalues of S sigma are those of the symmetric Lᵀ S L.
+    """
+    eigenvalues, vectors = np.linalg.eigh(sigma)
+    root = vectors * np.sqrt(eigenvalues.clip(0))
+    centre = x.mean(axis=0)  # squares about it lose no digits
+    x = x - centre
+    total, squares = x.sum(axis=0), x.T @ x
+    values = []
+    for part in parts:
+        n = len(x) - len(part)
+        mean = (total - x[part].sum(axis=0)) / n
+        covariance = (squares - x[part].T @ x[part] - n * np.outer(mean, mean)) / (n - 1)
+        cross = np.sqrt(np.linalg.eigvalsh(root.T @ covariance @ root).clip(0)).sum()
+        distance = np.sum((centre + mean - mu) ** 2)
+        values.append(float(distance + np.trace(covariance) + np.trace(sigma) - 2 * cross))
+    return values
+
+
+def kid(
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    degree: int = 3,
+    seed: int = 2020,
+) -> Estimate:
+    """Unbiased squared MMD of the pools under the kernel (x·y/d + 1)^degree; may be negative.
+
+    Mean over random subsets of min(subset_size, n/2, n_reference/2) images. These overlap: their
+    spread is no standard error. se for n < 10,000: delete-group jackknife of the estimate from all
+    images; from there on std/sqrt(B) of B = n/1000 disjoint blocks, which includes the reference's
+    share. Blocks of a smaller sample overstate the error (fourfold at n = 500 and KID near 0).
+    Source: Bińkowski et al., ICLR 2018.
+    """
+    x, y = _pools("kid", sample, reference, 4, "two subsets of two images")
+    if subsets < 1 or subset_size < 2:
+        found = f"subsets {subsets}, subset_size {subset_size}"
+        raise ValueError(f"kid: {found}; expected at least 1 and 2")
+    size = min(subset_size, len(x) // 2, len(y) // 2)
+    value = _mmd(x, y, subsets, size, degree, seed)
+    if len(x) < GROUPS * BLOCK:
+        method = "jackknife"
+        se, _ = _jackknife(_mmd_without_groups(x, y, _groups(len(x), seed), degree), value)
+    else:
+        method = "blocks"
+        blocks = [_mmd(a, b, 1, min(len(a), len(b)), degree, seed) for a, b in _blocks(x, y, seed)]
+        se = float(np.std(blocks, ddof=1)) / math.sqrt(len(blocks))
+    details = {"n_reference": len(y), "subsets": subsets, "subset_size": size, "degree": degree}
+    return Estimate(value, se, len(x), details | {"seed": seed, "se_method": method})
+
+
+def _mmd(x, y, subsets: int, size: int, degree: int, seed: int) -> float:
+    from torch_fidelity import metric_kid
+
+    options = {"kid_subsets": subsets, "kid_subset_size": size, "kid_kernel_poly_degree": degree}
+    options |= {"rng_seed": seed, "verbose": False}
+    result = metric_kid.kid_features_to_metric(_tensor(x), _tensor(y), **options)
+    return result["kernel_inception_distance_mean"]
+
+
+def _mmd_without_groups(x, y, parts, degree: int) -> list[float]:
+    """KID with each group left out, up to the term of y alone, from kernel sums over groups."""
+    from torch_fidelity.metric_kid import kernel_poly
+
+    count, options = len(parts), {"kid_kernel_poly_degree": degree}
+    pairs, cross = np.zeros((count, count)), np.zeros(count)
+    for a, rows in enumerate(parts):
+        for b, columns in enumerate(parts[: a + 1]):
+            kernel = kernel_poly(x[rows], x[columns], **options)
+            pairs[a, b] = pairs[b, a] = kernel.sum() - (np.trace(kernel) if a == b else 0)
+        cross[a] = kernel_poly(x[rows], y, **options).sum()
+    values = []
+    for g, part in enumerate(parts):
+        n, kept = len(x) - len(part), np.arange(count) != g
+        within = pairs[np.ix_(kept, kept)].sum() / (n * (n - 1))
+        values.append(within - 2 * cross[kept].sum() / (n * len(y)))
+    return values
+
+
+def _blocks(x, y, seed: int):
+    """Disjoint blocks of x, each with a block of y, which starts again when it is used up."""
+    rng = np.random.RandomState(seed)
+    x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
+    size = min(BLOCK, len(y))
+    for b in range(len(x) // BLOCK):
+        rows = np.arange(b * size, (b + 1) * size) % len(y)
+        yield x[b * BLOCK : (b + 1) * BLOCK], y[rows]
+
+
+def precision(sample: Features, reference: Features | None = None, *, k: int = 3) -> Estimate:
+    """Share of generated images inside the k-nearest-neighbour manifold of the reference.
+
+    That manifold does not depend on the sample: hits are independent, se is binomial.
+    Source: Kynkäänniemi et al., NeurIPS 2019.
+    """
+    value, _, _, details = _precision_recall("precision", sample, reference, k, k + 1)
+    return Estimate(value, _binomial_se(value, len(sample)), len(sample), details)
+
+
+def recall(
+    sample: Features, reference: Features | None = None, *, k: int = 3, seed: int = 2020
+) -> Estimate:
+    """Share of reference images inside the k-nearest-neighbour manifold of the sample.
+
+    The manifold is made of the sample. se: two halves of it are independent samples, so that
+    se² = mean (r1 - r2)²/4 over random halvings. (A bootstrap repeats images, which are then each
+    other's neighbours and shrink the radii; a jackknife overstates the error up to twofold.)
+    Source: Kynkäänniemi et al., NeurIPS 2019.
+    """
+    value, x, y, details = _precision_recall("recall", sample, reference, k, 2 * k + 2)
+    x, y, squares = _tensor(x), _tensor(y), []
+    for order in _halvings(len(x), seed):
+        first, second = (_covered(x[half], y, k) for half in order)
+        squares.append((first - second) ** 2)
+    se = math.sqrt(np.mean(squares) / 4)
+    return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
+
+
+def _precision_recall(name: str, sample, reference, k: int, least: int) -> tuple:
+    from torch_fidelity import metric_prc
+
+    if k < 1:
+        raise ValueError(f"{name}: k is {k}, expected at least 1")
+    x, y = _pools(name, sample, reference, least, f"k = {k} neighbours")
+    options = {"prc_neighborhood": k, "prc_batch_size": ROWS, "save_cpu_ram": True}
+    result = metric_prc.prc_features_to_metric(_tensor(x), _tensor(y), verbose=False, **options)
+    return result[name], x, y, {"n_reference": len(y), "k": k}
+
+
+def _halvings(n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.RandomState(seed)
+    orders = [rng.permutation(n) for _ in range(HALVINGS)]
+    return [(order[: n // 2], order[n // 2 : n // 2 * 2]) for order in orders]
+
+
+def _covered(x, y, k: int) -> float:
+    """Share of y inside the k-nearest-neighbour manifold of x."""
+    import torch
+
+    # the nearest of all is the image itself
+    radii = torch.cat([torch.cdist(a, x).kthvalue(k + 1).values for a in x.split(ROWS)])
+    inside = torch.cat([(torch.cdist(b, x) <= radii).any(dim=1) for b in y.split(ROWS)])
+    return inside.double().mean().item()
+
+
+def class_accuracy(sample: Features, reference: Features | None = None) -> Estimate:
+    """Share of images classified as the class they were asked to show (labels); binomial se."""
+    logits, labels = _logits("class_accuracy", sample, 1), sample.labels
+    n, classes = logits.shape
+    if labels is None or labels.min() < 0 or labels.max() >= classes:
+        found = "no labels" if labels is None else f"labels {labels.min()} to {labels.max()}"
+        raise ValueError(f"class_accuracy: n = {n}, {found}; needs labels 0 to {classes - 1}")
+    value = float(np.mean(logits.argmax(axis=1) == labels))
+    return Estimate(value, _binomial_se(value, n), n, {"classes": classes})
+
+
+def class_entropy(
+    sample: Features, reference: Features | None = None, *, seed: int = 2020
+) -> Estimate:
+    """Entropy -Σ q ln q of the mean prediction q, in nats: 0 for one class, ln K for K even ones.
+
+    se: delete-group jackknife. details: conditional_entropy is the mean entropy of the single
+    predictions; the difference of the two is ln IS with one split.
+    """
+    p = np.exp(_logits("class_entropy", sample, 2))
+    p /= p.sum(axis=1, keepdims=True)
+    value, conditional = float(_entropy(p.mean(axis=0))), float(_entropy(p).mean())
+    replicates = [_entropy(p[rest].mean(axis=0)) for rest in _rests(_groups(len(p), seed))]
+    se, bias = _jackknife(replicates, value)
+    details = {"classes": p.shape[1], "conditional_entropy": conditional, "bias": bias}
+    return Estimate(value, se, len(p), details | {"seed": seed})
+
+
+def _logits(name: str, sample: Features, least: int, why: str = "") -> np.ndarray:
+    """Logits in float64, largest 0, cut at -700: exp(-700) vanishes in sums, 0 ln 0 is no NaN."""
+    logits = _checked(name, sample.logits, "n", least, why)
+    return np.maximum(logits - logits.max(axis=1, keepdims=True), -700)
+
+
+def _pools(name: str, sample: Features, reference: Features | None, least: int, why: str) -> tuple:
+    if reference is None:
+        raise ValueError(f"{name}: n = {len(sample)}, no reference; needs features of a reference")
+    widths = sample.pool.shape[1], reference.pool.shape[1]
+    if widths[0] != widths[1]:
+        found = f"{widths[0]} features, reference {widths[1]}"
+        raise ValueError(f"{name}: n = {len(sample)} of {found}; needs equal widths")
+    x = _checked(name, sample.pool, "n", least, why)
+    return x, _checked(name, reference.pool, "n_reference", least, why)
+
+
+def _checked(name: str, array: np.ndarray, n: str, least: int, why: str) -> np.ndarray:
+    if len(array) < least:
+        raise ValueError(f"{name}: {n} = {len(array)}; needs at least {least} images ({why})")
+    bad = int((~np.isfinite(array).all(axis=1)).sum())
+    if bad:
+        raise ValueError(f"{name}: {n} = {len(array)}, {bad} not finite; needs finite features")
+    return array.astype(np.float64)
+
+
+def _tensor(array: np.ndarray):
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def _groups(n: int, seed: int, groups: int = GROUPS) -> list[np.ndarray]:
+    """Random groups of nearly equal size: images may lie ordered by class."""
+    return np.array_split(np.random.RandomState(seed).permutation(n), min(groups, n))
+
+
+def _rests(parts: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate(parts[:g] + parts[g + 1 :]) for g in range(len(parts))]
+
+
+def _jackknife(replicates: list[float], value: float) -> tuple[float, float]:
+    """Delete-group jackknife: se² = (G-1)/G Σ(θ_g - θ̄)², bias = (G-1)(θ̄ - θ) (Efron, 1982)."""
+    count, mean = len(replicates), np.mean(replicates)
+    se = math.sqrt((count - 1) / count * np.sum((np.array(replicates) - mean) ** 2))
+    return se, float((count - 1) * (mean - value))
+
+
+def _binomial_se(share: float, n: int) -> float:
+    """sqrt(p (1-p)/n), p = (hits + 1)/(n + 2): a share of 0 or 1 in a sample is not certain."""
+    p = (share * n + 1) / (n + 2)
+    return math.sqrt(p * (1 - p) / n)
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    """-Σ p ln p over the last axis, with 0 ln 0 = 0."""
+    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1)

@@ -1,0 +1,184 @@
+"""Pieces shared by the networks: noise embeddings, normalisation, attention, resampling."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PositionalEmbedding(nn.Module):
+    """Sinusoidal features of the noise condition, [N] -> [N, channels] (Vaswani et al. 2017).
+
+    Frequencies 10000^(-k/(n-1)) with `endpoint` (DDPM++) or 10000^(-k/n) without (DDPM), k < n,
+    n = channels/2. They are computed in the precision of the condition.
+    """
+
+    def __init__(self, channels: int, *, endpoint: bool = False, sine_first: bool = False):
+        super().__init__()
+        self.half, self.endpoint, self.sine_first = _half(channels), endpoint, sine_first
+
+    def frequencies(self, like: Tensor) -> Tensor:
+        k = torch.arange(self.half, dtype=like.dtype, device=like.device)
+        return torch.exp(k * (-math.log(10000.0) / (self.half - self.endpoint)))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        phase = noise[:, None] * self.frequencies(noise)  # [N, n]
+        waves = (phase.sin(), phase.cos()) if self.sine_first else (phase.cos(), phase.sin())
+        return torch.cat(waves, dim=1)
+
+
+class FourierEmbedding(nn.Module):
+    """Random Fourier features sin, cos(2 pi f c), fixed f ~ N(0, scale^2), [N] -> [N, channels].
+
+    Song et al. 2021, "Score-based generative modeling through SDEs", appendix H.
+    """
+
+    def __init__(self, channels: int, scale: float = 16.0):
+        super().__init__()
+        self.register_buffer("frequencies", torch.randn(_half(channels)) * scale)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        phase = noise[:, None] * (2 * math.pi * self.frequencies)
+        return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+
+def _half(channels: int) -> int:
+    if channels < 4 or channels % 2:
+        raise ValueError(f"width {channels}: the noise embedding needs an even number >= 4")
+    return channels // 2
+
+
+class Assembled(nn.Module):
+    """A network put together from named parts; subclasses say how data flows through them."""
+
+    def __init__(self, **parts: nn.Module):
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+
+def zeroed(layer: nn.Module) -> nn.Module:
+    """The layer with weights and biases of zero, so that its branch starts silent."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def labels_or_zeros(labels: Tensor | None, num_classes: int, noise: Tensor) -> Tensor:
+    """One-hot labels [N, K] as given, or rows of zeros where there are none."""
+    if labels is None:
+        return noise.new_zeros(noise.shape[0], num_classes)
+    if num_classes == 0:
+        raise ValueError("labels were given to a network built with num_classes = 0")
+    return labels
+
+
+def group_norm(channels: int, eps: float, groups: int | None = None) -> nn.GroupNorm:
+    """Group normalisation with `groups` groups, by default min(32, channels / 4).
+
+    At least four channels share a group: with one channel per group the norm would cancel the
+    noise embedding that was added to that channel.
+    """
+    groups = groups or max(1, min(32, channels // 4))
+    if channels % groups:
+        raise ValueError(
+            f"{channels} channels (width x multiplier) cannot be split into {groups} norm groups"
+        )
+    return nn.GroupNorm(groups, channels, eps=eps)
+
+
+def attend(qkv: Tensor, heads: int) -> Tensor:
+    """Multi-head softmax attention over tokens: [N, T, 3C] -> [N, T, C].
+
+    The last axis of `qkv` is ordered query, key, value, then head, then channel of the head.
+    """
+    n, tokens, width = qkv.shape
+    q, k, v = qkv.reshape(n, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each [N, heads, T, d]
+    out = F.scaled_dot_product_attention(q, k, v)
+    return out.transpose(1, 2).reshape(n, tokens, width // 3)
+
+
+class SelfAttention(nn.Module):
+    """The update norm -> 1x1 qkv -> attention over pixels -> 1x1 projection, no residual."""
+
+    def __init__(self, norm: nn.GroupNorm, heads: int = 1):
+        super().__init__()
+        channels = norm.num_channels
+        self.norm, self.heads = norm, heads
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.proj = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(self.norm(x))  # [N, 3C, H, W]
+        # The fused kernels need the channels innermost; no copy where the image is channels-last.
+        tokens = attend(qkv.flatten(2).transpose(1, 2).contiguous(), self.heads)  # [N, HW, C]
+        return self.proj(tokens.transpose(1, 2).unflatten(2, x.shape[2:]))
+
+
+class FilterDown(nn.Module):
+    """Halve an image with a separable low-pass filter, zero outside: stride-2 depthwise filter."""
+
+    def __init__(self, taps: Sequence[float], padding: int | None = None):
+        super().__init__()
+        self.padding = (len(taps) - 1) // 2 if padding is None else padding
+        self.register_buffer("kernel", _kernel(taps), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.expand(x.shape[1], 1, -1, -1)
+        return F.conv2d(x, kernel, stride=2, padding=self.padding, groups=x.shape[1])
+
+
+class FilterUp(nn.Module):
+    """Double an image with a separable low-pass filter, zero outside; the transpose of halving."""
+
+    def __init__(self, taps: Sequence[float]):
+        super().__init__()
+        self.padding = (len(taps) - 1) // 2
+        self.register_buffer("kernel", 4 * _kernel(taps), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.expand(x.shape[1], 1, -1, -1)
+        return F.conv_transpose2d(x, kernel, stride=2, padding=self.padding, groups=x.shape[1])
+
+
+def downsampler(taps: Sequence[float], padding: int | None = None) -> nn.Module:
+    """Halving by a filter with an even number of taps; [1, 1] is the 2x2 mean."""
+    return nn.AvgPool2d(2) if list(taps) == [1, 1] else FilterDown(taps, padding)
+
+
+def upsampler(taps: Sequence[float]) -> nn.Module:
+    """Doubling by a filter with an even number of taps; [1, 1] repeats every pixel."""
+    return nn.UpsamplingNearest2d(scale_factor=2) if list(taps) == [1, 1] else FilterUp(taps)
+
+
+def _kernel(taps: Sequence[float]) -> Tensor:
+    if len(taps) % 2 or not taps or sum(taps) == 0:
+        raise ValueError(
+            f"resample_filter: {list(taps)} needs an even number of taps with a non-zero sum"
+        )
+    row = torch.tensor([float(tap) for tap in taps])
+    return torch.outer(row, row)[None, None] / row.sum() ** 2  # [1, 1, k, k]
+
+
+def fast_layout(x: Tensor) -> Tensor:
+    """Channels innermost on the CPU, where pooling, resampling and attention gain severalfold."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
+def level_plan(
+    width: int, multipliers: Sequence[int], resolution: int, attention: Sequence[int]
+) -> list[tuple[int, bool]]:
+    """(channels, whether there is attention) of each level, the highest resolution first."""
+    return [(width * m, resolution >> level in attention) for level, m in enumerate(multipliers)]
+
+
+def image_shape(shape: Sequence[int], levels: int) -> tuple[int, int]:
+    """(channels, resolution) of square images that can be halved often enough, or ValueError."""
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
+        raise ValueError(
+            f"shape {tuple(shape)}: a network with {levels} multipliers needs square images "
+            f"(C, H, H) with H divisible by {2 ** (levels - 1)}"
+        )
+    return shape[0], shape[1]

@@ -1,0 +1,82 @@
+"""A residual multi-layer perceptron for states that are vectors (toy data in a few dimensions)."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uncanny.networks import layers
+
+
+def mlp(
+    shape: Sequence[int],
+    num_classes: int,
+    out_channels: int | None = None,
+    *,
+    width: int = 128,
+    hidden: int = 3,
+    embedding: Literal["positional", "fourier"] = "positional",
+    fourier_scale: float = 16.0,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """Build the perceptron, [N, D] -> [N, out_channels].
+
+    shape: (D,), or the shape of an image, which is flattened; num_classes: 0 for unconditional;
+    out_channels: entries along the first axis of the output, by default those of the input.
+    width: units of each of the `hidden` layers. embedding: sinusoidal features of the noise
+    condition, or random Fourier features of standard deviation fourier_scale.
+    """
+    size = math.prod(shape[1:])
+    features = (
+        layers.FourierEmbedding(width, fourier_scale)
+        if embedding == "fourier"
+        else layers.PositionalEmbedding(width)
+    )
+    return MLP(
+        embedding=Embedding(features, num_classes, width),
+        stem=nn.Linear(shape[0] * size, width),
+        body=nn.ModuleList(Layer(width, dropout) for _ in range(hidden)),
+        head=layers.zeroed(nn.Linear(width, (out_channels or shape[0]) * size)),
+    )
+
+
+class MLP(layers.Assembled):
+    """Raw output F(x; noise); the last layer starts at zero. See `mlp`."""
+
+    def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        emb = self.embedding(noise, labels)
+        h = self.stem(x.flatten(1))
+        for layer in self.body:
+            h = layer(h, emb)
+        return self.head(F.silu(h)).unflatten(1, (-1, *x.shape[2:]))
+
+
+class Embedding(nn.Module):
+    """Noise condition [N] and labels [N, K] or None -> the vector [N, width] seen by all layers."""
+
+    def __init__(self, features: nn.Module, num_classes: int, width: int):
+        super().__init__()
+        self.features, self.num_classes = features, num_classes
+        self.map = nn.Linear(width, width)
+        self.label = nn.Linear(num_classes, width, bias=False) if num_classes else None
+
+    def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
+        emb = self.map(self.features(noise))
+        if labels is not None:
+            emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))
+        return F.silu(emb)
+
+
+class Layer(nn.Module):
+    """h + Linear(SiLU(h + affine(emb)))."""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.affine = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        return h + self.linear(self.dropout(F.silu(h + self.affine(emb))))

@@ -1,0 +1,245 @@
+"""DDPM++ and NCSN++ as one U-Net with two settings.
+
+Song et al. 2021, "Score-based generative modeling through SDEs", in the form of Karras et al. 2022,
+"Elucidating the design space", table 7: DDPM++ has a positional embedding, the standard encoder and
+the box filter [1, 1]; NCSN++ a Fourier embedding, the residual encoder and the filter [1, 3, 3, 1].
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uncanny.networks import layers
+
+SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two unit-variance terms at one
+EPS = 1e-6
+
+
+def song_unet(
+    shape: Sequence[int],
+    num_classes: int,
+    out_channels: int | None = None,
+    *,
+    width: int = 128,
+    multipliers: list[int] = [2, 2, 2],  # noqa: B006
+    blocks: int = 4,
+    attention: list[int] = [16],  # noqa: B006
+    dropout: float = 0.13,
+    embedding: Literal["positional", "fourier"] = "positional",
+    encoder: Literal["standard", "residual"] = "standard",
+    resample_filter: list[int] = [1, 1],  # noqa: B006
+    augment_dim: int = 0,
+) -> nn.Module:
+    """Build DDPM++ (the defaults) or NCSN++ (fourier, residual, [1, 3, 3, 1]).
+
+    shape: (C, H, H) of the input; num_classes: 0 for unconditional; out_channels: C by default.
+    width: channels of the first convolution; level l works at resolution H / 2^l with
+    width * multipliers[l] channels and `blocks` residual blocks (one more on the way up).
+    attention: the resolutions with self-attention. resample_filter: taps of the filter that halves
+    and doubles images. augment_dim: width of the augmentation labels, 0 for none.
+    Raises ValueError for shapes, widths or filters that do not fit together.
+    """
+    in_channels, resolution = layers.image_shape(shape, len(multipliers))
+    block = partial(Block, emb_channels=4 * width, dropout=dropout)
+    plan = layers.level_plan(width, multipliers, resolution, attention)
+    image_channels = in_channels if encoder == "residual" else None
+    levels, skips = _encoder(plan, blocks, block, resample_filter, width, image_channels)
+    return SongUNet(
+        embedding=Embedding(embedding, width, num_classes, augment_dim),
+        stem=conv(in_channels, width, 3),
+        encoder=levels,
+        decoder=_decoder(plan, blocks, block, resample_filter, skips),
+        norm=layers.group_norm(plan[0][0], EPS),
+        head=conv(plan[0][0], out_channels or in_channels, 3, gain=1e-5),
+    )
+
+
+class SongUNet(layers.Assembled):
+    """Raw output F(x; noise), [N, C, H, H] -> [N, out_channels, H, H]. See `song_unet`."""
+
+    def forward(
+        self,
+        x: Tensor,
+        noise: Tensor,
+        labels: Tensor | None = None,
+        augment_labels: Tensor | None = None,
+    ) -> Tensor:
+        emb = self.embedding(noise, labels, augment_labels)
+        image = x
+        x = layers.fast_layout(self.stem(x))
+        skips = [x]
+        for level in self.encoder:
+            x, image = level(x, image, emb, skips)
+        for level in self.decoder:
+            x = level(x, emb, skips)
+        return self.head(F.silu(self.norm(x))).contiguous()
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int, gain: float = 1.0, padding: int | None = None
+) -> nn.Conv2d:
+    """Convolution that keeps the image size unless `padding` says otherwise, Xavier-uniform."""
+    padding = kernel // 2 if padding is None else padding
+    return _xavier(nn.Conv2d(inputs, outputs, kernel, padding=padding), gain)
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    return _xavier(nn.Linear(inputs, outputs, bias=bias), 1.0)
+
+
+def _xavier(layer: nn.Module, gain: float) -> nn.Module:
+    nn.init.xavier_uniform_(layer.weight, gain=gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Embedding(nn.Module):
+    """Noise condition, class and augmentation labels -> the vector [N, 4 width] for all blocks."""
+
+    def __init__(self, kind: str, width: int, num_classes: int, augment_dim: int):
+        super().__init__()
+        channels = 2 * width if kind == "fourier" else width
+        self.features = (
+            layers.FourierEmbedding(channels)
+            if kind == "fourier"
+            else layers.PositionalEmbedding(channels, endpoint=True, sine_first=True)
+        )
+        self.num_classes = num_classes
+        self.label = linear(num_classes, channels) if num_classes else None
+        self.augment = linear(augment_dim, channels, bias=False) if augment_dim else None
+        self.map0 = linear(channels, 4 * width)
+        self.map1 = linear(4 * width, 4 * width)
+
+    def forward(
+        self, noise: Tensor, labels: Tensor | None, augment_labels: Tensor | None
+    ) -> Tensor:
+        emb = self.features(noise)
+        if self.label is not None or labels is not None:
+            labels = layers.labels_or_zeros(labels, self.num_classes, noise)
+            emb = emb + self.label(labels * math.sqrt(self.num_classes))
+        if self.augment is not None and augment_labels is not None:
+            emb = emb + self.augment(augment_labels)
+        return F.silu(self.map1(F.silu(self.map0(emb))))
+
+
+class Block(nn.Module):
+    """Residual block, optionally resampling before its first convolution or ending in attention."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        attention: bool = False,
+        resample: nn.Module | None = None,
+        *,
+        emb_channels: int,
+        dropout: float,
+    ):
+        super().__init__()
+        self.norm0 = layers.group_norm(inputs, EPS)
+        self.conv0 = conv(inputs, outputs, 3)
+        self.affine = linear(emb_channels, outputs)
+        self.norm1 = layers.group_norm(outputs, EPS)
+        self.dropout = nn.Dropout(dropout)
+        self.conv1 = conv(outputs, outputs, 3, gain=1e-5)
+        changed = inputs != outputs or resample is not None
+        self.skip = conv(inputs, outputs, 1) if changed else nn.Identity()
+        self.resample = nn.Identity() if resample is None else resample
+        self.attention = self._attention(outputs) if attention else None
+
+    @staticmethod
+    def _attention(channels: int) -> layers.SelfAttention:
+        attention = layers.SelfAttention(layers.group_norm(channels, EPS))
+        _xavier(attention.qkv, math.sqrt(0.2))
+        _xavier(attention.proj, 1e-5)
+        return attention
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv0(self.resample(F.silu(self.norm0(x))))
+        h = h + self.affine(emb)[:, :, None, None]
+        h = self.conv1(self.dropout(F.silu(self.norm1(h))))
+        x = (h + self.skip(self.resample(x))).mul_(SQRT_HALF)
+        return x if self.attention is None else (x + self.attention(x)).mul_(SQRT_HALF)
+
+
+class EncoderLevel(nn.Module):
+    """[down block [+ image pyramid]] and residual blocks; every output is kept as a skip."""
+
+    def __init__(self, down: Block | None, pyramid: nn.Module | None, blocks: list[Block]):
+        super().__init__()
+        self.down, self.pyramid, self.blocks = down, pyramid, nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, image: Tensor, emb: Tensor, skips: list) -> tuple[Tensor, Tensor]:
+        if self.down is not None:
+            x = self.down(x, emb)
+            if self.pyramid is not None:
+                x = image = (x + self.pyramid(image)).mul_(SQRT_HALF)
+            skips.append(x)
+        for block in self.blocks:
+            x = block(x, emb)
+            skips.append(x)
+        return x, image
+
+
+class DecoderLevel(nn.Module):
+    """Entry blocks (two at the bottom, one up block above), then blocks fed with the skips."""
+
+    def __init__(self, entry: list[Block], blocks: list[Block]):
+        super().__init__()
+        self.entry, self.blocks = nn.ModuleList(entry), nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, emb: Tensor, skips: list) -> Tensor:
+        for block in self.entry:
+            x = block(x, emb)
+        for block in self.blocks:
+            x = block(torch.cat([x, skips.pop()], dim=1), emb)
+        return x
+
+
+def _encoder(plan, count, block, taps, width, image_channels):
+    """Encoder levels and the channels of all skips; image_channels None: no image pyramid."""
+    levels, skips, channels = [], [width], width
+    for level, (outputs, attention) in enumerate(plan):
+        down = pyramid = None
+        if level:
+            down = block(channels, channels, resample=layers.downsampler(taps))
+            skips.append(channels)
+            if image_channels:
+                pyramid = _pyramid(image_channels, channels, taps)
+                image_channels = channels
+        widths = [channels] + [outputs] * count
+        body = [block(widths[i], outputs, attention) for i in range(count)]
+        levels.append(EncoderLevel(down, pyramid, body))
+        skips += [outputs] * count
+        channels = outputs
+    return nn.ModuleList(levels), skips
+
+
+def _pyramid(inputs: int, outputs: int, taps: Sequence[float]) -> nn.Module:
+    """Convolve with a margin of the filter's size, then filter without padding."""
+    margin = (len(taps) - 1) // 2
+    return nn.Sequential(
+        conv(inputs, outputs, 3, padding=1 + margin), layers.downsampler(taps, padding=0)
+    )
+
+
+def _decoder(plan, count, block, taps, skips):
+    """Decoder levels from the lowest resolution up; attention in the last block of a level only."""
+    levels, channels = [], plan[-1][0]
+    for level, (outputs, attention) in reversed(list(enumerate(plan))):
+        if level == len(plan) - 1:
+            entry = [block(channels, channels, attention=True), block(channels, channels)]
+        else:
+            entry = [block(channels, channels, resample=layers.upsampler(taps))]
+        body = []
+        for i in range(count + 1):
+            body.append(block(channels + skips.pop(), outputs, attention and i == count))
+            channels = outputs
+        levels.append(DecoderLevel(entry, body))
+    return nn.ModuleList(levels)

@@ -1,0 +1,167 @@
+"""Blocks and encoder shared by the DDPM U-Net and the noisy classifier."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uncanny.networks import layers
+
+EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class BlockOptions:
+    """What all residual blocks of a network have in common."""
+
+    emb_channels: int
+    dropout: float
+    scale_shift: bool
+    groups: int | None
+    heads: int
+    head_channels: int | None
+
+    def norm(self, channels: int) -> nn.GroupNorm:
+        return layers.group_norm(channels, EPS, self.groups)
+
+    def head_count(self, channels: int) -> int:
+        """Attention heads for this many channels."""
+        heads = channels // self.head_channels if self.head_channels else self.heads
+        if heads < 1 or channels % heads or channels % (self.head_channels or 1):
+            raise ValueError(
+                f"attention: {channels} channels cannot be split into heads "
+                f"(heads = {self.heads}, head_channels = {self.head_channels})"
+            )
+        return heads
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Channels and attention of every level, blocks per level, and how levels are joined."""
+
+    levels: list[tuple[int, bool]]
+    blocks: int
+    resampling: str
+
+
+class TimeEmbedding(nn.Module):
+    """Time [N], labels [N, K] or None -> SiLU of the vector [N, 4 width] for all blocks."""
+
+    def __init__(self, width: int, num_classes: int):
+        super().__init__()
+        self.num_classes = num_classes
+        self.features = layers.PositionalEmbedding(width)
+        self.map0 = nn.Linear(width, 4 * width)
+        self.map1 = nn.Linear(4 * width, 4 * width)
+        self.label = nn.Linear(num_classes, 4 * width, bias=False) if num_classes else None
+        if self.label is not None:
+            nn.init.normal_(self.label.weight)
+
+    def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
+        emb = self.map1(F.silu(self.map0(self.features(noise))))
+        if labels is not None:
+            emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))
+        return F.silu(emb)
+
+
+class Block(nn.Module):
+    """Residual block, with optional resampling of both branches and optional attention after it."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        attention: bool = False,
+        resample: nn.Module | None = None,
+        *,
+        options: BlockOptions,
+    ):
+        super().__init__()
+        self.norm0 = options.norm(inputs)
+        self.conv0 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.scale_shift = options.scale_shift
+        self.affine = nn.Linear(options.emb_channels, (1 + options.scale_shift) * outputs)
+        self.norm1 = options.norm(outputs)
+        self.dropout = nn.Dropout(options.dropout)
+        self.conv1 = layers.zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.resample = nn.Identity() if resample is None else resample
+        self.attention = self._attention(outputs, options) if attention else None
+
+    @staticmethod
+    def _attention(channels: int, options: BlockOptions) -> layers.SelfAttention:
+        attention = layers.SelfAttention(options.norm(channels), options.head_count(channels))
+        layers.zeroed(attention.proj)
+        return attention
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv0(self.resample(F.silu(self.norm0(x))))
+        h = self._modulate(h, self.affine(emb)[:, :, None, None])
+        h = self.conv1(self.dropout(F.silu(h)))
+        x = self.skip(self.resample(x)) + h
+        return x if self.attention is None else x + self.attention(x)
+
+    def _modulate(self, h: Tensor, emb: Tensor) -> Tensor:
+        if not self.scale_shift:
+            return self.norm1(h + emb)
+        scale, shift = emb.chunk(2, dim=1)
+        return torch.addcmul(shift, self.norm1(h), 1 + scale)
+
+
+class ConvDown(nn.Conv2d):
+    """Halve an image with a learned stride-2 convolution."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+class ConvUp(nn.Conv2d):
+    """Double an image: repeat every pixel, then a convolution."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Encoder(nn.Module):
+    """Stem, levels and middle blocks; every output before the middle is kept as a skip."""
+
+    def __init__(self, in_channels: int, width: int, plan: Plan, options: BlockOptions):
+        super().__init__()
+        block = partial(Block, options=options)
+        channels = plan.levels[0][0]
+        self.stem = nn.Conv2d(in_channels, channels, 3, padding=1)
+        self.skip_channels, body = [channels], []
+        for level, (outputs, attention) in enumerate(plan.levels):
+            if level:
+                body.append(_down(channels, plan.resampling, block))
+                self.skip_channels.append(channels)
+            for _ in range(plan.blocks):
+                body.append(block(channels, outputs, attention))
+                channels = outputs
+                self.skip_channels.append(channels)
+        self.body = nn.ModuleList(body)
+        self.middle = nn.ModuleList([block(channels, channels, True), block(channels, channels)])
+
+    def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = layers.fast_layout(self.stem(x))
+        skips = [x]
+        for layer in self.body:
+            x = layer(x, emb)
+            skips.append(x)
+        for layer in self.middle:
+            x = layer(x, emb)
+        return x, skips
+
+
+def _down(channels: int, resampling: str, block) -> nn.Module:
+    if resampling == "conv":
+        return ConvDown(channels)
+    return block(channels, channels, resample=nn.AvgPool2d(2))

@@ -1,0 +1,258 @@
+"""Diffusion processes: how a clean image x0 turns into noise.
+
+Continuous: x(t) = s(t) (x0 + sigma(t) n) with n standard normal (Karras et al. 2022, section 2 and
+table 1). A `Path` combines a clock, which fixes sigma(t), and a scaling, which fixes s(t).
+Discrete: x_t = sqrt(alpha_bar_t) x0 + sqrt(1 - alpha_bar_t) noise, with alpha_bar the cumulative
+product of 1 - beta (Ho et al. 2020, equation 4).
+
+All coefficients are float64. Times and noise levels may be floats or tensors of any shape.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# --- Clocks: the noise level sigma as a function of time -----------------------------------------
+
+
+@dataclass(frozen=True)
+class VPClock:
+    """VP-SDE with beta(t) = beta_min + beta_d t on [0, 1]: 1 + sigma^2 = exp(integral of beta)."""
+
+    beta_d: float = 19.9
+    beta_min: float = 0.1
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return torch.expm1(0.5 * self.beta_d * t**2 + self.beta_min * t).sqrt()
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        sigma = self.sigma(t)
+        return 0.5 * (self.beta_min + self.beta_d * t) * (sigma + 1 / sigma)
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        # Root of beta_d t^2 / 2 + beta_min t = integral, free of cancellation at small sigma.
+        integral = torch.log1p(sigma**2)
+        t = 2 * integral / (self.beta_min + (self.beta_min**2 + 2 * self.beta_d * integral).sqrt())
+        # With a slightly negative beta_min, sigma = 0 has a second root beside the end of time.
+        return torch.where(sigma == 0, torch.zeros_like(t), t)
+
+
+@dataclass(frozen=True)
+class VEClock:
+    """Time is the variance: sigma = sqrt(t)."""
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t.sqrt()
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        return 0.5 / t.sqrt()
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        return sigma**2
+
+
+@dataclass(frozen=True)
+class GeometricClock:
+    """VE-SDE of Song et al. (2021): sigma = sigma_min (sigma_max / sigma_min)^t on [0, 1].
+
+    sigma = 0 is never reached; its inverse is minus infinity.
+    """
+
+    sigma_min: float = 0.02
+    sigma_max: float = 100.0
+
+    @property
+    def log_ratio(self) -> float:
+        return math.log(self.sigma_max / self.sigma_min)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_min * torch.exp(t * self.log_ratio)
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        return self.log_ratio * self.sigma(t)
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        return torch.log(sigma / self.sigma_min) / self.log_ratio
+
+
+@dataclass(frozen=True)
+class LinearClock:
+    """Time is the noise level: sigma = t."""
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        return sigma
+
+
+Clock = VPClock | VEClock | GeometricClock | LinearClock
+
+
+# --- Paths: clock and scaling --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Path:
+    """x(t) = s(t) (x0 + sigma(t) n): noise level and signal scale as functions of time.
+
+    time: a clock. scaling: "vp" (s = 1 / sqrt(1 + sigma^2), variance preserving) or "none" (s = 1).
+    """
+
+    time: Clock = LinearClock()
+    scaling: str = "none"
+
+    def __post_init__(self):
+        if self.scaling not in ("vp", "none"):
+            raise ValueError(f"scaling {self.scaling!r} is unknown; expected 'vp' or 'none'")
+
+    @classmethod
+    def named(
+        cls,
+        time: str,
+        scaling: str,
+        sigma_min: float,
+        sigma_max: float,
+        epsilon_s: float = 0.001,
+    ) -> "Path":
+        """Path from names; the constants of its clock follow from the range of noise levels.
+
+        time: "vp", "ve", "geometric" or "linear". epsilon_s: where the VP clock has sigma_min.
+        """
+        if time == "vp":
+            return cls(VPClock(*vp_betas(sigma_min, sigma_max, epsilon_s)), scaling)
+        if time == "geometric":
+            check_range(sigma_min, sigma_max)
+            return cls(GeometricClock(float(sigma_min), float(sigma_max)), scaling)
+        clocks = {"ve": VEClock, "linear": LinearClock}
+        if time not in clocks:
+            raise ValueError(f"time {time!r} is unknown; expected vp, ve, geometric or linear")
+        return cls(clocks[time](), scaling)
+
+    def sigma(self, t: float | Tensor) -> Tensor:
+        """Noise level relative to the unscaled image, in units of pixel values."""
+        return self.time.sigma(_float64(t))
+
+    def sigma_deriv(self, t: float | Tensor) -> Tensor:
+        """d sigma / dt; infinite at t = 0 for the vp and ve clocks."""
+        return self.time.sigma_deriv(_float64(t))
+
+    def sigma_inv(self, sigma: float | Tensor) -> Tensor:
+        """Time at which the noise level is sigma."""
+        return self.time.sigma_inv(_float64(sigma))
+
+    def scale(self, t: float | Tensor) -> Tensor:
+        """Signal scale s(t), 0 < s <= 1."""
+        sigma = self.sigma(t)
+        return (1 + sigma**2).rsqrt() if self.scaling == "vp" else torch.ones_like(sigma)
+
+    def scale_deriv(self, t: float | Tensor) -> Tensor:
+        """ds / dt: -sigma sigma' s^3 for the vp scaling, 0 for none."""
+        if self.scaling == "none":
+            return torch.zeros_like(_float64(t))
+        return -self.sigma(t) * self.sigma_deriv(t) * self.scale(t) ** 3
+
+
+SIGMA_PATH = Path()  # t = sigma, s = 1: algorithms 1 and 2 of Karras et al. (2022)
+
+
+def vp_betas(sigma_min: float, sigma_max: float, epsilon_s: float = 0.001) -> tuple[float, float]:
+    """(beta_d, beta_min) of the VP clock with sigma(epsilon_s) = sigma_min, sigma(1) = sigma_max.
+
+    The range of the original VP-SDE gives (19.9, 0.1). beta_min can come out slightly negative.
+    """
+    check_range(sigma_min, sigma_max)
+    low, high = math.log1p(sigma_min**2), math.log1p(sigma_max**2)
+    beta_d = 2 * (low / epsilon_s - high) / (epsilon_s - 1)
+    beta_min = high - 0.5 * beta_d
+    if beta_min + beta_d <= 0:
+        raise ValueError(
+            f"sigma_min={sigma_min:g}: too large for a VP clock that has it at t={epsilon_s:g} "
+            f"and sigma_max={sigma_max:g} at t=1"
+        )
+    return beta_d, beta_min
+
+
+def check_range(sigma_min: float, sigma_max: float) -> None:
+    """ValueError unless 0 < sigma_min < sigma_max < infinity."""
+    if not 0 < sigma_min < sigma_max < math.inf:
+        raise ValueError(
+            f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
+        )
+
+
+# --- Discrete processes: everything follows from alpha_bar ---------------------------------------
+
+
+class Posterior(NamedTuple):
+    """q(x_next | x, x0): its mean is x0_coef x0 + x_coef x; beta is the noise added by the step."""
+
+    x0_coef: Tensor
+    x_coef: Tensor
+    variance: Tensor
+    beta: Tensor
+
+
+def alphas_cumprod(betas: Tensor) -> Tensor:
+    """alpha_bar_t, t = 0..T-1 (t = 0 is one step of noise). betas and result: float64 [T]."""
+    return torch.cumprod(1 - _float64(betas), dim=0)
+
+
+def alpha_bars(alphas_cumprod: Tensor, times: Tensor) -> Tensor:
+    """alpha_bar at each entry of a sub-sequence of times; 1 at t = -1, the clean image.
+
+    alphas_cumprod: [T]. times: integers [S+1], falling strictly from below T to -1.
+    Returns float64 [S+1].
+    """
+    T, times = len(alphas_cumprod), torch.as_tensor(times, device=alphas_cumprod.device)
+    if len(times) < 2 or (times.diff() >= 0).any() or times[0] >= T or times[-1] != -1:
+        raise ValueError(f"times must fall strictly from below {T} to -1, got {times.tolist()}")
+    return torch.cat([alphas_cumprod.double(), torch.ones(1, device=times.device)])[times]
+
+
+def posterior(alpha_bar: Tensor, alpha_bar_next: Tensor) -> Posterior:
+    """Posterior of a step from alpha_bar to alpha_bar_next > alpha_bar, adjacent levels or not.
+
+    Ho et al. (2020), equations 6 and 7, with beta = 1 - alpha_bar / alpha_bar_next (Nichol and
+    Dhariwal 2021, section 4).
+    """
+    alpha = alpha_bar / alpha_bar_next
+    beta = 1 - alpha
+    noise, noise_next = 1 - alpha_bar, 1 - alpha_bar_next
+    return Posterior(
+        x0_coef=beta * alpha_bar_next.sqrt() / noise,
+        x_coef=noise_next * alpha.sqrt() / noise,
+        variance=beta * noise_next / noise,
+        beta=beta,
+    )
+
+
+def diffuse(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x_t of the discrete process, in the dtype of x0. alpha_bar: [] or [N], one per image."""
+    return per_image(alpha_bar.sqrt(), x0) * x0 + per_image((1 - alpha_bar).sqrt(), x0) * noise
+
+
+def x0_from_eps(x: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """The clean image that x and its noise imply."""
+    return (x - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+
+
+def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
+    """The noise that x and its clean image imply."""
+    return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+
+
+def per_image(values: float | Tensor, x: Tensor) -> Tensor:
+    """Coefficients [] or [N] in dtype, device and number of dimensions of x [N, ...]."""
+    values = torch.as_tensor(values, dtype=x.dtype, device=x.device)
+    return values.reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
+
+
+def _float64(value: float | Tensor) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float64)

@@ -1,0 +1,56 @@
+"""Ancestral (Markovian) sampler of the discrete model, on the whole chain or a part of it."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor
+
+from uncanny.processes import Posterior, alpha_bars, posterior, x0_from_eps
+from uncanny.samplers.steps import Noise
+
+
+def ancestral(
+    eps_model: Callable[[Tensor, int], Tensor],
+    x: Tensor,
+    times: Tensor,
+    *,
+    noise: Noise,
+    gradient: Callable[[Tensor, int], Tensor | None] | None = None,
+    variance: Literal["small", "large"] = "small",
+    clip: bool = True,
+    guidance_at: Literal["x_t", "mean"] = "x_t",
+) -> Tensor:
+    """Draw x_next from q(x_next | x, x0) with x0 predicted (Ho et al. 2020, algorithm 2).
+
+    eps_model: predicts the noise; its `alphas_cumprod` is float64 [T].
+    x: standard normal [N, ...].
+    times: [num_steps + 1], falling, last -1; the betas of a part of the chain follow from it.
+    variance: lower (small) or upper (large) bound of a step's variance; the last adds no noise.
+    clip: keep the predicted x0 in [-1, 1].
+    gradient: gradient(x, t) = scale * grad log p(y | x, t), or None; shifts the mean by variance
+    times it (Dhariwal and Nichol 2021, algorithm 1).
+    guidance_at: the gradient's argument is the state (x_t) or the unshifted mean of the step.
+    Returns float64 [N, ...]. NFE = num_steps.
+    """
+    levels = alpha_bars(eps_model.alphas_cumprod, times)
+    step = posterior(levels[:-1], levels[1:])
+    variances = _variances(step, variance)
+    x = x.double()
+    for i, t in enumerate(times[:-1].tolist()):
+        x0 = x0_from_eps(x, eps_model(x, t), levels[i])
+        mean = step.x0_coef[i] * (x0.clamp(-1, 1) if clip else x0) + step.x_coef[i] * x
+        shift = gradient(x if guidance_at == "x_t" else mean, t) if gradient else None
+        x = mean if shift is None else mean + variances[i] * shift
+        x = x + variances[i].sqrt() * noise(i, x) if times[i + 1] >= 0 else x
+    return x
+
+
+def _variances(step: Posterior, variance: str) -> Tensor:
+    """Variance of each step, [S]."""
+    if variance == "small":
+        return step.variance
+    # The last step draws nothing, but its guidance is weighted: by the lower bound of the step
+    # before, as in the code of Dhariwal and Nichol.
+    variances = step.beta.clone()
+    variances[-1] = step.variance[-2] if len(variances) > 1 else step.beta[-1]
+    return variances

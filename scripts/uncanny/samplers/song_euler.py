@@ -1,0 +1,58 @@
+"""Euler sampler of Song et al. (2021) in their own time: probability-flow ODE or reverse SDE."""
+
+import torch
+from torch import Tensor
+
+from uncanny.processes import Path
+from uncanny.samplers import steps
+from uncanny.samplers.steps import Denoiser, Noise
+
+
+def song_euler(
+    denoiser: Denoiser,
+    latents: Tensor,
+    sigmas: Tensor,
+    *,
+    noise: Noise,
+    path: Path,
+    stochastic: bool = False,
+) -> Tensor:
+    """N steps of length 1/N at times spread evenly from 1 to epsilon; no jump to sigma = 0.
+
+    Song et al. (2021), equation 13 (ODE), or equation 6 by Euler-Maruyama steps if stochastic, of
+    which the last adds no noise.
+    latents: standard normal [N, ...]; the vp scaling starts at N(0, 1), none at N(0, sigmas[0]^2).
+    sigmas: [num_steps + 1], even in the time of the path; the final 0 is not visited.
+    path: VP clock and scaling (with the grid vp), or geometric clock without scaling (grid ve).
+    Returns float64 [N, ...]. NFE = num_steps.
+    """
+    t = _even_times(sigmas, path)
+    h = t[0] / len(t)
+    x = latents.double() * (1.0 if path.scaling == "vp" else sigmas[0])
+    for i in range(len(t)):
+        d = steps.slope(denoiser, x, t[i], path)
+        if not stochastic:
+            x = x - h * d
+            continue
+        drift, diffusion = _sde(t[i], path)
+        x = x - h * (2 * d - drift * x)  # the score counts twice as much as in the ODE
+        x = x + diffusion * h.sqrt() * noise(i, x) if i < len(t) - 1 else x
+    return x
+
+
+def _sde(t: Tensor, path: Path) -> tuple[Tensor, Tensor]:
+    """f = s'/s and g = s sqrt(2 sigma sigma') of the forward SDE dx = f x dt + g dw."""
+    s = path.scale(t)
+    return path.scale_deriv(t) / s, s * (2 * path.sigma(t) * path.sigma_deriv(t)).sqrt()
+
+
+def _even_times(sigmas: Tensor, path: Path) -> Tensor:
+    """Times of all levels but the last, which must be evenly spaced."""
+    t = steps.times(sigmas, path)[:-1]
+    even = torch.linspace(float(t[0]), float(t[-1]), len(t), dtype=t.dtype, device=t.device)
+    if not torch.allclose(t, even, rtol=0, atol=1e-6 * float(t[0])):
+        raise ValueError(
+            "song_euler needs noise levels that are even in the time of its path: grid vp with "
+            "time vp and scaling vp, or grid ve with time geometric and scaling none"
+        )
+    return t

@@ -1,0 +1,74 @@
+"""Parts that the continuous samplers are made of: start, times, slope of the ODE, churn."""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from uncanny.processes import Path
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # x [N, ...], sigma [] -> clean image [N, ...]
+Noise = Callable[[int, Tensor], Tensor]  # step, like -> standard normal like `like`
+
+
+def start(latents: Tensor, sigma: Tensor, path: Path) -> Tensor:
+    """x = s sigma latents in float64: pure noise of level sigma."""
+    return latents.double() * (sigma * path.scale(path.sigma_inv(sigma)))
+
+
+def times(sigmas: Tensor, path: Path) -> Tensor:
+    """Times of the noise levels on the clock of the path, float64 [N+1].
+
+    Raises ValueError unless sigmas [N+1] fall strictly and end at 0 or above.
+    """
+    if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
+        raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    return path.sigma_inv(sigmas)
+
+
+def slope(denoiser: Denoiser, x: Tensor, t: Tensor, path: Path) -> Tensor:
+    """dx/dt = (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma).
+
+    Karras et al. (2022), algorithm 1.
+    """
+    sigma, s = path.sigma(t), path.scale(t)
+    growth = path.sigma_deriv(t) / sigma
+    return (growth + path.scale_deriv(t) / s) * x - growth * s * denoiser(x / s, sigma)
+
+
+def churn_factors(
+    sigmas: Tensor, S_churn: float, S_tmin: float, S_tmax: float | None
+) -> list[float]:
+    """gamma_i = min(S_churn / N, sqrt(2) - 1) where S_tmin <= sigma_i <= S_tmax, else 0; N values.
+
+    Karras et al. (2022), algorithm 2. S_tmax None: no upper end.
+    """
+    S_tmax = math.inf if S_tmax is None else S_tmax
+    if S_churn < 0 or not 0 <= S_tmin <= S_tmax:
+        raise ValueError(
+            f"S_churn={S_churn}, S_tmin={S_tmin}, S_tmax={S_tmax}: "
+            "expected S_churn >= 0 and 0 <= S_tmin <= S_tmax"
+        )
+    gamma = min(S_churn / (len(sigmas) - 1), math.sqrt(2) - 1)
+    return [gamma if S_tmin <= sigma <= S_tmax else 0.0 for sigma in sigmas[:-1].tolist()]
+
+
+def churn(
+    x: Tensor,
+    t: Tensor,
+    gamma: float,
+    noise: Callable[[Tensor], Tensor],
+    path: Path,
+    S_noise: float,
+) -> tuple[Tensor, Tensor]:
+    """Raise the noise level from sigma(t) to (1 + gamma) sigma(t): new state and time.
+
+    x_hat = s_hat/s x + sqrt(sigma_hat^2 - sigma^2) s_hat S_noise noise. Draws nothing if gamma = 0.
+    """
+    if gamma == 0:
+        return x, t
+    sigma = path.sigma(t)
+    t_hat = path.sigma_inv((1 + gamma) * sigma)
+    s_hat = path.scale(t_hat)
+    added = sigma * math.sqrt(gamma * (2 + gamma)) * s_hat * S_noise
+    return s_hat / path.scale(t) * x + added * noise(x), t_hat

@@ -1,0 +1,129 @@
+"""From images to score records: every metric with its uncertainty and everything that made it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uncanny import components, extractors, features, files
+from uncanny.datasets import Dataset
+from uncanny.features import Features
+
+BATCH = 256  # images per pass through an extractor
+CONTROL_SEED = 0  # of the choice of real images and of the noise images
+
+
+def score(
+    sample: Features, reference: Features, extractor_id: str, evaluation: dict, dataset: str
+) -> list[dict]:
+    """All metrics of a set of features: one entry per metric, its value, standard error and what it
+    was made with.
+
+    evaluation: complete metric blocks by name, and the name of the reference split. reference:
+    features of that split.
+    """
+    return [
+        _entry(name, block, sample, reference, extractor_id, f"{dataset}/{evaluation['reference']}")
+        for name, block in evaluation["metrics"].items()
+    ]
+
+
+def _entry(
+    name: str, block: dict, sample: Features, reference: Features, extractor_id: str, against: str
+) -> dict:
+    options = {key: value for key, value in block.items() if key != "kind"}
+    estimate = components.load("metrics", block["kind"])(sample, reference, **options)
+    uses_reference = "n_reference" in estimate.details
+    return {
+        **{
+            "metric": name,
+            "kind": block["kind"],
+            "value": estimate.value,
+            "se": estimate.se,
+            "n": estimate.n,
+        },
+        **{
+            "splits": estimate.details.get("splits"),
+            "images_per_split": estimate.details.get("images_per_split"),
+        },
+        **{
+            "extractor": extractor_id,
+            "reference": against if uses_reference else None,
+            "details": estimate.details,
+        },
+    }
+
+
+def score_samples(
+    *,
+    samples,
+    record,
+    extractor,
+    reference,
+    features_path,
+    evaluation,
+    cell,
+    identity,
+    output,
+    device,
+) -> None:
+    """Write the record of one cell. A diverged cell's record says so and has no metrics.
+
+    features_path: where features are kept; they are used again while extractor and images are the
+    same.
+    """
+    drawn = files.read_json(record)
+    parameters = {"identity": identity} | {
+        key: drawn[key] for key in ("sampler", "num_images", "image_seeds")
+    }
+    found = {"cell": cell, "status": drawn["status"], "parameters": parameters, "metrics": []}
+    if drawn["status"] == "ok":
+        images, labels = load_images(samples)
+        network = extractors.load(extractor, str(device))
+        sample = features.load_or_extract(features_path, network, images, BATCH, labels)
+        real, _ = features.load(reference)
+        metrics = score(sample, real, network.id, evaluation, cell["dataset"])
+        found |= {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
+    else:
+        found |= {"reason": drawn["reason"]}
+    files.write_json(output, found | {"timing": drawn["timing"]})
+
+
+def load_images(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [n, C, H, W] and labels [n] of a stored sample set; ValueError that names a
+    damaged file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["images"], stored["labels"]
+    except Exception as error:
+        raise ValueError(
+            f"{path}: not a whole set of samples ({error}); delete it and run again"
+        ) from None
+
+
+def score_references(
+    *, dataset, extractor, reference, evaluation, num_images, output, device: torch.device
+) -> None:
+    """Write the scores of real images (train and test) and of noise (Gaussian, uniform), as many as
+    samples have.
+
+    A split with fewer images than that is scored with all it has; each entry says how many.
+    """
+    data = Dataset.open(dataset)
+    network = extractors.load(extractor, str(device))
+    real, _ = features.load(reference)
+    images = {split: _some(data.splits[split].images, num_images) for split in ("train", "test")}
+    images["gaussian"] = features.gaussian_noise(num_images, data.shape, CONTROL_SEED)
+    images["uniform"] = features.uniform_noise(num_images, data.shape, CONTROL_SEED)
+    found = {
+        name: score(features.extract(network, x, BATCH), real, network.id, evaluation, data.name)
+        for name, x in images.items()
+    }
+    files.write_json(output, {"dataset": data.name, "references": found})
+
+
+def _some(images: np.ndarray, count: int) -> np.ndarray:
+    """`count` images chosen at random, in random order; all of them where there are not more."""
+    order = np.random.default_rng(CONTROL_SEED).permutation(len(images))
+    return np.ascontiguousarray(images[order[:count]])

@@ -1,0 +1,96 @@
+"""One training job: read the checkpoint before, train to the next, write it. What a model is, is
+put together here.
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from uncanny import checkpoints, components, files, hardware, training
+from uncanny.datasets import Dataset
+
+
+def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
+    """The network F of a model, freshly initialised from torch's global generator.
+
+    shape: of one image or vector. num_classes: of the dataset; an unconditional network is told 0.
+    """
+    options = dict(identity["network"])
+    factory = components.load("networks", options.pop("kind"))
+    return factory(tuple(shape), num_classes if identity["conditional"] else 0, **options)
+
+
+def build_family(identity: dict):
+    """The family of a model: how data becomes noise and what the network learns of it."""
+    options = dict(identity["process"])
+    factory = components.load("families", options.pop("kind"))
+    return factory(_schedule(identity["schedule"]), **options)
+
+
+def _schedule(block: dict | None) -> Callable | None:
+    if block is None:
+        return None
+    options = dict(block)
+    betas = components.load("schedules", options.pop("kind"))
+    return lambda num_levels: betas(num_levels, **options)
+
+
+def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads) -> None:
+    """Train a model to the end of `epoch` and write its checkpoint and its history.
+
+    dataset: prepared folder. previous: checkpoint to go on from, or None. A run that diverged
+    leaves both files, marked `status: diverged`, and so do the segments after it.
+    """
+    started = time.time()
+    device = hardware.device(threads)
+    data = Dataset.open(dataset)
+    before = checkpoints.load(previous, identity=identity, seed=seed) if previous else None
+    facts = {
+        "identity": identity,
+        "seed": seed,
+        "shape": list(data.shape),
+        "num_classes": data.num_classes,
+    }
+    if before is not None and before["status"] == "diverged":
+        state = before | {"epoch": epoch}
+    else:
+        state = facts | {"epoch": epoch} | _trained(facts, data, before, epoch, device)
+    checkpoints.save(checkpoint, state)
+    timing = {"seconds": round(time.time() - started, 3), "device": hardware.describe(device)}
+    timing["peak_memory_mb"] = round(hardware.peak_memory_mb(device), 1)
+    kept = ("identity", "seed", "epoch", "status", "reason", "step", "history")
+    files.write_json(history, {k: state[k] for k in kept if k in state} | {"timing": timing})
+
+
+def _trained(
+    facts: dict, data: Dataset, before: dict | None, epoch: int, device: torch.device
+) -> dict:
+    identity, seed = facts["identity"], facts["seed"]
+    options = identity["training"]
+    stream = training.Stream(data, options["batch_size"], seed, identity["conditional"])
+    current = training.begin(
+        lambda: build_network(identity, data.shape, data.num_classes), options, seed, device
+    )
+    if before is not None:
+        training.resume(current, before)
+    try:
+        training.train(current, build_family(identity).loss, stream, options, seed, epoch)
+    except training.Diverged as error:
+        print(error)
+        return {
+            "status": "diverged",
+            "reason": str(error),
+            "step": error.step,
+            "history": current.history,
+        }
+    images_seen = current.step * options["batch_size"]
+    return current.state() | {"status": "ok", "images_seen": images_seen}
+
+
+def averaged_network(state: dict, device: torch.device) -> torch.nn.Module:
+    """The averaged network of a loaded checkpoint, ready to be evaluated."""
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(state["identity"], state["shape"], state["num_classes"])
+    network.load_state_dict(state["average"])
+    return network.to(device).eval().requires_grad_(False)

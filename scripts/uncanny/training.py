@@ -1,0 +1,206 @@
+"""The training loop: from the state at one checkpoint to the state at the next.
+
+Everything random is a function of (seed, step) and the data order of (seed, pass), so that a run
+cut into segments equals an uninterrupted one bit for bit on a processor.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from uncanny import ema
+from uncanny.datasets import Dataset, to_model
+from uncanny.random_streams import generator, seed_of
+
+
+class Diverged(Exception):
+    """The loss is no longer finite."""
+
+    def __init__(self, epoch: int, step: int):
+        super().__init__(f"loss not finite at step {step} (epoch {epoch})")
+        self.epoch, self.step = epoch, step
+
+
+@dataclass
+class Run:
+    """A training run in memory: network, its average, the optimiser, how far it has come."""
+
+    network: torch.nn.Module
+    average: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int
+    history: list[dict]
+
+    def state(self) -> dict:
+        """Everything needed to go on exactly here: tensors, numbers and text only."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "step": self.step,
+            "history": self.history,
+        }
+
+
+def begin(
+    build: Callable[[], torch.nn.Module], options: dict, seed: int, device: torch.device
+) -> Run:
+    """A run before its first update. build: makes the network from torch's global generator, which
+    is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "weights"))
+        network = build().to(device)
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    return Run(network, average, _optimizer(network, options), 0, [])
+
+
+def resume(run: Run, state: dict) -> None:
+    """Bring a fresh run to a stored state."""
+    run.network.load_state_dict(state["network"])
+    run.average.load_state_dict(state["average"])
+    groups = run.optimizer.state_dict()["param_groups"]
+    run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    run.step, run.history = state["step"], list(state["history"])
+
+
+def steps_until(epoch: int, images: int, batch_size: int) -> int:
+    """Updates after which `epoch` passes over the data are done: the first with images seen ≥ epoch
+    · images.
+    """
+    return -(-epoch * images // batch_size)
+
+
+def train(run: Run, loss: Callable, data: "Stream", options: dict, seed: int, epoch: int) -> None:
+    """Train until the end of `epoch`; adds one entry per epoch to the history.
+
+    loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
+    Raises Diverged at the end of an epoch in which a loss was not finite.
+    """
+    device = next(run.network.parameters()).device
+    run.network.train()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for current in range(len(run.history) + 1, epoch + 1):
+            end = steps_until(current, len(data), options["batch_size"])
+            entries = [
+                _update(run, loss, data, options, seed, device) for _ in range(run.step, end)
+            ]
+            run.history.append(_summary(entries, current, run.step, options))
+
+
+def _update(
+    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, device
+) -> torch.Tensor:
+    """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
+    torch.manual_seed(seed_of(seed, "dropout", run.step))
+    x0, labels = data.batch(run.step, device)
+    draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
+    value = loss(run.network, _augmented(x0, options, draws), labels, draws).mean()
+    run.optimizer.zero_grad()
+    value.backward()
+    norm = _repair_and_clip(run.network, options.get("grad_clip"))
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(options, run.step)
+    run.optimizer.step()
+    ema.update(run.average, run.network, ema.decay(options["ema"], run.step, options["batch_size"]))
+    run.step += 1
+    return torch.stack([value.detach(), norm, (~torch.isfinite(norm)).to(norm.dtype)])
+
+
+def learning_rate(options: dict, step: int) -> float:
+    """Learning rate of the update number `step`: a linear ramp over the first images, then
+    constant.
+    """
+    ramp = options.get("lr_rampup_images", 0)
+    seen = (step + 1) * options["batch_size"]
+    return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
+
+
+def _repair_and_clip(network: torch.nn.Module, limit: float | None) -> torch.Tensor:
+    """Global gradient norm before repair; then NaN → 0, ±inf → ±1e5 (as EDM does), and the norm
+    limited.
+    """
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    for gradient in gradients:
+        torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
+    if limit is not None:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
+    return norm
+
+
+def _augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.Tensor:
+    if options.get("augment", "none") == "none":
+        return x0
+    mirrored = torch.rand(len(x0), generator=draws, device=x0.device) < 0.5
+    return torch.where(mirrored.reshape(-1, *[1] * (x0.ndim - 1)), x0.flip(-1), x0)
+
+
+def _summary(entries: list[torch.Tensor], epoch: int, step: int, options: dict) -> dict:
+    table = torch.stack(entries).double().cpu()
+    bad = ~torch.isfinite(table[:, 0])
+    if bad.any():
+        raise Diverged(epoch, step - len(entries) + int(bad.nonzero()[0]))
+    norms = table[:, 1][table[:, 2] == 0]
+    return {
+        "epoch": epoch,
+        "step": step,
+        "images": step * options["batch_size"],
+        "loss": float(table[:, 0].mean()),
+        "gradient_norm": float(norms.mean()) if len(norms) else None,
+        "nonfinite_gradients": int(table[:, 2].sum()),
+        "lr": learning_rate(options, step - 1),
+    }
+
+
+def _optimizer(network: torch.nn.Module, options: dict) -> torch.optim.Optimizer:
+    betas, eps = tuple(options.get("betas", (0.9, 0.999))), options.get("adam_eps", 1e-8)
+    return torch.optim.Adam(
+        network.parameters(), lr=options["lr"], betas=betas, eps=eps, fused=True
+    )
+
+
+class Stream:
+    """The training images as one endless sequence: pass after pass, each in its own order."""
+
+    def __init__(self, dataset: Dataset, batch_size: int, seed: int, conditional: bool):
+        self.images, self.labels = dataset.train.images, dataset.train.labels
+        self.batch_size, self.seed = batch_size, seed
+        self.num_classes = dataset.num_classes if conditional else 0
+        self._orders: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def indices(self, step: int) -> np.ndarray:
+        """Rows of the batch of an update: a stretch of the sequence, which may cross from one pass
+        to the next.
+        """
+        positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        passes = positions // len(self)
+        self._orders = {p: self._order(p) for p in np.unique(passes).tolist()}
+        return np.array(
+            [
+                self._orders[p][q]
+                for p, q in zip(passes.tolist(), (positions % len(self)).tolist(), strict=True)
+            ]
+        )
+
+    def _order(self, number: int) -> np.ndarray:
+        if number in self._orders:
+            return self._orders[number]
+        return torch.randperm(len(self), generator=generator(self.seed, "order", number)).numpy()
+
+    def batch(self, step: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x0 [B, ...] in the model's range and one-hot labels [B, K], or None for an unconditional
+        model.
+        """
+        rows = self.indices(step)
+        x0 = to_model(torch.from_numpy(self.images[rows]).to(device))
+        if not self.num_classes:
+            return x0, None
+        labels = torch.from_numpy(self.labels[rows]).to(device)
+        return x0, torch.nn.functional.one_hot(labels, self.num_classes).to(x0.dtype)

@@ -1,0 +1,219 @@
+"""Prepared datasets: exact rules, whole files or none, one clear error for each damage."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from uncanny import components, datasets
+from uncanny.datasets import Dataset, to_model, to_uint8, write_description, write_split
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    datasets.digits(folder)
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Three training and two test images of 1×2×2."""
+    for split, count in (("train", 3), ("test", 2)):
+        write_split(tmp_path, split, count, (1, 2, 2), _items(count, (1, 2, 2)))
+    write_description(
+        tmp_path, (1, 2, 2), name="small", num_classes=2, source="made", parameters={}
+    )
+    return tmp_path
+
+
+def _items(count, shape, dtype=np.uint8):
+    return ((np.full(shape, i % 256, dtype), i % 2) for i in range(count))
+
+
+def test_digits_are_all_there_once(digits):
+    from sklearn.datasets import load_digits
+
+    data = Dataset.open(digits)
+    images = np.concatenate([data.train.images, data.test.images])
+    grey = load_digits().images[:, None]
+    assert (len(data.train), len(data.test)) == (1437, 360)
+    assert (data.shape, data.num_classes, data.kind) == ((1, 8, 8), 10, "image")
+    stored = {image.tobytes() for image in images}
+    expected = {np.floor(255 * g / 16 + 0.5).astype(np.uint8).tobytes() for g in grey}
+    assert stored == expected
+    assert len(images) == len(grey)
+
+
+def test_digits_split_is_stratified_and_fixed(digits, tmp_path):
+    data = Dataset.open(digits)
+    train, test = np.bincount(data.train.labels), np.bincount(data.test.labels)
+    assert np.all(np.abs(test - 0.2 * (train + test)) < 1)
+    datasets.digits(tmp_path / "again")
+    datasets.digits(tmp_path / "other", seed=1)
+    again, other = Dataset.open(tmp_path / "again"), Dataset.open(tmp_path / "other")
+    assert (tmp_path / "again/dataset.json").read_bytes() == (digits / "dataset.json").read_bytes()
+    assert np.array_equal(again.test.images, data.test.images)
+    assert not np.array_equal(other.test.images, data.test.images)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5])
+def test_digits_refuse_a_split_that_is_none(tmp_path, fraction):
+    with pytest.raises(ValueError, match="test_fraction"):
+        datasets.digits(tmp_path, test_fraction=fraction)
+
+
+def test_ring_is_what_its_description_says(tmp_path):
+    datasets.gaussian_ring(tmp_path, num_modes=6, dim=5, n=3000, n_test=10, labelled=True)
+    data = Dataset.open(tmp_path)
+    means = np.array(data.parameters["means"])
+    assert (data.kind, data.shape, data.num_classes) == ("vector", (5,), 6)
+    assert np.linalg.matrix_rank(means, tol=1e-9) == 2
+    assert np.allclose(np.linalg.norm(means, axis=1), 1)
+    neighbours = np.linalg.norm(means - np.roll(means, 1, axis=0), axis=1)
+    assert np.allclose(neighbours, 2 * np.sin(np.pi / 6))
+    noise = data.train.images - means[data.train.labels]
+    assert noise.std() == pytest.approx(0.005, rel=0.03)
+    assert np.bincount(data.train.labels) == pytest.approx(np.full(6, 500), abs=110)
+
+
+def test_ring_without_classes(tmp_path):
+    datasets.gaussian_ring(tmp_path, n=10, n_test=5)
+    data = Dataset.open(tmp_path)
+    assert data.num_classes == 0
+    assert not data.train.labels.any()
+
+
+def test_only_preparations_are_datasets():
+    assert components.kinds("datasets") == ["digits", "gaussian_ring"]
+
+
+def test_pixels_survive_the_way_to_the_model_and_back():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_uint8(to_model(pixels)), pixels)
+    assert to_model(pixels).dtype == torch.float32
+    assert to_model(pixels)[[0, 255]].tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [(-2, 0), (-1, 0), (-0.5, 64), (0, 128), (0.5, 191), (1, 255), (1e9, 255), (-128.1 / 127.5, 0)],
+)
+def test_rule_of_quantisation(x, expected):
+    assert to_uint8(torch.tensor([x], dtype=torch.float64)).item() == expected
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_diverged_image_has_no_pixels(value):
+    with pytest.raises(ValueError, match="1 of 2 pixel values are not finite"):
+        to_uint8(torch.tensor([0.0, value]))
+
+
+def test_vectors_reach_the_model_unchanged():
+    x = np.array([[0.25, -3.0]], np.float32)
+    assert np.array_equal(to_model(x).numpy(), x)
+
+
+def test_a_long_split_is_streamed(tmp_path):
+    shape, count = (3, 16, 16), 20_000
+    tracemalloc.start()
+    write_split(tmp_path, "train", count, shape, _items(count, shape))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "train-images.npy").stat().st_size > 15e6
+    assert peak < 1e6
+    images = np.load(tmp_path / "train-images.npy", mmap_mode="r")
+    labels = np.load(tmp_path / "train-labels.npy")
+    assert np.array_equal(images[:, 0, 0, 0], np.arange(count) % 256)
+    assert np.array_equal(labels, np.arange(count) % 2)
+
+
+def _failing():
+    yield np.zeros((1, 2, 2), np.uint8), 0
+    raise OSError("the source broke off")
+
+
+@pytest.mark.parametrize(
+    ("count", "items", "error", "message"),
+    [
+        (2, lambda: _items(3, (1, 2, 2)), ValueError, "more than 2 items"),
+        (4, lambda: _items(3, (1, 2, 2)), ValueError, "3 items, expected 4"),
+        (1, lambda: _items(1, (1, 2, 3)), ValueError, r"item 0 is uint8 \(1, 2, 3\), expected"),
+        (1, lambda: _items(1, (1, 2, 2), np.int64), ValueError, "int64"),
+        (1, lambda: [(np.zeros((1, 2, 2), np.uint8), -1)], ValueError, "label -1"),
+        (1, lambda: [(np.zeros((1, 2, 2), np.uint8), 0.5)], ValueError, "label 0.5"),
+        (0, lambda: [], ValueError, "0 items"),
+        (2, _failing, OSError, "broke off"),
+    ],
+)
+def test_a_failed_split_leaves_nothing_and_takes_nothing(small, count, items, error, message):
+    before = {path.name: path.read_bytes() for path in small.iterdir()}
+    with pytest.raises(error, match=message):
+        write_split(small, "train", count, (1, 2, 2), items())
+    assert {path.name: path.read_bytes() for path in small.iterdir()} == before
+
+
+def test_opening_does_not_read_the_arrays(small):
+    data = Dataset.open(small)
+    assert isinstance(data.train.images, np.memmap)
+    assert not data.train.images.flags.writeable
+    data.verify()
+
+
+def _truncate(folder):
+    path = folder / "train-images.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _other_dtype(folder):  # as many bytes, another meaning
+    np.save(folder / "train-images.npy", np.zeros((3, 1, 2, 2), np.int8))
+
+
+def _other_shape(folder):
+    np.save(folder / "train-images.npy", np.zeros((3, 2, 2, 1), np.uint8))
+
+
+def _no_array(folder):
+    path = folder / "test-labels.npy"
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "message"),
+    [
+        (_truncate, "train-images.npy", r"139 bytes, expected 140"),
+        (_other_dtype, "train-images.npy", "int8.*expected uint8"),
+        (_other_shape, "train-images.npy", r"\(3, 2, 2, 1\), expected uint8 \(3, 1, 2, 2\)"),
+        (_no_array, "test-labels.npy", "not an array"),
+        (lambda f: (f / "test-labels.npy").unlink(), "test-labels.npy", "no such file; expected"),
+        (lambda f: (f / "dataset.json").unlink(), "dataset.json", "no such file"),
+        (lambda f: (f / "dataset.json").write_text("{"), "dataset.json", "not valid JSON"),
+        (lambda f: (f / "dataset.json").write_text("{}"), "dataset.json", "no kind, name"),
+    ],
+)
+def test_damage_is_named(small, damage, file, message):
+    damage(small)
+    with pytest.raises(ValueError, match=message) as caught:
+        Dataset.open(small)
+    assert str(small / file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("kind", "sound", "kind is 'sound'"), ("splits", {"train": {}}, "split 'train': no 'files'")],
+)
+def test_a_wrong_description_is_named(small, key, value, message):
+    path = small / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(ValueError, match=message):
+        Dataset.open(small)
+
+
+def test_changed_contents_of_the_right_size_are_found_by_verify(small):
+    path = small / "train-images.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    data = Dataset.open(small)
+    with pytest.raises(ValueError, match=r"train-images.npy: SHA-256 is [0-9a-f]{64}, expected"):
+        data.verify()

@@ -1,0 +1,248 @@
+"""Feature extractors: determined by their seed, named by their weights, fit for their use."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from uncanny import datasets, extractors
+from uncanny.datasets import Dataset, write_description, write_split
+from uncanny.extractors import Extractor
+from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
+from uncanny.extractors.inception import inception
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """So small a network is no faster with more, and much slower where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    datasets.digits(folder)
+    return Dataset.open(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    return classifier(digits)
+
+
+def _colours(folder, kind="image", num_classes=4):
+    """Images 3×32×32 of one colour channel each, with noise; class 3 is grey."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 96), ("test", 16)):
+        labels = np.arange(count) % 4
+        x = rng.integers(0, 100, (count, 3, 32, 32))
+        x[np.arange(count)[labels < 3], labels[labels < 3]] += 150
+        write_split(folder, split, count, (3, 32, 32), zip(x.astype(np.uint8), labels, strict=True))
+    more = {"num_classes": num_classes, "source": "made", "parameters": {}}
+    write_description(folder, (3, 32, 32), name="colours", **more)
+    return Dataset.open(folder)
+
+
+def test_the_digits_extractor_separates_digits_and_knows_noise(digits, trained):
+    report = extractors.report(Extractor(trained), digits)
+    assert report["accuracy"] >= 0.98
+    assert report["floor"].keys() == {"gaussian", "uniform"}
+    assert max(report["floor"].values()) <= 2.0
+    assert min(report["ceiling"].values()) >= 9.3
+    assert max(report["ceiling"].values()) <= 10
+    assert report["n"] == {"gaussian": 360, "uniform": 360, "test": 360, "train": 1437}
+    assert report["extractor"] == Extractor(trained).id
+
+
+def test_features_are_few_non_negative_and_alive(digits, trained):
+    pool, logits = Extractor(trained)(torch.from_numpy(np.array(digits.test.images)))
+    assert pool.shape == (360, 48)
+    assert logits.shape == (360, 10)
+    assert pool.dtype == logits.dtype == torch.float32
+    assert pool.min() >= 0
+    assert (pool.std(dim=0) > 1e-3).all()  # a constant feature would make covariances singular
+
+
+def test_training_is_determined_by_its_seed_and_touches_no_other(digits):
+    options = {"width": 4, "epochs": 1}
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = classifier(digits, seed=1, **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(6)
+    assert Extractor(classifier(digits, seed=1, **options)).id == Extractor(first).id
+    assert Extractor(classifier(digits, seed=2, **options)).id != Extractor(first).id
+
+
+def test_an_extractor_survives_storage(digits, trained, tmp_path):
+    extractors.save(tmp_path / "extractor.pt", trained)
+    stored, fresh = extractors.load(tmp_path / "extractor.pt"), Extractor(trained)
+    images = torch.from_numpy(np.array(digits.test.images[:5]))
+    assert stored.id == fresh.id
+    assert torch.equal(stored(images)[0], fresh(images)[0])
+    assert fresh.id.startswith("classifier@")
+    assert len(fresh.id) == len("classifier@") + 12
+
+
+def test_the_id_changes_with_one_weight(trained):
+    weights = {name: tensor.clone() for name, tensor in trained["weights"].items()}
+    reordered = dict(reversed(weights.items()))
+    assert extractors.weights_sha256(reordered) == extractors.weights_sha256(weights)
+    weights["head.bias"][0] += 1e-6
+    assert extractors.weights_sha256(weights) != extractors.weights_sha256(trained["weights"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no weights", {"kind": "classifier"}, [1, 2]])
+def test_a_bad_extractor_file_is_named(tmp_path, content):
+    path = tmp_path / "extractor.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match=r"extractor\.pt: no"):
+        extractors.load(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "features"),
+    [
+        ((1, 8, 8), 24, 48),
+        ((3, 32, 32), 16, 64),
+        ((3, 64, 64), 8, 32),
+        ((1, 4, 4), 5, 5),
+        ((2, 12, 20), 4, 8),
+    ],
+)
+def test_the_network_follows_the_shape(shape, width, features):
+    network = ResidualNetwork(shape, 7, width=width, depth=2).eval()
+    pool, logits = network(torch.zeros((2, *shape), dtype=torch.uint8))
+    assert pool.shape == (2, features)
+    assert logits.shape == (2, 7)
+
+
+def test_images_of_another_shape_are_refused(trained):
+    with pytest.raises(ValueError, match=r"\(3, 8, 8\), expected \(1, 8, 8\)"):
+        Extractor(trained)(torch.zeros((2, 3, 8, 8), dtype=torch.uint8))
+
+
+def test_colour_images_train_with_augmentation(tmp_path):
+    data = _colours(tmp_path)
+    state = classifier(data, width=4, epochs=6, batch_size=16, shift=2, flip=True)
+    report = extractors.report(Extractor(state), data)
+    assert report["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_classes", "message"),
+    [
+        (97, 4, "batch_size is 97, expected 2 to 96"),
+        (1, 4, "batch_size is 1"),
+        (16, 1, "of 1 classes"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(tmp_path, batch_size, num_classes, message):
+    data = _colours(tmp_path, num_classes=num_classes)
+    with pytest.raises(ValueError, match=message):
+        classifier(data, batch_size=batch_size)
+
+
+def test_vectors_have_no_classifier(tmp_path):
+    datasets.gaussian_ring(tmp_path, n=100, n_test=10, labelled=True)
+    with pytest.raises(ValueError, match="vectors of 32 classes"):
+        classifier(Dataset.open(tmp_path))
+
+
+def test_noise_images_keep_nothing_but_the_range():
+    images = torch.rand(9, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    noise = noise_images(images, torch.Generator().manual_seed(1))
+    gaussian, uniform, shuffled = noise.split(3)
+    assert noise.shape == images.shape
+    assert noise.abs().max() <= 1
+    assert (gaussian.abs() == 1).float().mean() == pytest.approx(0.317, abs=0.06)
+    assert uniform.std() == pytest.approx(3**-0.5, abs=0.03)
+    colours = images[6:].flatten(2).transpose(1, 2), shuffled.flatten(2).transpose(1, 2)
+    before, after = ({tuple(pixel.tolist()) for pixel in x[0]} for x in colours)
+    assert before == after
+    assert not torch.equal(shuffled, images[6:])
+
+
+@pytest.fixture(scope="module")
+def inception_weights(tmp_path_factory):
+    """A file with random weights of the right names and shapes."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Untrained(FeatureExtractorInceptionV3):
+        def load_state_dict(self, weights):
+            """Keep the weights of the initialisation."""
+
+    nothing = io.BytesIO()
+    torch.save({}, nothing)
+    nothing.seek(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = Untrained("untrained", ["2048"], nothing).state_dict()
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save(weights, path)
+    return path
+
+
+def test_inception_from_a_file_of_weights(digits, inception_weights):
+    extractor = Extractor(inception(digits, weights=str(inception_weights)))
+    grey = torch.from_numpy(np.array(digits.test.images[:2]))
+    pool, logits = extractor(grey)
+    assert pool.shape == (2, 2048)
+    assert logits.shape == (2, 1008)
+    assert torch.isfinite(pool).all()
+    assert not torch.allclose(pool[0], pool[1])
+    torch.testing.assert_close(extractor(grey.repeat(1, 3, 1, 1)), (pool, logits))
+    expected = extractors.weights_sha256(torch.load(inception_weights))[:12]
+    assert extractor.id == f"inception@{expected}"
+    with pytest.raises(ValueError, match="1 or 3"):
+        extractor(torch.zeros((1, 2, 8, 8), dtype=torch.uint8))
+
+
+def _without(weights):
+    del weights["fc.weight"]
+
+
+def _transposed(weights):
+    weights["fc.weight"] = weights["fc.weight"].T
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"), [(_without, "fc.weight"), (_transposed, "size mismatch for fc.weight")]
+)
+def test_weights_of_another_network_are_refused(
+    digits, inception_weights, tmp_path, damage, message
+):
+    weights = torch.load(inception_weights)
+    damage(weights)
+    torch.save(weights, tmp_path / "wrong.pth")
+    with pytest.raises(ValueError, match=rf"wrong.pth: another network.*{message}"):
+        inception(digits, weights=str(tmp_path / "wrong.pth"))
+
+
+@pytest.mark.parametrize("kept", [None, 0, 1000, 1_000_000])
+def test_a_missing_or_truncated_weights_file_is_named(digits, inception_weights, tmp_path, kept):
+    path = tmp_path / "part.pth"
+    if kept is not None:
+        with inception_weights.open("rb") as file:
+            path.write_bytes(file.read(kept))
+    with pytest.raises(ValueError, match=r"part.pth: no.*Inception v3 weights"):
+        inception(digits, weights=str(path))
+
+
+def test_no_table_of_tensors_is_refused(digits, tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other.pth: no table of tensors"):
+        inception(digits, weights=str(tmp_path / "other.pth"))
+
+
+def test_inception_does_not_take_vectors(tmp_path):
+    datasets.gaussian_ring(tmp_path, n=10, n_test=5)
+    with pytest.raises(ValueError, match="inception needs images"):
+        inception(Dataset.open(tmp_path), weights="unused.pth")

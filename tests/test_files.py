@@ -1,0 +1,46 @@
+"""Files are whole or not there."""
+
+import math
+
+import pytest
+
+from uncanny import files
+
+
+def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_takes_the_final_name(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with files.replacing(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_json_is_sorted_and_refuses_nan(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"b": 1, "a": [2.5, None]})
+    assert path.read_text().index('"a"') < path.read_text().index('"b"')
+    assert files.read_json(path) == {"a": [2.5, None], "b": 1}
+    with pytest.raises(ValueError):
+        files.write_json(path, {"a": math.nan})
+    assert files.read_json(path)["b"] == 1
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "\x00\xff"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"a\.json: not valid JSON"):
+        files.read_json(path)
+    with pytest.raises(ValueError, match="no such file"):
+        files.read_json(tmp_path / "b.json")

@@ -1,0 +1,339 @@
+"""Metrics: stored values, what the numbers mean, and whether the standard errors are true."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from uncanny import components, metrics
+from uncanny.features import Features
+
+GOLDEN = np.load(Path(__file__).parent / "data" / "metrics.npz")
+GENERATED = Features(GOLDEN["features_gen"], GOLDEN["logits"])
+REAL = Features(GOLDEN["features_real"], GOLDEN["logits"])
+LOGITS = np.array(
+    [[2, 0, 0], [0, 2, 0], [0, 0, 2], [1, 1, 0], [3, 0, 0], [0, 0, 3], [0, 3, 0], [1, 0, 1]],
+    np.float32,
+)
+M = np.arange(24, dtype=np.float64).reshape(8, 3)
+KINDS = components.kinds("metrics")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Matrices so small are no faster with more, and much slower where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _of_logits(logits, labels=None):
+    return Features(np.zeros((len(logits), 1), np.float32), np.asarray(logits), labels)
+
+
+def _of_pool(pool):
+    return Features(np.asarray(pool), np.zeros((len(pool), 2), np.float32))
+
+
+def _gaussian(rng, n, dim, mean=0.0, std=1.0, classes=5):
+    """Rectified Gaussian pools, independent Gaussian logits and random labels."""
+    pool = np.maximum(mean + std * rng.standard_normal((n, dim)), 0)
+    return Features(pool, 2 * rng.standard_normal((n, classes)), rng.integers(classes, size=n))
+
+
+def _unshuffled(logits, seed=2020):
+    """Rows in the order that the metric's shuffle turns into the given one."""
+    order = np.random.RandomState(seed).permutation(len(logits))
+    return logits[np.argsort(order)]
+
+
+# --- stored values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("splits", "shuffle", "seed"),
+    [(10, 1, 2020), (10, 0, 2020), (1, 1, 2020), (7, 1, 2020), (10, 1, 7)],
+)
+def test_inception_score_of_stored_logits(splits, shuffle, seed):
+    logits = GENERATED.logits if shuffle else _unshuffled(GENERATED.logits, seed)
+    found = metrics.inception_score(_of_logits(logits), splits=splits, seed=seed)
+    key = f"isc/splits{splits}_shuffle{shuffle}_seed{seed}"
+    assert found.value == pytest.approx(GOLDEN[f"{key}/mean"].item(), abs=1e-10)
+    assert found.details["std"] == pytest.approx(GOLDEN[f"{key}/std"].item(), abs=1e-10)
+    if splits > 1:
+        assert found.se == pytest.approx(found.details["std"] / np.sqrt(splits - 1), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("logits", "splits", "value", "std"),
+    [
+        (LOGITS, 1, 1.577921942, 0),
+        (_unshuffled(LOGITS), 2, 1.582361952, 0.176670066),
+        (LOGITS, 2, 1.520465835, 0.204306111),
+    ],
+)
+def test_inception_score_of_eight_rows(logits, splits, value, std):
+    found = metrics.inception_score(_of_logits(logits), splits=splits)
+    assert found.value == pytest.approx(value, abs=5e-10)
+    assert found.details["std"] == pytest.approx(std, abs=5e-10)
+
+
+def test_fid_of_stored_features():
+    found = metrics.fid(GENERATED, REAL)
+    assert found.value == pytest.approx(GOLDEN["fid/float64/value"].item(), abs=1e-8)
+    assert metrics.fid(_of_pool(np.sin(M)), _of_pool(1.5 * np.cos(M)), groups=4).value == (
+        pytest.approx(2.614039, abs=5e-7)
+    )
+
+
+@pytest.mark.parametrize(("subsets", "size"), [(100, 1000), (20, 500)])
+def test_kid_of_stored_features(subsets, size):
+    found = metrics.kid(GENERATED, REAL, subsets=subsets, subset_size=size)
+    expected = GOLDEN[f"kid/poly_deg3_subsets{subsets}_size{size}_seed2020/float64/mean"].item()
+    assert found.value == pytest.approx(expected, abs=1e-9)
+    assert found.details["subset_size"] == size
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize("name", ["precision", "recall"])
+def test_precision_and_recall_of_stored_features(name, k):
+    found = getattr(metrics, name)(GENERATED, REAL, k=k)
+    assert found.value == pytest.approx(GOLDEN[f"prc/k{k}_full/float64/{name}"].item(), abs=1e-6)
+
+
+def test_precision_and_recall_of_eight_rows():
+    sample, reference = _of_pool(np.sin(M)), _of_pool(1.5 * np.cos(M))
+    assert metrics.precision(sample, reference).value == 0.625
+    assert metrics.recall(sample, reference).value == 0
+
+
+# --- meaning --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("splits", [1, 10])
+def test_uniform_predictions_score_one(splits):
+    found = metrics.inception_score(_of_logits(np.zeros((200, 7), np.float32)), splits=splits)
+    assert found.value == pytest.approx(1, abs=1e-12)
+    assert found.se == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("confidence", [50, 1e5])  # at 1e5 most probabilities are exactly 0
+def test_confident_balanced_predictions_score_the_number_of_classes(confidence):
+    logits = confidence * np.eye(10, dtype=np.float32)[np.arange(10_000) % 10]
+    assert metrics.inception_score(_of_logits(logits), splits=1).value == pytest.approx(
+        10, rel=1e-9
+    )
+    entropy = metrics.class_entropy(_of_logits(logits))
+    assert entropy.value == pytest.approx(np.log(10), rel=1e-9)
+    assert entropy.details["conditional_entropy"] == pytest.approx(0, abs=1e-9)
+
+
+def test_one_class_scores_one_and_has_no_entropy():
+    sample = _of_logits(50 * np.eye(10, dtype=np.float32)[np.zeros(100, int)])
+    assert metrics.inception_score(sample).value == pytest.approx(1, abs=1e-9)
+    assert metrics.class_entropy(sample).value == pytest.approx(0, abs=1e-9)
+
+
+def test_entropies_differ_by_the_log_of_the_inception_score():
+    entropy = metrics.class_entropy(GENERATED)
+    difference = entropy.value - entropy.details["conditional_entropy"]
+    assert difference == pytest.approx(np.log(metrics.inception_score(GENERATED, splits=1).value))
+
+
+def test_more_splits_score_lower():
+    scores = [metrics.inception_score(GENERATED, splits=s).value for s in (1, 10, 100, 400)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_set_is_no_distance_from_itself():
+    assert abs(metrics.fid(REAL, REAL).value) < 1e-8
+    assert metrics.precision(REAL, REAL).value == metrics.recall(REAL, REAL).value == 1
+
+
+def test_kid_of_one_distribution_is_zero_within_its_error():
+    rng = np.random.default_rng(0)
+    found = metrics.kid(_gaussian(rng, 400, 8), _gaussian(rng, 400, 8))
+    assert abs(found.value) < 3 * found.se
+
+
+def test_mode_collapse_has_high_precision_and_low_recall():
+    rng = np.random.default_rng(0)
+    real, collapsed = rng.standard_normal((500, 4)), 0.02 * rng.standard_normal((500, 4))
+    sample, reference = _of_pool(collapsed), _of_pool(real)
+    assert metrics.precision(sample, reference).value > 0.95
+    assert metrics.recall(sample, reference).value < 0.05
+    assert metrics.precision(reference, sample).value < 0.05  # sample first, reference second
+    assert metrics.recall(reference, sample).value > 0.95
+
+
+def test_class_accuracy_counts_hits():
+    logits = np.eye(4, dtype=np.float32)
+    found = metrics.class_accuracy(_of_logits(logits, np.array([0, 1, 2, 0])))
+    assert found.value == 0.75
+    assert found.n == 4
+
+
+def test_a_perfect_share_is_not_certain():
+    found = metrics.class_accuracy(_of_logits(np.eye(4, dtype=np.float32), np.arange(4)))
+    assert found.value == 1
+    assert 0 < found.se < 0.25
+
+
+def test_jackknife_of_fid_leaves_groups_out():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((90, 6)), 1 + rng.standard_normal((70, 6))
+    parts = metrics._groups(90, seed=1, groups=9)
+    mu, sigma = y.mean(axis=0), np.cov(y, rowvar=False)
+    replicates = metrics._fid_without_groups(x, mu, sigma, parts)
+    for part, found in zip(parts, replicates, strict=True):
+        rest = _of_pool(np.delete(x, part, axis=0))
+        assert found == pytest.approx(metrics.fid(rest, _of_pool(y)).value, abs=1e-8)
+
+
+def test_jackknife_of_kid_leaves_groups_out():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 6)), 1 + rng.standard_normal((36, 6))
+    parts = metrics._groups(40, seed=1)
+    whole = np.delete(x, parts[0], axis=0)  # 36 rows: as many as the reference
+    differences = np.diff(metrics._mmd_without_groups(x, y, parts, degree=3)[:2])
+    other = np.delete(x, parts[1], axis=0)
+    values = [metrics._mmd(a, y, 1, 36, 3, 0) for a in (whole, other)]
+    assert differences[0] == pytest.approx(values[1] - values[0], abs=1e-12)
+
+
+def test_jackknife_of_the_mean_is_the_textbook_error():
+    x = np.random.default_rng(0).standard_normal(50)
+    replicates = [np.delete(x, i).mean() for i in range(50)]
+    se, bias = metrics._jackknife(replicates, x.mean())
+    assert se == pytest.approx(x.std(ddof=1) / np.sqrt(50))
+    assert bias == pytest.approx(0, abs=1e-12)
+
+
+def test_fid_bias_is_seen():
+    """Two samples of one distribution have FID > 0; the jackknife says how much of it is bias."""
+    rng = np.random.default_rng(0)
+    reference = _gaussian(rng, 2000, 10)
+    found = [metrics.fid(_gaussian(rng, 200, 10), reference) for _ in range(30)]
+    value = np.mean([f.value for f in found])
+    assert abs(value - np.mean([f.details["bias"] for f in found])) < 0.35 * value
+
+
+def test_order_of_images_does_not_matter_where_classes_are_sorted():
+    """Sorted by class, consecutive parts would hold one class each and score 1."""
+    logits = 20 * np.eye(5, dtype=np.float32)[np.sort(np.arange(1000) % 5)]
+    assert metrics.inception_score(_of_logits(logits)).value > 4.9
+
+
+# --- standard errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "low", "high"),
+    [
+        ("inception_score", {"splits": 1}, 0.75, 1.4),
+        ("inception_score", {"splits": 10}, 0.75, 1.4),
+        ("fid", {}, 0.75, 1.4),
+        ("kid", {"subsets": 20}, 0.75, 1.6),
+        ("precision", {}, 0.7, 1.4),
+        ("recall", {}, 0.65, 1.4),
+        ("class_accuracy", {}, 0.75, 1.4),
+        ("class_entropy", {}, 0.9, 2.0),  # at its maximum, where the first-order term vanishes
+    ],
+)
+def test_predicted_errors_are_the_observed_spread(name, options, low, high):
+    """80 samples of 200 images against one reference; the spread itself is known to 8 %."""
+    rng = np.random.default_rng(1)
+    reference = _gaussian(rng, 400, 6)
+    metric = getattr(metrics, name)
+    found = [metric(_gaussian(rng, 200, 6, 0.1, 1.1), reference, **options) for _ in range(80)]
+    observed = np.std([f.value for f in found], ddof=1)
+    predicted = np.sqrt(np.mean([f.se**2 for f in found]))
+    assert low < predicted / observed < high
+
+
+def test_kid_blocks_of_a_large_sample(monkeypatch):
+    """The rule for large samples, made cheap: blocks of 50 images from n = 500."""
+    monkeypatch.setattr(metrics, "BLOCK", 50)
+    rng = np.random.default_rng(2)
+    reference = _gaussian(rng, 200, 4)
+    draws = [_gaussian(rng, 500, 4, 0.5) for _ in range(40)]
+    found = [metrics.kid(d, reference, subsets=10, subset_size=200) for d in draws]
+    assert found[0].details["se_method"] == "blocks"
+    observed = np.std([f.value for f in found], ddof=1)
+    assert 0.75 < np.sqrt(np.mean([f.se**2 for f in found])) / observed < 2.5
+
+
+def test_kid_blocks_are_disjoint():
+    x, y = np.arange(4000.0)[:, None], np.arange(1500.0)[:, None]
+    blocks = list(metrics._blocks(x, y, seed=0))
+    assert [len(a) for a, _ in blocks] == [1000] * 4
+    assert len({v for a, _ in blocks for v in a[:, 0]}) == 4000
+    assert all(len(set(b[:, 0])) == 1000 for _, b in blocks)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "options", "message"),
+    [
+        ("inception_score", 9, {}, "inception_score: n = 9; needs at least 10 images"),
+        ("inception_score", 1, {"splits": 1}, "n = 1; needs at least 2"),
+        ("inception_score", 9, {"splits": 0}, "splits is 0"),
+        ("fid", 6, {}, r"fid: n = 6; needs at least 7 images \(more than the 6 features\)"),
+        ("fid", 20, {"groups": 1}, "groups is 1"),
+        ("kid", 3, {}, "kid: n = 3; needs at least 4"),
+        ("kid", 20, {"subset_size": 1}, "subset_size 1"),
+        ("precision", 3, {}, "precision: n = 3; needs at least 4"),
+        ("precision", 20, {"k": 0}, "precision: k is 0"),
+        ("recall", 7, {}, "recall: n = 7; needs at least 8"),
+        ("class_accuracy", 0, {}, "class_accuracy: n = 0"),
+        ("class_entropy", 1, {}, "class_entropy: n = 1"),
+    ],
+)
+def test_too_few_images_are_refused(name, n, options, message):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=message):
+        getattr(metrics, name)(_gaussian(rng, n, 6), _gaussian(rng, 50, 6), **options)
+
+
+@pytest.mark.parametrize("name", ["fid", "kid", "precision", "recall"])
+def test_a_small_missing_or_unlike_reference_is_refused(name):
+    rng, metric = np.random.default_rng(0), getattr(metrics, name)
+    sample = _gaussian(rng, 50, 6)
+    with pytest.raises(ValueError, match=f"{name}: n_reference = 3; needs at least"):
+        metric(sample, _gaussian(rng, 3, 6))
+    with pytest.raises(ValueError, match=f"{name}: n = 50, no reference"):
+        metric(sample, None)
+    with pytest.raises(ValueError, match=f"{name}: n = 50 of 6 features, reference 7"):
+        metric(sample, _gaussian(rng, 50, 7))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(name, value):
+    rng = np.random.default_rng(0)
+    sample, reference = _gaussian(rng, 50, 6), _gaussian(rng, 50, 6)
+    sample.pool[3, 2] = sample.logits[3, 2] = value
+    with pytest.raises(ValueError, match=f"{name}: n = 50, 1 not finite; needs finite features"):
+        getattr(metrics, name)(sample, reference)
+
+
+@pytest.mark.parametrize(("labels", "message"), [(None, "no labels"), ([0, 5], "labels 0 to 5")])
+def test_class_accuracy_needs_labels_of_the_classes(labels, message):
+    labels = labels and np.array(labels)
+    with pytest.raises(ValueError, match=f"n = 2, {message}; needs labels 0 to 4"):
+        metrics.class_accuracy(_of_logits(np.zeros((2, 5), np.float32), labels))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_estimates_are_plain_numbers_and_repeatable(name):
+    rng = np.random.default_rng(0)
+    sample, reference = _gaussian(rng, 60, 6), _gaussian(rng, 60, 6)
+    first, second = (getattr(metrics, name)(sample, reference) for _ in range(2))
+    assert first == second
+    assert first.n == 60
+    assert all(type(v) in (int, float, str) for v in first.details.values())
+    assert type(first.value) is type(first.se) is float

@@ -1,0 +1,135 @@
+"""Every script, called with a stand-in for Snakemake: what it reads, what it writes, and that it starts lightly."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from standin import Named, standin
+from test_configuration import TINY, plan
+
+from uncanny.study import Cell
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+
+
+def main(name, snakemake):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(snakemake)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_starts_without_torch(name):
+    code = f"import sys; import {name}; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'matplotlib')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS).returncode == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_is_short_and_says_its_rule(name):
+    text = (SCRIPTS / f"{name}.py").read_text()
+    assert text.count("\n") <= 60
+    rules = "".join(path.read_text() for path in (SCRIPTS.parent / "workflow/rules").glob("*.smk"))
+    assert f"Rule: {name}." in " ".join(text.split())
+    assert f"rule {name}:" in rules
+
+
+@pytest.fixture(scope="module")
+def study():
+    return plan(TINY)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+def call(name, folder, *, params, wildcards=None, inputs=None, outputs=None):
+    snakemake = standin(
+        folder / "logs" / f"{name}.log", rule=name, params=params, wildcards=wildcards,
+        input=Named(**{k: v if isinstance(v, list) else str(v) for k, v in (inputs or {}).items()}),
+        output=Named(**{k: str(v) for k, v in (outputs or {}).items()}),
+    )  # fmt: skip
+    main(name, snakemake)
+
+
+CELL = Cell("ve_cond", 0, "HEUN", "none", 0, 1)
+
+
+def test_the_scripts_make_a_figure_in_turn(study, folder):
+    dataset = folder / "dataset.json"
+    call("prepare_dataset", folder, params={"dataset": study.component("datasets", "digits")},
+         outputs={"description": dataset})  # fmt: skip
+    assert json.loads(dataset.read_text())["num_classes"] == 10
+
+    extractor, report = folder / "cnn.pt", folder / "cnn.json"
+    call("train_extractor", folder, params={"extractor": study.component("extractors", "tiny_cnn")},
+         inputs={"dataset": dataset}, outputs={"extractor": extractor, "report": report})  # fmt: skip
+    assert 0 < json.loads(report.read_text())["accuracy"] <= 1
+
+    reference = folder / "reference.npz"
+    call("extract_reference", folder, params={}, wildcards={"split": "train"},
+         inputs={"dataset": dataset, "extractor": extractor}, outputs={"features": reference})  # fmt: skip
+    assert len(np.load(reference)["pool"]) == 1437
+
+    references = folder / "references.json"
+    evaluation = study.evaluation("digits")
+    call("score_references", folder, params={"evaluation": evaluation, "num_images": 40},
+         inputs={"dataset": dataset, "extractor": extractor, "reference": reference},
+         outputs={"scores": references})  # fmt: skip
+    assert set(json.loads(references.read_text())["references"]) == {
+        "train",
+        "test",
+        "gaussian",
+        "uniform",
+    }
+
+    checkpoint, history = folder / "epoch-1.pt", folder / "epoch-1.json"
+    call("train_model", folder, params={"identity": study.identity("ve_cond")},
+         wildcards={"seed": "0", "epoch": "1"}, inputs={"dataset": dataset},
+         outputs={"checkpoint": checkpoint, "history": history})  # fmt: skip
+    assert json.loads(history.read_text())["history"][0]["loss"] > 0
+
+    samples, record = folder / "s.npz", folder / "s.json"
+    call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
+         params={"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"), "num_images": 40},
+         inputs={"checkpoint": checkpoint}, outputs={"samples": samples, "record": record})  # fmt: skip
+    assert np.load(samples)["images"].shape == (40, 1, 8, 8)
+
+    score, kept = folder / "score.json", folder / "features.npz"
+    params = {"cell": study.cell_record(CELL), "identity": study.identity("ve_cond"),
+              "evaluation": evaluation, "features": str(kept)}  # fmt: skip
+    inputs = {"samples": samples, "record": record, "extractor": extractor, "reference": reference}
+    call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
+    first = score.read_bytes()
+    times = kept.stat().st_mtime_ns
+    call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
+    assert score.read_bytes() == first
+    assert kept.stat().st_mtime_ns == times  # the features were used again
+
+    figure = study.figure("figure_1") | {"panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]}
+    outputs = {suffix: folder / f"figure_1.{suffix}" for suffix in ("pdf", "png", "csv")}
+    call("plot_figure", folder, params={"figure": figure, "appearance": study.appearance("figure_1")},
+         inputs={"scores": [str(score)], "references": [str(references)]},
+         outputs=outputs | {"caption": folder / "figure_1.txt"})  # fmt: skip
+    assert pd.read_csv(outputs["csv"])["value"].notna().any()
+    assert "n = 40" in (folder / "figure_1.txt").read_text()
+
+    snakemake = standin(
+        folder / "x.log", wildcards={"figure": "figure_1"}, input=Named(str(outputs["csv"]))
+    )
+    main("confirm_figure", snakemake)
+    drawn = pd.read_csv(outputs["csv"])
+    drawn.loc[0, "diverged"] = 1
+    drawn.to_csv(outputs["csv"])
+    with pytest.raises(
+        ValueError,
+        match=r"figure_1 is drawn without models that diverged: ve_cond \(from epoch 1\)",
+    ):
+        main("confirm_figure", snakemake)

@@ -1,0 +1,94 @@
+"""The plan: what each job depends on, and what it does not."""
+
+import copy
+import subprocess
+import sys
+
+import pytest
+from test_configuration import TINY, changed, plan
+
+from uncanny import components
+from uncanny.study import Cell, canonical
+
+
+@pytest.fixture(scope="module")
+def study():
+    return plan(TINY)
+
+
+def test_paths_of_cells():
+    cell = Cell("vp", 0, "HEDM", "none", 1, 30)
+    assert cell.path == "vp/seed-0/HEDM/none/draw-1/epoch-30"
+
+
+def test_segments_go_on_from_the_grid():
+    study = plan(changed(("segment_epochs",), 5))
+    before = {epoch: study.previous_epoch(epoch) for epoch in (0, 2, 5, 7, 10, 11, 30)}
+    assert before == {0: None, 2: None, 5: None, 7: 5, 10: 5, 11: 10, 30: 25}
+
+
+def test_figure_cells_cover_seeds_draws_and_milestones():
+    study = plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]})
+    cells = study.figure_cells("figure_1")
+    assert len(cells) == len(set(cells)) == 4 * 2 * 3 * 2
+    assert Cell("ve_cond", 1, "HEUN", "none", 2, 1) in cells
+
+
+def test_a_model_may_have_its_own_milestones():
+    study = plan(changed(("models", "vp_uncond", "milestones"), [4]))
+    assert {c.epoch for c in study.figure_cells("figure_2")} == {4}
+
+
+def test_identity_has_neither_extent_nor_appearance(study):
+    other = changed(("models", "vp_uncond", "label"), "another")
+    other["models"]["vp_uncond"]["milestones"] = [1, 2, 3]
+    other["models"]["vp_uncond"]["color"] = "#123456"
+    assert plan(other).identity("vp_uncond") == study.identity("vp_uncond")
+
+
+def test_key_order_means_nothing(study):
+    def reversed_keys(value):
+        if isinstance(value, dict):
+            return {k: reversed_keys(value[k]) for k in reversed(value)}
+        return value
+
+    other = plan(reversed_keys(copy.deepcopy(TINY)))
+    assert list(other.identity("vp_uncond")["network"]) == list(
+        study.identity("vp_uncond")["network"]
+    )
+    assert repr(other.sampler("HEUN", "vp_uncond")) == repr(study.sampler("HEUN", "vp_uncond"))
+    assert canonical({"b": {"d": 1, "c": 2}, "a": 3}) == {"a": 3, "b": {"c": 2, "d": 1}}
+
+
+def test_options_by_process_replace_those_of_the_block():
+    config = changed(("samplers", "HEUN", "by_process"), {"ve": {"num_steps": 9, "grid": "ve"}})
+    study = plan(config)
+    assert study.sampler("HEUN", "ve_cond")["num_steps"] == 9
+    assert study.sampler("HEUN", "ve_cond")["grid"] == {"kind": "ve", "epsilon_s": 0.0}
+    assert study.sampler("HEUN", "vp_uncond")["num_steps"] == 4
+    config["samplers"]["HEUN"]["by_process"]["ve"]["num_steps"] = 10
+    assert plan(config).sampler("HEUN", "vp_uncond") == study.sampler("HEUN", "vp_uncond")
+
+
+def test_every_option_of_a_sampler_is_resolved(study):
+    options = study.sampler("HEUN", "vp_uncond")
+    assert set(components.signature("samplers", "heun").options) < set(options)
+    assert options["grid"] == {"kind": "polynomial", "rho": 7.0}
+
+
+def test_planning_needs_no_torch():
+    code = "import sys; from uncanny import configuration, study, warm; sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=components.LIBRARY.parent).returncode == 0
+    )
+
+
+def test_code_of_a_job_knows_its_components(study):
+    codes = {
+        study.code("draw_samples", model="vp_uncond", sampler="HEUN"),
+        study.code("draw_samples", model="vp_uncond", sampler="EUL"),
+        study.code("draw_samples", model="ve_cond", sampler="HEUN"),
+        study.code("draw_samples", model="ddpm_cosine", sampler="DDIM"),
+        study.code("train_model", model="vp_uncond"),
+    }
+    assert len(codes) == 5

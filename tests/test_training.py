@@ -1,0 +1,174 @@
+"""The training loop: cuts change nothing, randomness is a function of the step, divergence is
+noticed.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from uncanny import segments, training
+from uncanny.datasets import Dataset, digits, gaussian_ring
+
+OPTIONS = {
+    "batch_size": 100,
+    "lr": 0.002,
+    "lr_rampup_images": 1000,
+    "grad_clip": 1.0,
+    "ema": {"kind": "constant", "beta": 0.99, "warmup": True},
+    "augment": "hflip",
+}
+IDENTITY = {
+    "dataset": "digits",
+    "process": {"kind": "discrete", "num_levels": 50},
+    "schedule": {"kind": "linear", "scale": 1.0},
+    "network": {
+        "kind": "unet",
+        "width": 8,
+        "multipliers": [1],
+        "blocks": 1,
+        "attention": [],
+        "dropout": 0.2,
+    },
+    "training": OPTIONS,
+    "conditional": False,
+}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    digits(folder)
+    return Dataset.open(folder)
+
+
+def fresh(data, seed=0, options=OPTIONS):
+    return training.begin(
+        lambda: segments.build_network(IDENTITY, data.shape, 10), options, seed, CPU
+    )
+
+
+def trained(data, cuts, seed=0, options=OPTIONS):
+    """State after epoch cuts[-1], stored and read again at every cut."""
+    family = segments.build_family(IDENTITY)
+    stream = training.Stream(data, options["batch_size"], seed, False)
+    run = fresh(data, seed, options)
+    for epoch in cuts:
+        training.train(run, family.loss, stream, options, seed, epoch)
+        state = run.state()
+        run = fresh(data, seed, options)
+        training.resume(run, state)
+    return run.state()
+
+
+def equal(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+@pytest.mark.parametrize("cuts", [[1, 2, 3], [1, 3], [2, 3]])
+def test_a_run_in_segments_equals_an_uninterrupted_one(data, cuts):
+    assert equal(trained(data, [3]), trained(data, cuts))
+
+
+def test_the_seed_matters(data):
+    assert not equal(trained(data, [1]), trained(data, [1], seed=1))
+
+
+def test_global_randomness_is_neither_used_nor_touched(data):
+    torch.manual_seed(1)
+    first = trained(data, [1])
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(after, torch.rand(1))
+    torch.manual_seed(2)
+    assert equal(first, trained(data, [1]))
+
+
+def test_an_epoch_ends_with_the_first_update_that_completes_it():
+    assert training.steps_until(1, 50_000, 32) == 1563
+    assert training.steps_until(90, 50_000, 32) == 140_625
+    assert training.steps_until(0, 50_000, 32) == 0
+
+
+def test_each_pass_shows_every_image_once(data):
+    stream = training.Stream(data, 100, 0, False)
+    rows = np.concatenate([stream.indices(step) for step in range(29)])
+    first, second = rows[: len(data.train)], rows[len(data.train) : 2 * len(data.train)]
+    assert sorted(first) == list(range(len(data.train)))
+    assert sorted(second) == list(range(len(data.train)))
+    assert first.tolist() != second.tolist()
+
+
+def test_loss_falls_and_the_history_says_so(data):
+    history = trained(data, [4])["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+    assert history[-1]["step"] == training.steps_until(4, len(data.train), 100)
+    assert history[0]["nonfinite_gradients"] == 0
+
+
+def test_the_learning_rate_ramps_up_in_images():
+    assert training.learning_rate(OPTIONS, 0) == pytest.approx(0.002 * 0.1)
+    assert training.learning_rate(OPTIONS, 9) == pytest.approx(0.002)
+    assert training.learning_rate(OPTIONS | {"lr_rampup_images": 0}, 0) == 0.002
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(data):
+    def loss(network, x0, labels, generator):
+        value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
+        return value * (float("nan") if run.step == 7 else 1.0)
+
+    run = fresh(data)
+    with pytest.raises(training.Diverged, match=r"loss not finite at step 7 \(epoch 1\)"):
+        training.train(run, loss, training.Stream(data, 100, 0, False), OPTIONS, 0, 1)
+
+
+def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
+    def loss(network, x0, labels, generator):
+        value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
+        return value + (value - value.detach()) * (float("inf") if run.step == 3 else 0.0)
+
+    def finite(network, x0, labels, generator):
+        value = loss(network, x0, labels, generator)
+        return torch.where(torch.isfinite(value), value, value.detach().nan_to_num())
+
+    run = fresh(data)
+    parameter = next(run.network.parameters())
+    parameter.register_hook(lambda g: g * (float("nan") if run.step == 3 else 1.0))
+    training.train(
+        run, lambda n, x, y, g: n(x, torch.zeros(len(x))).square().flatten(1).mean(1),
+        training.Stream(data, 100, 0, False), OPTIONS, 0, 1,
+    )  # fmt: skip
+    assert run.history[0]["nonfinite_gradients"] == 1
+    assert all(torch.isfinite(p).all() for p in run.network.parameters())
+
+
+def test_mirroring_hits_about_half_of_the_images():
+    x0 = torch.arange(4000.0).reshape(1000, 1, 2, 2)
+    mirrored = training._augmented(x0, {"augment": "hflip"}, torch.Generator().manual_seed(0))
+    share = (mirrored != x0).flatten(1).any(1).float().mean()
+    assert 0.45 < share < 0.55
+    assert torch.equal(training._augmented(x0, {"augment": "none"}, torch.Generator()), x0)
+
+
+def test_a_state_may_be_a_vector(tmp_path):
+    gaussian_ring(tmp_path, n=500, n_test=10)
+    data = Dataset.open(tmp_path)
+    identity = {
+        "process": {
+            "kind": "continuous",
+            "preconditioning": "edm",
+            "levels": "matched",
+            "weight": "matched",
+        },
+        "schedule": None,
+        "network": {"kind": "mlp", "width": 32},
+        "conditional": False,
+    }
+    options = OPTIONS | {"augment": "none"}
+    run = training.begin(lambda: segments.build_network(identity, data.shape, 0), options, 0, CPU)
+    stream = training.Stream(data, 100, 0, False)
+    training.train(run, segments.build_family(identity).loss, stream, options, 0, 8)
+    assert run.history[-1]["loss"] < run.history[0]["loss"]

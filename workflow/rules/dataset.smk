@@ -1,0 +1,20 @@
+rule prepare_dataset:
+    output:
+        description="<results>/datasets/{dataset}/dataset.json",
+        arrays=expand(
+            "<results>/datasets/{{dataset}}/{split}-{array}.npy",
+            split=["train", "test"],
+            array=["images", "labels"],
+        ),
+    log:
+        "<logs>/prepare_dataset/{dataset}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        dataset=lambda w: STUDY.component("datasets", w.dataset),
+        code=lambda w: STUDY.code("prepare_dataset", datasets=w.dataset),
+    script:
+        "../../scripts/prepare_dataset.py"

@@ -1,0 +1,43 @@
+rule plot_figure:
+    input:
+        scores=scores_of_figure,
+        references=references_of_figure,
+    output:
+        pdf="<results>/figures/{figure}.pdf",
+        png=report(
+            "<results>/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        csv="<results>/figures/{figure}.csv",
+        caption="<results>/figures/{figure}.txt",
+    log:
+        "<logs>/plot_figure/{figure}.log",
+    localrule: True
+    conda:
+        "../../envs/plotting.yaml"
+    params:
+        figure=lambda w: STUDY.figure(w.figure),
+        appearance=lambda w: STUDY.appearance(w.figure),
+        code=lambda w: STUDY.code("plot_figure", figure=w.figure),
+    script:
+        "../../scripts/plot_figure.py"
+
+
+# A model that diverged does not take figures down; it does make the run fail, after they are drawn.
+rule confirm_figure:
+    input:
+        "<results>/figures/{figure}.csv",
+    output:
+        touch("<results>/figures/{figure}.complete"),
+    log:
+        "<logs>/confirm_figure/{figure}.log",
+    priority: -1
+    localrule: True
+    conda:
+        "../../envs/plotting.yaml"
+    params:
+        code=STUDY.code("confirm_figure"),
+    script:
+        "../../scripts/confirm_figure.py"

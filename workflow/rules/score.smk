@@ -1,0 +1,76 @@
+rule extract_reference:
+    input:
+        dataset="<results>/datasets/{dataset}/dataset.json",
+        extractor="<results>/extractors/{extractor}.pt",
+    output:
+        "<results>/features/{extractor}/{dataset}-{split}.npz",
+    log:
+        "<logs>/extract_reference/{extractor}/{dataset}-{split}.log",
+    wildcard_constraints:
+        split="train|test",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        code=lambda w: STUDY.code("extract_reference", extractors=w.extractor),
+    script:
+        "../../scripts/extract_reference.py"
+
+
+rule score_references:
+    input:
+        dataset="<results>/datasets/{dataset}/dataset.json",
+        extractor=extractor_of_dataset,
+        reference=reference_of_dataset,
+    output:
+        "<results>/scores/references/{dataset}.json",
+    log:
+        "<logs>/score_references/{dataset}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        evaluation=lambda w: STUDY.evaluation(w.dataset),
+        num_images=STUDY.config["num_images"],
+        code=lambda w: STUDY.code("score_references", evaluation=w.dataset),
+    script:
+        "../../scripts/score_references.py"
+
+
+rule score_samples:
+    input:
+        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        extractor=extractor_of_model,
+        reference=reference_of_model,
+    output:
+        "<results>/scores/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+    log:
+        "<logs>/score_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    group:
+        "cell"
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="1h",
+    params:
+        cell=cell_of,
+        identity=lambda w: STUDY.identity(w.model),
+        evaluation=lambda w: STUDY.evaluation(STUDY.identity(w.model)["dataset"]),
+        features=features_of,
+        code=lambda w: STUDY.code(
+            "score_samples", evaluation=STUDY.identity(w.model)["dataset"]
+        ),
+    script:
+        "../../scripts/score_samples.py"

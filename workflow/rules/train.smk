@@ -1,0 +1,43 @@
+rule train_model:
+    input:
+        dataset=dataset_of_model,
+        previous=previous_checkpoint,
+    output:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        history="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.json",
+    log:
+        "<logs>/train_model/{model}/seed-{seed}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="12h",
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        code=lambda w: STUDY.code("train_model", model=w.model),
+    script:
+        "../../scripts/train_model.py"
+
+
+rule train_extractor:
+    input:
+        dataset=dataset_of_extractor,
+    output:
+        extractor="<results>/extractors/{extractor}.pt",
+        report="<results>/extractors/{extractor}.json",
+    log:
+        "<logs>/train_extractor/{extractor}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        extractor=lambda w: STUDY.component("extractors", w.extractor),
+        code=lambda w: STUDY.code("train_extractor", extractors=w.extractor),
+    script:
+        "../../scripts/train_extractor.py"

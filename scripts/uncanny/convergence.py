@@ -43,8 +43,8 @@ class Plateau:
 
 def plateau(
     epochs: Sequence[float],
-    values: Sequence[float],
-    se: Sequence[float] | None = None,
+    values: Sequence[float] | np.ndarray,
+    se: Sequence[float] | np.ndarray | None = None,
     *,
     floor: float | None,
     ceiling: float | None,
@@ -60,18 +60,17 @@ def plateau(
     of noise images) to ceiling (of real images); not_converged if fewer than two points follow E*;
     peaked if the best from E* on exceeds the last value by more than tau; else converged.
 
-    se: standard errors [m] of the evaluation, None or NaN where unknown; a difference between
-    training seeds that all epochs share does not belong to it (shape_error). rel: None means 0.01, or 0.02 for a falling
-    metric. floor, ceiling: None for no failure test. Points without a finite value are left out.
-    Raises ValueError when fewer than six are left, when an epoch is repeated, for a negative se or
-    rel, and when floor and ceiling are the wrong way round.
+    values [R, m]: the mean over R training seeds is read. se: standard errors of the evaluation,
+    like values, None or NaN where unknown; a difference between training seeds that all epochs
+    share does not belong to it (shape_error). rel: None means 0.01, or 0.02 for a falling metric.
+    floor, ceiling: None for no failure test. Points without a finite value are left out. Raises
+    ValueError when fewer than six are left, when an epoch is repeated, for a negative se or rel,
+    and when floor and ceiling are the wrong way round.
     """
     epochs, values, se = _checked(epochs, values, se)
-    if len(values) > 1:
-        raise ValueError(f"values have the shape {values.shape}, expected one curve")
-    curve, sign = values[0], 1 if increasing else -1
+    curve, error, sign = values.mean(axis=0), shape_error(values, se), 1 if increasing else -1
     bar = _failure_bar(floor, ceiling, sign)
-    code, first, tau = _read(sign * values, se[0], bar, rel, increasing)
+    code, first, tau = _read(sign * curve[None], error, bar, rel, increasing)
     status, start, best = CODES[code[0]], int(first[0]), int(np.argmax(sign * curve))
     levels = {"converged": float(curve[start:].mean()), "peaked": float(curve[best])}
     return Plateau(
@@ -286,15 +285,16 @@ def saturation(
     *,
     increasing: bool = True,
 ) -> Saturation:
-    """Fit a saturating exponential to values [m] at epochs [m] by least squares.
+    """Fit a saturating exponential to values [m], or the mean of [R, m], by least squares.
 
     For given c the fit is linear in a and b; c is searched from a fifth of the smallest spacing
     to ten times the span. Weighted by 1/se² and AIC = chi² + 2k where all se are known and
     positive, else AIC = m ln(RSS/m) + 2(k + 1). Raises ValueError as plateau does.
     """
     epochs, values, se = _checked(epochs, values, se)
-    y, known = values[0], bool(np.all(se > 0))
-    root_weights = 1 / se[0] if known else np.ones(len(y))
+    y, error = values.mean(axis=0), shape_error(values, se)
+    known = bool(np.all(error > 0))
+    root_weights = 1 / error if known else np.ones(len(y))
 
     def fit(regressor):
         design = np.stack([np.ones(len(y)), regressor], axis=1) * root_weights[:, None]

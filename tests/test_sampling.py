@@ -57,9 +57,8 @@ def checkpoint(data, tmp_path_factory):
 
 
 def drawn(checkpoint, seeds, options=HEUN):
-    network = segments.averaged_network(checkpoints.load(checkpoint), torch.device("cpu"))
-    family = segments.build_family(IDENTITY)
-    return sampling.draw_images(family, network, options, seeds, (1, 8, 8), 10, True)
+    model = sampling.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
+    return sampling.draw_images(model, options, seeds)
 
 
 def test_an_image_is_a_function_of_its_seed_not_of_its_batch(checkpoint, monkeypatch):
@@ -159,3 +158,17 @@ def test_epoch_zero_is_the_untrained_model(data, tmp_path):
     assert state["step"] == 0
     (images, _), _ = run(path, tmp_path)
     assert len(images) == 6
+
+
+def test_images_that_are_not_finite_are_marked(checkpoint, tmp_path):
+    wild = HEUN | {"S_noise": 1e300, "S_churn": 40.0}
+    (images, _), record = run(checkpoint, tmp_path, sampler=wild)
+    assert len(images) == 0
+    assert record["status"] == "diverged"
+    assert record["reason"] == "6 of 6 images are not finite"
+
+
+def test_vectors_are_kept_as_they_are():
+    vectors = torch.tensor([[0.1, -3.0]], dtype=torch.float64)
+    assert sampling.stored(vectors).dtype == np.float32
+    assert sampling.stored(vectors).tolist() == [[np.float32(0.1), -3.0]]

@@ -30,6 +30,41 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A trained model: its family, its averaged network, and the data it was made for.
+
+    shape: of one image or vector. conditional: the network is shown a class.
+    """
+
+    family: object
+    network: torch.nn.Module
+    shape: tuple[int, ...]
+    num_classes: int
+    conditional: bool
+
+    @classmethod
+    def of(cls, state: dict, device: torch.device) -> "Trained":
+        """The model of a loaded checkpoint."""
+        identity = state["identity"]
+        return cls(
+            segments.build_family(identity),
+            segments.averaged_network(state, device),
+            tuple(state["shape"]),
+            state["num_classes"],
+            identity["conditional"],
+        )
+
+    @property
+    def batch_size(self) -> int:
+        """States that are walked at once."""
+        return max(1, BATCH_VALUES // int(np.prod(self.shape)))
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+
+@dataclass(frozen=True)
 class Drawn:
     """Images [n, ...] in the model's range, float64; class labels [n] drawn with them; evaluations
     per image.
@@ -40,37 +75,35 @@ class Drawn:
     nfe: int
 
 
-def draw_images(
-    family, network, options: dict, seeds: list[int], shape, num_classes: int, conditional: bool
-) -> Drawn:
+def draw_images(model: Trained, options: dict, seeds: list[int]) -> Drawn:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
 
-    options: a sampler's complete block. conditional: the network is shown the class drawn from the
-    image's own seed.
+    options: a sampler's complete block.
     """
-    size = max(1, BATCH_VALUES // int(np.prod(shape)))
-    parts = [
-        _draw_batch(family, network, options, seeds[i : i + size], shape, num_classes, conditional)
-        for i in range(0, len(seeds), size)
-    ]
-    return Drawn(
-        torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]), parts[0].nfe
-    )
+    size = model.batch_size
+    batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    parts = [_draw_batch(model, options, batch) for batch in batches]
+    images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
+    return Drawn(images, labels, parts[0].nfe)
 
 
 @torch.no_grad()
-def _draw_batch(family, network, options, seeds, shape, num_classes, conditional) -> Drawn:
-    device = next(network.parameters()).device
+def _draw_batch(model: Trained, options: dict, seeds: list[int]) -> Drawn:
     streams = ImageStreams(seeds)
-    latents = streams.latents(tuple(shape)).to(device)
-    labels = streams.class_labels(max(num_classes, 1))
-    shown = torch.nn.functional.one_hot(labels, num_classes).to(device) if conditional else None
-    model = Counted(family.bind(network, shown))
-    sampler, start, rest = walk(options, type(family).__module__.rsplit(".", 1)[-1])
-    x, levels, extra = family.start(model, latents, **start)
-    x = sampler(model, x, levels, noise=streams.noise, **extra, **rest)
-    return Drawn(x.cpu(), labels, model.nfe)
+    latents = streams.latents(model.shape).to(model.device)
+    # Drawn in any case, so that the noise that follows is the same for every model.
+    labels = streams.class_labels(max(model.num_classes, 1))
+    shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
+    walked = Counted(model.family.bind(model.network, _to(shown, model.device)))
+    sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
+    x, levels, extra = model.family.start(walked, latents, **start)
+    x = sampler(walked, x, levels, noise=streams.noise, **extra, **rest)
+    return Drawn(x.cpu(), labels, walked.nfe)
+
+
+def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
+    return None if tensor is None else tensor.to(device)
 
 
 def walk(options: dict, family: str) -> tuple:
@@ -84,52 +117,50 @@ def walk(options: dict, family: str) -> tuple:
 
 
 def run(*, checkpoint, identity, seed, sampler, draw, num_images, samples, record, threads) -> None:
-    """Draw a cell's images and write them with their record; a diverged checkpoint leaves a marked,
-    empty set.
+    """Draw a cell's images and write them with their record.
+
+    A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
-    facts = {
-        "status": state["status"],
-        "sampler": sampler,
-        "num_images": num_images,
-        "image_seeds": image_seeds(draw, 0, num_images)[:: max(1, num_images - 1)],
-    }
-    if state["status"] == "diverged":
-        _write(samples, np.zeros((0, *state["shape"]), np.uint8), np.zeros(0, np.int64))
-        files.write_json(record, facts | {"reason": state["reason"], "timing": {}})
-        return
-    network = segments.averaged_network(state, device)
-    family = segments.build_family(identity)
-    started = time.time()
     seeds = image_seeds(draw, 0, num_images)
-    drawn = draw_images(
-        family,
-        network,
-        sampler,
-        seeds,
-        state["shape"],
-        state["num_classes"],
-        identity["conditional"],
-    )
-    seconds = time.time() - started
-    _write(samples, to_uint8(drawn.images).numpy(), drawn.labels.numpy())
-    facts |= {"nfe": drawn.nfe, "images_seen": state["images_seen"]}
-    files.write_json(record, facts | {"timing": _timing(seconds, drawn, state["shape"], device)})
-
-
-def _write(path, images: np.ndarray, labels: np.ndarray) -> None:
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
+    facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
+    images, labels = np.zeros((0, *state["shape"]), np.uint8), np.zeros(0, np.int64)
+    if state["status"] == "diverged":
+        facts |= {"status": "diverged", "reason": state["reason"], "timing": {}}
+    else:
+        model = Trained.of(state, device)
+        started = time.time()
+        drawn = draw_images(model, sampler, seeds)
+        facts |= {"timing": _timing(time.time() - started, drawn, model)}
+        facts |= {"nfe": drawn.nfe, "images_seen": state["images_seen"]}
+        facts |= _verdict(drawn.images)
+        if facts["status"] == "ok":
+            images, labels = stored(drawn.images), drawn.labels.numpy()
+    with files.replacing(samples) as temporary, temporary.open("wb") as file:
         np.savez(file, images=images, labels=labels)
+    files.write_json(record, facts)
 
 
-def _timing(seconds: float, drawn: Drawn, shape, device: torch.device) -> dict:
+def _verdict(images: torch.Tensor) -> dict:
+    lost = int((~torch.isfinite(images)).flatten(1).any(dim=1).sum())
+    if lost:
+        return {"status": "diverged", "reason": f"{lost} of {len(images)} images are not finite"}
+    return {"status": "ok"}
+
+
+def stored(images: torch.Tensor) -> np.ndarray:
+    """As images are kept: uint8 [n, C, H, W]; vectors float32 [n, D]."""
+    return to_uint8(images).numpy() if images.ndim == 4 else images.float().numpy()
+
+
+def _timing(seconds: float, drawn: Drawn, model: Trained) -> dict:
     count = len(drawn.images)
     return {
         "seconds": round(seconds, 4),
         "ms_per_nfe": round(1000 * seconds / (count * drawn.nfe), 5),
-        "batch_size": min(count, max(1, BATCH_VALUES // int(np.prod(shape)))),
+        "batch_size": min(count, model.batch_size),
         "precision": "fp32",
-        "device": hardware.describe(device),
-        "peak_memory_mb": round(hardware.peak_memory_mb(device), 1),
+        "device": hardware.describe(model.device),
+        "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),
     }

@@ -5,7 +5,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
 
-.PHONY: figures test report check clean-venv
+.PHONY: figures test report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures
 
@@ -14,6 +14,11 @@ test: .venv/ready-dev
 
 report: figures
 	$(SNAKEMAKE) all_figures --report results/$(STUDY)/report.html
+
+# The pictures of the README: those of the study as it is now.
+docs: figures
+	mkdir -p docs/figures
+	cp results/$(STUDY)/figures/*.png docs/figures/
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -149,6 +149,17 @@ def test_the_server_ends_with_its_parent(tmp_path):
     assert not os.path.exists(folder)
 
 
+def test_a_folder_that_allows_no_socket_is_no_obstacle(tmp_path, monkeypatch, capsys):
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    monkeypatch.delenv(warm.VARIABLE, raising=False)
+    warm.start()
+    assert warm.VARIABLE not in os.environ
+    assert "without a shared process" in capsys.readouterr().err
+    assert list(deep.iterdir()) == []
+
+
 def test_without_a_server_the_job_runs_in_its_own_process(tmp_path, script):
     environment = {k: v for k, v in os.environ.items() if k != warm.VARIABLE}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)

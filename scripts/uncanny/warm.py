@@ -29,7 +29,6 @@ PRELOADED = (
     "torch_fidelity",
     "pandas",
     "matplotlib.pyplot",
-    "seaborn",
     "snakemake.iocontainers",
 )
 LENGTH = struct.Struct("!Q")
@@ -37,28 +36,31 @@ LENGTH = struct.Struct("!Q")
 
 def start() -> None:
     """Start the server for all jobs of this process and its children; called once, by the main
-    Snakemake.
+    Snakemake. Where the machine does not allow it, jobs run in their own processes.
     """
     folder = tempfile.mkdtemp(prefix="uncanny-")  # mode 0700: nobody else can connect
     path = os.path.join(folder, "warm")
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        try:
+            listener.bind(path)
+        except OSError as error:  # a long TMPDIR, a file system without sockets
+            print(f"jobs start without a shared process: {path}: {error}", file=sys.stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         listener.listen(128)  # jobs may connect while the server is still importing
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "uncanny.warm",
-                str(listener.fileno()),
-                str(os.getpid()),
-                folder,
-            ],
-            pass_fds=[listener.fileno()],
-            cwd=Path(__file__).parent.parent,
-            start_new_session=True,  # Ctrl-C is for Snakemake and its jobs
-            stdin=subprocess.DEVNULL,
-        )
+        _launch(listener, folder)
     os.environ[VARIABLE] = path
+
+
+def _launch(listener: socket.socket, folder: str) -> None:
+    descriptor = str(listener.fileno())
+    subprocess.Popen(
+        [sys.executable, "-m", "uncanny.warm", descriptor, str(os.getpid()), folder],
+        pass_fds=[listener.fileno()],
+        cwd=Path(__file__).parent.parent,
+        start_new_session=True,  # Ctrl-C is for Snakemake and its jobs
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def call(task: tuple[str, object]) -> int | None:

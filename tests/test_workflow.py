@@ -64,18 +64,25 @@ def study(tmp_path_factory):
     return folder
 
 
+def copy_of(study, target):
+    """The finished study in another folder, with file times and Snakemake's own records."""
+    return shutil.copytree(study, target, symlinks=True, dirs_exist_ok=True)
+
+
 @contextlib.contextmanager
 def edited(folder, name, *replacements):
-    """A file with pieces of text replaced, as long as the block lasts."""
+    """A file with pieces of text replaced (their first occurrences), as long as the block lasts."""
     path = folder / name
     before = path.read_text()
     text = before
     for old, new in replacements:
         assert old in text, f"{name}: no {old!r}"
-        text = text.replace(old, new)
+        text = text.replace(old, new, 1)
     path.write_text(text)
-    yield
-    path.write_text(before)
+    try:
+        yield
+    finally:
+        path.write_text(before)
 
 
 # -- the whole path ---------------------------------------------------------------------------------
@@ -180,7 +187,7 @@ CHANGES = {
     "a colour": (CONFIG, [('label: "VP"', 'label: "VP"\n    color: "#000000"')], PLOT),
     "a sampler's label": (CONFIG, [('label: "DDIM"', 'label: "implicit"')], SOME),
     "a panel's title": (CONFIG, [('title: "Heun"', 'title: "Second order"')], SOME),
-    "an unused block": (CONFIG, [("samplers:", "samplers:\n  UNUSED: {kind: heun, num_steps: 3, grid: ve}")], {}),
+    "an unused block": (CONFIG, [("\nsamplers:", "\nsamplers:\n  UNUSED: {kind: heun, num_steps: 3, grid: ve}")], {}),
     "the order of keys": (CONFIG, [("kind: heun, num_steps: 4", "num_steps: 4, kind: heun")], {}),
     "one sampler's module": (
         "scripts/uncanny/samplers/ddim.py", [("x = x.double()", "x = 1.0 * x.double()")],
@@ -249,9 +256,7 @@ def test_a_config_mistake_stops_before_any_job(study):
 
 
 def test_a_diverged_model_is_named_and_takes_nothing_down(study, tmp_path):
-    folder = clone(tmp_path)
-    shutil.copytree(study / "results", folder / "results")
-    shutil.copytree(study / ".snakemake", folder / ".snakemake")
+    folder = copy_of(study, tmp_path)
     changes = [("  adam: {", "  wild: {batch_size: 128, lr: 1.0e+30}\n  adam: {"),
                ("network: ncsnpp, training: adam", "network: ncsnpp, training: wild")]  # fmt: skip
     with edited(folder, CONFIG, *changes):
@@ -278,13 +283,11 @@ def test_a_diverged_model_is_named_and_takes_nothing_down(study, tmp_path):
         ("samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.npz", "scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json",
          "not a whole set of samples"),
         ("extractors/tiny_cnn.pt", "scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json", "not readable as"),
-        ("scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json", "figures/figure_2.csv", "cannot be read"),
+        ("scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json", "figures/figure_2.csv", "not valid JSON"),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_named_and_good_ones_stay(study, tmp_path, victim, target, message):
-    folder = clone(tmp_path)
-    shutil.copytree(study / "results", folder / "results", copy_function=shutil.copy2)
-    shutil.copytree(study / ".snakemake", folder / ".snakemake")
+    folder = copy_of(study, tmp_path)
     path = folder / "results/tiny" / victim
     times = path.stat()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -47,7 +47,7 @@ class Trained:
         """The model of a loaded checkpoint."""
         identity = state["identity"]
         return cls(
-            segments.build_family(identity),
+            segments.build_family(identity, state["derived"]),
             segments.averaged_network(state, device),
             tuple(state["shape"]),
             state["num_classes"],
@@ -99,7 +99,7 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int]) -> Drawn:
     sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
     x, levels, extra = model.family.start(walked, latents, **start)
     x = sampler(walked, x, levels, noise=streams.noise, **extra, **rest)
-    return Drawn(x.cpu(), labels, walked.nfe)
+    return Drawn(model.family.finish(x).cpu(), labels, walked.nfe)
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:

@@ -21,9 +21,12 @@ def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> t
     return factory(tuple(shape), num_classes if identity["conditional"] else 0, **options)
 
 
-def build_family(identity: dict):
-    """The family of a model: how data becomes noise and what the network learns of it."""
-    options = dict(identity["process"])
+def build_family(identity: dict, derived: dict | None = None):
+    """The family of a model: how data becomes noise and what the network learns of it.
+
+    derived: options that followed from the dataset, as the checkpoint has them.
+    """
+    options = identity["process"] | (derived or {})
     factory = components.load("families", options.pop("kind"))
     return factory(_schedule(identity["schedule"]), **options)
 
@@ -51,6 +54,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
         "seed": seed,
         "shape": list(data.shape),
         "num_classes": data.num_classes,
+        "derived": before["derived"] if before else build_family(identity).derive(data),
     }
     if before is not None and before["status"] == "diverged":
         state = before | {"epoch": epoch}
@@ -59,7 +63,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
     checkpoints.save(checkpoint, state)
     timing = {"seconds": round(time.time() - started, 3), "device": hardware.describe(device)}
     timing["peak_memory_mb"] = round(hardware.peak_memory_mb(device), 1)
-    kept = ("identity", "seed", "epoch", "status", "reason", "step", "history")
+    kept = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
     files.write_json(history, {k: state[k] for k in kept if k in state} | {"timing": timing})
 
 
@@ -75,7 +79,8 @@ def _trained(
     if before is not None:
         training.resume(current, before)
     try:
-        training.train(current, build_family(identity).loss, stream, options, seed, epoch)
+        family = build_family(identity, facts["derived"])
+        training.train(current, family.loss, stream, options, seed, epoch)
     except training.Diverged as error:
         print(error)
         return {

@@ -1,7 +1,7 @@
 """Families of models: what a network learns, and what a sampler is given to walk with.
 
-A family module `kind.py` has a function `kind(schedule, *, options)` that makes the family; its
-objects have
+A family module `kind.py` has a function `kind(schedule, *, options)` that makes the family, a
+subclass of `Family` with
     loss(network, x0, labels, generator) → per-image losses [N],
     bind(network, labels) → the model that samplers call; OFFERS names it, as the first argument
         of its samplers,
@@ -10,3 +10,18 @@ objects have
 The keyword-only arguments of the module's function `start` are what it reads from a sampler's
 block.
 """
+
+
+class Family:
+    """What a family does where nothing special is needed."""
+
+    def derive(self, data) -> dict:
+        """Options of the family that follow from the dataset, found once, when training begins.
+
+        They are kept in every checkpoint and take the place of the config's null.
+        """
+        return {}
+
+    def finish(self, x):
+        """What a sampler ends with, [N, ...], in the range of the data: [-1, 1] for images."""
+        return x

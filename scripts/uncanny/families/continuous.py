@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from uncanny import components, losses, sigma_grids
+from uncanny.families import Family
 from uncanny.preconditioning import Preconditioning, denoise
 from uncanny.processes import Path
 
@@ -76,7 +77,7 @@ def start(
     return latents, sigmas, {"path": Path.named(time, scaling, low, high, **clock)}
 
 
-class Continuous:
+class Continuous(Family):
     """D(x; σ) = c_skip x + c_out F(c_in x; c_noise), trained on λ(σ) ‖D(x0 + σ n; σ) − x0‖²."""
 
     start = staticmethod(start)

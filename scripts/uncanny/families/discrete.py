@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 
 from uncanny import losses, schedules
+from uncanny.families import Family
 from uncanny.processes import alphas_cumprod
 
 OFFERS = "eps_model"
@@ -27,7 +28,7 @@ def start(model, latents, *, num_steps: int, times: Literal["ancestral", "ddim"]
     return latents, choose(len(model.alphas_cumprod), num_steps), {}
 
 
-class Discrete:
+class Discrete(Family):
     """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
 
     start = staticmethod(start)

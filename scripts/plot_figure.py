@@ -1,25 +1,27 @@
-"""Draw one figure from its score records. Rule: plot_figure."""
+"""Draw one figure from the files that its kind needs. Rule: plot_figure."""
 
+import sys
 from pathlib import Path
 
 from uncanny import components, files, jobs
 
 
 def main(snakemake):
-    from uncanny import plotting, scores
+    from uncanny.plotting import captions, figure_data, saving
 
     block = snakemake.params.figure
     options = block.get("options", {}) | {k: block[k] for k in ("metric",) if k in block}
-    references = [files.read_json(path) for path in snakemake.input.references]
-    data = plotting.FigureData(
-        table=scores.tidy(scores.read_records(snakemake.input.scores)),
+    references = [files.read_json(path) for path in snakemake.input.get("references", [])]
+    draw = components.load("plotting", block["kind"])
+    data = figure_data.FigureData(
+        **figure_data.read(sys.modules[draw.__module__].NEEDS, snakemake.input.data),
         references={entry["dataset"]: entry["references"] for entry in references},
+        training=figure_data.read_training(snakemake.input.get("training", [])),
         **snakemake.params.appearance,
     )
-    figure, drawn = components.load("plotting", block["kind"])(data, block["panels"], **options)
-    stem = Path(snakemake.output.png).with_suffix("")
-    plotting.save(figure, drawn, stem)
-    files.write_text(snakemake.output.caption, plotting.caption(drawn, block) + "\n")
+    figure, drawn = draw(data, block["panels"], **options)
+    saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
+    files.write_text(snakemake.output.caption, captions.caption(drawn, block) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,11 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from test_scores import diverged, record
 
-from uncanny import plotting, scores, style
+from uncanny import scores, style
+from uncanny.plotting import captions, saving
+from uncanny.plotting._points import notes
+from uncanny.plotting.curves import curves, facts
+from uncanny.plotting.figure_data import FigureData
 
 MODELS = {"vp": {"label": "VP"}, "ve": {"label": "VE"}, "ncsn": {}}
 SAMPLERS = {"DDIM": {"label": "DDIM"}, "MARK": {"label": "Markovian"}}
@@ -49,11 +53,11 @@ def control(value, se=0.05, n=1000, **changes):
 
 
 def draw(records, panels=None, *, references=None, metric="is10", models=MODELS, **options):
-    data = plotting.FigureData(
+    data = FigureData(
         scores.tidy(records), models, SAMPLERS, {}, METRICS, {"digits": references or {}}
     )
     panels = panels or [{"models": ["vp", "ve"], "samplers": ["DDIM"]}]
-    return plotting.curves(data, panels, metric=metric, **options)
+    return curves(data, panels, metric=metric, **options)
 
 
 def lines(ax, label):
@@ -79,7 +83,7 @@ def legend_texts(figure):
 class TestDrawn:
     def test_lines_hold_the_values_of_the_csv(self, tmp_path):
         figure, drawn = draw(made())
-        plotting.save(figure, drawn, tmp_path / "f")
+        saving.save(figure, drawn, tmp_path / "f")
         table = pd.read_csv(tmp_path / "f.csv")
         for model, label in (("vp", "VP · DDIM"), ("ve", "VE · DDIM")):
             (line,) = lines(figure.axes[0], label)
@@ -202,7 +206,7 @@ class TestReferences:
     def test_other_number_of_images_is_said(self):
         figure, drawn = draw(made(), references={"test": control(8.0, n=360)})
         assert [t.get_text() for t in figure.axes[0].texts] == ["real test\nn = 360"]
-        assert "real test 8 (n = 360)" in plotting.caption(drawn, {})
+        assert "real test 8 (n = 360)" in captions.caption(drawn, {})
 
     def test_labels_do_not_overlap(self):
         near = {name: control(9.0 + i / 100) for i, name in enumerate(style.REFERENCES)}
@@ -238,12 +242,12 @@ class TestDiverged:
     def test_curve_that_diverged_at_once_is_not_in_the_legend(self):
         figure, drawn = draw(made(models=["vp"]) + [diverged(model="ve", epoch=e) for e in EPOCHS])
         assert legend_texts(figure) == [["VP"]]
-        assert plotting.notes(drawn) == "diverged: VE · DDIM from epoch 10"
+        assert notes(drawn) == "diverged: VE · DDIM from epoch 10"
 
     def test_gap_in_the_middle(self):
         records = [*made(models=["vp"], epochs=[10, 40]), diverged(epoch=20), *made(models=["ve"])]
         figure, drawn = draw(records)
-        assert plotting.notes(drawn) == "diverged: VP · DDIM at epoch 20"
+        assert notes(drawn) == "diverged: VP · DDIM at epoch 20"
         assert np.isnan(lines(figure.axes[0], "VP · DDIM")[0].get_ydata()).tolist() == [0, 1, 0]
 
     def test_some_seeds(self):
@@ -253,7 +257,7 @@ class TestDiverged:
             diverged(seed=1, epoch=40),
         ]
         _, drawn = draw(records)
-        assert plotting.notes(drawn) == "diverged: VP · DDIM from epoch 40 (1 of 2 runs)"
+        assert notes(drawn) == "diverged: VP · DDIM from epoch 40 (1 of 2 runs)"
         last = drawn[(drawn["model"] == "vp") & (drawn["epoch"] == 40)].iloc[0]
         assert (last["status"], last["seeds"]) == ("partial", 1)
 
@@ -331,7 +335,7 @@ class TestLook:
             records.append(one)
         panel = {"models": ["vp"], "samplers": ["DDIM"], "guidances": ["none", "G1"]}
         figure, drawn = draw(records, [panel])
-        assert legend_texts(figure)[::-1] == [["VP"], ["none", "G1"]]
+        assert legend_texts(figure)[::-1] == [["VP"], ["no guidance", "G1"]]
         assert set(drawn["curve"]) == {"VP · DDIM", "VP · DDIM · G1"}
 
     def test_legend_reads_row_by_row_in_the_order_of_the_panels(self):
@@ -372,18 +376,18 @@ class TestLook:
     def test_user_settings_change_nothing(self, tmp_path):
         import matplotlib
 
-        plotting.save(*draw(made()), tmp_path / "plain")
+        saving.save(*draw(made()), tmp_path / "plain")
         with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 20, "axes.grid": False}):
-            plotting.save(*draw(made()), tmp_path / "own")
+            saving.save(*draw(made()), tmp_path / "own")
         assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "own.png").read_bytes()
 
 
 class TestFiles:
     def test_same_bytes_twice_also_in_another_process(self, tmp_path):
-        plotting.save(*draw(made()), tmp_path / "here")
+        saving.save(*draw(made()), tmp_path / "here")
         code = (
-            "import test_plotting as t; from uncanny import plotting;"
-            f"plotting.save(*t.draw(t.made()), {str(tmp_path / 'there')!r})"
+            "import test_plotting as t; from uncanny.plotting import saving;"
+            f"saving.save(*t.draw(t.made()), {str(tmp_path / 'there')!r})"
         )
         paths = ":".join(sys.path)
         env = {"PYTHONPATH": paths, "PYTHONHASHSEED": "7", "MPLCONFIGDIR": str(tmp_path)}
@@ -393,7 +397,7 @@ class TestFiles:
             assert here.read_bytes() == there.read_bytes(), suffix
 
     def test_three_files_and_nothing_else(self, tmp_path):
-        plotting.save(*draw(made()), tmp_path / "new" / "figure_A.1")
+        saving.save(*draw(made()), tmp_path / "new" / "figure_A.1")
         found = sorted(path.name for path in (tmp_path / "new").iterdir())
         assert found == ["figure_A.1.csv", "figure_A.1.pdf", "figure_A.1.png"]
 
@@ -402,11 +406,11 @@ class TestFiles:
         (tmp_path / "f.csv").write_text("old")
         monkeypatch.setattr(type(figure), "savefig", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            plotting.save(figure, drawn, tmp_path / "f")
+            saving.save(figure, drawn, tmp_path / "f")
         assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("f.csv", "old")]
 
     def test_fonts_are_embedded_as_truetype_and_no_date_is_written(self, tmp_path):
-        plotting.save(*draw(made()), tmp_path / "f")
+        saving.save(*draw(made()), tmp_path / "f")
         content = (tmp_path / "f.pdf").read_bytes()
         assert b"/FontFile2" in content
         assert b"CreationDate" not in content
@@ -419,7 +423,7 @@ class TestCaption:
     def test_says_how_it_was_measured(self):
         records = made() + made(seed=1)
         _, drawn = draw(records, references={"train": control(9.25)})
-        assert plotting.caption(drawn, BLOCK) == (
+        assert captions.caption(drawn, BLOCK) == (
             "Schedules. Six of them. Inception Score against training epochs. Each point is the "
             "mean over 2 training seeds with 1 draw each, n = 1,000 images per draw, in 10 splits "
             "of 100, extractor cnn@1. Bands are ±1.96 standard errors of the mean (evaluation, "
@@ -429,24 +433,28 @@ class TestCaption:
     def test_is_the_same_from_the_csv(self, tmp_path):
         records = [*made(models=["vp"], se=None), *made(models=["ve"], epochs=[10, 20])]
         figure, drawn = draw([*records, diverged(model="ve", epoch=40)])
-        plotting.save(figure, drawn, tmp_path / "f")
-        text = plotting.caption(pd.read_csv(tmp_path / "f.csv"), BLOCK)
-        assert text == plotting.caption(drawn, BLOCK)
+        saving.save(figure, drawn, tmp_path / "f")
+        assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
+        text = captions.caption(drawn, BLOCK)
         assert "points without a band have no known error" in text
         assert "diverged: VE · DDIM from epoch 40." in text
 
     def test_single_draw_without_errors(self):
         _, drawn = draw(made(se=None, splits=None, images_per_split=None))
-        text = plotting.caption(drawn, {})
+        text = captions.caption(drawn, {})
         assert (
             "Each point is one draw from one training seed, n = 1,000 images per draw, ext" in text
         )
         assert "No bands: the standard errors are not known." in text
 
 
-@pytest.mark.parametrize("module", ["plotting", "scores", "style", "files"])
-def test_figures_need_no_torch(module):
-    tree = ast.parse((Path(plotting.__file__).parent / f"{module}.py").read_text())
+LIBRARY = Path(style.__file__).parent
+MODULES = [*LIBRARY.glob("plotting/*.py"), *(LIBRARY / f"{m}.py" for m in ("scores", "style"))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_figures_need_no_torch(path):
+    tree = ast.parse(path.read_text())
     names = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
     names += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     assert not [name for name in names if name.split(".")[0] in ("torch", "torchvision")]

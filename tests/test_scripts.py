@@ -116,7 +116,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     figure = study.figure("figure_1") | {"panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]}
     outputs = {suffix: folder / f"figure_1.{suffix}" for suffix in ("pdf", "png", "csv")}
     call("plot_figure", folder, params={"figure": figure, "appearance": study.appearance("figure_1")},
-         inputs={"scores": [str(score)], "references": [str(references)]},
+         inputs={"data": [str(score)], "references": [str(references)]},
          outputs=outputs | {"caption": folder / "figure_1.txt"})  # fmt: skip
     assert pd.read_csv(outputs["csv"])["value"].notna().any()
     assert "n = 40" in (folder / "figure_1.txt").read_text()

@@ -125,7 +125,15 @@ class VariantStyle:
     is_filled: bool
 
 
-_DASHES = [(0, ()), (0, (3.5, 1.5)), (0, (1.2, 1.1)), (0, (5, 1.2, 1.2, 1.2))]
+# An odd number: with the two fillings there are twice as many looks.
+_DASHES = [
+    *[(0, ()), (0, (3.5, 1.5)), (0, (1.2, 1.1)), (0, (5, 1.2, 1.2, 1.2))],
+    *[
+        (0, (7, 2)),
+        (0, (3, 1, 1, 1, 1, 1)),
+        (0, (1, 2.4)),
+    ],
+]
 
 
 SOLID = VariantStyle(_DASHES[0], is_filled=True)
@@ -183,6 +191,19 @@ def canvas(count: int) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
     figure = Figure(figsize=(width, rows * PANEL_HEIGHTS[columns]), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+def mosaic(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels of images, up to three in a row; height: of a panel by its
+    width."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
+    each = (width - 0.1) / columns
+    figure = Figure(figsize=(width, rows * (each * height + 0.25)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 

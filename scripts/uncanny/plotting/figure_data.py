@@ -1,0 +1,190 @@
+"""What figures are drawn from, and how it is read from files."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from uncanny import files, scores
+
+
+class Cell(NamedTuple):
+    """One set of images: training seed, draw and epoch beside the names of its curve."""
+
+    model: str
+    seed: int
+    sampler: str
+    guidance: str
+    draw: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One image on its way into noise and another on its way out, at the same K noise levels.
+
+    forward, backward: float [K, C, H, W], scaled to unit variance of the noisy image; images are
+    in [-1, 1]. sigma: [K], rising from 0, relative to the unscaled image. alpha_bar: [K], NaN for
+    a process that does not shrink the signal. axis: what the levels are numbered by. lane: name of
+    the process.
+    """
+
+    model: str
+    seed: int
+    sampler: str
+    epoch: int
+    lane: str
+    axis: str
+    forward: np.ndarray
+    backward: np.ndarray
+    sigma: np.ndarray
+    alpha_bar: np.ndarray
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """What a figure may draw; a kind uses the part that it NEEDS.
+
+    table: tidy scores (scores.tidy). models, samplers, guidances, metrics: appearance, name ->
+    {label, ...}, a metric also with unit; `models` holds all models of the study in its order,
+    which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
+    controls that are measured as samples are. datasets: model -> its dataset. images: uint8
+    [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
+    drawn. sizes: scores of growing samples. traces: walks into noise and back. training: dataset ->
+    real images uint8 [N, C, H, W].
+    """
+
+    table: pd.DataFrame = field(default_factory=lambda: scores.tidy([]))
+    models: Mapping[str, Mapping] = field(default_factory=dict)
+    samplers: Mapping[str, Mapping] = field(default_factory=dict)
+    guidances: Mapping[str, Mapping] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping] = field(default_factory=dict)
+    references: Mapping[str, Mapping] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[Cell, np.ndarray] = field(default_factory=dict)
+    labels: Mapping[Cell, np.ndarray] = field(default_factory=dict)
+    records: Mapping[Cell, Mapping] = field(default_factory=dict)
+    sizes: list[Mapping] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+    training: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def label(self, family: str, name: str) -> str:
+        """The label of a component of the given family, or its name."""
+        return getattr(self, family).get(name, {}).get("label") or name
+
+    def metric_label(self, metric: str) -> str:
+        """The label of a metric with its unit."""
+        unit = self.metrics.get(metric, {}).get("unit")
+        return self.label("metrics", metric) + (f" ({unit})" if unit else "")
+
+    def guidance_label(self, guidance: str) -> str:
+        """The label of a guidance; sampling without one says so."""
+        known = self.guidances.get(guidance, {}).get("label")
+        return known or ("no guidance" if guidance == "none" else guidance)
+
+    def curve_label(self, model: str, sampler: str, guidance: str) -> str:
+        """Model, sampler and guidance in words; ValueError for a model without appearance."""
+        if model not in self.models:
+            raise ValueError(f"figure: model {model!r} is not one of {', '.join(self.models)}")
+        parts = [self.label("models", model), self.label("samplers", sampler)]
+        return " · ".join(parts + [self.guidance_label(guidance)] * (guidance != "none"))
+
+
+# ---- Reading --------------------------------------------------------------------------------
+
+
+def read(needs: str, paths: Iterable[str | Path]) -> dict:
+    """The fields of FigureData that files of one sort fill; `needs` is one of READERS.
+
+    Raises ValueError that names the file where one is missing, damaged or of another sort.
+    """
+    if needs not in READERS:
+        raise ValueError(f"figure needs {needs!r}, expected one of {', '.join(READERS)}")
+    return READERS[needs]([Path(path) for path in paths])
+
+
+def _read_scores(paths: list[Path]) -> dict:
+    return {"table": scores.tidy(scores.read_records(paths))}
+
+
+def _read_samples(paths: list[Path]) -> dict:
+    """Samples (.npz) with the record beside each of them."""
+    cells = [cell_of(path) for path in paths]
+    stored = [_read_arrays(path, ("images", "labels")) for path in paths]
+    return {
+        "images": {cell: arrays["images"] for cell, arrays in zip(cells, stored, strict=True)},
+        "labels": {cell: arrays["labels"] for cell, arrays in zip(cells, stored, strict=True)},
+        "records": {
+            cell: files.read_json(path.with_suffix(".json"))
+            for cell, path in zip(cells, paths, strict=True)
+        },
+    }
+
+
+def _read_sizes(paths: list[Path]) -> dict:
+    found = [files.read_json(path) for path in paths]
+    for path, record in zip(paths, found, strict=True):
+        if not {"cell", "status", "sizes"} <= set(record):
+            raise ValueError(f"{path}: not scores by size: expected cell, status and sizes")
+    return {"sizes": found}
+
+
+def _read_traces(paths: list[Path]) -> dict:
+    return {"traces": [read_trace(path) for path in paths]}
+
+
+READERS = {
+    "scores": _read_scores,
+    "samples": _read_samples,
+    "sizes": _read_sizes,
+    "traces": _read_traces,
+}
+
+_CELL = re.compile(
+    r"(?P<model>[^/]+)/seed-(?P<seed>\d+)/(?P<sampler>[^/]+)/"
+    r"(?:(?P<guidance>[^/]+)/draw-(?P<draw>\d+)/)?epoch-(?P<epoch>\d+)\.\w+$"
+)
+
+
+def cell_of(path: Path | str) -> Cell:
+    """The cell that the path of its files names; without guidance and draw: "none" and 0."""
+    found = _CELL.search(Path(path).as_posix())
+    if not found:
+        expected = "MODEL/seed-R/SAMPLER/GUIDANCE/draw-K/epoch-E"
+        raise ValueError(f"{path}: names no cell; expected .../{expected}")
+    named = {"guidance": "none", "draw": 0} | {k: v for k, v in found.groupdict().items() if v}
+    return Cell(**{k: int(v) if k in ("seed", "draw", "epoch") else v for k, v in named.items()})
+
+
+TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
+
+
+def read_trace(path: Path | str) -> Trace:
+    """A trace file (traces.run)."""
+    cell, arrays = cell_of(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    named = {"lane": str(arrays.pop("lane")), "axis": str(arrays.pop("axis"))}
+    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **arrays)
+
+
+def _read_arrays(path: Path, names: Iterable[str]) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except Exception as error:
+        raise ValueError(
+            f"{path}: not a whole file of {', '.join(names)} ({error}); delete it and run again"
+        ) from None
+
+
+def read_training(descriptions: Iterable[str | Path]) -> dict[str, np.ndarray]:
+    """Training images of prepared datasets, by name; from the paths of their dataset.json."""
+    from uncanny.datasets import Dataset
+
+    found = [Dataset.open(Path(path).parent) for path in descriptions]
+    return {data.folder.name: data.train.images for data in found}

@@ -14,6 +14,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -30,21 +31,37 @@ onstart:
 rule all_figures:
     default_target: True
     input:
-        [figure_target(figure) for figure in STUDY.config["figures"]],
+        [figure_target(figure) for figure in plan.paper_figures(STUDY)],
+    localrule: True
+
+
+rule all_tables:
+    input:
+        [table_target(table) for table in STUDY.config["tables"]],
+    localrule: True
+
+
+rule claims:
+    input:
+        table_target("claims") if STUDY.config["claims"] else [],
     localrule: True
 
 
 rule all:
     input:
-        rules.all_figures.input,
+        [figure_target(figure) for figure in STUDY.config["figures"]],
+        rules.all_tables.input,
+        rules.claims.input,
     localrule: True
 
 
-for figure in STUDY.config["figures"]:
+for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
 
     rule:
         name:
-            figure
+            target
         input:
-            figure_target(figure),
+            figure_target(target)
+            if target in STUDY.config["figures"]
+            else table_target(target),
         localrule: True

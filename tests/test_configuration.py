@@ -53,7 +53,7 @@ MISTAKES = [
     (("seeds",), [0, 0], r"seeds: \[0, 0\] has non-unique elements"),
     (("seeds",), [], r"seeds: \[\] should be non-empty"),
     (("seeds",), ["x"], r"seeds\.0: 'x' is not of type 'integer'"),
-    (("milestones",), [2, 1], r"milestones: 1 stands after a larger epoch in \[2, 1\]"),
+    (("milestones",), [2, 1], r"milestones: 1 stands after a larger number in \[2, 1\]"),
     (("num_images",), 1_000_001, r"num_images: 1000001 is greater than the maximum"),
     (("num_images",), 1, r"num_images: 1 is less than the minimum of 2"),
     (("metrics", "is2", "splits"), 41, r"num_images: 40 is fewer than the 41 splits of metrics\.is2"),

@@ -12,7 +12,8 @@ import pytest
 from standin import Named, standin
 from test_configuration import TINY, plan
 
-from uncanny.study import Cell
+from uncanny import plan as plan_module
+from uncanny.plan import Cell
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
@@ -103,7 +104,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     assert np.load(samples)["images"].shape == (40, 1, 8, 8)
 
     score, kept = folder / "score.json", folder / "features.npz"
-    params = {"cell": study.cell_record(CELL), "identity": study.identity("ve_cond"),
+    params = {"cell": plan_module.cell_record(study, CELL), "identity": study.identity("ve_cond"),
               "evaluation": evaluation, "features": str(kept)}  # fmt: skip
     inputs = {"samples": samples, "record": record, "extractor": extractor, "reference": reference}
     call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
@@ -113,9 +114,11 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     assert score.read_bytes() == first
     assert kept.stat().st_mtime_ns == times  # the features were used again
 
-    figure = study.figure("figure_1") | {"panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]}
+    figure = study.block("figures", "figure_1") | {
+        "panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]
+    }
     outputs = {suffix: folder / f"figure_1.{suffix}" for suffix in ("pdf", "png", "csv")}
-    call("plot_figure", folder, params={"figure": figure, "appearance": study.appearance("figure_1")},
+    call("plot_figure", folder, params={"figure": figure, "appearance": plan_module.appearance(study, "figure_1")},
          inputs={"data": [str(score)], "references": [str(references)]},
          outputs=outputs | {"caption": folder / "figure_1.txt"})  # fmt: skip
     assert pd.read_csv(outputs["csv"])["value"].notna().any()

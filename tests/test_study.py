@@ -8,7 +8,8 @@ import pytest
 from test_configuration import TINY, changed, plan
 
 from uncanny import components
-from uncanny.study import Cell, canonical
+from uncanny.plan import Cell, figure_cells
+from uncanny.study import canonical
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,14 @@ def test_segments_go_on_from_the_grid():
 
 def test_figure_cells_cover_seeds_draws_and_milestones():
     study = plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]})
-    cells = study.figure_cells("figure_1")
+    cells = figure_cells(study, "figure_1")
     assert len(cells) == len(set(cells)) == 4 * 2 * 3 * 2
     assert Cell("ve_cond", 1, "HEUN", "none", 2, 1) in cells
 
 
 def test_a_model_may_have_its_own_milestones():
     study = plan(changed(("models", "vp_uncond", "milestones"), [4]))
-    assert {c.epoch for c in study.figure_cells("figure_2")} == {4}
+    assert {c.epoch for c in figure_cells(study, "figure_2")} == {4}
 
 
 def test_identity_has_neither_extent_nor_appearance(study):
@@ -77,7 +78,7 @@ def test_every_option_of_a_sampler_is_resolved(study):
 
 
 def test_planning_needs_no_torch():
-    code = "import sys; from uncanny import configuration, study, warm; sys.exit('torch' in sys.modules)"
+    code = "import sys; from uncanny import checks, configuration, plan, warm; sys.exit('torch' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=components.LIBRARY.parent).returncode == 0
     )

@@ -193,7 +193,7 @@ CHANGES = {
         "scripts/uncanny/samplers/ddim.py", [("x = x.double()", "x = 1.0 * x.double()")],
         {"draw_samples": 2, "score_samples": 2} | SOME,
     ),
-    "the plotting module": ("scripts/uncanny/plotting.py", [("HALF_BAND = 1.96", "HALF_BAND = 2.0")], PLOT),
+    "the plotting module": ("scripts/uncanny/plotting/curves.py", [("nbins=7", "nbins=8")], PLOT),
     "a comment in a network": (
         "scripts/uncanny/networks/song_unet.py", [("\nclass ", "\n# A remark.\nclass ")], {},
     ),

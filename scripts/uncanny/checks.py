@@ -4,11 +4,13 @@ drawn.
 Every inconsistency is one ValueError that names the key, the value and what was expected.
 """
 
-from itertools import pairwise
+from itertools import pairwise, product
 
-from uncanny import components
+from uncanny import components, plan, plan_claims
 from uncanny.study import (
     APPEARANCE,
+    CLASSIFIER_OPTIONS,
+    NO_GUIDANCE,
     Study,
     by_process,
     expanded,
@@ -17,14 +19,21 @@ from uncanny.study import (
     family_start,
 )
 
+SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
+
 
 def check(study: Study) -> None:
     """Check a whole study; the first inconsistency raises ValueError."""
-    for section in ("datasets", "extractors", "schedules", "processes", "networks", "metrics"):
+    for section in (*SECTIONS, "guidances"):
         for name in study.config.get(section, {}):
             options = study.component(section, name)
             if section == "extractors":
                 _refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
+    for name, block in study.config.get("classifiers", {}).items():
+        _refer(study, "networks", block["network"], f"classifiers.{name}.network")
+    for name in study.config.get("guidances", {}):
+        _check_guidance(study, name)
+    _check_ascending(study.config.get("sample_sizes", []), "sample_sizes")
     for model in study.config["models"]:
         _check_model(study, model)
     for sampler in study.config["samplers"]:
@@ -37,6 +46,10 @@ def check(study: Study) -> None:
             _check_splits(study, metric)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
+    for table in study.config.get("tables", {}):
+        _check_table(study, table)
+    for claim in study.config.get("claims", {}):
+        _check_claim(study, claim)
 
 
 def _check_model(study: Study, model: str) -> None:
@@ -54,6 +67,12 @@ def _check_model(study: Study, model: str) -> None:
         )
     _check_milestones(study, model)
     study.identity(model)
+
+
+def _check_guidance(study: Study, guidance: str) -> None:
+    for key, value in study.guidance(guidance).items():
+        if key in CLASSIFIER_OPTIONS:
+            _refer(study, "classifiers", value, f"guidances.{guidance}.{key}")
 
 
 def _check_sampler(study: Study, sampler: str) -> None:
@@ -80,17 +99,17 @@ def _check_milestones(study: Study, model: str) -> None:
         raise ValueError(
             f"models.{model}.milestones: missing, and the study has none; expected epochs"
         )
-    epochs = study.milestones(model)
-    if epochs != sorted(epochs):
-        where = (
-            f"models.{model}.milestones"
-            if "milestones" in study.config["models"][model]
-            else "milestones"
-        )
-        later = next(b for a, b in pairwise(epochs) if b < a)
-        raise ValueError(
-            f"{where}: {later} stands after a larger epoch in {epochs}; expected ascending ones"
-        )
+    own = "milestones" in study.config["models"][model]
+    _check_ascending(study.milestones(model), f"models.{model}.milestones" if own else "milestones")
+
+
+def _check_ascending(numbers: list[int], where: str) -> None:
+    for before, after in pairwise(numbers):
+        if after < before:
+            raise ValueError(
+                f"{where}: {after} stands after a larger number in {numbers}; "
+                "expected ascending ones"
+            )
 
 
 def _check_splits(study: Study, metric: str) -> None:
@@ -103,30 +122,87 @@ def _check_splits(study: Study, metric: str) -> None:
 
 
 def _check_figure(study: Study, figure: str) -> None:
-    block = study.figure(figure)
+    block = study.block("figures", figure)
     where = f"figures.{figure}"
     given = {"metric": block["metric"]} if "metric" in block else {}
     components.resolve("plotting", block["kind"], given | block.get("options", {}), where)
-    for number, panel in enumerate(block["panels"]):
-        for key, section in (("models", "models"), ("samplers", "samplers")):
-            for name in panel[key]:
-                _refer(study, section, name, f"{where}.panels[{number}].{key}")
-        for guidance in panel.get("guidances", ["none"]):
-            if guidance != "none":
-                place = f"{where}.panels[{number}].guidances"
-                raise ValueError(f"{place}: {guidance!r} is not defined; known: none")
-    for model, sampler, _ in study.curves(figure):
+    for number, selection in enumerate(plan.selections(block)):
+        _check_selection(study, selection, f"{where}.panels[{number}]")
+    if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
+    for cell in plan.figure_cells(study, figure):
+        _check_metric(study, cell.model, block.get("metric"), where)
+
+
+def _check_table(study: Study, table: str) -> None:
+    block, where = study.block("tables", table), f"tables.{table}"
+    components.resolve("tables", block["kind"], block.get("options", {}), where)
+    for section in ("models", "samplers", "classifiers"):
+        for name in block.get(section, []):
+            _refer(study, section, name, f"{where}.{section}")
+    for model in block.get("training", []):
+        _refer(study, "models", model, f"{where}.training")
+    for number, selection in enumerate(block.get("sampling", [])):
+        _check_selection(study, selection, f"{where}.sampling[{number}]")
+
+
+def _check_claim(study: Study, claim: str) -> None:
+    """Rules that exist, with the selections that they compare. What the study lacks is no mistake:
+    it makes the claim untestable.
+    """
+    for place, part in plan_claims.parts(study.block("claims", claim)):
+        where, (key, selections) = f"claims.{claim}.{place}", plan_claims.selected(part)
+        options = part.get("options", {})
+        components.resolve("claims", part["kind"], options, f"{where}.options")
+        takes = components.signature("claims", part["kind"]).first
+        if key != takes:
+            raise ValueError(f"{where}: rule {part['kind']!r} judges {takes}, not {key}")
+        names = components.constant("claims", part["kind"], "SELECTIONS")
+        if names and set(selections) != set(names):
+            found = ", ".join(selections)
+            raise ValueError(f"{where}.{key}: selections {found}; expected {', '.join(names)}")
+        if tuple(names) == ("a", "b"):
+            _check_pairing(selections, options.get("best"), f"{where}.{key}")
+        if place not in plan_claims.resolved(study, claim)["missing"]:
+            for name, selection in selections.items():
+                if "samplers" in selection:
+                    _check_selection(study, selection, f"{where}.{key}.{name}")
+
+
+def _check_pairing(selections: dict, best: str | None, where: str) -> None:
+    """Two selections are compared axis by axis: names in order, or one name with all."""
+    for axis in ("models", "samplers", "guidances"):
+        a, b = (len(selections[side].get(axis, [NO_GUIDANCE])) for side in "ab")
+        if best is None and a != b and 1 not in (a, b):
+            raise ValueError(
+                f"{where}: a has {a} {axis}, b has {b}; expected as many, or one on a side"
+            )
+
+
+def _check_selection(study: Study, selection: dict, where: str) -> None:
+    """Names that exist, and combinations that can be drawn."""
+    for section in ("models", "samplers", "guidances"):
+        for name in selection.get(section, []):
+            if (section, name) != ("guidances", NO_GUIDANCE):
+                _refer(study, section, name, f"{where}.{section}")
+    for model, sampler in product(selection["models"], selection["samplers"]):
         _check_pair(study, model, sampler, where)
-        _check_metric(study, model, block.get("metric"), where)
+        for guidance in selection.get("guidances", [NO_GUIDANCE]):
+            if guidance != NO_GUIDANCE and not _takes_guidance(study, model, sampler):
+                raise ValueError(
+                    f"{where}.guidances: {guidance!r} cannot guide sampler {sampler!r} of model "
+                    f"{model!r}; expected a sampler of a discrete process that takes a gradient"
+                )
+
+
+def _takes_guidance(study: Study, model: str, sampler: str) -> bool:
+    return components.takes("samplers", study.sampler_kind(sampler, model), "gradient")
 
 
 def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
-    process = study.names(model)["process"]
-    block = study.block("samplers", sampler)
-    kind = block.get("by_process", {}).get(process, {}).get("kind", block["kind"])
-    needs = components.signature("samplers", kind).first
-    offers = family_offers(study.block("processes", process)["kind"])
-    if needs != offers:
+    if not plan.fits(study, model, sampler):
+        needs = components.signature("samplers", study.sampler_kind(sampler, model)).first
+        offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
         raise ValueError(
             f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
         )

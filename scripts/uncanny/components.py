@@ -123,6 +123,19 @@ def _annotation(argument: ast.arg) -> object:
     )
 
 
+def takes(family: str, kind: str, argument: str) -> bool:
+    """Whether a component has a keyword-only argument of this name, a reserved one included."""
+    return argument in {a.arg for a in _function(family, kind).args.kwonlyargs}
+
+
+def constant(family: str, kind: str, name: str) -> object:
+    """The literal that a component's module binds to a name, read without importing it."""
+    for node in parse(source(family, kind)).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{family}/{kind}.py: no constant {name}")
+
+
 def load(family: str, kind: str):
     """The component itself; imports its module, and no other component's."""
     if _function(family, kind) is None:

@@ -89,6 +89,27 @@ def score_samples(
     files.write_json(output, found | {"timing": drawn["timing"]})
 
 
+def score_sizes(
+    *, samples, record, extractor, reference, sizes, evaluation, cell, identity, output, device
+) -> None:
+    """Write every metric of the first n images of one set, for each n of `sizes` (ascending).
+
+    The sets are nested, so that their errors are not independent.
+    """
+    drawn = files.read_json(record)
+    parameters = {"identity": identity} | {key: drawn[key] for key in ("sampler", "num_images")}
+    found = {"cell": cell, "status": drawn["status"], "parameters": parameters, "sizes": []}
+    if drawn["status"] == "ok":
+        images, labels = load_images(samples)
+        network = extractors.load(extractor, str(device))
+        sample = features.extract(network, images, BATCH, labels)
+        real, _ = features.load(reference)
+        for n in sizes:
+            metrics = score(sample[:n], real, network.id, evaluation, cell["dataset"])
+            found["sizes"].append({"n": n, "metrics": metrics})
+    files.write_json(output, found | {"timing": drawn["timing"]})
+
+
 def load_images(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [n, C, H, W] and labels [n] of a stored sample set; ValueError that names a
     damaged file.

@@ -1,15 +1,12 @@
-"""A study's config becomes a plan: which models, which cells, which figures, and what each job
-depends on.
+"""What the blocks of a study's config mean: the complete parameters and the code of every job.
 
-No torch here: the Snakefile imports this. Everything that a job depends on comes out sorted, so
-that the order of keys in a config means nothing.
+Which jobs there are follows from what is shown: plan.py. No torch here: the Snakefile imports this.
+Everything that a job depends on comes out sorted, so that the order of keys in a config means
+nothing.
 """
 
-import ast
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from itertools import product
 from pathlib import Path
 
 from uncanny import components
@@ -17,29 +14,17 @@ from uncanny.fingerprint import fingerprint
 
 SCRIPTS = Path(__file__).parent.parent
 APPEARANCE = {"label", "color"}  # keys that only figures and tables see
-CURVE = ("models", "samplers", "guidances")  # what makes a curve
-
-
-@dataclass(frozen=True, order=True)
-class Cell:
-    """One scored set of images: a checkpoint, a way to sample it, a draw."""
-
-    model: str
-    seed: int
-    sampler: str
-    guidance: str
-    draw: int
-    epoch: int
-
-    @property
-    def path(self) -> str:
-        """Where its files lie below samples/ and scores/, without suffix."""
-        walk = f"{self.sampler}/{self.guidance}/draw-{self.draw}"
-        return f"{self.model}/seed-{self.seed}/{walk}/epoch-{self.epoch}"
+# Families of components whose functions are not in a module of the section's own name.
+FAMILIES = {"processes": "families", "figures": "plotting"}
+# Sections whose blocks are named by wildcards: "models" by {model}, and so on.
+NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
+NAMED += ("figures", "tables")
+NO_GUIDANCE = "none"
+CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
 
 class Study:
-    """The plan of one config that `configuration.validated` and `checks.check` have passed."""
+    """A config that `configuration.validated` and `checks.check` have passed."""
 
     def __init__(self, config: dict):
         self.config = config
@@ -53,7 +38,7 @@ class Study:
         block = self.block(section, name)
         where = f"{section}.{name}"
         given = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
-        family = "families" if section == "processes" else section
+        family = FAMILIES.get(section, section)
         more = {"dataset": (str, components.REQUIRED)} if section == "extractors" else {}
         options = components.resolve(family, block["kind"], given, where, more=more)
         return {"kind": block["kind"]} | options
@@ -88,11 +73,42 @@ class Study:
         family = self.block("processes", process)["kind"]
         start = family_start(family)
         where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
-        kind = special.get("kind", block["kind"])
+        kind = self.sampler_kind(sampler, model)
         options = components.resolve("samplers", kind, expanded(given), where, more=start)
         if "grid" in options:
             options["grid"] = _nested("sigma_grids", options["grid"], f"{where}.grid")
         return {"kind": kind} | options
+
+    def sampler_kind(self, sampler: str, model: str) -> str:
+        """Kind of a sampler as it walks with a model."""
+        block = self.block("samplers", sampler)
+        special = block.get("by_process", {}).get(self.names(model)["process"], {})
+        return special.get("kind", block["kind"])
+
+    @cache
+    def guidance(self, name: str) -> dict | None:
+        """Complete options of a guidance; None where there is none."""
+        return None if name == NO_GUIDANCE else self.component("guidances", name)
+
+    def guiding(self, guidance: str) -> list[str]:
+        """Names of the classifiers that a guidance asks, each once."""
+        options = self.guidance(guidance) or {}
+        return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
+
+    @cache
+    def classifier(self, name: str, dataset: str, process: str, schedule: str) -> dict:
+        """Everything that determines the weights of a noisy classifier: it sees the images as the
+        model that it guides does.
+        """
+        block = self.block("classifiers", name)
+        given = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
+        return {
+            "dataset": dataset,
+            "process": self.component("processes", process),
+            "schedule": self.component("schedules", schedule),
+            "network": self.component("networks", block["network"]),
+            "training": canonical(given),
+        }
 
     def evaluation(self, dataset: str) -> dict:
         """How samples of a dataset's models are measured: extractor, reference split, complete
@@ -127,97 +143,54 @@ class Study:
     def draws(self) -> list[int]:
         return self.config["draws"]
 
-    # -- figures ---------------------------------------------------------------------------------
-
-    def figure(self, name: str) -> dict:
-        return self.block("figures", name)
-
-    def curves(self, figure: str) -> list[tuple[str, str, str]]:
-        """(model, sampler, guidance) of all panels, each once, in the order of the config."""
-        found = [
-            curve
-            for panel in self.figure(figure)["panels"]
-            for curve in product(
-                panel["models"], panel["samplers"], panel.get("guidances", ["none"])
-            )
-        ]
-        return list(dict.fromkeys(found))
-
-    def figure_cells(self, figure: str) -> list[Cell]:
-        """Cells that a figure draws."""
-        return [
-            Cell(model, seed, sampler, guidance, draw, epoch)
-            for model, sampler, guidance in self.curves(figure)
-            for seed, draw in product(self.seeds, self.draws)
-            for epoch in self.milestones(model)
-        ]
-
-    @staticmethod
-    def cell(wildcards) -> Cell:
-        """The cell that the wildcards of a file name say."""
-        w = wildcards
-        return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
-
-    def cell_record(self, wildcards) -> dict:
-        """A cell's identity as its record holds it."""
-        cell = self.cell(wildcards)
-        return {"study": self.name, "dataset": self.names(cell.model)["dataset"]} | asdict(cell)
-
-    def figure_datasets(self, figure: str) -> list[str]:
-        """Datasets whose reference scores a figure draws."""
-        return sorted({self.names(model)["dataset"] for model, _, _ in self.curves(figure)})
-
-    def appearance(self, figure: str) -> dict:
-        """Labels and colours of what a figure shows, in the order of the config.
-
-        Models of other figures are there by name: colours are shared out among all of them.
-        """
-        shown = {key: {curve[i] for curve in self.curves(figure)} for i, key in enumerate(CURVE)}
-        drawn = {model for name in self.config["figures"] for model, _, _ in self.curves(name)}
-        models = {n: b for n, b in self.config["models"].items() if n in drawn}
-        samplers = {n: b for n, b in self.config["samplers"].items() if n in shown["samplers"]}
-        metric = self.figure(figure).get("metric")
-        return {
-            "models": {n: _look(n, b, n in shown["models"]) for n, b in models.items()},
-            "samplers": {n: _look(n, b) for n, b in samplers.items()},
-            "metrics": {metric: _look(metric, self.block("metrics", metric))} if metric else {},
-        }
-
     # -- code ------------------------------------------------------------------------------------
 
     @cache
     def code(
-        self, script: str, *, model=None, sampler=None, evaluation=None, figure=None, **blocks
+        self,
+        script: str,
+        *,
+        model=None,
+        sampler=None,
+        guidance=None,
+        evaluation=None,
+        kinds=(),
+        **blocks,
     ) -> str:
         """Fingerprint of the code that a job of a script runs.
 
         The script's imports, and the components that the job finds by name: of a model, of a
-        sampler walking with it, of what a dataset is evaluated with, of a figure's kind, of further
-        blocks (section=name).
+        sampler walking with it and its guidance, of what a dataset is evaluated with, of further
+        blocks (section=name) and (family, kind) pairs.
         """
-        named = [
-            (section, self.component(section, name)["kind"]) for section, name in blocks.items()
-        ]
+        named = [*kinds]
+        for section, name in blocks.items():
+            named.append((FAMILIES.get(section, section), self.block(section, name)["kind"]))
         if model is not None:
-            named += self._model_components(model)
+            named += self.model_components(model)
         if sampler is not None:
             options = self.sampler(sampler, model)
-            named += [("samplers", options["kind"]), *_named_within(options)]
+            named += [("samplers", options["kind"]), *named_within(options)]
+        if guidance is not None and guidance != NO_GUIDANCE:
+            networks = [
+                self.block("classifiers", name)["network"] for name in self.guiding(guidance)
+            ]
+            named += [("networks", self.block("networks", network)["kind"]) for network in networks]
+            named += [("guidances", self.guidance(guidance)["kind"])]
         if evaluation is not None:
             block = self.evaluation(evaluation)
             named += [("metrics", metric["kind"]) for metric in block["metrics"].values()]
             named += [("extractors", self.component("extractors", block["extractor"])["kind"])]
-        if figure is not None:
-            named += [("plotting", self.figure(figure)["kind"])]
         return fingerprint(SCRIPTS / f"{script}.py", named)
 
-    def _model_components(self, model: str) -> list[tuple[str, str]]:
+    def model_components(self, model: str) -> list[tuple[str, str]]:
+        """(family, kind) of the components that a model is made of."""
         identity = self.identity(model)
         families = {"families": "process", "networks": "network", "schedules": "schedule"}
         named = [
             (family, identity[key]["kind"]) for family, key in families.items() if identity[key]
         ]
-        return [*named, *_named_within(identity["process"])]
+        return [*named, *named_within(identity["process"])]
 
     def names(self, model: str) -> dict:
         """A model's identity as the config has it: names of blocks."""
@@ -230,22 +203,11 @@ class Study:
     @cached_property
     def wildcards(self) -> dict[str, str]:
         """Regular expressions that wildcards of file names must match."""
-        names = {
-            "model": "models",
-            "sampler": "samplers",
-            "dataset": "datasets",
-            "figure": "figures",
-        }
-        found = {
-            key: "|".join(self.config.get(section, {})) or "none" for key, section in names.items()
-        }
-        found["extractor"] = "|".join(self.config.get("extractors", {})) or "none"
-        return found | {
-            "guidance": "[A-Za-z0-9_]+",
-            "seed": r"\d+",
-            "draw": r"\d+",
-            "epoch": r"\d+",
-        }
+        names = {section.rstrip("s"): "|".join(self.config.get(section, {})) for section in NAMED}
+        names["process"] = "|".join(self.config["processes"])
+        known = {key: text or "none" for key, text in names.items()}
+        known["guidance"] = "|".join([NO_GUIDANCE, *self.config.get("guidances", {})])
+        return known | dict.fromkeys(("seed", "draw", "epoch", "count"), r"\d+")
 
 
 def canonical(value: object) -> object:
@@ -258,12 +220,12 @@ def canonical(value: object) -> object:
 @cache
 def family_offers(family: str) -> str:
     """What a family of models gives to samplers: the name of their first argument."""
-    return _constant(family, "OFFERS")
+    return components.constant("families", family, "OFFERS")
 
 
 @cache
 def family_needs_schedule(family: str) -> bool:
-    return _constant(family, "NEEDS_SCHEDULE")
+    return components.constant("families", family, "NEEDS_SCHEDULE")
 
 
 @cache
@@ -272,13 +234,6 @@ def family_start(family: str) -> dict:
     default).
     """
     return components.options_of(components.source("families", family), "start")
-
-
-def _constant(family: str, name: str) -> object:
-    for node in components.parse(components.source("families", family)).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == name:
-            return ast.literal_eval(node.value)
-    raise ValueError(f"families/{family}.py: no constant {name}")
 
 
 def by_process(block: dict, where: str) -> list[tuple[str, dict]]:
@@ -301,14 +256,9 @@ def _nested(family: str, block: dict, where: str) -> dict:
     return {"kind": block["kind"]} | components.resolve(family, block["kind"], given, where)
 
 
-def _named_within(options: dict) -> Iterator[tuple[str, str]]:
+def named_within(options: dict) -> Iterator[tuple[str, str]]:
     """Components that options name: a grid of noise levels, a preconditioning."""
     if "grid" in options:
         yield "sigma_grids", options["grid"]["kind"]
     if "preconditioning" in options:
         yield "preconditioning", options["preconditioning"]
-
-
-def _look(name: str, block: dict, labelled: bool = True) -> dict:
-    label = block.get("label", name) if labelled else name
-    return {"label": label} | ({"color": block["color"]} if "color" in block else {})

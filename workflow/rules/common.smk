@@ -7,7 +7,7 @@ from snakemake.utils import validate
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from uncanny import checks, configuration, warm
+from uncanny import checks, configuration, plan, plan_claims, warm
 from uncanny.study import Study
 
 try:
@@ -27,12 +27,20 @@ wildcard_constraints:
     **STUDY.wildcards,
 
 
+def below_results(paths):
+    return [f"<results>/{path}" for path in paths]
+
+
 def figure_target(figure):
     """What makes a figure complete: its files, and the check that no model behind it diverged."""
     return [
         f"<results>/figures/{figure}.{suffix}"
         for suffix in ("pdf", "png", "csv", "complete")
     ]
+
+
+def table_target(table):
+    return [f"<results>/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex")]
 
 
 def previous_checkpoint(wildcards):
@@ -43,14 +51,31 @@ def previous_checkpoint(wildcards):
     return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
 
 
+def prepared(dataset):
+    return f"<results>/datasets/{dataset}/dataset.json"
+
+
 def dataset_of_model(wildcards):
-    return (
-        f"<results>/datasets/{STUDY.identity(wildcards.model)['dataset']}/dataset.json"
-    )
+    return prepared(STUDY.names(wildcards.model)["dataset"])
 
 
 def dataset_of_extractor(wildcards):
-    return f"<results>/datasets/{STUDY.component('extractors', wildcards.extractor)['dataset']}/dataset.json"
+    return prepared(STUDY.component("extractors", wildcards.extractor)["dataset"])
+
+
+def dataset_of_walk(wildcards):
+    """The training images, for a walk that starts from them."""
+    starts_from_data = (
+        STUDY.sampler(wildcards.sampler, wildcards.model).get("init") == "marginal"
+    )
+    return dataset_of_model(wildcards) if starts_from_data else []
+
+
+def classifiers_of_guidance(wildcards):
+    """Checkpoints of the classifiers that a guidance asks, made for the model's schedule."""
+    names = STUDY.guiding(wildcards.guidance)
+    stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
+    return below_results(f"{stem}.pt" for stem in stems)
 
 
 def extractor_of_dataset(wildcards):
@@ -63,37 +88,56 @@ def reference_of_dataset(wildcards):
     return f"<results>/features/{block['extractor']}/{wildcards.dataset}-{block['reference']}.npz"
 
 
+def evaluation_of_model(wildcards):
+    return STUDY.evaluation(STUDY.names(wildcards.model)["dataset"])
+
+
 def extractor_of_model(wildcards):
-    return f"<results>/extractors/{STUDY.evaluation(STUDY.identity(wildcards.model)['dataset'])['extractor']}.pt"
+    return f"<results>/extractors/{evaluation_of_model(wildcards)['extractor']}.pt"
 
 
 def reference_of_model(wildcards):
-    dataset = STUDY.identity(wildcards.model)["dataset"]
-    block = STUDY.evaluation(dataset)
+    block = evaluation_of_model(wildcards)
+    dataset = STUDY.names(wildcards.model)["dataset"]
     return f"<results>/features/{block['extractor']}/{dataset}-{block['reference']}.npz"
-
-
-def cell_of(wildcards):
-    """What a cell's record says about itself."""
-    return STUDY.cell_record(wildcards)
 
 
 def features_of(wildcards):
     """Where a cell's features are kept, for metrics that are computed again or later."""
-    cell = STUDY.cell(wildcards)
-    extractor = STUDY.evaluation(STUDY.identity(cell.model)["dataset"])["extractor"]
-    return f"results/{STUDY.name}/features/{extractor}/{cell.path}.npz"
+    extractor = evaluation_of_model(wildcards)["extractor"]
+    return (
+        f"results/{STUDY.name}/features/{extractor}/{plan.cell_of(wildcards).path}.npz"
+    )
 
 
-def scores_of_figure(wildcards):
-    return [
-        f"<results>/scores/{cell.path}.json"
-        for cell in STUDY.figure_cells(wildcards.figure)
-    ]
+def walk_code(script, wildcards):
+    """Fingerprint of the code with which a model is sampled."""
+    w = wildcards
+    return STUDY.code(script, model=w.model, sampler=w.sampler, guidance=w.guidance)
+
+
+def scoring_code(script, wildcards):
+    return STUDY.code(script, evaluation=STUDY.names(wildcards.model)["dataset"])
+
+
+def data_of_figure(wildcards):
+    return below_results(plan.figure_data(STUDY, wildcards.figure))
 
 
 def references_of_figure(wildcards):
+    """Scores of real images and noise, where a figure draws scores."""
+    if plan.needs(STUDY, wildcards.figure) not in ("scores", "sizes"):
+        return []
     return [
         f"<results>/scores/references/{dataset}.json"
-        for dataset in STUDY.figure_datasets(wildcards.figure)
+        for dataset in plan.figure_datasets(STUDY, wildcards.figure)
+    ]
+
+
+def datasets_of_figure(wildcards):
+    """Real images, where a figure shows images."""
+    if plan.needs(STUDY, wildcards.figure) not in ("samples", "traces"):
+        return []
+    return [
+        prepared(dataset) for dataset in plan.figure_datasets(STUDY, wildcards.figure)
     ]

@@ -1,7 +1,8 @@
 rule plot_figure:
     input:
-        scores=scores_of_figure,
+        data=data_of_figure,
         references=references_of_figure,
+        training=datasets_of_figure,
     output:
         pdf="<results>/figures/{figure}.pdf",
         png=report(
@@ -18,9 +19,9 @@ rule plot_figure:
     conda:
         "../../envs/plotting.yaml"
     params:
-        figure=lambda w: STUDY.figure(w.figure),
-        appearance=lambda w: STUDY.appearance(w.figure),
-        code=lambda w: STUDY.code("plot_figure", figure=w.figure),
+        figure=lambda w: STUDY.block("figures", w.figure),
+        appearance=lambda w: plan.appearance(STUDY, w.figure),
+        code=lambda w: STUDY.code("plot_figure", figures=w.figure),
     script:
         "../../scripts/plot_figure.py"
 

@@ -65,12 +65,37 @@ rule score_samples:
         mem_mb=8000,
         runtime="1h",
     params:
-        cell=cell_of,
+        cell=lambda w: plan.cell_record(STUDY, w),
         identity=lambda w: STUDY.identity(w.model),
-        evaluation=lambda w: STUDY.evaluation(STUDY.identity(w.model)["dataset"]),
+        evaluation=evaluation_of_model,
         features=features_of,
-        code=lambda w: STUDY.code(
-            "score_samples", evaluation=STUDY.identity(w.model)["dataset"]
-        ),
+        code=lambda w: scoring_code("score_samples", w),
     script:
         "../../scripts/score_samples.py"
+
+
+rule score_sizes:
+    input:
+        samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        extractor=extractor_of_model,
+        reference=reference_of_model,
+    output:
+        "<results>/sizes/scores/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+    log:
+        "<logs>/score_sizes/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        cell=lambda w: plan.cell_record(STUDY, w),
+        identity=lambda w: STUDY.identity(w.model),
+        evaluation=evaluation_of_model,
+        sizes=STUDY.config["sample_sizes"],
+        code=lambda w: scoring_code("score_sizes", w),
+    script:
+        "../../scripts/score_sizes.py"

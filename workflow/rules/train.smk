@@ -41,3 +41,32 @@ rule train_extractor:
         code=lambda w: STUDY.code("train_extractor", extractors=w.extractor),
     script:
         "../../scripts/train_extractor.py"
+
+
+rule train_classifier:
+    input:
+        dataset="<results>/datasets/{dataset}/dataset.json",
+    output:
+        checkpoint="<results>/classifiers/{classifier}/{dataset}-{process}-{schedule}.pt",
+        report="<results>/classifiers/{classifier}/{dataset}-{process}-{schedule}.json",
+    log:
+        "<logs>/train_classifier/{classifier}/{dataset}-{process}-{schedule}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="12h",
+    params:
+        identity=lambda w: STUDY.classifier(
+            w.classifier, w.dataset, w.process, w.schedule
+        ),
+        code=lambda w: STUDY.code(
+            "train_classifier",
+            processes=w.process,
+            schedules=w.schedule,
+            networks=STUDY.block("classifiers", w.classifier)["network"],
+        ),
+    script:
+        "../../scripts/train_classifier.py"

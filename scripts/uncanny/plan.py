@@ -1,0 +1,239 @@
+"""Which results a study needs: the cells behind every figure, table and claim. No torch here.
+
+A *selection* is what config blocks say they show: {models, samplers, guidances, epochs, seeds,
+draws}; all but the first two have defaults.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import product
+
+from uncanny import components
+from uncanny.study import NO_GUIDANCE, Study, family_offers, named_within
+
+FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One scored set of images: a checkpoint, a way to sample it, a draw."""
+
+    model: str
+    seed: int
+    sampler: str
+    guidance: str
+    draw: int
+    epoch: int
+
+    @property
+    def path(self) -> str:
+        """Where its files lie below samples/ and scores/, without suffix."""
+        walk = f"{self.sampler}/{self.guidance}/draw-{self.draw}"
+        return f"{self.model}/seed-{self.seed}/{walk}/epoch-{self.epoch}"
+
+    @property
+    def trace(self) -> str:
+        """Where the path of one image through it lies below traces/."""
+        return f"{self.model}/seed-{self.seed}/{self.sampler}/epoch-{self.epoch}"
+
+    @property
+    def timing(self) -> str:
+        """Where its times lie below timings/sampling/."""
+        return f"{self.model}/seed-{self.seed}/{self.sampler}/{self.guidance}/epoch-{self.epoch}"
+
+
+def cell_of(wildcards) -> Cell:
+    """The cell that the wildcards of a file name say."""
+    w = wildcards
+    return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
+
+
+def cell_record(study: Study, wildcards) -> dict:
+    """A cell's identity as its record holds it."""
+    cell = cell_of(wildcards)
+    return {"study": study.name, "dataset": study.names(cell.model)["dataset"]} | asdict(cell)
+
+
+def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
+    """The cells of a selection, each once, in the order of the config.
+
+    epochs: which milestones are meant where the selection does not say: "all" or "last".
+    """
+    seeds, draws = selection.get("seeds", study.seeds), selection.get("draws", study.draws)
+    curves = product(
+        selection["models"], selection["samplers"], selection.get("guidances", [NO_GUIDANCE])
+    )
+    return [
+        Cell(model, seed, sampler, guidance, draw, epoch)
+        for model, sampler, guidance in dict.fromkeys(curves)
+        for seed, draw in product(seeds, draws)
+        for epoch in epochs_of(study, model, selection.get("epochs", epochs))
+    ]
+
+
+def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> list[int]:
+    """Epochs of a model: "all" milestones, the "last" one, {"last": N} of them, or as listed."""
+    milestones = study.milestones(model)
+    if isinstance(wanted, list):
+        return wanted
+    last = {"all": 0, "last": 1}[wanted] if isinstance(wanted, str) else wanted["last"]
+    return milestones[-last:]
+
+
+def unique(found: Iterable) -> list:
+    return list(dict.fromkeys(found))
+
+
+# ---- Figures --------------------------------------------------------------------------------
+
+
+def selections(block: Mapping) -> list[dict]:
+    """What the panels of a figure show; the series of a panel replace its own keys."""
+    return [panel | series for panel in block["panels"] for series in panel.get("series", [{}])]
+
+
+def paper_figures(study: Study) -> list[str]:
+    """Figures of the paper itself, without their companions."""
+    blocks = study.config["figures"].items()
+    return [name for name, block in blocks if not block.get("companion")]
+
+
+def needs(study: Study, figure: str) -> str:
+    """What a figure is drawn from: "scores", "samples", "sizes" or "traces"."""
+    return components.constant("plotting", study.block("figures", figure)["kind"], "NEEDS")
+
+
+@cache
+def figure_cells(study: Study, figure: str) -> list[Cell]:
+    """Cells that a figure draws; its kind says of which epochs and runs."""
+    block = study.block("figures", figure)
+    epochs, runs = (
+        components.constant("plotting", block["kind"], name) for name in ("EPOCHS", "RUNS")
+    )
+    first = first_run(study) if runs == "first" else {}
+    return unique(
+        cell for selection in selections(block) for cell in cells(study, first | selection, epochs)
+    )
+
+
+def first_run(study: Study) -> dict:
+    """The part of a selection that keeps to one training seed and one draw."""
+    return {"seeds": study.seeds[:1], "draws": study.draws[:1]}
+
+
+def figure_data(study: Study, figure: str) -> list[str]:
+    """Files that a figure is drawn from, below the study's results."""
+    kind, found = needs(study, figure), figure_cells(study, figure)
+    if kind == "traces":
+        return unique(f"traces/{cell.trace}.npz" for cell in found)
+    return [FOLDERS[kind].format(cell.path) for cell in found]
+
+
+def figure_datasets(study: Study, figure: str) -> list[str]:
+    """Datasets of the models that a figure draws."""
+    return sorted({study.names(cell.model)["dataset"] for cell in figure_cells(study, figure)})
+
+
+def appearance(study: Study, figure: str) -> dict:
+    """Labels and colours of what a figure shows, in the order of the config.
+
+    Models of other figures are there by name: colours are shared out among all of them.
+    """
+    found = figure_cells(study, figure)
+    shown = {cell.model for cell in found}
+    drawn = {cell.model for name in study.config["figures"] for cell in figure_cells(study, name)}
+    models = [(name, block) for name, block in study.config["models"].items() if name in drawn]
+    metric = study.block("figures", figure).get("metric")
+    return {
+        "models": {n: _look(n, block, n in shown) for n, block in models},
+        "samplers": _looks(study, "samplers", {cell.sampler for cell in found}),
+        "guidances": _looks(study, "guidances", {cell.guidance for cell in found}),
+        "metrics": _looks(study, "metrics", {metric}),
+    }
+
+
+def _looks(study: Study, section: str, names: set) -> dict:
+    blocks = study.config.get(section, {}).items()
+    return {name: _look(name, block) for name, block in blocks if name in names}
+
+
+def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
+    label = block.get("label", name) if labelled else name
+    return {"label": label} | ({"color": block["color"]} if "color" in block else {})
+
+
+# ---- Times and tables -----------------------------------------------------------------------
+
+
+def timing_files(study: Study, block: Mapping) -> list[str]:
+    """Records of the times that a block asks for: models whose `training` is timed, selections
+    whose `sampling` is, at the first seed and the last milestone.
+    """
+    trained = [f"timings/training/{model}.json" for model in block.get("training", [])]
+    sampled = [
+        f"timings/sampling/{cell.timing}.json"
+        for selection in block.get("sampling", [])
+        for cell in cells(study, first_run(study) | selection, "last")
+    ]
+    return unique(trained + sampled)
+
+
+def table_contents(study: Study, table: str) -> dict:
+    """Complete parameters of the blocks that a table names, and their labels.
+
+    A sampler's are given for each of the models that it can walk with.
+    """
+    block = study.block("tables", table)
+    parts = [block, *block.get("sampling", [])]
+    names = {
+        key: unique(name for part in parts for name in part.get(key, []))
+        for key in ("models", "samplers", "guidances", "classifiers")
+    }
+    names["models"] = unique([*names["models"], *block.get("training", [])])
+    names["processes"] = unique(study.names(model)["process"] for model in names["models"])
+    return {
+        "models": {model: study.identity(model) for model in names["models"]},
+        "processes": {model: study.names(model)["process"] for model in names["models"]},
+        "samplers": {
+            sampler: {
+                model: study.sampler(sampler, model)
+                for model in names["models"]
+                if fits(study, model, sampler)
+            }
+            for sampler in names["samplers"]
+        },
+        "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
+        "labels": {
+            section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in found}
+            for section, found in names.items()
+        },
+    }
+
+
+def _classifier(study: Study, name: str) -> dict:
+    block = study.block("classifiers", name)
+    return block | {"network": study.component("networks", block["network"])}
+
+
+def classifier_stem(study: Study, classifier: str, model: str) -> str:
+    """Where the classifier that guides a model lies, below the study's results, without suffix."""
+    names = study.names(model)
+    return f"classifiers/{classifier}/{names['dataset']}-{names['process']}-{names['schedule']}"
+
+
+def fits(study: Study, model: str, sampler: str) -> bool:
+    """Whether a sampler walks with what a model gives."""
+    offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
+    return components.signature("samplers", study.sampler_kind(sampler, model)).first == offers
+
+
+def table_code(study: Study, table: str) -> str:
+    """Fingerprint of the code that renders a table, with the components that it describes."""
+    block, contents = study.block("tables", table), table_contents(study, table)
+    described = [options for found in contents["samplers"].values() for options in found.values()]
+    kinds = [("tables", block["kind"])]
+    if "models" in block:
+        kinds += [pair for options in described for pair in named_within(options)]
+        kinds += [pair for model in contents["models"] for pair in study.model_components(model)]
+    return study.code("make_table", kinds=tuple(sorted(set(kinds))))

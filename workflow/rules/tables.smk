@@ -1,0 +1,105 @@
+# Timing jobs take all cores, so that nothing runs beside them; what they time runs as in a study, on one thread.
+rule time_sampling:
+    input:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        classifiers=classifiers_of_guidance,
+    output:
+        "<results>/timings/sampling/{model}/seed-{seed}/{sampler}/{guidance}/epoch-{epoch}.json",
+    log:
+        "<logs>/time_sampling/{model}/seed-{seed}/{sampler}/{guidance}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: workflow.cores
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="6h",
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        sampler=lambda w: STUDY.sampler(w.sampler, w.model),
+        guidance=lambda w: STUDY.guidance(w.guidance),
+        classifiers=lambda w: STUDY.guiding(w.guidance),
+        num_images=STUDY.config["num_images"],
+        batches=STUDY.config["timing"]["batches"],
+        code=lambda w: walk_code("time_sampling", w),
+    script:
+        "../../scripts/time_sampling.py"
+
+
+rule time_training:
+    input:
+        dataset=dataset_of_model,
+    output:
+        "<results>/timings/training/{model}.json",
+    log:
+        "<logs>/time_training/{model}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: workflow.cores
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="1h",
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        blocks=STUDY.config["timing"]["blocks"],
+        code=lambda w: STUDY.code("time_training", model=w.model),
+    script:
+        "../../scripts/time_training.py"
+
+
+rule make_table:
+    input:
+        timings=lambda w: below_results(
+            plan.timing_files(STUDY, STUDY.block("tables", w.table))
+        ),
+    output:
+        csv=report(
+            "<results>/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        md="<results>/tables/{table}.md",
+        tex="<results>/tables/{table}.tex",
+    log:
+        "<logs>/make_table/{table}.log",
+    localrule: True
+    conda:
+        "../../envs/uncanny.yaml"
+    params:
+        table=lambda w: STUDY.block("tables", w.table),
+        contents=lambda w: plan.table_contents(STUDY, w.table),
+        code=lambda w: plan.table_code(STUDY, w.table),
+    script:
+        "../../scripts/make_table.py"
+
+
+rule assess_claims:
+    input:
+        **{
+            name: below_results(paths)
+            for name, paths in plan_claims.files(STUDY).items()
+        },
+    output:
+        csv=report(
+            "<results>/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+        ),
+        md="<results>/tables/claims.md",
+        tex="<results>/tables/claims.tex",
+        json="<results>/tables/claims.json",
+    log:
+        "<logs>/assess_claims.log",
+    localrule: True
+    conda:
+        "../../envs/uncanny.yaml"
+    params:
+        claims={
+            name: plan_claims.resolved(STUDY, name) for name in STUDY.config["claims"]
+        },
+        study=plan_claims.summary(STUDY),
+        code=lambda w: STUDY.code("assess_claims", kinds=plan_claims.kinds(STUDY)),
+    script:
+        "../../scripts/assess_claims.py"

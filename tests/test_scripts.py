@@ -99,7 +99,8 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
 
     samples, record = folder / "s.npz", folder / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
-         params={"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"), "num_images": 40},
+         params={"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"), "num_images": 40,
+                 "guidance": None, "classifiers": []},
          inputs={"checkpoint": checkpoint}, outputs={"samples": samples, "record": record})  # fmt: skip
     assert np.load(samples)["images"].shape == (40, 1, 8, 8)
 

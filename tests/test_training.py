@@ -147,10 +147,10 @@ def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
 
 def test_mirroring_hits_about_half_of_the_images():
     x0 = torch.arange(4000.0).reshape(1000, 1, 2, 2)
-    mirrored = training._augmented(x0, {"augment": "hflip"}, torch.Generator().manual_seed(0))
+    mirrored = training.augmented(x0, {"augment": "hflip"}, torch.Generator().manual_seed(0))
     share = (mirrored != x0).flatten(1).any(1).float().mean()
     assert 0.45 < share < 0.55
-    assert torch.equal(training._augmented(x0, {"augment": "none"}, torch.Generator()), x0)
+    assert torch.equal(training.augmented(x0, {"augment": "none"}, torch.Generator()), x0)
 
 
 def test_a_state_may_be_a_vector(tmp_path):

@@ -27,6 +27,7 @@ FIRST_ARGUMENTS = {
     "networks": {"shape"},
     "families": {"schedule"},
     "samplers": {"denoiser", "eps_model", "score_model"},
+    "guidances": {"classifiers"},
     "extractors": {"dataset"},
     "metrics": {"sample"},
     "plotting": {"data"},

@@ -233,6 +233,20 @@ def posterior(alpha_bar: Tensor, alpha_bar_next: Tensor) -> Posterior:
     )
 
 
+def step_variances(step: Posterior, bound: str) -> Tensor:
+    """Variance of the noise of each step of a walk down to t = -1, [S].
+
+    bound: lower (small) or upper (large) bound of the variance.
+    """
+    if bound == "small":
+        return step.variance
+    # The last step draws nothing, but its guidance is weighted: by the lower bound of the step
+    # before, as in the code of Dhariwal and Nichol.
+    variances = step.beta.clone()
+    variances[-1] = step.variance[-2] if len(variances) > 1 else step.beta[-1]
+    return variances
+
+
 def diffuse(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """x_t of the discrete process, in the dtype of x0. alpha_bar: [] or [N], one per image."""
     return per_image(alpha_bar.sqrt(), x0) * x0 + per_image((1 - alpha_bar).sqrt(), x0) * noise

@@ -2,15 +2,17 @@
 hold the result.
 """
 
+import importlib
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
-from uncanny import checkpoints, components, files, hardware, segments
-from uncanny.datasets import to_uint8
-from uncanny.random_streams import ImageStreams, image_seeds
+from uncanny import checkpoints, components, files, hardware, samplers, segments
+from uncanny.datasets import Dataset, to_model, to_uint8
+from uncanny.random_streams import ImageStreams, generator, image_seeds
 
 BATCH_VALUES = 2**21  # numbers in one batch of states: 682 images of 3×32×32
 
@@ -67,29 +69,51 @@ class Trained:
 @dataclass(frozen=True)
 class Drawn:
     """Images [n, ...] in the model's range, float64; class labels [n] drawn with them; evaluations
-    per image.
+    per image; what guidance did by decile of t (`guidances.Account`), None without guidance.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     nfe: int
+    deciles: list[dict] | None = None
 
 
-def draw_images(model: Trained, options: dict, seeds: list[int]) -> Drawn:
+def draw_images(
+    model: Trained,
+    options: dict,
+    seeds: list[int],
+    guidance=None,
+    *,
+    originals=None,
+    account: bool = True,
+) -> Drawn:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
 
-    options: a sampler's complete block.
+    options: a sampler's complete block. guidance: a `guidances.Guidance` towards each image's
+    label, or None. originals: training images as they are stored, for samplers that start from
+    them. account: keep account of what guidance does, which costs time.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    parts = [_draw_batch(model, options, batch) for batch in batches]
+    bend, kept = _bend(model, options, guidance, account)
+    parts = [_draw_batch(model, options, batch, bend, originals) for batch in batches]
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
-    return Drawn(images, labels, parts[0].nfe)
+    return Drawn(images, labels, parts[0].nfe, kept.report() if kept else None)
+
+
+def _bend(model: Trained, options: dict, guidance, account: bool) -> tuple:
+    """What binds a batch to its guidance, and the account that is kept of it; None for nothing."""
+    if guidance is None:
+        return None, None
+    if not samplers.takes_gradient(options["kind"]):
+        raise ValueError(f"sampler {options['kind']!r} takes no gradient: it cannot be guided")
+    kept = guidance.account(len(model.family.alphas_cumprod)) if account else None
+    return partial(guidance.bind, variance=options.get("variance", "small"), account=kept), kept
 
 
 @torch.no_grad()
-def _draw_batch(model: Trained, options: dict, seeds: list[int]) -> Drawn:
+def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals) -> Drawn:
     streams = ImageStreams(seeds)
     latents = streams.latents(model.shape).to(model.device)
     # Drawn in any case, so that the noise that follows is the same for every model.
@@ -97,9 +121,20 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int]) -> Drawn:
     shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
     walked = Counted(model.family.bind(model.network, _to(shown, model.device)))
     sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
+    if start.get("init") == "marginal" and originals is not None:
+        start["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
     x, levels, extra = model.family.start(walked, latents, **start)
-    x = sampler(walked, x, levels, noise=streams.noise, **extra, **rest)
+    seen = walked
+    if bend is not None:
+        seen = bend(walked, levels, _to(labels, model.device), seeds)
+        extra["gradient"] = seen.gradient
+    x = sampler(seen, x, levels, noise=streams.noise, **extra, **rest)
     return Drawn(model.family.finish(x).cpu(), labels, walked.nfe)
+
+
+def chosen(seeds: list[int], count: int) -> list[int]:
+    """Which of `count` training images each image starts from: a function of its seed alone."""
+    return [int(torch.randint(count, (), generator=generator(s, "original"))) for s in seeds]
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
@@ -116,30 +151,75 @@ def walk(options: dict, family: str) -> tuple:
     return components.load("samplers", options["kind"]), start, rest
 
 
-def run(*, checkpoint, identity, seed, sampler, draw, num_images, samples, record, threads) -> None:
+def run(
+    *,
+    checkpoint,
+    identity,
+    seed,
+    sampler,
+    draw,
+    num_images,
+    samples,
+    record,
+    threads,
+    guidance=None,
+    classifiers=None,
+    dataset=None,
+) -> None:
     """Draw a cell's images and write them with their record.
 
-    A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
+    guidance: its complete block, or None; classifiers: the files of those it names, by name.
+    dataset: prepared folder of the model's dataset, for samplers that start from training images.
+    A diverged checkpoint, or images or gradients that are not finite, leave an empty set that is
+    marked.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
     seeds = image_seeds(draw, 0, num_images)
     facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
+    facts |= {"guidance": guidance}
     images, labels = np.zeros((0, *state["shape"]), np.uint8), np.zeros(0, np.int64)
     if state["status"] == "diverged":
         facts |= {"status": "diverged", "reason": state["reason"], "timing": {}}
     else:
         model = Trained.of(state, device)
-        started = time.time()
-        drawn = draw_images(model, sampler, seeds)
-        facts |= {"timing": _timing(time.time() - started, drawn, model)}
-        facts |= {"nfe": drawn.nfe, "images_seen": state["images_seen"]}
-        facts |= _verdict(drawn.images)
+        bent = prepared(guidance, classifiers or {}, identity, device)
+        originals = Dataset.open(dataset).train.images if dataset else None
+        facts |= {"classifiers": bent.ids} if bent else {}
+        drawn, found = _attempt(model, sampler, seeds, bent, originals)
+        facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
             images, labels = stored(drawn.images), drawn.labels.numpy()
     with files.replacing(samples) as temporary, temporary.open("wb") as file:
         np.savez(file, images=images, labels=labels)
     files.write_json(record, facts)
+
+
+def prepared(block: dict | None, classifiers: dict, identity: dict, device: torch.device):
+    """The guidance of a complete block, for the model of an identity; None for None.
+
+    classifiers: files by name. Found by name, as components are: what is not guided does not
+    depend on the code of guidance.
+    """
+    if block is None:
+        return None
+    return importlib.import_module("uncanny.guidances").prepare(
+        block, classifiers, identity, device
+    )
+
+
+def _attempt(model: Trained, sampler: dict, seeds: list[int], guidance, originals) -> tuple:
+    """What was drawn, or None, and what the record says about it."""
+    started = time.time()
+    try:
+        drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
+    except FloatingPointError as error:
+        return None, {"status": "diverged", "reason": str(error), "timing": {}}
+    facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
+    facts |= _verdict(drawn.images)
+    if guidance is not None and facts["status"] == "ok":
+        facts["guidance_deciles"] = drawn.deciles
+    return drawn, facts
 
 
 def _verdict(images: torch.Tensor) -> dict:

@@ -74,7 +74,7 @@ def score_samples(
     """
     drawn = files.read_json(record)
     parameters = {"identity": identity} | {
-        key: drawn[key] for key in ("sampler", "num_images", "image_seeds")
+        key: drawn[key] for key in ("sampler", "guidance", "num_images", "image_seeds")
     }
     found = {"cell": cell, "status": drawn["status"], "parameters": parameters, "metrics": []}
     if drawn["status"] == "ok":
@@ -84,6 +84,7 @@ def score_samples(
         real, _ = features.load(reference)
         metrics = score(sample, real, network.id, evaluation, cell["dataset"])
         found |= {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
+        found |= {key: drawn[key] for key in ("classifiers", "guidance_deciles") if key in drawn}
     else:
         found |= {"reason": drawn["reason"]}
     files.write_json(output, found | {"timing": drawn["timing"]})

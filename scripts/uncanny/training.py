@@ -98,7 +98,7 @@ def _update(
     torch.manual_seed(seed_of(seed, "dropout", run.step))
     x0, labels = data.batch(run.step, device)
     draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
-    value = loss(run.network, _augmented(x0, options, draws), labels, draws).mean()
+    value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
     run.optimizer.zero_grad()
     value.backward()
     norm = _repair_and_clip(run.network, options.get("grad_clip"))
@@ -132,7 +132,8 @@ def _repair_and_clip(network: torch.nn.Module, limit: float | None) -> torch.Ten
     return norm
 
 
-def _augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.Tensor:
+def augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.Tensor:
+    """x0 [N, ...] with half of the images mirrored at random where augment is `hflip`."""
     if options.get("augment", "none") == "none":
         return x0
     mirrored = torch.rand(len(x0), generator=draws, device=x0.device) < 0.5

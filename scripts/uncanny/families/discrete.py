@@ -6,7 +6,7 @@ import torch
 
 from uncanny import losses, schedules
 from uncanny.families import Family
-from uncanny.processes import alphas_cumprod
+from uncanny.processes import alphas_cumprod, diffuse
 
 OFFERS = "eps_model"
 NEEDS_SCHEDULE = True
@@ -17,15 +17,31 @@ def discrete(schedule, *, num_levels: int = 1000) -> "Discrete":
     return Discrete(schedule(num_levels))
 
 
-def start(model, latents, *, num_steps: int, times: Literal["ancestral", "ddim"] = "ancestral"):
-    """Walk from standard normal noise along num_steps of the T levels: (x, times [num_steps + 1],
-    {}).
+def start(
+    model,
+    latents,
+    originals=None,
+    *,
+    num_steps: int,
+    times: Literal["ancestral", "ddim"] = "ancestral",
+    init: Literal["noise", "marginal"] = "noise",
+):
+    """Walk from x_T along num_steps of the T levels: (x, times [num_steps + 1], {}).
 
     times: `ancestral` keeps both ends of an even spread, `ddim` takes the integer parts of an even
-    grid from −1 to T−1.
+    grid from −1 to T−1. init: x_T is standard normal `noise`, or has the `marginal` distribution
+    that the model was trained at, √ᾱ_T originals + √(1−ᾱ_T) latents. That is a diagnostic of
+    schedules that end before the data have vanished, not a way to draw: training images leak.
+    originals: training images [N, ...] in the model's range, for `marginal` only.
     """
     choose = schedules.ddim_times if times == "ddim" else schedules.ancestral_times
-    return latents, choose(len(model.alphas_cumprod), num_steps), {}
+    levels = choose(len(model.alphas_cumprod), num_steps)
+    if init == "noise":
+        return latents, levels, {}
+    if originals is None:
+        raise ValueError("init: marginal starts from training images, and none were given")
+    last = model.alphas_cumprod[levels[0]]
+    return diffuse(originals.double(), latents.double(), last), levels, {}
 
 
 class Discrete(Family):

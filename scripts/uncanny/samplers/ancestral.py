@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from uncanny.processes import Posterior, alpha_bars, posterior, x0_from_eps
+from uncanny.processes import alpha_bars, posterior, step_variances, x0_from_eps
 from uncanny.samplers.steps import Noise
 
 
@@ -34,7 +34,7 @@ def ancestral(
     """
     levels = alpha_bars(eps_model.alphas_cumprod, times)
     step = posterior(levels[:-1], levels[1:])
-    variances = _variances(step, variance)
+    variances = step_variances(step, variance)
     x = x.double()
     for i, t in enumerate(times[:-1].tolist()):
         x0 = x0_from_eps(x, eps_model(x, t), levels[i])
@@ -43,14 +43,3 @@ def ancestral(
         x = mean if shift is None else mean + variances[i] * shift
         x = x + variances[i].sqrt() * noise(i, x) if times[i + 1] >= 0 else x
     return x
-
-
-def _variances(step: Posterior, variance: str) -> Tensor:
-    """Variance of each step, [S]."""
-    if variance == "small":
-        return step.variance
-    # The last step draws nothing, but its guidance is weighted: by the lower bound of the step
-    # before, as in the code of Dhariwal and Nichol.
-    variances = step.beta.clone()
-    variances[-1] = step.variance[-2] if len(variances) > 1 else step.beta[-1]
-    return variances

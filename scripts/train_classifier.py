@@ -1,0 +1,23 @@
+"""Train the noisy classifier of one dataset and noise schedule, and report what it knows at each
+noise level. Rule: train_classifier.
+"""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import classifiers
+
+    classifiers.run(
+        identity=snakemake.params.identity,
+        dataset=Path(snakemake.input.dataset).parent,
+        checkpoint=snakemake.output.checkpoint,
+        report=snakemake.output.report,
+        threads=snakemake.threads,
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

@@ -1,0 +1,253 @@
+"""Noisy classifiers p(y | x_t, t): training, files, gradients for guidance, and what they know at
+each noise level.
+
+Dhariwal and Nichol 2021, section 4. x_t comes from the noise schedule of the model that is guided.
+"""
+
+import time
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from uncanny import checkpoints, components, files, hardware, training
+from uncanny.datasets import Dataset, Split, to_model
+from uncanny.extractors import weights_sha256
+from uncanny.processes import diffuse
+from uncanny.random_streams import generator, seed_of
+from uncanny.segments import build_family
+
+DECILES = 10
+REPORT_SEED = 0  # of the noise in a report
+REPORT_BATCH = 256
+GRADIENT_IMAGES = 256  # images that a report measures gradients on
+GRADIENT_VALUES = 2**19  # numbers that one backward pass holds: 170 images of 3×32×32
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """p(y | x_t, t) with fixed weights: float64 outside, the network's precision inside.
+
+    id: kind of the network@first 12 hex digits of the SHA-256 of the weights.
+    """
+
+    network: torch.nn.Module
+    identity: dict
+    num_classes: int
+    id: str
+
+    @classmethod
+    def of(cls, state: dict, device: torch.device) -> "Classifier":
+        """The classifier of a loaded state."""
+        with torch.random.fork_rng(devices=[]):
+            network = _build(state["identity"], state["shape"], state["num_classes"])
+        network.load_state_dict(state["network"])
+        kind = state["identity"]["network"]["kind"]
+        name = f"{kind}@{weights_sha256(state['network'])[:12]}"
+        network = network.to(device).eval().requires_grad_(False)
+        return cls(network, state["identity"], state["num_classes"], name)
+
+    def log_p(self, x: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
+        """log p(y | x, t), float64 [N]. x: [N, C, H, W]; t: 0..T-1, one or [N]; labels: [N]."""
+        weights = next(self.network.parameters())
+        t = torch.as_tensor(t, dtype=weights.dtype, device=x.device).expand(len(x))
+        logits = self.network(x.to(weights.dtype), t).double()
+        return F.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
+
+    def gradient(self, x: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
+        """Gradient of log p(y | x, t) with respect to x, float64 [N, C, H, W]; weights get none."""
+        rows = max(1, GRADIENT_VALUES // x[0].numel())
+        t = torch.as_tensor(t, device=x.device).expand(len(x))
+        parts = zip(x.split(rows), t.split(rows), labels.split(rows), strict=True)
+        return torch.cat([self._gradient(*part) for part in parts])
+
+    @torch.enable_grad()
+    def _gradient(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        x = x.detach().double().requires_grad_()
+        return torch.autograd.grad(self.log_p(x, t, labels).sum(), x)[0]
+
+
+def load(path, device: torch.device, *, identity: dict | None = None) -> Classifier:
+    """The classifier of a file; never executes code.
+
+    Raises ValueError that names the file where it is missing, damaged, no classifier, or was made
+    with another identity.
+    """
+    state = checkpoints.load(path, identity=identity)
+    if state.get("what") != "classifier":
+        raise ValueError(f"{path}: a checkpoint, but not of a noisy classifier")
+    return Classifier.of(state, device)
+
+
+def run(*, identity, dataset, checkpoint, report, threads) -> None:
+    """Train a noisy classifier, write it, and report what it knows at each noise level.
+
+    identity: dataset, process, schedule, network and training; epochs 0 leaves the initial weights.
+    dataset: prepared folder.
+    """
+    started = time.time()
+    device = hardware.device(threads)
+    data = Dataset.open(dataset)
+    state = train(data, identity, device)
+    checkpoints.save(checkpoint, state)
+    seconds = round(time.time() - started, 3)
+    found = {"identity": identity, "history": state["history"], "steps": state["step"]}
+    found |= describe(Classifier.of(state, device), data, device)
+    timing = {"seconds": seconds, "device": hardware.describe(device)}
+    files.write_json(report, found | {"timing": timing})
+
+
+# --- Training ------------------------------------------------------------------------------------
+
+
+def train(data: Dataset, identity: dict, device: torch.device) -> dict:
+    """State of a classifier after its training: cross-entropy on x_t, t ~ U{0..T-1}, AdamW.
+
+    Everything random is a function of (seed, step), the order of the images of (seed, pass). No
+    weights are averaged. Raises ValueError where data, process or network allow no guidance, and
+    where the loss is not finite.
+    """
+    options = identity["training"]
+    levels = _alphas_cumprod(identity).to(device)
+    _check(data, identity)
+    seed = options["seed"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "classifier"))
+        network = _build(identity, data.shape, data.num_classes).to(device).train()
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], fused=True
+    )
+    stream = training.Stream(data, options["batch_size"], seed, conditional=True)
+    step, history = 0, []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for epoch in range(1, options["epochs"] + 1):
+            end = training.steps_until(epoch, len(stream), options["batch_size"])
+            losses = [
+                _update(network, optimizer, levels, stream, k, options) for k in range(step, end)
+            ]
+            step = end
+            history.append({"epoch": epoch, "step": step, "loss": _mean(losses, epoch)})
+    return {
+        "what": "classifier",
+        "identity": identity,
+        "seed": seed,
+        "epoch": options["epochs"],
+        "status": "ok",
+        "shape": list(data.shape),
+        "num_classes": data.num_classes,
+        "network": {name: tensor.cpu() for name, tensor in network.state_dict().items()},
+        "step": step,
+        "history": history,
+    }
+
+
+def _update(network, optimizer, levels: Tensor, stream, step: int, options: dict) -> Tensor:
+    """One update; the loss before it."""
+    seed, device = options["seed"], levels.device
+    torch.manual_seed(seed_of(seed, "classifier dropout", step))
+    draws = torch.Generator(device).manual_seed(seed_of(seed, "classifier noise", step))
+    x0, labels = stream.batch(step, device)
+    x0 = training.augmented(x0, options, draws)
+    t = torch.randint(len(levels), (len(x0),), generator=draws, device=device)
+    noise = torch.randn(x0.shape, generator=draws, device=device, dtype=x0.dtype)
+    loss = F.cross_entropy(network(diffuse(x0, noise, levels[t]), t.to(x0.dtype)), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def _mean(losses: list[Tensor], epoch: int) -> float:
+    mean = float(torch.stack(losses).double().mean())
+    if mean != mean or abs(mean) == float("inf"):
+        raise ValueError(f"classifier: loss not finite in epoch {epoch}; expected a smaller lr")
+    return mean
+
+
+def _build(identity: dict, shape, num_classes: int) -> torch.nn.Module:
+    options = dict(identity["network"])
+    return components.load("networks", options.pop("kind"))(tuple(shape), num_classes, **options)
+
+
+def _alphas_cumprod(identity: dict) -> Tensor:
+    """float64 [T] of the process that the classifier is made for."""
+    kind = identity["process"]["kind"]
+    if kind != "discrete":
+        raise ValueError(f"classifier: process.kind is {kind!r}; expected 'discrete'")
+    return build_family(identity).alphas_cumprod
+
+
+def _check(data: Dataset, identity: dict) -> None:
+    if data.kind != "image" or data.num_classes < 2:
+        found = f"{data.kind}s of {data.num_classes} classes"
+        raise ValueError(f"{data.name}: {found}; a classifier needs images of 2 classes or more")
+    untrained = identity["training"]["epochs"] == 0
+    if untrained and identity["network"].get("pool") == "adaptive":
+        raise ValueError(
+            "classifier: network.pool is 'adaptive' with epochs: 0, whose gradient is exactly 0; "
+            "expected pool: attention"
+        )
+
+
+# --- What a classifier knows ---------------------------------------------------------------------
+
+
+def decile_of(t: int, num_levels: int) -> int:
+    """Tenth of the times 0..T-1 that t lies in, 0 (least noise) to 9."""
+    return DECILES * t // num_levels
+
+
+def decile_range(decile: int, num_levels: int) -> tuple[int, int]:
+    """First and last time of a decile; the last is smaller than the first where it has none."""
+    return -(-decile * num_levels // DECILES), -(-(decile + 1) * num_levels // DECILES) - 1
+
+
+def describe(classifier: Classifier, data: Dataset, device: torch.device) -> dict:
+    """Accuracy and size of the gradient by decile of t, on noised images of the test split.
+
+    Per decile: t [first, last]; accuracy, share of the n test images classified as labelled, one t
+    for each uniform in the decile, with its binomial standard error se; gradient_rms, root mean
+    square over pixels and images of the gradient of log p(y | x_t, t), y uniform as in guidance, on
+    up to 256 of those images.
+    """
+    levels = _alphas_cumprod(classifier.identity).to(device)
+    ranges = [(k, decile_range(k, len(levels))) for k in range(DECILES)]
+    return {
+        "classifier": classifier.id,
+        "parameters": sum(p.numel() for p in classifier.network.parameters()),
+        "chance": 1 / data.num_classes,
+        "deciles": [
+            {"decile": k, "t": list(ends)} | _measured(classifier, data.test, levels, k, ends)
+            for k, ends in ranges
+            if ends[0] <= ends[1]
+        ],
+    }
+
+
+@torch.no_grad()
+def _measured(classifier: Classifier, split: Split, levels: Tensor, decile: int, ends) -> dict:
+    draws = generator(REPORT_SEED, "classifier report", decile)
+    order, correct, gradient = torch.randperm(len(split), generator=draws), 0, None
+    for rows in order.split(REPORT_BATCH):
+        t = torch.randint(ends[0], ends[1] + 1, (len(rows),), generator=draws)
+        x0 = to_model(split.images[rows.numpy()])
+        noise = torch.randn(x0.shape, generator=draws)
+        wanted = torch.randint(classifier.num_classes, (len(rows),), generator=draws)
+        x, t, wanted = (
+            v.to(levels.device) for v in (diffuse(x0, noise, levels.cpu()[t]), t, wanted)
+        )
+        logits = classifier.network(x, t.to(x.dtype))
+        labels = torch.from_numpy(split.labels[rows.numpy()]).to(levels.device)
+        correct += int((logits.argmax(dim=1) == labels).sum())
+        if gradient is None:
+            some = slice(GRADIENT_IMAGES)
+            gradient = classifier.gradient(x[some], t[some], wanted[some])
+    n = len(split)
+    return {
+        "accuracy": correct / n,
+        "se": (correct / n * (1 - correct / n) / n) ** 0.5,
+        "n": n,
+        "gradient_rms": float(gradient.square().mean().sqrt()),
+        "gradient_n": len(gradient),
+    }

@@ -1,0 +1,244 @@
+"""Guidance: what bends a discrete walk towards a class, and what it did to it.
+
+A guidance is a function `kind(classifiers, *, options) -> Guidance`, where `classifiers` maps names
+to loaded classifiers. Bound to a batch it stands between model and sampler and gives the sampler
+gradient(x, t) = scale * direction(x, t), float64; what that does is the sampler's affair (Dhariwal
+and Nichol 2021, algorithms 1 and 2).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from uncanny import classifiers as noisy
+from uncanny import components
+from uncanny.classifiers import DECILES, Classifier, decile_of, decile_range
+from uncanny.processes import alpha_bars, posterior, step_variances, x0_from_eps
+from uncanny.random_streams import IMAGES_PER_DRAW, ImageStreams, seed_of
+
+JUDGED = 64  # images of a draw whose predictions are judged: its first ones
+
+# (x [N, ...], t, labels [N], noise(step, like)) -> [N, ...]
+Direction = Callable[[Tensor, int, Tensor, Callable], Tensor]
+
+
+class NotFinite(FloatingPointError, ValueError):
+    """A gradient is not finite: the walk has left all bounds, or there is no direction."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A direction, how far to go in it, and the classifier that judges the predicted images.
+
+    ids: of all classifiers that it hangs on, by name.
+    """
+
+    direction: Direction
+    scale: float
+    judge: Classifier
+    ids: Mapping[str, str]
+
+    def __post_init__(self):
+        if not math.isfinite(self.scale):
+            raise ValueError(f"guidance: scale is {self.scale}; expected a finite number")
+
+    def bind(self, model, times: Tensor, labels: Tensor, seeds: list[int], **options) -> "Guided":
+        """The guided walk of one batch. See `Guided`."""
+        return Guided(self, model, times, labels, seeds, **options)
+
+    def account(self, num_levels: int) -> "Account":
+        """An empty account of what it does; num_levels: T of the model."""
+        return Account(num_levels)
+
+
+# --- Kinds of guidance ---------------------------------------------------------------------------
+
+
+def classifier(
+    classifiers: Mapping[str, Classifier], *, classifier: str, scale: float = 1.0
+) -> Guidance:
+    """scale * gradient of log p(y | x_t, t) of a classifier, trained or not.
+
+    Classifier guidance (Dhariwal and Nichol 2021); with an untrained classifier, misguided
+    diffusion.
+    """
+    chosen = _named(classifiers, classifier)
+    return Guidance(
+        lambda x, t, y, noise: chosen.gradient(x, t, y), scale, chosen, _ids(classifiers)
+    )
+
+
+def norm_matched(
+    classifiers: Mapping[str, Classifier], *, classifier: str, norm_of: str, scale: float = 1.0
+) -> Guidance:
+    """Gradient of one classifier, rescaled at each step and image to the norm of another's there.
+
+    classifier: gives the direction. norm_of: gives the norm, and judges. A control: misguided
+    diffusion at the strength of guidance.
+    """
+    direction, norm = _named(classifiers, classifier), _named(classifiers, norm_of)
+
+    def matched(x, t, y, noise):
+        return _with_norm_of(direction.gradient(x, t, y), norm.gradient(x, t, y))
+
+    return Guidance(matched, scale, norm, _ids(classifiers))
+
+
+def random_direction(
+    classifiers: Mapping[str, Classifier], *, norm_of: str, scale: float = 1.0
+) -> Guidance:
+    """A fresh random direction at each step, with the norm of a classifier's gradient there.
+
+    norm_of: gives the norm, and judges. A control: what guidance does by its strength alone.
+    """
+    norm = _named(classifiers, norm_of)
+
+    def random(x, t, y, noise):
+        return _with_norm_of(noise(t, x), norm.gradient(x, t, y))
+
+    return Guidance(random, scale, norm, _ids(classifiers))
+
+
+def _named(classifiers: Mapping[str, Classifier], name: str) -> Classifier:
+    if name not in classifiers:
+        known = ", ".join(classifiers) or "none"
+        raise ValueError(f"guidance: classifier {name!r} was not given; known: {known}")
+    return classifiers[name]
+
+
+def _ids(classifiers: Mapping[str, Classifier]) -> dict[str, str]:
+    return {name: classifiers[name].id for name in sorted(classifiers)}
+
+
+def _with_norm_of(direction: Tensor, like: Tensor) -> Tensor:
+    """Each image's direction with the norm of `like`; not finite where the direction is zero."""
+    return direction * (_norm(like) / _norm(direction))
+
+
+def _norm(x: Tensor) -> Tensor:
+    """Euclidean norm of each image, [N, 1, ...]."""
+    return x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
+
+
+# --- A guided walk -------------------------------------------------------------------------------
+
+
+def prepare(block: dict, files: Mapping[str, str], identity: dict, device) -> Guidance:
+    """The guidance of a complete config block.
+
+    files: classifier files by name. identity: of the guided model; the classifiers must have been
+    trained on its dataset and noise schedule. Raises ValueError that names file and difference.
+    """
+    options = {key: value for key, value in block.items() if key != "kind"}
+    opened = {name: _opened(path, identity, device) for name, path in files.items()}
+    return components.load("guidances", block["kind"])(opened, **options)
+
+
+def _opened(path, identity: dict, device) -> Classifier:
+    found = noisy.load(path, device)
+    for key in ("dataset", "process", "schedule"):
+        if found.identity[key] != identity[key]:
+            raise ValueError(
+                f"{path}: classifier made for {key} {found.identity[key]!r}, "
+                f"but the guided model has {identity[key]!r}"
+            )
+    return found
+
+
+class Guided:
+    """One batch on a guided walk: the model as the sampler sees it, and the sampler's gradient.
+
+    model: eps(x, t). times: [S + 1], falling, last -1. labels: [N], the classes to be drawn. seeds:
+    of the images; random directions come from streams of their own, made from these.
+    variance: of the ancestral steps that rho_mark is measured by. account: where what happens is
+    added up, or None.
+    """
+
+    def __init__(self, guidance, model, times, labels, seeds, *, variance="small", account=None):
+        self.guidance, self.model, self.labels, self.account = guidance, model, labels, account
+        self.alphas_cumprod = model.alphas_cumprod
+        self._levels = alpha_bars(model.alphas_cumprod, times)
+        steps = posterior(self._levels[:-1], self._levels[1:])
+        self._variances = step_variances(steps, variance)
+        self._steps = {t: i for i, t in enumerate(times[:-1].tolist())}
+        self._noise = ImageStreams(seed_of(seed, "guidance") for seed in seeds).noise
+        self._judged = torch.tensor([seed % IMAGES_PER_DRAW < JUDGED for seed in seeds])
+
+    def __call__(self, x: Tensor, t: int) -> Tensor:
+        eps = self.model(x, t)
+        self._seen = x, eps
+        return eps
+
+    def gradient(self, x: Tensor, t: int) -> Tensor:
+        """scale * direction(x, t), float64 [N, ...]. Raises NotFinite naming step, t and scale."""
+        g = self.guidance.scale * self.guidance.direction(x, t, self.labels, self._noise)
+        if not torch.isfinite(g).all():
+            raise NotFinite(
+                f"guidance: gradient not finite at step {self._steps[t] + 1} of {len(self._steps)} "
+                f"(t = {t}, scale = {self.guidance.scale:g})"
+            )
+        if self.account is not None:
+            self.account.add(t, **self._effects(g, t))
+        return g
+
+    def _effects(self, g: Tensor, t: int) -> dict[str, Tensor]:
+        (x, eps), i, chosen = self._seen, self._steps[t], self._judged.to(g.device)
+        rms = _rms(g)
+        ratio = (1 - self._levels[i]).sqrt() * rms / _rms(eps)
+        x0 = x0_from_eps(x[chosen], eps[chosen], self._levels[i]).clamp(-1, 1)
+        return {
+            "gradient_rms": rms,
+            "rho_mark": self._variances[i].sqrt() * rms,
+            "rho_ddim": ratio[torch.isfinite(ratio)],  # a new network may predict exactly 0
+            "log_p": self.guidance.judge.log_p(x0, 0, self.labels[chosen]) if len(x0) else rms[:0],
+        }
+
+
+def _rms(x: Tensor) -> Tensor:
+    return x.flatten(1).square().mean(dim=1).sqrt()
+
+
+class Account:
+    """What a guidance did, as means over images and steps by decile of t.
+
+    gradient_rms: of the scaled gradient, per pixel. rho_mark: sqrt(Sigma_t) * gradient_rms, the
+    shift of an ancestral step relative to its noise; rho_ddim: sqrt(1 - alpha_bar_t) * gradient_rms
+    / rms(eps), the shift of eps relative to the model's; both whatever the sampler. log_p:
+    log p(y | x0, t = 0) by the judge, x0 the model's prediction before the shift, clipped to
+    [-1, 1]; of the first 64 images of a draw.
+    """
+
+    NAMES = ("gradient_rms", "rho_mark", "rho_ddim", "log_p")
+
+    def __init__(self, num_levels: int):
+        self.num_levels = num_levels
+        self._times: dict[int, set[int]] = {}
+        self._values: dict[tuple[int, str], list[float]] = {}  # [sum, count, largest]
+
+    def add(self, t: int, **values: Tensor) -> None:
+        """Values of one step by name, one per image [N] or of some images."""
+        decile = decile_of(t, self.num_levels)
+        self._times.setdefault(decile, set()).add(t)
+        for name, value in values.items():
+            if len(value):
+                kept = self._values.setdefault((decile, name), [0.0, 0, -math.inf])
+                kept[0] += float(value.sum())
+                kept[1] += len(value)
+                kept[2] = max(kept[2], float(value.max()))
+
+    def report(self) -> list[dict]:
+        """One entry per decile in which there were steps, from t = 0 upwards."""
+        return [self._entry(decile) for decile in range(DECILES) if decile in self._times]
+
+    def _entry(self, decile: int) -> dict:
+        kept = {name: self._values.get((decile, name)) for name in self.NAMES}
+        return {
+            "decile": decile,
+            "t": list(decile_range(decile, self.num_levels)),
+            "steps": len(self._times[decile]),
+            **{name: value[0] / value[1] if value else None for name, value in kept.items()},
+            **{f"{n}_max": kept[n][2] if kept[n] else None for n in ("rho_mark", "rho_ddim")},
+        }

@@ -31,6 +31,7 @@ FIRST_ARGUMENTS = {
     "extractors": {"dataset"},
     "metrics": {"sample"},
     "plotting": {"data"},
+    "tables": {"contents"},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.

@@ -80,15 +80,20 @@ def train(run: Run, loss: Callable, data: "Stream", options: dict, seed: int, ep
     loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
     Raises Diverged at the end of an epoch in which a loss was not finite.
     """
+    for current in range(len(run.history) + 1, epoch + 1):
+        end = steps_until(current, len(data), options["batch_size"])
+        entries = advance(run, loss, data, options, seed, end - run.step)
+        run.history.append(_summary(entries, current, run.step, options))
+
+
+def advance(
+    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, updates: int
+) -> list[torch.Tensor]:
+    """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
     device = next(run.network.parameters()).device
     run.network.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for current in range(len(run.history) + 1, epoch + 1):
-            end = steps_until(current, len(data), options["batch_size"])
-            entries = [
-                _update(run, loss, data, options, seed, device) for _ in range(run.step, end)
-            ]
-            run.history.append(_summary(entries, current, run.step, options))
+        return [_update(run, loss, data, options, seed, device) for _ in range(updates)]
 
 
 def _update(

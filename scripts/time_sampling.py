@@ -1,0 +1,26 @@
+"""Time the sampling of a trained model. Rule: time_sampling."""
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import timing
+
+    wildcards = snakemake.wildcards
+    names, paths = snakemake.params.classifiers, snakemake.input.get("classifiers") or []
+    timing.time_sampling(
+        checkpoint=snakemake.input.checkpoint,
+        identity=snakemake.params.identity,
+        seed=int(wildcards.seed),
+        sampler=snakemake.params.sampler,
+        guidance=snakemake.params.guidance,
+        classifiers=dict(zip(names, paths, strict=True)),
+        num_images=snakemake.params.num_images,
+        batches=snakemake.params.batches,
+        names={key: getattr(wildcards, key) for key in ("model", "sampler", "guidance")},
+        output=snakemake.output[0],
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

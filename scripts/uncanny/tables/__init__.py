@@ -1,0 +1,67 @@
+"""Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
+
+A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
+constant NEEDS: "config" if the config tells all, "timings" if timing records are read.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A sampler as it walks with the models of one process. sampler, process: complete options."""
+
+    name: str
+    label: str
+    process_label: str
+    sampler: dict
+    process: dict
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a table is made from, each in the order in which it is shown.
+
+    models: name → identity. processes: model → name of its process. samplers: name → model →
+    complete options. classifiers: name → network and training. labels: section → name → label.
+    timings: records of `timing`.
+    """
+
+    models: dict[str, dict] = field(default_factory=dict)
+    processes: dict[str, str] = field(default_factory=dict)
+    samplers: dict[str, dict[str, dict]] = field(default_factory=dict)
+    classifiers: dict[str, dict] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    timings: list[dict] = field(default_factory=list)
+
+    def label(self, section: str, name: str) -> str:
+        return self.labels.get(section, {}).get(name, name)
+
+    def walks(self) -> list[Walk]:
+        """Every sampler with every process that it walks along, each pair once."""
+        found = {}
+        for name, by_model in self.samplers.items():
+            for model, options in by_model.items():
+                process = self.processes[model]
+                found.setdefault(
+                    (name, process),
+                    Walk(
+                        name,
+                        self.label("samplers", name),
+                        self.label("processes", process),
+                        options,
+                        self.models[model]["process"],
+                    ),
+                )
+        return list(found.values())
+
+
+def said(value: object) -> str:
+    """An option's value in words: numbers without trailing zeros, lists with commas."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ", ".join(map(said, value)) if isinstance(value, list | tuple) else str(value)

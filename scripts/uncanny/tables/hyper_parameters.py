@@ -1,0 +1,116 @@
+"""What the models are and how they are trained, beside what the paper prints."""
+
+import pandas as pd
+
+from uncanny.tables import Contents, paper, said
+
+NEEDS = "config"
+
+NETWORK = {
+    "width": "width",
+    "channel multipliers": "multipliers",
+    "residual blocks per level": "blocks",
+    "attention resolutions": "attention",
+    "dropout": "dropout",
+}
+# What networks have without an option for it.
+FIXED = {
+    "refinenet": {
+        "resampling filter": "mean down, bilinear up",
+        "noise embedding": "none",
+        "encoder skip connections": "residual",
+    },
+    "unet": {
+        "resampling filter": "strided convolution down, nearest up",
+        "noise embedding": "positional",
+        "encoder skip connections": "standard",
+    },
+}
+FILTERS = {(1, 1): "box", (1, 3, 3, 1): "bilinear"}
+ARCHITECTURES = {"refinenet": "NCSNv2", "unet": "DDPM", "mlp": "MLP"}
+SONG_UNETS = {"positional": "DDPM++", "fourier": "NCSN++"}
+# With which process each was published; a column of the paper belongs to no other pair.
+PUBLISHED = {
+    ("NCSNv2", "annealed"),
+    ("DDPM", "discrete"),
+    ("NCSN++", "ve"),
+    ("DDPM++", "vp"),
+}
+
+
+def hyper_parameters(contents: Contents) -> pd.DataFrame:
+    """Two columns per group of models with the same hyper-parameters: ours and the paper's.
+
+    The models of a group differ in noise schedule or class conditioning alone.
+    """
+    groups = []
+    for model, identity in contents.models.items():
+        key = (architecture(identity), contents.processes[model], values(identity))
+        same = next((models for other, models in groups if other == key), None)
+        if same is None:
+            groups.append((key, [model]))
+        else:
+            same.append(model)
+    names = [(name, process) for (name, process, _), _ in groups]
+    columns = {}
+    for (name, process, found), models in groups:
+        heading = f"{name} ({contents.label('processes', process)})"
+        if names.count((name, process)) > 1:
+            heading += f": {contents.label('models', models[0])}"
+        heading = f"{heading} [{models[0]}]" if heading in columns else heading
+        columns[heading] = found | {"models": ", ".join(models)}
+        if printed := _printed(name, contents.models[models[0]]):
+            columns[f"{heading}, paper"] = printed
+    frame = pd.DataFrame(columns).fillna("")
+    order = ["models", *(row for row in frame.index if row != "models")]
+    return frame.loc[order].rename_axis("parameter").reset_index()
+
+
+def architecture(identity: dict) -> str:
+    """Published name of a model's network."""
+    network = identity["network"]
+    if network["kind"] == "song_unet":
+        return SONG_UNETS[network["embedding"]]
+    return ARCHITECTURES[network["kind"]]
+
+
+def values(identity: dict) -> dict[str, str]:
+    """Hyper-parameters of a model in words."""
+    network, training, process = (identity[key] for key in ("network", "training", "process"))
+    return {
+        "batch size": said(training["batch_size"]),
+        "EMA": _average(training["ema"]),
+        "learning rate": said(training["lr"]),
+        "learning-rate ramp (images)": said(training.get("lr_rampup_images", 0)),
+        "optimiser": "Adam",
+        "largest gradient norm": said(training.get("grad_clip")),
+        "augmentation": said(training.get("augment", "none")),
+        "diffusion steps": said(process["num_levels"]) if process["kind"] == "discrete" else "",
+        "depth": said(len(network["multipliers"])) if "multipliers" in network else "",
+        **{row: said(network[name]) for row, name in NETWORK.items() if name in network},
+        **(FIXED.get(network["kind"], {}) | _song(network)),
+    }
+
+
+def _song(network: dict) -> dict[str, str]:
+    if network["kind"] != "song_unet":
+        return {}
+    taps = tuple(network["resample_filter"])
+    return {
+        "resampling filter": FILTERS.get(taps, said(taps)),
+        "noise embedding": {"fourier": "Fourier"}.get(network["embedding"], network["embedding"]),
+        "encoder skip connections": network["encoder"],
+    }
+
+
+def _average(ema: dict) -> str:
+    if ema["kind"] == "halflife":
+        ramp = f", at most {said(ema['rampup'])} of the images seen" if ema.get("rampup") else ""
+        return f"half-life of {ema['halflife_images']} images{ramp}"
+    return said(ema["beta"]) + (", warmed up" if ema.get("warmup") else "")
+
+
+def _printed(name: str, identity: dict) -> dict[str, str]:
+    process = identity["process"]
+    kind = process.get("preconditioning", process["kind"])
+    return paper.column(paper.HYPER_PARAMETERS, name) if (name, kind) in PUBLISHED else {}

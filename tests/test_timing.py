@@ -1,0 +1,105 @@
+"""Timing records: what is repeated, what is counted, and that the study's own code is timed."""
+
+import numpy as np
+import pytest
+import torch
+from test_sampling import HEUN, IDENTITY, checkpoint, data  # noqa: F401
+from test_scripts import call
+
+from uncanny import checkpoints, files, sampling, timing, training
+
+NAMES = {"model": "vp_cond", "sampler": "HEUN", "guidance": "none"}
+
+
+def timed(checkpoint, output, **changes):  # noqa: F811
+    arguments = {
+        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": HEUN, "guidance": None,
+        "classifiers": {}, "num_images": 6, "batches": 5, "names": NAMES, "output": output,
+    }  # fmt: skip
+    timing.time_sampling(**arguments | changes)
+    return files.read_json(output)
+
+
+def test_a_sampling_record_has_every_batch(checkpoint, tmp_path):  # noqa: F811
+    record = timed(checkpoint, tmp_path / "t.json")
+    assert {k: record[k] for k in NAMES} == NAMES
+    assert (record["what"], record["status"], record["epoch"]) == ("sampling", "ok", 1)
+    assert (record["nfe"], record["num_steps"], record["batch_size"]) == (7, 4, 6)
+    assert len(record["ms_per_nfe"]) == len(record["seconds_per_image"]) == 5
+    assert min(record["ms_per_nfe"]) > 0
+    assert np.allclose(
+        np.multiply(record["ms_per_nfe"], 7 / 1000), record["seconds_per_image"], rtol=1e-12
+    )
+    assert record["precision"] == "fp32"
+    assert record["peak_memory_mb"] > 0
+
+
+def test_a_batch_is_as_large_as_sampling_makes_it(checkpoint, tmp_path, monkeypatch):  # noqa: F811
+    drawn, draw = [], sampling.draw_images
+
+    def watched(model, options, seeds, **more):
+        drawn.append(seeds)
+        return draw(model, options, seeds, **more)
+
+    monkeypatch.setattr(sampling, "draw_images", watched)
+    monkeypatch.setattr(sampling, "BATCH_VALUES", 4 * 64)
+    record = timed(checkpoint, tmp_path / "t.json", batches=2)
+    assert record["batch_size"] == 4
+    assert drawn == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]  # one warms up
+
+
+def test_a_diverged_model_has_no_times(checkpoint, tmp_path):  # noqa: F811
+    state = checkpoints.load(checkpoint) | {"status": "diverged", "reason": "loss not finite"}
+    checkpoints.save(tmp_path / "epoch-1.pt", state)
+    record = timed(tmp_path / "epoch-1.pt", tmp_path / "t.json")
+    assert (record["status"], record["ms_per_nfe"], record["nfe"]) == ("diverged", [], None)
+
+
+def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):  # noqa: F811
+    with pytest.raises(ValueError, match="made with other parameters"):
+        timed(checkpoint, tmp_path / "t.json", identity=IDENTITY | {"conditional": False})
+    assert not (tmp_path / "t.json").exists()
+
+
+def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa: F811
+    made, advance = [], training.advance
+
+    def watched(run, *rest):
+        entries = advance(run, *rest)
+        made.append(run.step)
+        return entries
+
+    monkeypatch.setattr(training, "advance", watched)
+    timing.time_training(
+        dataset=data.folder, identity=IDENTITY, model="vp_cond", blocks=5, updates=2,
+        output=tmp_path / "t.json",
+    )  # fmt: skip
+    record = files.read_json(tmp_path / "t.json")
+    assert made == [2, 4, 6, 8, 10, 12]  # one block warms up, then they go on
+    assert len(record["ms_per_update"]) == 5
+    assert min(record["ms_per_update"]) > 0
+    assert (record["what"], record["batch_size"]) == ("training", 100)
+    assert record["updates_per_epoch"] == 14.37
+
+
+def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811
+    call("time_sampling", tmp_path, wildcards=NAMES | {"seed": "0", "epoch": "1"},
+         params={"identity": IDENTITY, "sampler": HEUN, "guidance": None, "classifiers": [], "num_images": 4,
+                 "batches": 1},
+         inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"record": tmp_path / "s.json"})  # fmt: skip
+    assert files.read_json(tmp_path / "s.json")["sampler"] == "HEUN"
+    call("time_training", tmp_path, wildcards={"model": "vp_cond"},
+         params={"identity": IDENTITY, "blocks": 1},
+         inputs={"dataset": data.folder / "dataset.json"}, outputs={"record": tmp_path / "t.json"})  # fmt: skip
+    assert files.read_json(tmp_path / "t.json")["model"] == "vp_cond"
+
+
+def test_warm_up_is_not_counted_and_clocks_wait(monkeypatch):
+    events, clock = [], iter(range(100))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(timing, "_wait", lambda device: events.append("wait"))
+    seconds = timing.repeated(events.append, 2, torch.device("cpu"))
+    assert seconds == [1, 1]
+    assert events == ["wait", 0, "wait", "wait", 1, "wait", "wait", 2, "wait"]
+    with pytest.raises(ValueError, match="0 repetitions to be timed: expected at least 1"):
+        timing.repeated(events.append, 0, torch.device("cpu"))

@@ -16,7 +16,7 @@ EVALUATIONS: dict[str, Callable[[dict], int]] = {
 
 
 def nfe(sampler: dict, process: dict) -> int | None:
-    """Network evaluations per image; None where they follow from the dataset.
+    """Network evaluations per image; None where they follow from the dataset, or are not known.
 
     sampler, process: complete options; of the process, the number of noise levels is read where the
     sampler visits all of them.
@@ -24,4 +24,5 @@ def nfe(sampler: dict, process: dict) -> int | None:
     known = process | sampler
     if sampler["kind"] == "annealed_langevin" and known.get("num_levels") is None:
         return None
-    return EVALUATIONS[sampler["kind"]](known)
+    count = EVALUATIONS.get(sampler["kind"])
+    return count(known) if count else None

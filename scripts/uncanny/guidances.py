@@ -25,7 +25,7 @@ JUDGED = 64  # images of a draw whose predictions are judged: its first ones
 Direction = Callable[[Tensor, int, Tensor, Callable], Tensor]
 
 
-class NotFinite(FloatingPointError, ValueError):
+class NotFinite(ValueError):
     """A gradient is not finite: the walk has left all bounds, or there is no direction."""
 
 

@@ -170,8 +170,8 @@ def run(
 
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
     dataset: prepared folder of the model's dataset, for samplers that start from training images.
-    A diverged checkpoint, or images or gradients that are not finite, leave an empty set that is
-    marked.
+    A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
+    Gradients of a guidance that are not finite raise guidances.NotFinite.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
@@ -186,7 +186,7 @@ def run(
         bent = prepared(guidance, classifiers or {}, identity, device)
         originals = Dataset.open(dataset).train.images if dataset else None
         facts |= {"classifiers": bent.ids} if bent else {}
-        drawn, found = _attempt(model, sampler, seeds, bent, originals)
+        drawn, found = _timed(model, sampler, seeds, bent, originals)
         facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
             images, labels = stored(drawn.images), drawn.labels.numpy()
@@ -208,13 +208,10 @@ def prepared(block: dict | None, classifiers: dict, identity: dict, device: torc
     )
 
 
-def _attempt(model: Trained, sampler: dict, seeds: list[int], guidance, originals) -> tuple:
-    """What was drawn, or None, and what the record says about it."""
+def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, originals) -> tuple:
+    """What was drawn, and what the record says about it."""
     started = time.time()
-    try:
-        drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
-    except FloatingPointError as error:
-        return None, {"status": "diverged", "reason": str(error), "timing": {}}
+    drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
     facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
     facts |= _verdict(drawn.images)
     if guidance is not None and facts["status"] == "ok":

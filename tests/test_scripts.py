@@ -137,3 +137,40 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
         match=r"figure_1 is drawn without models that diverged: ve_cond \(from epoch 1\)",
     ):
         main("confirm_figure", snakemake)
+
+
+def test_the_scripts_guide_a_walk(folder, tmp_path):
+    """A classifier, trained and not, and the model of the same noise schedule."""
+    process = {
+        "process": {"kind": "discrete", "num_levels": 1000},
+        "schedule": {"kind": "linear", "scale": 1.0},
+    }
+    blocks = {"width": 16, "multipliers": [1], "blocks": 1, "attention": []}
+    dataset = tmp_path / "dataset.json"
+    call("prepare_dataset", folder, params={"dataset": {"kind": "digits"}}, outputs={"description": dataset})  # fmt: skip
+    noisy = {
+        "dataset": "digits",
+        **process,
+        "network": {"kind": "encoder_unet", "head_channels": 16, **blocks},
+        "training": {"epochs": 1, "batch_size": 100, "lr": 0.002, "weight_decay": 0.0, "augment": "none", "seed": 0},
+    }  # fmt: skip
+    classifier, report = tmp_path / "noisy.pt", tmp_path / "noisy.json"
+    call("train_classifier", folder, params={"identity": noisy, "code": ""}, inputs={"dataset": dataset},
+         outputs={"checkpoint": classifier, "report": report})  # fmt: skip
+    assert len(json.loads(report.read_text())["deciles"]) == 10
+
+    training = {"batch_size": 100, "lr": 0.002, "ema": {"kind": "constant", "beta": 0.9}}
+    model = {"dataset": "digits", **process, "network": {"kind": "unet", "dropout": 0.0, **blocks},
+             "training": training, "conditional": False}  # fmt: skip
+    checkpoint = tmp_path / "epoch-1.pt"
+    call("train_model", folder, params={"identity": model}, wildcards={"seed": "0", "epoch": "1"},
+         inputs={"dataset": dataset}, outputs={"checkpoint": checkpoint, "history": tmp_path / "epoch-1.json"})  # fmt: skip
+    guidance = {"kind": "classifier", "classifier": "noisy", "scale": 2.0}
+    record = tmp_path / "s.json"
+    call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
+         params={"identity": model, "sampler": {"kind": "ddim", "num_steps": 3, "times": "ddim", "init": "marginal"},
+                 "num_images": 5, "guidance": guidance, "classifiers": ["noisy"]},
+         inputs={"checkpoint": checkpoint, "classifiers": [str(classifier)], "dataset": dataset},
+         outputs={"samples": tmp_path / "s.npz", "record": record})  # fmt: skip
+    assert json.loads(record.read_text())["guidance"] == guidance
+    assert np.load(tmp_path / "s.npz")["images"].shape == (5, 1, 8, 8)

@@ -1,0 +1,427 @@
+"""Guidance: exact walks, controls of the same strength, accounts of what it did, files."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from exact import EpsModel, Gaussian, printed, std_of
+from exact import Sources as Tracked
+from test_classifiers import CPU, IDENTITY, TRAINING
+
+from uncanny import (
+    classifiers,
+    components,
+    datasets,
+    files,
+    samplers,
+    sampling,
+    schedules,
+    scores,
+    scoring,
+    segments,
+)
+from uncanny.datasets import Dataset
+from uncanny.random_streams import image_seeds
+from uncanny.samplers.ancestral import ancestral
+from uncanny.samplers.ddim import ddim
+from uncanny.scoring import load_images
+
+MODEL = {
+    "dataset": "digits",
+    "process": IDENTITY["process"],
+    "schedule": IDENTITY["schedule"],
+    "network": {"kind": "unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "dropout": 0.0},
+    "training": {"batch_size": 50, "lr": 0.002, "ema": {"kind": "constant", "beta": 0.9}},
+    "conditional": False,
+}  # fmt: skip
+DDIM = {"kind": "ddim", "num_steps": 12, "times": "ddim"}
+MARK = {"kind": "ancestral", "num_steps": 12}
+SEEDS = image_seeds(0, 0, 8)
+X = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+LABELS = torch.arange(5)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    datasets.digits(folder)
+    return Dataset.open(folder)
+
+
+@pytest.fixture(scope="module")
+def paths(data, tmp_path_factory):
+    """Files of a model and of two classifiers."""
+    folder = tmp_path_factory.mktemp("run")
+    segments.run(
+        identity=MODEL, seed=0, epoch=2, dataset=data.folder, previous=None,
+        checkpoint=folder / "model.pt", history=folder / "model.json", threads=1,
+    )  # fmt: skip
+    for name, epochs in (("noisy", 8), ("untrained", 0)):
+        identity = IDENTITY | {"training": TRAINING | {"epochs": epochs}}
+        classifiers.run(
+            identity=identity, dataset=data.folder, checkpoint=folder / f"{name}.pt",
+            report=folder / f"{name}.json", threads=1,
+        )  # fmt: skip
+    return {name: folder / f"{name}.pt" for name in ("model", "noisy", "untrained")}
+
+
+@pytest.fixture(scope="module")
+def model(paths):
+    from uncanny import checkpoints
+
+    return sampling.Trained.of(checkpoints.load(paths["model"]), CPU)
+
+
+@pytest.fixture(scope="module")
+def known(paths):
+    return {name: classifiers.load(paths[name], CPU) for name in ("noisy", "untrained")}
+
+
+def made(known, kind="classifier", **options):
+    return components.load("guidances", kind)(known, **options)
+
+
+def direction(guidance, x=X, labels=LABELS, seeds=range(5), t=400):
+    times = torch.tensor([t, -1])
+    walked = EpsModel(Gaussian(), schedules.linear(1000))
+    return guidance.bind(walked, times, labels, list(seeds)).gradient(x, t)
+
+
+# --- Exact walks ---------------------------------------------------------------------------------
+
+
+class Shrink:
+    """A classifier that prefers 0: gradient -x/2."""
+
+    id = "shrink"
+
+    def gradient(self, x, t, labels):
+        return -0.5 * x
+
+    def log_p(self, x, t, labels):
+        return -0.25 * x.flatten(1).square().sum(dim=1)
+
+
+def guided_std(sampler, schedule, times, draws, **options):
+    sources = Tracked(draws)
+    walked = EpsModel(Gaussian(), schedule)
+    guidance = made({"shrink": Shrink()}, classifier="shrink", scale=1.0)
+    seen = guidance.bind(walked, times, torch.zeros(1, dtype=torch.int64), [0], account=guidance.account(1000))  # fmt: skip
+    x = sampler(
+        seen,
+        sources.start(),
+        times,
+        noise=sources.noise,
+        clip=False,
+        gradient=seen.gradient,
+        **options,
+    )
+    return std_of(x)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "at", "expected"),
+    [("linear", "x_t", "0.420282"), ("linear", "mean", "0.420557"), ("cosine", "x_t", "0.421830")],
+)
+def test_exact_std_of_a_guided_ancestral_walk(schedule, at, expected):
+    times = schedules.ancestral_times(1000, 1000)
+    betas = getattr(schedules, schedule)(1000)
+    assert guided_std(ancestral, betas, times, 1000, guidance_at=at) == printed(expected)
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [("linear", 0.039159), ("cosine", 0.159067)])
+def test_exact_std_of_a_guided_ddim_walk(schedule, expected):
+    times = schedules.ddim_times(1000, 1000)
+    found = guided_std(ddim, getattr(schedules, schedule)(1000), times, 0)
+    assert found == pytest.approx(expected, abs=1e-6)  # printed from single precision
+
+
+# --- Directions ----------------------------------------------------------------------------------
+
+
+def test_the_gradient_is_scaled_and_points_uphill(known):
+    one, five = (direction(made(known, classifier="noisy", scale=s)) for s in (1.0, 5.0))
+    assert torch.equal(five, 5 * one)
+    assert one.dtype == torch.float64
+    before, after = (known["noisy"].log_p(x, 400, LABELS) for x in (X, X + 0.01 * one))
+    assert (after > before).all()
+
+
+def test_the_step_that_shifts_differs_between_labels(known):
+    guidance = made(known, classifier="noisy")
+    assert not torch.allclose(direction(guidance), direction(guidance, labels=LABELS + 1))
+
+
+@pytest.mark.parametrize("kind", ["norm_matched", "random_direction"])
+def test_controls_have_exactly_the_norm_of_the_trained_gradient(known, kind):
+    options = {"classifier": "untrained"} if kind == "norm_matched" else {}
+    found = direction(made(known, kind, norm_of="noisy", scale=2.0, **options))
+    wanted = 2 * known["noisy"].gradient(X, 400, LABELS)
+    norms, expected = (g.flatten(1).norm(dim=1).tolist() for g in (found, wanted))
+    assert norms == pytest.approx(expected, rel=1e-12)
+
+
+def test_norm_matching_keeps_the_untrained_direction(known):
+    found = direction(made(known, "norm_matched", classifier="untrained", norm_of="noisy"))
+    own = known["untrained"].gradient(X, 400, LABELS)
+    cosine = torch.nn.functional.cosine_similarity(found.flatten(1), own.flatten(1))
+    assert cosine.tolist() == pytest.approx([1.0] * 5, rel=1e-12)
+
+
+def test_a_random_direction_is_a_function_of_the_seed_and_not_the_noise_of_the_walk(known):
+    guidance = made(known, "random_direction", norm_of="noisy")
+    together = direction(guidance)
+    alone = direction(guidance, X[3:4], LABELS[3:4], [3])
+    assert torch.allclose(together[3], alone[0], atol=1e-6, rtol=0)
+    assert not torch.allclose(together, direction(guidance, seeds=range(5, 10)), atol=1e-3)
+    streams = sampling.ImageStreams(range(5))
+    of_the_walk = [streams.latents((1, 8, 8)).double(), streams.noise(0, X), streams.noise(1, X)]
+    for noise in of_the_walk:
+        cosine = torch.nn.functional.cosine_similarity(noise.flatten(), together.flatten(), dim=0)
+        assert abs(float(cosine)) < 4 / math.sqrt(X.numel())
+
+
+def test_random_directions_are_fresh_at_each_step(known):
+    guidance = made(known, "random_direction", norm_of="noisy")
+    walked = EpsModel(Gaussian(), schedules.linear(1000))
+    guided = guidance.bind(walked, torch.tensor([400, 200, -1]), LABELS, range(5))
+    assert not torch.allclose(guided.gradient(X, 400), guided.gradient(X, 400), atol=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_names_step_t_and_scale(known):
+    walked, times = EpsModel(Gaussian(), schedules.linear(1000)), torch.tensor([900, 400, 20, -1])
+    guided = made(known, classifier="noisy", scale=3.0).bind(walked, times, LABELS, range(5))
+    with pytest.raises(ValueError, match=r"not finite at step 2 of 3 \(t = 400, scale = 3\)"):
+        guided.gradient(X * math.inf, 400)
+
+
+def test_a_classifier_that_was_not_given_is_named(known):
+    with pytest.raises(
+        ValueError, match="classifier 'nosy' was not given; known: noisy, untrained"
+    ):
+        made(known, classifier="nosy")
+    with pytest.raises(ValueError, match="scale is inf; expected a finite number"):
+        made(known, classifier="noisy", scale=math.inf)
+
+
+def test_options_of_guidances_are_read_from_their_signatures():
+    assert components.kinds("guidances") == ["classifier", "norm_matched", "random_direction"]
+    assert components.resolve(
+        "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
+    ) == {
+        "classifier": "noisy",
+        "scale": 1.0,
+    }
+
+
+def test_samplers_say_whether_they_can_be_guided():
+    able = {kind for kind in components.kinds("samplers") if samplers.takes_gradient(kind)}
+    assert able == {"ancestral", "ddim"}
+
+
+# --- Guided walks of a model ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [DDIM, MARK], ids=lambda o: o["kind"])
+def test_scale_zero_is_no_guidance(model, known, options):
+    free = sampling.draw_images(model, options, SEEDS)
+    idle = sampling.draw_images(model, options, SEEDS, made(known, classifier="noisy", scale=0.0))
+    assert torch.allclose(free.images, idle.images, atol=1e-5, rtol=0)
+    assert free.labels.tolist() == idle.labels.tolist()
+    assert free.nfe == idle.nfe == 12
+    assert free.deciles is None
+
+
+@pytest.mark.parametrize("options", [DDIM, MARK], ids=lambda o: o["kind"])
+@pytest.mark.parametrize("kind", ["classifier", "norm_matched", "random_direction"])
+def test_a_guided_image_is_a_function_of_its_seed_not_of_its_batch(
+    model, known, monkeypatch, options, kind
+):
+    names = {"classifier": "untrained"} if kind == "norm_matched" else {}
+    names |= {"classifier": "noisy"} if kind == "classifier" else {"norm_of": "noisy"}
+    guidance = made(known, kind, scale=2.0, **names)
+    together = sampling.draw_images(model, options, SEEDS, guidance)
+    monkeypatch.setattr(sampling, "BATCH_VALUES", 3 * 64)
+    apart = sampling.draw_images(model, options, SEEDS, guidance)
+    assert torch.allclose(together.images, apart.images, atol=1e-3, rtol=0)
+    for one, other in zip(together.deciles, apart.deciles, strict=True):
+        assert one.pop("t") == other.pop("t")
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known):
+    seeds = image_seeds(0, 0, 48)
+
+    def reached(guidance):
+        drawn = sampling.draw_images(model, MARK, seeds, guidance)
+        return float(known["noisy"].log_p(drawn.images.clamp(-1, 1), 0, drawn.labels).mean())
+
+    with torch.no_grad():
+        free, trained, misguided = (
+            reached(g)
+            for g in (
+                None,
+                made(known, classifier="noisy", scale=5.0),
+                made(known, classifier="untrained"),
+            )
+        )
+    assert trained > free + 1
+    assert abs(misguided - free) < 0.3
+
+
+def test_the_account_says_what_guidance_did(model, known):
+    guidance = made(known, classifier="noisy", scale=2.0)
+    found = sampling.draw_images(model, DDIM | {"num_steps": 20}, SEEDS, guidance).deciles
+    assert [entry["decile"] for entry in found] == list(range(10))
+    assert all(entry["steps"] == 2 for entry in found)
+    for entry in found:
+        assert 0 < entry["rho_mark"] <= entry["rho_mark_max"] < entry["gradient_rms"] * 1.5
+        assert 0 < entry["rho_ddim"] <= entry["rho_ddim_max"]
+        assert entry["log_p"] < 0
+    assert found[0]["log_p"] > found[-1]["log_p"]  # guided towards y from step to step
+
+
+def test_the_account_by_hand(known):
+    """One step of a walk: eps, Sigma and the prediction as the definitions have them."""
+    guidance, times = made(known, classifier="noisy", scale=3.0), torch.tensor([700, 300, -1])
+    walked = EpsModel(Gaussian(), schedules.linear(1000))
+    account = guidance.account(1000)
+    guided = guidance.bind(walked, times, LABELS, range(5), variance="large", account=account)
+    eps = guided(X, 700)
+    g = guided.gradient(X, 700)
+    a, b = walked.alphas_cumprod[[700, 300]]
+    rms = g.flatten(1).square().mean(dim=1).sqrt()
+    x0 = ((X - (1 - a).sqrt() * eps) / a.sqrt()).clamp(-1, 1)
+    (entry,) = account.report()
+    ratio = (1 - a).sqrt() * rms / eps.flatten(1).square().mean(dim=1).sqrt()
+    assert entry["rho_mark"] == pytest.approx(float(((1 - a / b).sqrt() * rms).mean()))
+    assert entry["rho_ddim"] == pytest.approx(float(ratio.mean()))
+    assert entry["log_p"] == pytest.approx(float(known["noisy"].log_p(x0, 0, LABELS).mean()))
+    assert entry["t"] == [700, 799]
+
+
+def test_only_the_first_images_of_a_draw_are_judged(known):
+    guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
+    for seeds, judged in ((range(100, 105), False), (range(2_000_000, 2_000_005), True)):
+        account = guidance.account(1000)
+        guided = guidance.bind(EpsModel(Gaussian(), schedules.linear(1000)), times, LABELS, list(seeds), account=account)  # fmt: skip
+        guided(X, 700)
+        guided.gradient(X, 700)
+        assert (account.report()[0]["log_p"] is not None) == judged
+
+
+def test_a_model_that_predicts_nothing_has_no_relative_shift(known):
+    guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
+    silent = EpsModel(lambda x, sigma: x, schedules.linear(1000))
+    account = guidance.account(1000)
+    guided = guidance.bind(silent, times, LABELS, range(5), account=account)
+    guided(X, 700)
+    guided.gradient(X, 700)
+    assert account.report()[0]["rho_ddim"] is None or account.report()[0]["rho_ddim"] > 1e10
+
+
+def test_without_an_account_images_are_the_same(model, known):
+    guidance = made(known, classifier="noisy")
+    kept = sampling.draw_images(model, MARK, SEEDS, guidance)
+    free = sampling.draw_images(model, MARK, SEEDS, guidance, account=False)
+    assert torch.equal(kept.images, free.images)
+    assert free.deciles is None
+
+
+def test_samplers_without_a_gradient_are_refused(model, known):
+    euler = {"kind": "euler", "num_steps": 2, "grid": {"kind": "polynomial", "rho": 7.0}}
+    with pytest.raises(ValueError, match="sampler 'euler' takes no gradient: it cannot be guided"):
+        sampling.draw_images(model, euler, SEEDS, made(known, classifier="noisy"))
+
+
+# --- Files ---------------------------------------------------------------------------------------
+
+G1 = {"kind": "classifier", "classifier": "noisy", "scale": 1.0}
+
+
+def run(paths, tmp_path, **changes):
+    arguments = {
+        "checkpoint": paths["model"], "identity": MODEL, "seed": 0, "sampler": MARK, "draw": 0, "num_images": 6,
+        "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
+        "guidance": G1, "classifiers": {"noisy": paths["noisy"]},
+    }  # fmt: skip
+    sampling.run(**arguments | changes)
+    return load_images(tmp_path / "s.npz"), files.read_json(tmp_path / "s.json")
+
+
+def test_a_record_says_how_its_images_were_guided(paths, tmp_path):
+    (images, _), record = run(paths, tmp_path)
+    assert len(images) == 6
+    assert record["guidance"] == G1
+    assert record["classifiers"] == {"noisy": files.read_json(paths["noisy"].with_suffix(".json"))["classifier"]}  # fmt: skip
+    assert [entry["decile"] for entry in record["guidance_deciles"]] == list(range(10))
+    first = (tmp_path / "s.npz").read_bytes()
+    _, again = run(paths, tmp_path)
+    assert (tmp_path / "s.npz").read_bytes() == first
+    assert again | {"timing": 0} == record | {"timing": 0}
+
+
+def test_a_record_without_guidance_says_so(paths, tmp_path):
+    _, record = run(paths, tmp_path, guidance=None, classifiers={})
+    assert record["guidance"] is None
+    assert not {"classifiers", "guidance_deciles"} & set(record)
+
+
+def test_a_walk_that_leaves_all_bounds_marks_its_cell(paths, tmp_path):
+    (images, _), record = run(paths, tmp_path, guidance=G1 | {"scale": 1e308})
+    assert len(images) == 0
+    assert record["status"] == "diverged"
+    assert record["reason"].startswith("guidance: gradient not finite at step")
+    assert "scale = 1e+308" in record["reason"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schedule", {"kind": "cosine", "offset": 0.008, "max_beta": 0.999}),
+        ("process", {"kind": "discrete", "num_levels": 500}),
+    ],
+)
+def test_a_classifier_of_another_noise_schedule_is_refused(paths, data, tmp_path, key, value):
+    other = IDENTITY | {key: value, "training": TRAINING | {"epochs": 0}}
+    path = tmp_path / "other.pt"
+    classifiers.run(
+        identity=other, dataset=data.folder, checkpoint=path, report=tmp_path / "r.json", threads=1
+    )
+    with pytest.raises(
+        ValueError, match=rf"other\.pt: classifier made for {key} .* guided model has"
+    ):
+        run(paths, tmp_path, classifiers={"noisy": path})
+
+
+def test_scores_carry_scale_and_classifier(paths, tmp_path):
+    """From the sample record to the columns of the table."""
+    _, record = run(paths, tmp_path, guidance=G1 | {"scale": 2.5})
+    parameters = {key: record[key] for key in ("sampler", "guidance")}
+    cell = {"study": "s", "dataset": "digits", "model": "m", "seed": 0, "sampler": "MARK", "guidance": "G1", "draw": 0, "epoch": 2}  # fmt: skip
+    (row,) = scores.tidy([{"cell": cell, "status": "diverged", "parameters": parameters}]).to_dict(
+        "records"
+    )
+    assert row["scale"] == 2.5
+    assert row["clf_id"] == "noisy"
+
+
+def test_a_score_record_keeps_what_guidance_did(paths, data, tmp_path):
+    from uncanny import extractors, features
+    from uncanny.extractors.classifier import classifier
+
+    _, record = run(paths, tmp_path, num_images=40)
+    extractors.save(tmp_path / "cnn.pt", classifier(data, width=4, epochs=1))
+    network = extractors.load(tmp_path / "cnn.pt")
+    features.load_or_extract(tmp_path / "reference.npz", network, np.array(data.test.images), 256, data.test.labels)  # fmt: skip
+    scoring.score_samples(
+        samples=tmp_path / "s.npz", record=tmp_path / "s.json", extractor=tmp_path / "cnn.pt",
+        reference=tmp_path / "reference.npz", features_path=tmp_path / "f.npz", cell={"dataset": "digits"},
+        identity=MODEL, output=tmp_path / "score.json", device="cpu",
+        evaluation={"reference": "test", "metrics": {"accuracy": {"kind": "class_accuracy"}}},
+    )  # fmt: skip
+    found = files.read_json(tmp_path / "score.json")
+    assert found["parameters"]["guidance"] == G1
+    assert found["guidance_deciles"] == record["guidance_deciles"]
+    assert found["classifiers"] == record["classifiers"]

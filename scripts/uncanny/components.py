@@ -30,6 +30,7 @@ FIRST_ARGUMENTS = {
     "extractors": {"dataset"},
     "metrics": {"sample"},
     "plotting": {"data"},
+    "claims": {"cells", "timings", "sizes", "reports"},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.

@@ -32,6 +32,7 @@ FIRST_ARGUMENTS = {
     "metrics": {"sample"},
     "plotting": {"data"},
     "tables": {"contents"},
+    "claims": {"cells", "timings", "sizes", "reports"},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.

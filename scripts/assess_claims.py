@@ -1,0 +1,32 @@
+"""Say what the results mean for each claim of the paper. Rule: assess_claims."""
+
+from pathlib import Path
+
+from uncanny import files, jobs
+
+
+def main(snakemake):
+    from uncanny import scores
+    from uncanny.claims import assess, curves, scorecard
+
+    table = scores.tidy(scores.read_records(snakemake.input.scores))
+    for _, rows in table.groupby("dataset"):
+        scores.check_comparable(rows)
+    references = [files.read_json(path) for path in snakemake.input.references]
+    reports: dict[str, list] = {}
+    for path in map(Path, snakemake.input.reports):
+        reports.setdefault(path.parent.name, []).append(files.read_json(path))
+    evidence = assess.Evidence(
+        curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
+        seeds=snakemake.params.study["seeds"],
+        draws=snakemake.params.study["draws"],
+        timings=[files.read_json(path) for path in snakemake.input.timings],
+        sizes=[files.read_json(path) for path in snakemake.input.sizes],
+        reports=reports,
+    )
+    found = assess.assess(snakemake.params.claims, evidence)
+    scorecard.write(found, Path(snakemake.output.csv).with_suffix(""))
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

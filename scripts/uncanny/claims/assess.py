@@ -1,0 +1,146 @@
+"""From claim blocks and a study's results to verdicts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from uncanny import components
+from uncanny.claims import rules
+from uncanny.claims.compare import attempt
+from uncanny.claims.curves import Cells, Scores
+from uncanny.claims.finding import (
+    INCONCLUSIVE,
+    SCALED,
+    STRICT,
+    SUPPORTED,
+    UNTESTABLE,
+    Finding,
+    combined,
+    holm,
+    untestable,
+)
+from uncanny.claims.records import Reports, Sizes, Timings
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a study found.
+
+    scores: its score table and reference scores. timings, sizes: records. reports: of classifiers,
+    by name. seeds, draws: of training and of sampling, those that every cell should have.
+    """
+
+    scores: Scores
+    seeds: Sequence[int]
+    draws: Sequence[int]
+    timings: Sequence[Mapping] = ()
+    sizes: Sequence[Mapping] = ()
+    reports: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
+
+    def read(self, part: Mapping, seed: str):
+        """What a kind of claim gets as its first argument."""
+        what = components.signature("claims", part["kind"]).first
+        selections = part[what]
+        if what == "cells":
+            return Cells(self.scores, selections, self.seeds, self.draws, seed)
+        if what == "sizes":
+            return Sizes(self.sizes, selections, self.seeds, self.draws, seed)
+        if what == "timings":
+            return Timings(self.timings, selections, seed)
+        return Reports(self.reports, selections)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A question beside a claim: what it found, and what that means for the claim."""
+
+    finding: Finding
+    reading: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A claim's verdict.
+
+    alone: the finding before Holm's correction; finding: after it, p the adjusted one. parts: what
+    it is made of.
+    """
+
+    claim: str
+    block: Mapping
+    finding: Finding
+    alone: Finding
+    parts: Mapping[str, Finding]
+    controls: Mapping[str, Control]
+
+
+def assess(claims: Mapping[str, Mapping], evidence: Evidence) -> list[Assessment]:
+    """Verdicts on claims, in their order.
+
+    claims: name -> {"block": complete block, "missing": {"parts.NAME" or "controls.NAME": [what the
+    study lacks]}}. Random numbers follow from the names of claim and part, so a claim's numbers do
+    not depend on which others are assessed; Holm's correction does.
+    """
+    found = [_assessed(name, claim, evidence) for name, claim in claims.items()]
+    tests = {a.claim: a.alone.p for a in found if a.alone.p is not None}
+    adjusted = holm(tests)
+    return [replace(a, finding=_corrected(a, adjusted)) for a in found]
+
+
+def _assessed(name: str, claim: Mapping, evidence: Evidence) -> Assessment:
+    block, missing = claim["block"], claim.get("missing", {})
+
+    def findings(section: str) -> dict[str, Finding]:
+        return {
+            part: _part(
+                f"{name}/{section}/{part}", options, missing.get(f"{section}.{part}"), evidence
+            )
+            for part, options in block.get(section, {}).items()
+        }
+
+    parts = findings("parts")
+    controls = {
+        part: Control(finding, _reading(block["controls"][part]["readings"], finding))
+        for part, finding in findings("controls").items()
+    }
+    verdict = _verdict(block, parts)
+    if block.get("scaled"):
+        verdict = replace(verdict, suffixes=verdict.suffixes | {SCALED})
+    return Assessment(name, block, verdict, verdict, parts, controls)
+
+
+def _verdict(block: Mapping, parts: dict[str, Finding]) -> Finding:
+    if "not_testable" in block:
+        return untestable(block["not_testable"])
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    found = combined(parts, block.get("need", "all"))
+    texts = [f"{name}: {part.verdict}, {part.text}" for name, part in parts.items()]
+    return replace(found, text="; ".join(texts))
+
+
+def _part(seed: str, part: Mapping, missing: Sequence[str] | None, evidence: Evidence) -> Finding:
+    if missing:
+        return untestable(f"missing: {', '.join(missing)}")
+    kind = components.load("claims", part["kind"])
+    try:
+        return attempt(lambda: kind(evidence.read(part, seed), **part.get("options", {})))
+    except ValueError as problem:
+        raise ValueError(f"claims.{seed.replace('/', '.')}: {problem}") from None
+
+
+def _reading(readings: Mapping[str, str], finding: Finding) -> str:
+    if finding.verdict == UNTESTABLE:
+        return finding.text
+    return readings[SUPPORTED if finding.verdict == STRICT else finding.verdict]
+
+
+def _corrected(assessment: Assessment, adjusted: Mapping[str, float]) -> Finding:
+    """The finding with Holm's p; inconclusive where the correction takes its significance."""
+    finding = assessment.alone
+    if assessment.claim not in adjusted:
+        return finding
+    p, count = adjusted[assessment.claim], len(adjusted)
+    if p <= rules.ALPHA:
+        return replace(finding, p=p)
+    reason = f"{finding.verdict} alone, but not after Holm's correction for {count} claims"
+    return replace(finding, verdict=INCONCLUSIVE, p=p, text=f"{reason}; {finding.text}")

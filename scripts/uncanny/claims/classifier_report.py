@@ -1,0 +1,46 @@
+"""What the classifiers behind guidance know, and how hard they push."""
+
+from typing import Literal
+
+import numpy as np
+
+from uncanny.claims import rules
+from uncanny.claims.finding import Finding
+from uncanny.claims.records import Reports
+
+SELECTIONS = ("a",)
+
+
+def classifier_report(
+    reports: Reports,
+    *,
+    quantity: Literal["accuracy", "gradient_rms"] = "accuracy",
+    low: float = 0.0,
+    high: float = 1e9,
+) -> Finding:
+    """The classifiers' quantity, averaged over noise levels (deciles of t) and reports, is in
+    [low, high].
+
+    An accuracy has its binomial error; a gradient's root mean square has none here.
+    """
+    deciles = [d for found in reports.of("a").values() for r in found for d in r["deciles"]]
+    value = float(np.mean([d[quantity] for d in deciles]))
+    se = float(np.sqrt(np.sum([d["se"] ** 2 for d in deciles])) / len(deciles))
+    half = rules.Z * se if quantity == "accuracy" else 0.0
+    bottom, top = value - half, value + half
+    inside, outside = low <= bottom and top <= high, top < low or bottom > high
+    return Finding(
+        rules.SUPPORTED if inside else rules.REFUTED if outside else rules.INCONCLUSIVE,
+        f"{quantity.replace('_', ' ')} {value:.3g} on average over noise levels "
+        f"(claimed {low:g} to {high:g})",
+        **{"estimate": value, "low": bottom, "high": top, "unit": quantity.replace("_", " ")},
+        cells=tuple(reports.selections["a"]["classifiers"]),
+        details={"by_decile": _by_decile(deciles, quantity)},
+    )
+
+
+def _by_decile(deciles: list, quantity: str) -> dict:
+    found: dict[str, list] = {}
+    for entry in deciles:
+        found.setdefault(str(entry["decile"]), []).append(entry[quantity])
+    return {decile: float(np.mean(values)) for decile, values in found.items()}

@@ -1,0 +1,106 @@
+"""Comparisons of two selections, pooled or group by group."""
+
+from collections.abc import Callable, Iterable
+
+from uncanny.claims import rules
+from uncanny.claims.bootstrap import Difference, Pair, difference
+from uncanny.claims.curves import Cells, Curve
+from uncanny.claims.finding import Finding, NotTestable, combined, untestable
+
+Rule = Callable[[Difference], rules.Decision]
+
+# What pairs of one group share: these names of their keys (model, sampler, guidance).
+EACH = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0, 1, 2)}
+
+
+def compared(
+    cells: Cells, rule: Rule, *, metric: str, each: str, need: str | int, best: str = "none"
+) -> Finding:
+    """Judge the differences A - B of the paired curves of selections a and b.
+
+    each: one verdict of all pairs pooled ("none"), or one per model, sampler, guidance or pair, of
+    which `need` must be supported. best: a or b; of pairs that share their other curve, only the
+    one with the best curve of that selection counts. It is chosen on the first draw and judged on
+    the others; with a single draw choice and judgement share it.
+    """
+
+    def judge(keys, question):
+        pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in keys]
+        pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
+        return finding_of(cells, rule, pairs, metric, question)
+
+    return over_groups(grouped(cells.pairs(), each), need, judge)
+
+
+def over_groups(groups: dict[str, list], need: str | int, judge: Callable) -> Finding:
+    """Findings of judge(keys, name) for each group of keys, put together, with one of all keys."""
+    findings = {name: attempt(judge, keys, name) for name, keys in groups.items()}
+    if len(findings) == 1:
+        return next(iter(findings.values()))
+    everything = [key for keys in groups.values() for key in keys]
+    return combined(findings, need, attempt(judge, everything, "pooled"))
+
+
+def attempt(judge: Callable[..., Finding], *arguments) -> Finding:
+    """A finding; "not testable" where the results cannot answer."""
+    try:
+        return judge(*arguments)
+    except NotTestable as problem:
+        return untestable(str(problem))
+
+
+def grouped(keys: Iterable, each: str) -> dict[str, list]:
+    """Keys, or pairs of keys, by the names that `each` says; one group of all for "none"."""
+    groups: dict[str, list] = {}
+    for key in keys:
+        groups.setdefault(_group_name(key, EACH[each]), []).append(key)
+    return groups
+
+
+def _group_name(key: tuple, places: tuple[int, ...]) -> str:
+    sides = key if isinstance(key[0], tuple) else (key,)
+    words = [" ".join(k[i] for i in places if k[i] != "none") for k in sides]
+    return " against ".join(dict.fromkeys(words))
+
+
+def _best(pairs: list[Pair], side: int) -> list[Pair]:
+    """The pairs with the best curve of a side for each curve of the other, on held-out draws."""
+    choices: dict[Curve, list[Curve]] = {}
+    for pair in pairs:
+        choices.setdefault(pair[1 - side], []).append(pair[side])
+    found = []
+    for other, candidates in choices.items():
+        chosen = max(candidates, key=lambda c: c.sign * c.split_draws[0].values.mean())
+        pair = chosen.split_draws[1], other.split_draws[1]
+        found.append(pair if side == 0 else pair[::-1])
+    return found
+
+
+def finding_of(cells: Cells, rule: Rule, pairs: list[Pair], metric: str, question: str) -> Finding:
+    """What a rule says about the mean difference of pairs. Numbers are in % of the mean of b."""
+    found = difference(pairs, cells.rng(f"{metric}/{question}"))
+    decision = rule(found)
+    relative = 100 * found.relative_draws
+    estimate, (low, high) = 100 * found.relative, rules.interval(relative)
+    return Finding(
+        decision.verdict,
+        f"{_title(pairs)} differ by {estimate:+.1f} % in {metric} ({low:+.1f} to {high:+.1f} %)",
+        **{"estimate": estimate, "low": low, "high": high, "unit": "%", "p": decision.p},
+        detectable=rules.detectable(relative),
+        suffixes=cells.suffixes,
+        cells=tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
+        details={
+            "difference": float(found.estimate.mean()),
+            "base": found.base,
+            "pairs": [[a.name, b.name] for a, b in pairs],
+            "epochs": list(found.epochs),
+            "per_epoch": found.estimate.tolist(),
+            "lower_band": rules.lower_band(found.estimate, found.draws).tolist(),
+        },
+    )
+
+
+def _title(pairs: list[Pair]) -> str:
+    if len(pairs) == 1:
+        return f"{pairs[0][0].name} and {pairs[0][1].name}"
+    return f"{len(pairs)} pairs"

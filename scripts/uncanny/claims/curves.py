@@ -1,0 +1,198 @@
+"""Curves of a study's score table, selected by name and paired axis by axis."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from uncanny.claims.finding import SINGLE_RUN, NotTestable
+
+AXES = ("models", "samplers", "guidances")
+FALLING = {"fid", "kid"}  # kinds of metrics of which less is better
+NOISE = ("gaussian", "uniform")  # names of references that are no images
+REAL = "train"
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A metric of one model, sampler and guidance over epochs, R training seeds and K draws.
+
+    values, errors [R, K, m] (error NaN where unknown); epochs (m), seeds (R). sign is 1, or -1
+    where less is better. nfe: network evaluations per image; scale: of the guidance.
+    """
+
+    model: str
+    sampler: str
+    guidance: str
+    epochs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    values: np.ndarray
+    errors: np.ndarray
+    sign: int
+    nfe: float = np.nan
+    scale: float = np.nan
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.model, self.sampler, self.guidance
+
+    @property
+    def name(self) -> str:
+        """As figures name a curve; the guidance only where there is one."""
+        return " ".join(word for word in self.key if word != "none")
+
+    @cached_property
+    def over_draws(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means [R, m] over draws and their errors; the spread of draws where no error is known."""
+        count = self.values.shape[1]
+        errors = np.sqrt(np.sum(self.errors**2, axis=1)) / count
+        if count > 1:
+            spread = self.values.std(axis=1, ddof=1) / np.sqrt(count)
+            errors = np.where(np.isnan(errors), spread, errors)
+        return self.values.mean(axis=1), errors
+
+    def level(self, *, per_epoch: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Values and errors [R, m], or [R, 1] of the mean over epochs."""
+        values, errors = self.over_draws
+        if per_epoch:
+            return values, errors
+        mean_error = np.sqrt(np.sum(errors**2, axis=1, keepdims=True)) / errors.shape[1]
+        return values.mean(axis=1, keepdims=True), mean_error
+
+    @cached_property
+    def split_draws(self) -> tuple["Curve", "Curve"]:
+        """The curve of the first draw and that of the others; twice the same for one draw."""
+        if self.values.shape[1] == 1:
+            return self, self
+        first, rest = slice(0, 1), slice(1, None)
+        return tuple(
+            replace(self, values=self.values[:, part], errors=self.errors[:, part])
+            for part in (first, rest)
+        )
+
+
+class Scores:
+    """A tidy score table by cell. references: dataset -> {"train": [metric, ...], ...}."""
+
+    def __init__(self, table: pd.DataFrame, references: Mapping[str, Mapping] | None = None):
+        names = ["model", "sampler", "guidance", "train_seed", "sample_seed", "epoch"]
+        cells = list(zip(*(table[name].to_list() for name in names), strict=True))
+        metrics = table["metric"].to_list()
+        measured = zip(table["value"].to_list(), table["se"].to_list(), strict=True)
+        self.values = dict(zip(zip(metrics, cells, strict=True), measured, strict=True))
+        self.diverged = {
+            cell for cell, status in zip(cells, table["status"], strict=True) if status != "ok"
+        }
+        numbers = [table[n].astype(float).to_list() for n in ("nfe", "scale")]
+        self.numbers = dict(zip(cells, zip(*numbers, strict=True), strict=True))
+        self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
+        kinds = dict(zip(table["metric"], table["kind"], strict=True))
+        self.falling = {metric for metric, kind in kinds.items() if kind in FALLING}
+        self.references = references or {}
+
+    def curve(self, key, metric: str, epochs: Sequence[int], seeds, draws) -> Curve:
+        """One curve; NotTestable that names a cell which is missing or diverged."""
+        cells = [(*key, r, k, e) for r, k, e in product(seeds, draws, epochs)]
+        if lost := [cell for cell in cells if cell in self.diverged]:
+            raise NotTestable(f"diverged: {_cell(lost[0])}{_more(lost)}")
+        if lost := [cell for cell in cells if (metric, cell) not in self.values]:
+            raise NotTestable(f"missing: {metric} of {_cell(lost[0])}{_more(lost)}")
+        shape = len(seeds), len(draws), len(epochs)
+        found = np.array([self.values[metric, cell] for cell in cells]).reshape(*shape, 2)
+        nfe, scale = self.numbers[cells[0]]
+        sign = -1 if metric in self.falling else 1
+        values, errors = found[..., 0], found[..., 1]
+        return Curve(*key, tuple(epochs), tuple(seeds), values, errors, sign, nfe, scale)
+
+    def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
+        """Metric of noise (the better of the two kinds) and of real images; None if unknown."""
+        entries = self.references.get(self.datasets.get(model), {})
+        found = {
+            name: entry["value"]
+            for name, listed in entries.items()
+            for entry in listed
+            if entry["metric"] == metric
+        }
+        noise = [found[name] for name in NOISE if name in found]
+        if not noise or REAL not in found:
+            return None
+        return (min if metric in self.falling else max)(noise), found[REAL]
+
+
+def _cell(cell: tuple) -> str:
+    model, sampler, guidance, seed, draw, epoch = cell
+    return f"{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}"
+
+
+def _more(lost: list) -> str:
+    return f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+
+
+@dataclass
+class Cells:
+    """Selections of curves, for one part of a claim.
+
+    selections: name -> {models, samplers, guidances, epochs: {model: [epoch, ...]}}. seed: text
+    from which the random numbers of each question follow.
+    """
+
+    scores: Scores
+    selections: dict[str, dict]
+    seeds: Sequence[int]
+    draws: Sequence[int]
+    seed: str = ""
+    _curves: dict = field(default_factory=dict, repr=False)
+
+    def rng(self, question: str = "") -> np.random.Generator:
+        """Random numbers that belong to a question, whatever else is asked."""
+        return generator(f"{self.seed}/{question}")
+
+    def selected(self, selection: str) -> list[tuple[str, str, str]]:
+        """Keys of a selection: its models, then samplers, then guidances."""
+        return list(product(*(self.selections[selection][axis] for axis in AXES)))
+
+    def curves(self, selection: str, metric: str) -> list[Curve]:
+        """Curves of a selection, in the order of its keys."""
+        return [self.curve(selection, key, metric) for key in self.selected(selection)]
+
+    def curve(self, selection: str, key: tuple[str, str, str], metric: str) -> Curve:
+        """One curve of a selection, the same object whenever it is asked for."""
+        epochs = tuple(self.selections[selection]["epochs"][key[0]])
+        if (key, epochs, metric) not in self._curves:
+            found = self.scores.curve(key, metric, epochs, self.seeds, self.draws)
+            self._curves[key, epochs, metric] = found
+        return self._curves[key, epochs, metric]
+
+    def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
+        """Keys of two selections in pairs: along each axis the names in order, one for all."""
+        return list(broadcast(self.selections[a], self.selections[b]))
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        return frozenset({SINGLE_RUN} if len(self.seeds) == 1 else ())
+
+
+def broadcast(a: Mapping, b: Mapping) -> Iterable[tuple[tuple, tuple]]:
+    """Pairs of keys of two selections.
+
+    Along each axis both have the same number of names (paired in order), or one has a single name.
+    Raises ValueError that names the axis otherwise.
+    """
+    axes = []
+    for axis in AXES:
+        left, right = a[axis], b[axis]
+        if len(left) != len(right) and 1 not in (len(left), len(right)):
+            sizes = f"{len(left)} and {len(right)}"
+            raise ValueError(f"{axis}: selections a and b have {sizes} names, which do not pair")
+        count = max(len(left), len(right))
+        axes.append([(left[i % len(left)], right[i % len(right)]) for i in range(count)])
+    return (tuple(zip(*choice, strict=True)) for choice in product(*axes))
+
+
+def generator(text: str) -> np.random.Generator:
+    """Random numbers that follow from a text."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))

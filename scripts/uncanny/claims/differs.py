@@ -1,0 +1,27 @@
+"""A and B are not the same."""
+
+from typing import Literal
+
+from uncanny.claims import rules
+from uncanny.claims.compare import compared
+from uncanny.claims.curves import Cells
+from uncanny.claims.finding import Finding
+
+SELECTIONS = ("a", "b")
+
+
+def differs(
+    cells: Cells,
+    *,
+    metric: str = "is10",
+    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    need: str | int = "all",
+) -> Finding:
+    """Selections a and b differ, in whichever direction (rules.differ); options as in
+    compare.compared.
+    """
+    return compared(
+        cells,
+        lambda found: rules.differ(found.relative_draws),
+        **{"metric": metric, "each": each, "need": need},
+    )

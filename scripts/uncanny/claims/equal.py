@@ -1,0 +1,29 @@
+"""EQ: A and B are the same within a margin."""
+
+from typing import Literal
+
+from uncanny.claims import rules
+from uncanny.claims.compare import compared
+from uncanny.claims.curves import Cells
+from uncanny.claims.finding import Finding
+
+SELECTIONS = ("a", "b")
+
+
+def equal(
+    cells: Cells,
+    *,
+    metric: str = "is10",
+    delta: float = 0.02,
+    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    need: str | int = "all",
+    best: Literal["none", "a", "b"] = "none",
+) -> Finding:
+    """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in
+    compare.compared.
+    """
+    return compared(
+        cells,
+        lambda found: rules.eq(found.relative_draws, delta),
+        **{"metric": metric, "each": each, "need": need, "best": best},
+    )

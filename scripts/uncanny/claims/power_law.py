@@ -1,0 +1,43 @@
+"""The spread of a metric falls as a power of the number of images."""
+
+import numpy as np
+
+from uncanny.claims import rules
+from uncanny.claims.curves import generator
+from uncanny.claims.finding import Finding, NotTestable
+from uncanny.claims.records import Sizes
+from uncanny.convergence import DRAWS
+
+SELECTIONS = ("a",)
+SPLITS = 10  # of the Inception Score; a spread of S parts is known to 1/sqrt(2 (S - 1))
+
+
+def power_law(
+    sizes: Sizes, *, metric: str = "is10", exponent: float = -0.5, tolerance: float = 0.25
+) -> Finding:
+    """The standard error of the metric, which is its spread over splits up to a constant, goes as
+    n to the power `exponent`, within the tolerance (rules.eq).
+
+    Least squares of log spread on log n, averaged over cells. Errors of the sizes count as
+    independent; nested samples make them smaller for larger n and the slope's error approximate.
+    """
+    slopes, variances = [], []
+    for n, _, errors in sizes.curves(metric):
+        if not np.all(errors > 0):
+            raise NotTestable(f"{metric} has no standard error")
+        centred = np.log(n) - np.log(n).mean()
+        slopes.append(centred @ np.log(errors) / (centred @ centred))
+        variances.append(1 / (2 * (SPLITS - 1)) / (centred @ centred))
+    estimate, se = float(np.mean(slopes)), np.sqrt(np.sum(variances)) / len(slopes)
+    rng = generator(f"{sizes.seed}/{metric}/power")
+    drawn = estimate + se * rng.standard_normal(DRAWS)
+    decision = rules.eq(drawn - exponent, tolerance)
+    low, high = rules.interval(drawn)
+    return Finding(
+        decision.verdict,
+        f"the spread of {metric} goes as n to the power {estimate:.2f} ({low:.2f} to {high:.2f})",
+        **{"estimate": estimate, "low": low, "high": high, "unit": "exponent", "p": decision.p},
+        detectable=rules.detectable(drawn),
+        suffixes=sizes.suffixes,
+        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+    )

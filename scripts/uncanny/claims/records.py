@@ -1,0 +1,137 @@
+"""Selections of other records than scores: timings, scores over the number of images, reports of
+classifiers.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from uncanny.claims.curves import AXES, broadcast, generator
+from uncanny.claims.finding import SINGLE_RUN, NotTestable
+from uncanny.convergence import DRAWS, replicate_weights
+
+FEWEST_BATCHES = 5
+
+
+@dataclass
+class Timings:
+    """Timing records of selections, for one part of a claim.
+
+    selections: name -> {models, samplers, guidances}, or {training: models}.
+    """
+
+    records: Sequence[Mapping]
+    selections: dict[str, dict]
+    seed: str = ""
+
+    def __post_init__(self):
+        self._found = {_timing_key(record): record for record in self.records}
+        self._axes = {name: _axes(block) for name, block in self.selections.items()}
+        self._draws: dict = {}
+
+    def selected(self, selection: str) -> list[tuple]:
+        return list(product(*(self._axes[selection][axis] for axis in AXES)))
+
+    def pairs(self) -> list[tuple[tuple, tuple]]:
+        """Keys of the selections a and b, axis by axis."""
+        return list(broadcast(self._axes["a"], self._axes["b"]))
+
+    def log_time(self, key: tuple, quantity: str) -> tuple[float, np.ndarray]:
+        """Mean log time of a key's batches and draws [B] of it, the same whenever asked for.
+
+        Draws have the t distribution of a mean of so many batches.
+        """
+        if key not in self._found:
+            raise NotTestable(f"missing: timing of {_timing_name(key)}")
+        times = np.array(self._found[key].get(quantity) or [], float)
+        if len(times) < FEWEST_BATCHES or not np.all(times > 0):
+            raise NotTestable(
+                f"{len(times)} timed batches of {_timing_name(key)}, expected {FEWEST_BATCHES}"
+            )
+        if (key, quantity) not in self._draws:
+            logs, rng = np.log(times), generator(f"{self.seed}/{quantity}/{_timing_name(key)}")
+            drawn = logs.mean() + replicate_weights(len(logs), DRAWS, rng) @ (logs - logs.mean())
+            self._draws[key, quantity] = float(logs.mean()), drawn
+        return self._draws[key, quantity]
+
+
+def _timing_key(record: Mapping) -> tuple:
+    names = ("model", "sampler", "guidance") if record["what"] == "sampling" else ("model",)
+    return (*(record[name] for name in names), *[None] * (3 - len(names)))
+
+
+def _axes(block: Mapping) -> dict:
+    if "training" in block:
+        return {"models": block["training"], "samplers": [None], "guidances": [None]}
+    return {axis: block.get(axis) or ["none"] for axis in AXES}
+
+
+def _timing_name(key: tuple) -> str:
+    return " ".join(name for name in key if name not in (None, "none"))
+
+
+@dataclass
+class Sizes:
+    """Scores over the number of images, for one part of a claim.
+
+    records: {cell, status, sizes: [{n, metrics: [...]}]}; selections: as Cells.
+    """
+
+    records: Sequence[Mapping]
+    selections: dict[str, dict]
+    seeds: Sequence[int]
+    draws: Sequence[int]
+    seed: str = ""
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        return frozenset({SINGLE_RUN} if len(self.seeds) == 1 else ())
+
+    @property
+    def cells(self) -> list[dict]:
+        """Cells of selection a."""
+        block = self.selections["a"]
+        keys = product(*(block[axis] for axis in AXES), self.seeds, self.draws)
+        names = ("model", "sampler", "guidance", "seed", "draw")
+        found = [dict(zip(names, key, strict=True)) for key in keys]
+        return [cell | {"epoch": e} for cell in found for e in block["epochs"][cell["model"]]]
+
+    def curves(self, metric: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """n, values and errors [sizes] of each cell; NotTestable that names one which is missing or
+        diverged.
+        """
+        return [self._curve(cell, metric) for cell in self.cells]
+
+    def _curve(self, cell: dict, metric: str):
+        record = next((r for r in self.records if r["cell"].items() >= cell.items()), None)
+        name = " ".join(map(str, cell.values()))
+        if record is None:
+            raise NotTestable(f"missing: scores over the number of images of {name}")
+        if record["status"] != "ok":
+            raise NotTestable(f"diverged: {name}")
+        rows = [
+            (size["n"], entry["value"], np.nan if entry["se"] is None else entry["se"])
+            for size in record["sizes"]
+            for entry in size["metrics"]
+            if entry["metric"] == metric
+        ]
+        if len(rows) < 4:
+            raise NotTestable(f"{len(rows)} sizes with {metric} of {name}, expected at least 4")
+        return tuple(np.array(sorted(rows), float).T)
+
+
+@dataclass
+class Reports:
+    """Reports of classifiers by name, for one part of a claim; selections: {classifiers: names}."""
+
+    records: Mapping[str, Sequence[Mapping]]
+    selections: dict[str, dict]
+
+    def of(self, selection: str) -> dict[str, Sequence[Mapping]]:
+        """Reports of a selection's classifiers, one per dataset, process and schedule."""
+        names: Iterable[str] = self.selections[selection]["classifiers"]
+        if lost := [name for name in names if not self.records.get(name)]:
+            raise NotTestable(f"missing: report of classifier {lost[0]}")
+        return {name: self.records[name] for name in names}

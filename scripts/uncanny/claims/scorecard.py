@@ -1,0 +1,143 @@
+"""Verdicts as a table to read, a table to compute with, and JSON with everything."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from uncanny import files, table_files
+from uncanny.claims.assess import Assessment, Control
+from uncanny.claims.finding import Finding
+
+TITLE = "What the paper claims and what this study says"
+CAPTION = (
+    "Verdicts follow rules that were fixed before the results were seen: supported, strictly "
+    "supported (at every epoch), refuted, inconclusive, not testable. Intervals are 95 %; p is "
+    "adjusted by Holm over the {count} claims that are tests. Detectable: the smallest effect that "
+    "data like these show with 80 % power. Single run: one training seed, so the luck of a "
+    "training is not included. Scaled: epochs restated as fractions of a shorter training."
+)
+NAMED = 4  # curves that a table names before it counts
+
+
+def write(assessments: Sequence[Assessment], stem: Path | str) -> None:
+    """Write stem.csv (one row per claim, all numbers), stem.md and stem.tex (to read) and stem.json
+    (parts and controls, too).
+    """
+    stem = Path(stem)
+    count = sum(a.alone.p is not None for a in assessments)
+    words = {"title": TITLE, "caption": CAPTION.format(count=count)}
+    numbers, shown = table(assessments), readable(assessments)
+    texts = {
+        "csv": numbers.to_csv(index=False, lineterminator="\n"),
+        "md": table_files.markdown(shown, **words),
+        "tex": table_files.latex(shown, **words, label=stem.name),
+    }
+    for suffix, text in texts.items():
+        files.write_text(stem.with_name(f"{stem.name}.{suffix}"), text)
+    files.write_json(stem.with_name(f"{stem.name}.json"), as_json(assessments))
+
+
+def table(assessments: Sequence[Assessment]) -> pd.DataFrame:
+    """One row per claim: what is claimed, verdict, suffixes, numbers, reading, controls, cells."""
+    return pd.DataFrame([_row(a) for a in assessments])
+
+
+def _row(a: Assessment) -> dict:
+    found = a.finding
+    return {
+        "claim": a.claim,
+        **{name: a.block.get(name) for name in ("says", "where", "numbers")},
+        "verdict": found.verdict,
+        "suffixes": ", ".join(sorted(found.suffixes)),
+        **{name: getattr(found, name) for name in ("estimate", "low", "high", "unit")},
+        **{"p": a.alone.p, "p_holm": found.p, "detectable": found.detectable},
+        "reading": _reading(a),
+        "controls": _controls(a.controls),
+        "cells": "; ".join(found.cells),
+    }
+
+
+def readable(assessments: Sequence[Assessment]) -> pd.DataFrame:
+    """One row per claim for people."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": a.claim,
+                "the paper says": f"{a.block['says']} ({a.block['where']})",
+                "verdict": a.finding.full_verdict,
+                "estimate": _estimate(a.finding),
+                "p": a.finding.p,
+                "detectable": _number(a.finding.detectable, a.finding.unit),
+                "reading": _reading(a),
+                "controls": _controls(a.controls),
+                "cells": _few(a.finding.cells),
+            }
+            for a in assessments
+        ]
+    )
+
+
+def _reading(a: Assessment) -> str:
+    note = a.block.get("note")
+    return f"{a.finding.text}. {note}" if note else a.finding.text
+
+
+def _controls(controls: dict[str, Control]) -> str:
+    return "; ".join(
+        f"{name.replace('_', ' ')}: {c.finding.verdict} ({c.finding.text}): {c.reading}"
+        if c.reading != c.finding.text
+        else f"{name.replace('_', ' ')}: {c.reading}"
+        for name, c in controls.items()
+    )
+
+
+def _estimate(found: Finding) -> str:
+    if found.estimate is None:
+        return ""
+    known = found.low is not None and found.high is not None
+    return _number(found.estimate, found.unit) + (
+        f" ({found.low:.3g} to {found.high:.3g})" if known else ""
+    )
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.3g} {unit}".strip()
+
+
+def _few(cells: Sequence[str]) -> str:
+    rest = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+    return ", ".join(cells[:NAMED]) + rest
+
+
+def as_json(assessments: Sequence[Assessment]) -> dict:
+    """Everything, as JSON: claim -> its block's words, finding, parts and controls."""
+    return {"claims": {a.claim: _plain(_entry(a)) for a in assessments}}
+
+
+def _entry(a: Assessment) -> dict:
+    words = {n: a.block.get(n) for n in ("says", "where", "numbers", "note") if n in a.block}
+    return words | {
+        "finding": _finding(a.finding),
+        "p_alone": a.alone.p,
+        "parts": {name: _finding(found) for name, found in a.parts.items()},
+        "controls": {
+            name: _finding(control.finding) | {"reading": control.reading}
+            for name, control in a.controls.items()
+        },
+    }
+
+
+def _finding(found: Finding) -> dict:
+    return asdict(found) | {"suffixes": sorted(found.suffixes)}
+
+
+def _plain(value: object) -> object:
+    """The same with tuples as lists and numbers that JSON lacks as null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,63 @@
+"""A metric does not change any more beyond some number of images."""
+
+from typing import Literal
+
+import numpy as np
+
+from uncanny import convergence
+from uncanny.claims import rules
+from uncanny.claims.curves import generator
+from uncanny.claims.finding import Finding
+from uncanny.claims.records import Sizes
+
+SELECTIONS = ("a",)
+
+
+def settles(
+    sizes: Sizes,
+    *,
+    at: int,
+    metric: str = "is10",
+    margin: float = 0.01,
+    expect: Literal["settled", "unsettled"] = "settled",
+) -> Finding:
+    """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not).
+
+    Fit limit + c/n to each cell's nested samples (convergence.size_limit); the distance is
+    (y(at) - limit)/limit, averaged over cells. Supported if its 95 % interval is on the claimed
+    side of the margin, refuted if it is on the other.
+    """
+    fits, drawn = [], []
+    for number, (n, values, errors) in enumerate(sizes.curves(metric)):
+        known = errors if np.all(errors > 0) else None
+        fits.append(convergence.size_limit(n, values, known))
+        seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
+        limit, coefficient = fits[-1].draws(seed=seed).T
+        drawn.append(coefficient / at / limit)
+    distance = np.mean(drawn, axis=0)
+    if expect == "settled":
+        decision = rules.within(distance, -margin, margin)
+    else:
+        decision = rules.within(np.abs(distance), margin, np.inf)
+    estimate = 100 * float(np.mean([fit.remaining(at) for fit in fits]))
+    low, high = rules.interval(100 * distance)
+    return Finding(
+        decision.verdict,
+        f"{metric} of {at} images is {estimate:+.1f} % from its limit "
+        f"{np.mean([fit.limit for fit in fits]):.4g} ({low:+.1f} to {high:+.1f} %)",
+        **{"estimate": estimate, "low": low, "high": high, "unit": "% of the limit"},
+        p=decision.p,
+        detectable=rules.detectable(100 * distance),
+        suffixes=sizes.suffixes,
+        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+        details={
+            "fits": [
+                {"limit": f.limit, "coefficient": f.coefficient, "misfit": _finite(f.misfit)}
+                for f in fits
+            ]
+        },
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,84 @@
+"""A metric rises or falls along the epochs, the scale of guidance or the number of evaluations."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from uncanny.claims import rules
+from uncanny.claims.bootstrap import draws
+from uncanny.claims.compare import grouped, over_groups
+from uncanny.claims.curves import Cells, Curve
+from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
+
+SELECTIONS = ("a",)
+
+
+def slope(
+    cells: Cells,
+    *,
+    expect: Literal["rises", "falls"],
+    x: Literal["epoch", "scale", "nfe"] = "epoch",
+    metric: str = "is10",
+    each: Literal["none", "model"] = "none",
+    need: str | int = "all",
+) -> Finding:
+    """The metric, as it is, rises (falls) along x: the 95 % interval of the slope is above (below)
+    0; refuted where it is on the other side.
+
+    Least squares on the mean curve of the selection, in % of its mean per epoch, or per tenfold
+    scale or number of evaluations (then of means over epochs).
+    """
+
+    def judge(keys, name):
+        curves = [cells.curve("a", key, metric) for key in keys]
+        points, values, errors = _along_epochs(curves) if x == "epoch" else _along(curves, x)
+        if len(points) < 3:
+            raise NotTestable(f"{len(points)} points along {x}: a slope needs at least 3")
+        centred = points - points.mean()
+        estimator = 100 * centred / np.sum(centred**2) / abs(values.mean())
+        drawn = draws(values, errors, cells.rng(f"{metric}/{x}/{name}")) @ estimator
+        return _finding(cells, curves, values.mean(axis=0) @ estimator, drawn, (expect, metric, x))
+
+    return over_groups(grouped(cells.selected("a"), each), need, judge)
+
+
+def _along_epochs(curves: list[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if len({curve.epochs for curve in curves}) > 1:
+        raise NotTestable("curves have different epochs")
+    return np.array(curves[0].epochs, float), *_mean(curves, lambda c: c.over_draws)
+
+
+def _along(curves: list[Curve], x: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """log10 of the different x, and the mean over epochs and curves at each [R, x]."""
+    places = sorted({getattr(curve, x) for curve in curves})
+    if not all(np.isfinite(place) and place > 0 for place in places):
+        raise NotTestable(f"{x} is {places}, expected numbers above 0")
+    columns = [
+        _mean([c for c in curves if getattr(c, x) == p], lambda c: c.level(per_epoch=False))
+        for p in places
+    ]
+    return np.log10(places), *(np.concatenate(part, axis=1) for part in zip(*columns, strict=True))
+
+
+def _mean(curves: list[Curve], level: Callable) -> tuple[np.ndarray, np.ndarray]:
+    values, errors = zip(*map(level, curves), strict=True)
+    return np.mean(values, axis=0), np.sqrt(np.sum(np.square(errors), axis=0)) / len(curves)
+
+
+def _finding(cells: Cells, curves, estimate: float, drawn: np.ndarray, names) -> Finding:
+    expect, metric, x = names
+    low, high = rules.interval(drawn)
+    up, down = (SUPPORTED, REFUTED) if expect == "rises" else (REFUTED, SUPPORTED)
+    verdict = up if low > 0 else down if high < 0 else INCONCLUSIVE
+    p = 2 * min(rules.tail(drawn <= 0), rules.tail(drawn >= 0))
+    unit = "% per epoch" if x == "epoch" else f"% per tenfold {x}"
+    return Finding(
+        verdict,
+        f"{metric} changes by {estimate:+.2g} {unit} ({low:+.2g} to {high:+.2g})",
+        **{"estimate": float(estimate), "low": low, "high": high, "unit": unit},
+        p=1.0 if verdict == INCONCLUSIVE else min(1.0, p),
+        detectable=rules.detectable(drawn),
+        suffixes=cells.suffixes,
+        cells=tuple(curve.name for curve in curves),
+    )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from uncanny import checkpoints, classifiers, datasets, files
+from uncanny import checkpoints, classifiers, components, datasets, files
 from uncanny.datasets import Dataset
 
 CPU = torch.device("cpu")
@@ -184,3 +184,14 @@ def test_deciles_share_out_all_times(num_levels):
     assert [t for low, high in ranges for t in range(low, high + 1)] == list(range(num_levels))
     for k, (low, high) in enumerate(ranges):
         assert {classifiers.decile_of(t, num_levels) for t in range(low, high + 1)} <= {k}
+
+
+def test_the_untrained_classifier_of_the_paper_hardly_pushes():
+    """Table A.4 at initialisation: 2e-4 per pixel, a null intervention at scale 1 at every t."""
+    table = {"width": 64, "multipliers": [1, 2, 4], "blocks": 2, "attention": [16, 8, 4], "head_channels": 64}  # fmt: skip
+    torch.manual_seed(0)
+    network = components.load("networks", "encoder_unet")((3, 32, 32), 10, **table).eval()
+    classifier = classifiers.Classifier(network.requires_grad_(False), {}, 10, "untrained")
+    assert sum(p.numel() for p in network.parameters()) == 7_553_802
+    g = classifier.gradient(torch.randn(4, 3, 32, 32), 500, torch.arange(4))
+    assert 1.5e-4 < float(g.square().mean().sqrt()) < 3.5e-4

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_sample_images
 
 from uncanny import components, datasets
 from uncanny.datasets import Dataset, to_model, to_uint8, write_description, write_split
@@ -87,7 +88,7 @@ def test_ring_without_classes(tmp_path):
 
 
 def test_only_preparations_are_datasets():
-    assert components.kinds("datasets") == ["digits", "gaussian_ring"]
+    assert components.kinds("datasets") == ["digits", "gaussian_ring", "photos"]
 
 
 def test_pixels_survive_the_way_to_the_model_and_back():
@@ -209,6 +210,69 @@ def test_a_wrong_description_is_named(small, key, value, message):
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     with pytest.raises(ValueError, match=message):
         Dataset.open(small)
+
+
+def _places(images, photos):
+    """Where each patch lies: (photo, top, left), found by its pixels."""
+    size, found = images.shape[-1], []
+    for patch in images:
+        corners = [np.argwhere((p[:-size, :-size] == patch[:, 0, 0]).all(axis=2)) for p in photos]
+        places = ((k, top, left) for k, rows in enumerate(corners) for top, left in rows)
+        for k, top, left in places:
+            window = photos[k][top : top + size, left : left + size].transpose(2, 0, 1)
+            if np.array_equal(window, patch):
+                found.append((k, top, left))
+    return found
+
+
+def test_photo_patches_of_the_two_splits_share_no_pixel(tmp_path):
+    datasets.photos(tmp_path, scale=6, stride=8)
+    data = Dataset.open(tmp_path)
+    assert data.shape == (3, 16, 16)
+    assert data.num_classes == 0
+    shrunk = [datasets._shrunk(p, 6) for p in load_sample_images().images]
+    covered = {}
+    for name, split in data.splits.items():
+        places = _places(split.images, [np.pad(p, ((0, 1), (0, 1), (0, 0))) for p in shrunk])
+        assert len(places) >= len(split) > 0
+        covered[name] = [np.zeros(p.shape[:2], bool) for p in shrunk]
+        for k, top, left in places:
+            covered[name][k][top : top + 16, left : left + 16] = True
+    for train, test in zip(covered["train"], covered["test"], strict=True):
+        assert train.any()
+        assert not (train & test).any()
+    assert any(test.any() for test in covered["test"])
+
+
+def test_photo_patches_by_default(tmp_path):
+    datasets.photos(tmp_path)
+    data = Dataset.open(tmp_path)
+    assert (len(data.train), len(data.test)) == (2245, 295)
+    assert not data.train.labels.any()
+
+
+def test_photos_depend_on_the_seed_only_by_what_is_held_out(tmp_path):
+    options = {"scale": 5, "stride": 16}
+    images = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        (tmp_path / name).mkdir()
+        datasets.photos(tmp_path / name, seed=seed, **options)
+        images.append(Dataset.open(tmp_path / name).train.images[:].tobytes())
+    assert images[0] == images[1] != images[2]
+
+
+def test_photos_are_shrunk_by_means():
+    photo = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+    assert datasets._shrunk(photo, 2)[0, 0].tolist() == [8, 9, 10]  # 7.5 is rounded up
+    assert datasets._shrunk(photo, 2).shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [({"scale": 0}, "scale 0"), ({"test_fraction": 1.0}, "test_fraction 1")]
+)
+def test_photos_that_cannot_be_cut_are_refused(tmp_path, option, message):
+    with pytest.raises(ValueError, match=f"photos: .*{message}"):
+        datasets.photos(tmp_path, **option)
 
 
 def test_changed_contents_of_the_right_size_are_found_by_verify(small):

@@ -11,6 +11,7 @@ from uncanny.datasets import Dataset, write_description, write_split
 from uncanny.extractors import Extractor
 from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
 from uncanny.extractors.inception import inception
+from uncanny.extractors.rotation import rotated, rotation
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -168,6 +169,58 @@ def test_noise_images_keep_nothing_but_the_range():
     before, after = ({tuple(pixel.tolist()) for pixel in x[0]} for x in colours)
     assert before == after
     assert not torch.equal(shuffled, images[6:])
+
+
+def _arrows(folder, shape=(3, 16, 16), count=128):
+    """Images without classes that are bright at the top: their rotation is plain to see."""
+    rng = np.random.default_rng(0)
+    light = np.linspace(200, 20, shape[1])[None, :, None]
+    for split in ("train", "test"):
+        x = (light + rng.integers(0, 40, (count, *shape))).astype(np.uint8)
+        write_split(folder, split, count, shape, zip(x, [0] * count, strict=True))
+    more = {"num_classes": 0, "source": "made", "parameters": {}}
+    write_description(folder, shape, name="arrows", **more)
+    return Dataset.open(folder)
+
+
+def test_rotations_are_learnt_without_classes(tmp_path):
+    data = _arrows(tmp_path)
+    options = {"width": 4, "epochs": 12, "batch_size": 16, "lr": 0.01}
+    extractor = Extractor(rotation(data, **options))
+    report = extractors.report(extractor, data)
+    assert report["accuracy"] > 0.95  # of the four positions
+    assert report.keys() == {"extractor", "dataset", "accuracy", "n"}  # no Inception Score
+    assert report["n"] == {"test": 128}
+    assert Extractor(rotation(data, **options)).id == extractor.id
+    assert Extractor(rotation(data, seed=1, **options)).id != extractor.id
+    noise = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    assert (extractor(noise.to(torch.uint8))[1].argmax(dim=1) == 4).all()
+
+
+def test_a_rotation_extractor_survives_storage(tmp_path):
+    data = _arrows(tmp_path)
+    state = rotation(data, width=4, epochs=1)
+    extractors.save(tmp_path / "extractor.pt", state)
+    stored, fresh = extractors.load(tmp_path / "extractor.pt"), Extractor(state)
+    images = torch.from_numpy(np.array(data.test.images[:5]))
+    assert stored.id == fresh.id
+    assert torch.equal(stored(images)[0], fresh(images)[0])
+
+
+def test_rotated_images_come_in_all_positions():
+    images = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
+    turned, turns = rotated(images)
+    assert turns.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert torch.equal(turned[:2], images)
+    assert torch.equal(turned[4:6], images.flip(2, 3))
+    assert torch.equal(turned[2, 0, :, 0], images[0, 0, 0].flip(0))  # the top goes to the left
+
+
+def test_what_has_no_rotation_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="rotations need square images"):
+        rotation(_arrows(tmp_path, shape=(3, 8, 12)))
+    with pytest.raises(ValueError, match="batch_size is 200, expected 1 to 128"):
+        rotation(_arrows(tmp_path), batch_size=200)
 
 
 @pytest.fixture(scope="module")

@@ -311,6 +311,59 @@ def test_a_small_missing_or_unlike_reference_is_refused(name):
         metric(sample, _gaussian(rng, 50, 7))
 
 
+# --- nearest --------------------------------------------------------------------------------------
+
+
+def test_nearest_of_four_points():
+    """References 1 apart, the last 4: mean distance to the nearest other (1+1+1+4)/4 = 1.75."""
+    reference = _of_pool(np.array([[0.0], [1], [2], [6]]))
+    found = metrics.nearest(_of_pool(np.array([[0.5], [3.5], [6]])), reference)
+    assert found.value == pytest.approx((0.5 + 1.5 + 0) / 3 / 1.75)
+    assert found.se == pytest.approx(np.std([0.5, 1.5, 0], ddof=1) / np.sqrt(3) / 1.75)
+    assert found.details["copies"] == 1
+
+
+def test_nearest_tells_memory_from_new_images_and_noise():
+    rng = np.random.default_rng(0)
+    train, new, noise = (_gaussian(rng, 400, 6, std=s) for s in (1.0, 1.0, 4.0))
+    memory = _of_pool(train.pool[:100] + 0.01 * rng.standard_normal((100, 6)))
+    assert metrics.nearest(memory, train).value < 0.2
+    assert metrics.nearest(new, train).value == pytest.approx(1, abs=0.1)
+    assert metrics.nearest(noise, train).value > 2
+
+
+def test_a_reference_image_is_not_its_own_neighbour():
+    rng = np.random.default_rng(0)
+    train = _gaussian(rng, 400, 6)
+    found = metrics.nearest(train, train)
+    assert found.value == pytest.approx(1, rel=1e-12)
+    assert found.details["copies"] == 400
+    rounded = _of_pool(train.pool[50:250] * (1 + 1e-7 * rng.standard_normal((200, 6))))
+    assert metrics.nearest(rounded, train).value == pytest.approx(1, abs=0.1)
+
+
+def test_copies_among_other_images_are_memorised():
+    rng = np.random.default_rng(0)
+    train, new = _gaussian(rng, 400, 6), _gaussian(rng, 1, 6)
+    found = metrics.nearest(_of_pool(np.concatenate([train.pool[:99], new.pool])), train)
+    assert found.value < 0.05
+    assert found.details["copies"] == 99
+
+
+def test_the_error_of_nearest_is_the_spread_over_samples():
+    rng = np.random.default_rng(0)
+    train = _gaussian(rng, 300, 6)
+    found = [metrics.nearest(_gaussian(rng, 50, 6), train) for _ in range(60)]
+    spread = np.std([e.value for e in found], ddof=1)
+    assert np.mean([e.se for e in found]) == pytest.approx(spread, rel=0.3)
+
+
+def test_nearest_among_equal_references_is_refused():
+    same = _of_pool(np.ones((5, 2)))
+    with pytest.raises(ValueError, match="nearest: n_reference = 5, all the same"):
+        metrics.nearest(same, same)
+
+
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_refused(name, value):

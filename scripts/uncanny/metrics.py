@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uncanny import neighbours
 from uncanny.features import Features
 
 GROUPS = 10  # of a delete-group jackknife
 BLOCK = 1000  # images in a KID block
 ROWS = 1000  # of a distance matrix, held at a time
 HALVINGS = 10  # of the sample, for the error of recall
+COPY = 1e-4  # in units of the distance between neighbours: rounding of features
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,33 @@ def _covered(x, y, k: int) -> float:
     radii = torch.cat([torch.cdist(a, x).kthvalue(k + 1).values for a in x.split(ROWS)])
     inside = torch.cat([(torch.cdist(b, x) <= radii).any(dim=1) for b in y.split(ROWS)])
     return inside.double().mean().item()
+
+
+def nearest(
+    sample: Features, reference: Features | None = None, *, baseline: int = 2000, seed: int = 2020
+) -> Estimate:
+    """Mean distance of a generated pool to the nearest reference pool, over that among references.
+
+    1: as near to a training image as training images are to each other; below: memorised. How near
+    new real images come, the score of a held-out split says. The unit is the mean distance of
+    `baseline` random reference images (or all) to their nearest other. A sample that lies in the
+    reference entirely is taken for a part of it: an image is then not its own neighbour. se: of the
+    sample's mean, given reference. details: copies is the number of images that are in the
+    reference. Compare Meehan, Chaudhuri and Dasgupta, AISTATS 2020.
+    """
+    x, y = _pools("nearest", sample, reference, 2, "a neighbour")
+    rows = np.random.RandomState(seed).permutation(len(y))[:baseline]
+    unit = neighbours.distances(y[rows], y)[:, 1].mean()
+    if not unit > 0:
+        raise ValueError(f"nearest: n_reference = {len(y)}, all the same; needs different images")
+    distances = neighbours.distances(x, y) / unit
+    copied = distances[:, 0] < COPY
+    found = distances[:, 1 if copied.all() else 0]
+    details = {"n_reference": len(y), "unit": float(unit), "copies": int(copied.sum())}
+    details |= {"baseline": len(rows), "seed": seed}
+    return Estimate(
+        float(found.mean()), float(found.std(ddof=1) / math.sqrt(len(x))), len(x), details
+    )
 
 
 def class_accuracy(sample: Features, reference: Features | None = None) -> Estimate:

@@ -3,7 +3,8 @@
 A kind is a module with two functions of one purpose each. `KIND(dataset, device, *, options)` makes
 a state, that is {"kind", "config", "weights"}: by training on the dataset or from a file of
 weights. `build(config, weights)` makes the network of a state: uint8 [N, C, H, W] -> (pool [N, d],
-logits [N, k]), float32.
+logits [N, k]), float32. A network whose logits are not the classes of the dataset has a method
+`exam(split)` -> images, and the labels that its logits should give them.
 """
 
 import hashlib
@@ -29,6 +30,7 @@ class Extractor:
     def __init__(self, state: dict, device: str = "cpu"):
         module = importlib.import_module(f"uncanny.extractors.{state['kind']}")
         network = module.build(state["config"], state["weights"])
+        self.exam = getattr(network, "exam", _as_labelled)
         self.network = network.to(device).eval().requires_grad_(False)
         self.id = f"{state['kind']}@{weights_sha256(state['weights'])[:12]}"
         self.device = device
@@ -81,11 +83,21 @@ def read(path: Path | str, expected: str) -> object:
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:
     """What the extractor makes of known images, measured: the scale on which values are read.
 
-    accuracy: share of test images that are classified as labelled. floor: Inception Score (one
-    split) of Gaussian and of uniform noise images, as many as there are test images. ceiling: that
-    of the test and of the training images. Needs an extractor that has the classes of the dataset.
+    accuracy: share of test images that are classified as labelled, or as the kind's own `exam`
+    says. floor: Inception Score (one split) of Gaussian and of uniform noise images, as many as
+    there are test images; ceiling: that of the test and of the training images; both only where
+    the dataset has classes, which the extractor has to know.
     """
     count = len(dataset.test)
+    examined, labels = extractor.exam(dataset.test)
+    found = features.extract(extractor, examined, batch_size, labels)
+    facts = {
+        "extractor": extractor.id,
+        "dataset": dataset.name,
+        "accuracy": metrics.class_accuracy(found).value,
+    }
+    if not dataset.num_classes:
+        return facts | {"n": {"test": count}}
     images = {
         "gaussian": features.gaussian_noise(count, dataset.shape, CONTROL_SEED),
         "uniform": features.uniform_noise(count, dataset.shape, CONTROL_SEED),
@@ -94,12 +106,12 @@ def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:
     }
     found = {name: features.extract(extractor, x, batch_size) for name, x in images.items()}
     scores = {name: metrics.inception_score(f, splits=1).value for name, f in found.items()}
-    labelled = features.Features(found["test"].pool, found["test"].logits, dataset.test.labels)
-    return {
-        "extractor": extractor.id,
-        "dataset": dataset.name,
-        "accuracy": metrics.class_accuracy(labelled).value,
+    return facts | {
         "floor": {name: scores[name] for name in ("gaussian", "uniform")},
         "ceiling": {name: scores[name] for name in ("test", "train")},
         "n": {name: len(f) for name, f in found.items()},
     }
+
+
+def _as_labelled(split) -> tuple:
+    return split.images, split.labels

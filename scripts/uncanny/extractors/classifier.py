@@ -6,6 +6,7 @@ Dietterich, ICLR 2019), so that the score of noise is near 1, its lower bound.
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -103,19 +104,36 @@ def classifier(
         torch.manual_seed(seed)
         network = build(config).to(device).train()
     generator = torch.Generator().manual_seed(seed)
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        images = augment(images, shift, flip, generator)
+        noise = noise_images(images[: batch_size // 2], generator)
+        return _loss(network, images.to(device), labels.to(device), noise.to(device), noise_weight)
+
+    batches = batches_of(dataset.train, epochs, batch_size, generator)
     steps = epochs * (len(dataset.train) // batch_size)
+    fit(network, (loss(*batch) for batch in batches), steps, lr=lr, weight_decay=weight_decay)
+    return state_of("classifier", config, network)
+
+
+def fit(network, losses: Iterable[Tensor], steps: int, *, lr: float, weight_decay: float) -> None:
+    """Train in place: one update of AdamW per loss, one-cycle learning rate with maximum lr.
+
+    losses: `steps` of them, each computed from the network when it is asked for.
+    """
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
-    for images, labels in _batches(dataset.train, epochs, batch_size, generator):
-        images = _augment(images, shift, flip, generator)
-        noise = noise_images(images[: batch_size // 2], generator)
-        loss = _loss(network, images.to(device), labels.to(device), noise.to(device), noise_weight)
+    for loss in losses:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         rate.step()
+
+
+def state_of(kind: str, config: dict, network: nn.Module) -> dict:
+    """What is stored of a trained extractor."""
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    return {"kind": "classifier", "config": config, "weights": weights}
+    return {"kind": kind, "config": config, "weights": weights}
 
 
 def _check(dataset, batch_size: int) -> None:
@@ -127,7 +145,7 @@ def _check(dataset, batch_size: int) -> None:
         raise ValueError(f"batch_size is {batch_size}, expected {expected}")
 
 
-def _batches(split, epochs: int, batch_size: int, generator: torch.Generator):
+def batches_of(split, epochs: int, batch_size: int, generator: torch.Generator):
     """Full batches, in a new order in every epoch: images float32 in [-1, 1], labels int64."""
     for _ in range(epochs):
         order = torch.randperm(len(split), generator=generator).numpy()
@@ -153,7 +171,7 @@ def noise_images(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([gaussian, uniform, shuffled])
 
 
-def _augment(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
     if flip:
         mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
         images = torch.where(mirrored, images.flip(3), images)

@@ -140,7 +140,7 @@ def _corrected(assessment: Assessment, adjusted: Mapping[str, float]) -> Finding
     if assessment.claim not in adjusted:
         return finding
     p, count = adjusted[assessment.claim], len(adjusted)
-    if p <= rules.ALPHA:
+    if p <= rules.ALPHA or finding.verdict == INCONCLUSIVE:
         return replace(finding, p=p)
     reason = f"{finding.verdict} alone, but not after Holm's correction for {count} claims"
     return replace(finding, verdict=INCONCLUSIVE, p=p, text=f"{reason}; {finding.text}")

@@ -112,9 +112,9 @@ def order(probability: float) -> Decision:
     """ORD: does A come first? From the bootstrap's probability that it does."""
     if probability >= ORDER:
         return Decision(SUPPORTED, 1 - probability)
-    return (
-        Decision(REFUTED, probability) if probability <= 1 - ORDER else Decision(INCONCLUSIVE, 1.0)
-    )
+    if probability <= 1 - ORDER:
+        return Decision(REFUTED, probability)
+    return Decision(INCONCLUSIVE, 1.0)
 
 
 def lower_band(estimate: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -176,7 +176,7 @@ class Study:
                 self.block("classifiers", name)["network"] for name in self.guiding(guidance)
             ]
             named += [("networks", self.block("networks", network)["kind"]) for network in networks]
-            named += [("guidances", self.guidance(guidance)["kind"])]
+            named += [("guidances", self.guidance(guidance)["kind"]), ("guidances", "prepare")]
         if evaluation is not None:
             block = self.evaluation(evaluation)
             named += [("metrics", metric["kind"]) for metric in block["metrics"].values()]

@@ -180,32 +180,61 @@ def line_look(model: ModelStyle, variant: VariantStyle) -> dict:
 
 # ---- The page: panels, labels at the margin, legend and note below ---------------------------
 
-PANEL_HEIGHTS = {1: 2.6, 2: 2.35}  # inches, by panels in a row, with title and axis labels
+PANEL_HEIGHTS = {1: 2.6, 2: 2.35, 3: 2.1}  # inches, by panels in a row, with title and axis labels
 _COLUMNS = 2
 _LINE = 0.058  # height of a line of a margin label, as a part of the axis
 
 
-def canvas(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels: one in a column's width, more in rows of two."""
-    columns = min(count, _COLUMNS)
+def canvas(
+    count: int, *, columns: int = _COLUMNS, height: float | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels: one in a column's width, more in rows of `columns`.
+
+    height: of a row in inches; None: as its panels look best.
+    """
+    columns = min(count, columns)
     rows = -(-count // columns)
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
-    figure = Figure(figsize=(width, rows * PANEL_HEIGHTS[columns]), layout="constrained")
+    size = (width, rows * (height or PANEL_HEIGHTS[columns]))
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+_TITLE, _GUTTER = 0.24, 0.12  # inches, around the panels of a mosaic
 
 
 def mosaic(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of images, up to three in a row; height: of a panel by its
     width."""
-    columns = min(count, 3)
+    columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
     rows = -(-count // columns)
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
-    each = (width - 0.1) / columns
-    figure = Figure(figsize=(width, rows * (each * height + 0.25)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    each = (width - (columns + 1) * _GUTTER) / columns
+    tall = each * height + _TITLE
+    figure = Figure(figsize=(width, rows * tall + _GUTTER))
     FigureCanvasAgg(figure)
-    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+    axes = []
+    for row, column in itertools.product(range(rows), range(columns)):
+        left = _GUTTER + column * (each + _GUTTER)
+        bottom = _GUTTER + (rows - 1 - row) * tall
+        box = np.array([left, bottom, each, each * height]) / np.tile(figure.get_size_inches(), 2)
+        axes.append(figure.add_axes(box))
+    for ax in axes[count:]:
+        ax.remove()
+    return figure, axes[:count]
+
+
+def lanes(count: int, height: float, width: float) -> tuple[Figure, list[Axes]]:
+    """A full-width figure with `count` strips, one below the other; height, width: of one strip in
+    the same unit."""
+    tall = (FULL_WIDTH - 2 * _GUTTER) * height / width
+    figure = Figure(figsize=(FULL_WIDTH, count * (tall + _GUTTER) + _GUTTER))
+    FigureCanvasAgg(figure)
+    size = np.tile(figure.get_size_inches(), 2)
+    tops = [_GUTTER + i * (tall + _GUTTER) for i in reversed(range(count))]
+    boxes = [np.array([_GUTTER, top, FULL_WIDTH - 2 * _GUTTER, tall]) / size for top in tops]
+    return figure, [figure.add_axes(box) for box in boxes]
 
 
 def is_first_in_row(panel: int) -> bool:
@@ -260,12 +289,24 @@ def finish(figure: Figure, legends: list[list[Line2D]], note: str) -> None:
         placed.append((legend, tops[-1]))
         tops.append(tops[-1] + legend_height + 0.04)
     height += tops[-1]
-    figure.set_size_inches(width, height)
-    figure.get_layout_engine().set(rect=(0, tops[-1] / height, 1, 1 - tops[-1] / height))
+    _raise_panels(figure, tops[-1])
     for legend, bottom in placed:
         legend.set_bbox_to_anchor((0.5, bottom / height), transform=figure.transFigure)
     if note:
         figure.text(0.01, 0.04 / height, note, size=6.5, va="bottom", style="italic")
+
+
+def _raise_panels(figure: Figure, room: float) -> None:
+    """Make the figure taller by `room` inches at its bottom."""
+    width, height = figure.get_size_inches()
+    share = room / (height + room)
+    figure.set_size_inches(width, height + room)
+    if figure.get_layout_engine():
+        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+        return
+    for ax in figure.axes:
+        left, bottom, wide, high = ax.get_position().bounds
+        ax.set_position((left, share + (1 - share) * bottom, wide, (1 - share) * high))
 
 
 def _legend(figure: Figure, handles: list[Line2D]) -> tuple[Legend, float]:

@@ -6,19 +6,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from uncanny import style
 from uncanny.plotting.figure_data import FigureData
+
+MOST_TICKS = 7  # on an x axis with a tick at each value
 
 
 def set_y(ax: Axes, ends: tuple[float, float], y_scale: str) -> None:
     """Scale, limits and plain numbers on the y axis."""
     ax.set(yscale=y_scale, ylim=ends)
     if y_scale == "log":
-        decades = np.log10(ends[1] / ends[0])
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 3 else (1.0, 2.0, 5.0)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        if ends[1] < 1000 * ends[0]:  # over more decades, powers of ten read better
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
 
 
@@ -94,6 +96,17 @@ def _reference_texts(rows: pd.DataFrame) -> list[tuple[float, str, str]]:
         text += f"\noff axis: {row.value:.3g}" if row.status == "off axis" else ""
         texts.append((row.value, text, style.reference_style(row.control).color))
     return texts
+
+
+def number_ticks(ax: Axes, values: pd.Series, more: dict[float, str] | None = None) -> None:
+    """Plain numbers on a logarithmic x axis: at the values themselves where they are few."""
+    at = sorted(set(values.dropna()))
+    if len(at) > MOST_TICKS:
+        step = -(-len(at) // MOST_TICKS)
+        at = at[::-1][::step][::-1]  # the largest always has its tick
+    named = {x: f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k" for x in at} | (more or {})
+    ax.set_xticks(list(named), list(named.values()))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def legends(

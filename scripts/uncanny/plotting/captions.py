@@ -9,8 +9,13 @@ HALF_BAND = 1.96  # standard errors
 
 def with_facts(drawn: pd.DataFrame, facts: Iterable[str]) -> pd.DataFrame:
     """The drawn table with the sentences about it."""
-    drawn.attrs["facts"] = [fact for fact in facts if fact]
+    drawn.attrs["facts"] = list(facts)
     return drawn
+
+
+def with_note(sentences: list[str], note: str) -> list[str]:
+    """The sentences, and a note where there is one."""
+    return [*sentences, note] if note else sentences
 
 
 def caption(drawn: pd.DataFrame, block: Mapping) -> str:

@@ -17,7 +17,7 @@ NEEDS = "samples"
 EPOCHS = "last"
 RUNS = "first"
 
-GAP = 0.35  # between the grid and the nearest training images, in images
+GAP = 0.55  # between the grid and the nearest training images, in images
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "dataset"],
     *["role", "index", "row", "column", "label", "sha256", "mean_pixel", "distance"],
@@ -151,14 +151,16 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
     """Each image at its place, pixels as squares; nearest training images below, framed."""
     rows, columns = shape
     below = (table["role"] == "nearest") * (rows + GAP)
-    bottom = max(rows, int(table["row"].max()) + 1 + below.max())
+    bottom = max(rows, (table["row"] + below).max() + 1)
     ax.set(xlim=(0, columns), ylim=(bottom, 0), aspect="equal")
     ax.set_axis_off()
     for image, column, top in zip(images, table["column"], table["row"] + below, strict=False):
         extent = (column + 0.02, column + 0.98, top + 0.98, top + 0.02)
         ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
     if below.any():
-        ax.text(0, rows + GAP / 2, "nearest training images of the first row", **_SMALL)
+        count = int(table["row"][below > 0].max()) + 1
+        first = "first row" if count == 1 else f"first {count} rows"
+        ax.text(0, rows + GAP / 2, f"nearest training images of the {first}", **_SMALL)
     if not len(images):
         ax.text(columns / 2, rows / 2, table["status"].iloc[0], ha="center", va="center")
 
@@ -199,4 +201,4 @@ def facts(table: pd.DataFrame) -> list[str]:
             f"Below, the nearest of {captions.span(near['n'])} training images by pixel distance; "
             f"root mean square difference {low:.0f} to {high:.0f} of 255 grey levels"
         )
-    return [*sentences, _notes(table)]
+    return captions.with_note(sentences, _notes(table))

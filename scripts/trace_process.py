@@ -1,0 +1,23 @@
+"""Follow one image into noise and one out of it, for the figure of the processes. Rule:
+trace_process.
+"""
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import traces
+
+    traces.run(
+        checkpoint=snakemake.input.checkpoint,
+        dataset=snakemake.input.dataset,
+        identity=snakemake.params.identity,
+        seed=int(snakemake.wildcards.seed),
+        sampler=snakemake.params.sampler,
+        output=snakemake.output[0],
+        threads=snakemake.threads,
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

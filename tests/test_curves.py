@@ -1,0 +1,234 @@
+"""Curves: what is drawn is what the table says; references, diverged runs, captions."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from plotted import EPOCHS, band, control, dash, draw, legend_texts, lines, made, value_of
+from test_scores import diverged, record
+
+from uncanny import style
+from uncanny.plotting import captions, saving
+from uncanny.plotting._points import notes
+from uncanny.plotting.curves import facts
+
+
+class TestDrawn:
+    def test_lines_hold_the_values_of_the_csv(self, tmp_path):
+        figure, drawn = draw(made())
+        saving.save(figure, drawn, tmp_path / "f")
+        table = pd.read_csv(tmp_path / "f.csv")
+        for model, label in (("vp", "VP · DDIM"), ("ve", "VE · DDIM")):
+            (line,) = lines(figure.axes[0], label)
+            rows = table[table["model"] == model]
+            assert line.get_xdata().tolist() == rows["epoch"].tolist() == list(EPOCHS)
+            assert line.get_ydata().tolist() == rows["value"].tolist()
+            assert rows["value"].tolist() == [value_of(model, "DDIM", e) for e in EPOCHS]
+
+    def test_band_is_1_96_standard_errors_each_way(self):
+        figure, drawn = draw(made(se=0.2))
+        lower, upper = band(figure.axes[0], "VP · DDIM")
+        assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.2))
+        rows = drawn[drawn["model"] == "vp"]
+        assert rows["lower"].tolist() == pytest.approx(lower)
+        assert rows["upper"].tolist() == pytest.approx(upper)
+
+    def test_band_over_seeds_and_draws(self):
+        records = [
+            record(seed=r, draw=k, value=4.0 + 2 * r + k, se=0.1, epoch=e)
+            for r, k, e in itertools.product(range(2), range(2), EPOCHS)
+        ]
+        figure, drawn = draw(records, [{"models": ["vp"], "samplers": ["DDIM"]}])
+        lower, upper = band(figure.axes[0], "VP · DDIM")
+        assert drawn["value"].tolist() == [5.5] * 3  # seeds: 4.5 and 6.5
+        assert (upper - lower) / 2 == pytest.approx(np.full(3, 1.96 * 1.0))
+        assert (drawn["seeds"].tolist(), drawn["draws"].tolist()) == ([2] * 3, [2] * 3)
+
+    def test_unknown_standard_error_draws_no_band(self):
+        figure, drawn = draw(made(models=["vp"], se=None) + made(models=["ve"], se=0.1))
+        assert drawn.loc[drawn["model"] == "vp", "lower"].isna().all()
+        empty = [c for c in figure.axes[0].collections if c.get_label() == "VP · DDIM"]
+        assert all(np.size(path.vertices) == 0 for c in empty for path in c.get_paths())
+        assert len(lines(figure.axes[0], "VP · DDIM")) == 1
+
+    def test_lone_point_has_a_bar(self):
+        figure, _ = draw(
+            made(models=["vp"], epochs=[10]), [{"models": ["vp"], "samplers": ["DDIM"]}]
+        )
+        bars = [c for c in figure.axes[0].collections if c.get_label() != "VP · DDIM"]
+        (segment,) = bars[0].get_segments()
+        assert segment[:, 1] == pytest.approx(
+            value_of("vp", "DDIM", 10) + np.array([-1, 1]) * 0.196
+        )
+
+    def test_rows_of_other_curves_are_ignored(self):
+        _, drawn = draw(made(models=["vp", "ve", "ncsn"], samplers=["DDIM", "MARK"]))
+        assert set(drawn["model"]) == {"vp", "ve"}
+        assert set(drawn["sampler"]) == {"DDIM"}
+
+    def test_several_metrics_in_one_figure(self):
+        records = made()
+        for one in records:
+            one["metrics"].append({"metric": "fid", "value": 30.0, "se": 1.0, "n": 1000})
+        panels = [{"models": ["vp"], "samplers": ["DDIM"], "metric": m} for m in ("is10", "fid")]
+        figure, _ = draw(records, panels)
+        assert [ax.get_ylabel() for ax in figure.axes] == ["Inception Score", "FID (a.u.)"]
+        assert figure.axes[0].get_ylim() != figure.axes[1].get_ylim()
+
+    def test_logarithmic_axis(self):
+        figure, _ = draw(made(), y_scale="log")
+        assert figure.axes[0].get_yscale() == "log"
+        with pytest.raises(
+            ValueError, match=r"y_scale is log, but is10 of VP · DDIM is -1 at epoch 7"
+        ):
+            draw([*made(), record(epoch=7, value=-1.0)], y_scale="log")
+
+
+class TestRefusals:
+    def test_empty_figure(self):
+        with pytest.raises(ValueError, match="figure is empty: no value of fid"):
+            draw(made(), metric="fid")
+        with pytest.raises(ValueError, match="figure is empty"):
+            draw([diverged(model=m) for m in ("vp", "ve")])
+        with pytest.raises(ValueError, match="figure is empty"):
+            draw(made(), [{"models": [], "samplers": ["DDIM"]}])
+
+    def test_cells_that_are_not_comparable(self):
+        with pytest.raises(ValueError, match=r"is10: cells differ in n: 500 in ve.*1000 in vp"):
+            draw(made(models=["vp"]) + made(models=["ve"], n=500))
+
+    def test_cells_of_other_figures_need_not_be_comparable(self):
+        draw(made() + made(models=["ncsn"], n=500))
+
+    @pytest.mark.parametrize("change", [{"extractor": "cnn@2"}, {"reference": "digits/test"}])
+    def test_reference_measured_otherwise(self, change):
+        with pytest.raises(ValueError, match=r"reference real train: .* of is10 is"):
+            draw(made(), references={"train": control(9.0, **change)})
+
+    def test_model_without_appearance(self):
+        with pytest.raises(ValueError, match="'edm' is not one of vp, ve, ncsn"):
+            draw(made(), [{"models": ["edm"], "samplers": ["DDIM"]}])
+
+
+class TestReferences:
+    def test_drawn_with_band_and_label_and_in_the_csv(self):
+        figure, drawn = draw(made(), references={"train": control(9.0), "gaussian": control(6.0)})
+        ax = figure.axes[0]
+        (train,) = lines(ax, "real train")
+        assert set(train.get_ydata()) == {9.0}
+        rows = drawn[drawn["control"].notna()].set_index("control")
+        assert rows.loc["train", ["value", "lower", "upper"]].tolist() == pytest.approx(
+            [9.0, 9.0 - 1.96 * 0.05, 9.0 + 1.96 * 0.05]
+        )
+        (span,) = [p for p in ax.patches if p.get_label() == "real train"]
+        assert span.get_height() == pytest.approx(2 * 1.96 * 0.05)
+        assert [t.get_text() for t in ax.texts] == ["real train", "Gaussian noise"]
+        assert dash(train) != dash(lines(ax, "Gaussian noise")[0])
+        assert len(set(to_rgb(train.get_color()))) == 1  # grey
+
+    def test_far_reference_is_named_but_does_not_squeeze_the_curves(self):
+        figure, drawn = draw(made(), references={"train": control(9.0), "uniform": control(-50.0)})
+        low, high = figure.axes[0].get_ylim()
+        values = drawn.loc[drawn["control"].isna(), "value"]
+        assert (values.max() - values.min()) / (high - low) > 0.25
+        assert low < 9.0 < high
+        assert drawn.set_index("control").loc["uniform", "status"] == "off axis"
+        assert "uniform noise\noff axis: -50" in [t.get_text() for t in figure.axes[0].texts]
+        assert not lines(figure.axes[0], "uniform noise")
+
+    def test_other_number_of_images_is_said(self):
+        figure, drawn = draw(made(), references={"test": control(8.0, n=360)})
+        assert [t.get_text() for t in figure.axes[0].texts] == ["real test\nn = 360"]
+        assert "real test 8 (n = 360)" in captions.caption(drawn, {})
+
+    def test_labels_do_not_overlap(self):
+        near = {name: control(9.0 + i / 100) for i, name in enumerate(style.REFERENCES)}
+        figure, _ = draw(made(), references=near)
+        figure.draw_without_rendering()
+        boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+        assert len(boxes) == 4
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+    def test_panels_with_the_same_references_are_labelled_once(self):
+        panels = [{"models": ["vp"], "samplers": [s]} for s in ("DDIM", "MARK")]
+        records = made(samplers=["DDIM", "MARK"])
+        figure, drawn = draw(records, panels, references={"train": control(9.0)})
+        assert [len(ax.texts) for ax in figure.axes] == [0, 1]
+        assert drawn.loc[drawn["control"].notna(), "panel"].tolist() == ["a", "b"]
+
+    def test_reference_without_the_metric_is_left_out(self):
+        _, drawn = draw(made(), references={"train": control(9.0, metric="fid")})
+        assert drawn["control"].isna().all()
+
+
+class TestDiverged:
+    def test_rest_is_drawn_and_the_note_names_the_cells(self):
+        records = made(models=["vp"]) + made(models=["ve"], epochs=[10])
+        records += [diverged(model="ve", epoch=e) for e in (20, 40)]
+        figure, drawn = draw(records)
+        assert [t.get_text() for t in figure.texts] == ["diverged: VE · DDIM from epoch 20"]
+        assert np.isfinite(lines(figure.axes[0], "VE · DDIM")[0].get_ydata()).tolist() == [1, 0, 0]
+        gone = drawn[(drawn["model"] == "ve") & (drawn["epoch"] > 10)]
+        assert (gone["status"] == "diverged").all()
+        assert gone["value"].isna().all()
+
+    def test_curve_that_diverged_at_once_is_not_in_the_legend(self):
+        figure, drawn = draw(made(models=["vp"]) + [diverged(model="ve", epoch=e) for e in EPOCHS])
+        assert legend_texts(figure) == [["VP"]]
+        assert notes(drawn) == "diverged: VE · DDIM from epoch 10"
+
+    def test_gap_in_the_middle(self):
+        records = [*made(models=["vp"], epochs=[10, 40]), diverged(epoch=20), *made(models=["ve"])]
+        figure, drawn = draw(records)
+        assert notes(drawn) == "diverged: VP · DDIM at epoch 20"
+        assert np.isnan(lines(figure.axes[0], "VP · DDIM")[0].get_ydata()).tolist() == [0, 1, 0]
+
+    def test_some_seeds(self):
+        records = [
+            *made(),
+            *made(models=["vp"], epochs=[10, 20], seed=1),
+            diverged(seed=1, epoch=40),
+        ]
+        _, drawn = draw(records)
+        assert notes(drawn) == "diverged: VP · DDIM from epoch 40 (1 of 2 runs)"
+        last = drawn[(drawn["model"] == "vp") & (drawn["epoch"] == 40)].iloc[0]
+        assert (last["status"], last["seeds"]) == ("partial", 1)
+
+    def test_missing_curve_is_said(self):
+        figure, drawn = draw(made(models=["vp"]))
+        assert [t.get_text() for t in figure.texts] == ["no data: VE · DDIM"]
+        assert drawn.set_index("model").loc["ve", "status"] == "missing"
+
+
+BLOCK = {"title": "Schedules", "caption": "Six of them."}
+
+
+class TestCaption:
+    def test_says_how_it_was_measured(self):
+        records = made() + made(seed=1)
+        _, drawn = draw(records, references={"train": control(9.25)})
+        assert captions.caption(drawn, BLOCK) == (
+            "Schedules. Six of them. Inception Score against training epochs. Each point is the "
+            "mean over 2 training seeds with 1 draw each, n = 1,000 images per draw, in 10 splits "
+            "of 100, extractor cnn@1. Bands are ±1.96 standard errors of the mean (evaluation, "
+            "training seed); references in grey: real train 9.25."
+        )
+
+    def test_is_the_same_from_the_csv(self, tmp_path):
+        records = [*made(models=["vp"], se=None), *made(models=["ve"], epochs=[10, 20])]
+        figure, drawn = draw([*records, diverged(model="ve", epoch=40)])
+        saving.save(figure, drawn, tmp_path / "f")
+        assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
+        text = captions.caption(drawn, BLOCK)
+        assert "points without a band have no known error" in text
+        assert "diverged: VE · DDIM from epoch 40." in text
+
+    def test_single_draw_without_errors(self):
+        _, drawn = draw(made(se=None, splits=None, images_per_split=None))
+        text = captions.caption(drawn, {})
+        assert (
+            "Each point is one draw from one training seed, n = 1,000 images per draw, ext" in text
+        )
+        assert "No bands: the standard errors are not known." in text

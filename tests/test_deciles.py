@@ -1,0 +1,54 @@
+"""Strength of guidance along the walk, from what the sample records say."""
+
+import pandas as pd
+import pytest
+from plotted import legend_texts, lines
+
+from uncanny.plotting import saving
+from uncanny.plotting.deciles import QUANTITIES, deciles, facts
+from uncanny.plotting.figure_data import Cell, FigureData
+
+PANEL = {"models": ["m"], "samplers": ["MARK"], "guidances": ["G1", "G2"]}
+
+
+def account(strength):
+    return [
+        {
+            **{"decile": d, "t": [100 * d, 100 * d + 99], "steps": 5, "gradient_rms": strength},
+            **{"rho_mark": strength / (d + 1), "rho_ddim": strength / (d + 2), "log_p": -0.1 * d},
+            **{"rho_mark_max": strength, "rho_ddim_max": strength},
+        }
+        for d in range(10)
+    ]
+
+
+def made(**records):
+    found = {
+        Cell("m", 0, "MARK", name, 0, 30): {"status": "ok", "num_images": 400} | record
+        for name, record in records.items()
+    }
+    return FigureData(models={"m": {}}, guidances={"G1": {"label": "trained"}}, records=found)
+
+
+BOTH = {"G1": {"guidance_deciles": account(1.0)}, "G2": {"guidance_deciles": account(0.001)}}
+
+
+def test_three_axes_hold_the_values_of_the_table(tmp_path):
+    figure, drawn = deciles(made(**BOTH), [PANEL])
+    saving.save(figure, drawn, tmp_path / "f")
+    table = pd.read_csv(tmp_path / "f.csv")
+    assert facts(table) == drawn.attrs["facts"]
+    for ax, quantity in zip(figure.axes, QUANTITIES, strict=True):
+        (line,) = lines(ax, "m · MARK · trained")
+        rows = table[(table["quantity"] == quantity) & (table["guidance"] == "G1")]
+        assert line.get_ydata().tolist() == rows["value"].tolist()
+        assert line.get_xdata().tolist() == list(range(1, 11))
+    assert [ax.get_yscale() for ax in figure.axes] == ["log", "log", "linear"]
+    assert legend_texts(figure)[::-1] == [["m"], ["trained", "G2"]]
+
+
+def test_guidance_without_account_is_said():
+    figure, _ = deciles(made(G1=BOTH["G1"], G2={"status": "diverged"}), [PANEL])
+    assert figure.texts[0].get_text() == "diverged: m · MARK · G2"
+    with pytest.raises(ValueError, match="no record of its cells has guidance_deciles"):
+        deciles(made(G1={}), [PANEL])

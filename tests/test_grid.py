@@ -1,0 +1,122 @@
+"""Sample grids: the first images, at their places, with the nearest real ones."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uncanny import style
+from uncanny.plotting import captions, saving
+from uncanny.plotting.figure_data import Cell, FigureData
+from uncanny.plotting.grid import facts, grid
+
+RNG = np.random.default_rng(0)
+REAL = RNG.integers(0, 255, (30, 1, 4, 4), np.uint8)
+PANEL = {"title": "VE", "models": ["ve"], "samplers": ["EUL"]}
+
+
+def cell(epoch=10, sampler="EUL", seed=0, draw=0):
+    return Cell("ve", seed, sampler, "none", draw, epoch)
+
+
+def images(count=12, channels=1):
+    return RNG.integers(0, 255, (count, channels, 4, 4), np.uint8)
+
+
+def made(found, **changes):
+    return FigureData(
+        **{"models": {"ve": {"label": "VE"}}, "datasets": {"ve": "digits"}, "images": found},
+        labels={at: np.arange(len(x)) for at, x in found.items()},
+        **{"training": {"digits": REAL}} | changes,
+    )
+
+
+def hash_of(image):
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
+
+
+def test_table_names_the_first_images_in_order():
+    found = images()
+    _, drawn = grid(made({cell(): found}), [PANEL], rows=2, columns=4)
+    assert drawn["index"].tolist() == drawn["label"].tolist() == list(range(8))
+    assert drawn["sha256"].tolist() == [hash_of(image) for image in found[:8]]
+    assert drawn["mean_pixel"].tolist() == [image.mean() for image in found[:8]]
+    assert (drawn["row"] * 4 + drawn["column"]).tolist() == list(range(8))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_artists_are_the_images_of_the_table_at_their_places(channels):
+    figure, drawn = grid(made({cell(): images(12, channels)}), [PANEL], rows=2, columns=4)
+    for artist, row in zip(figure.axes[0].images, drawn.itertuples(), strict=True):
+        pixels = np.asarray(artist.get_array())
+        stored = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+        assert hash_of(stored) == row.sha256
+        left, right, bottom, top = artist.get_extent()
+        assert (int(left), int(top)) == (row.column, row.row)
+        assert right - left == pytest.approx(bottom - top)
+        assert artist.get_interpolation() == "nearest"
+
+
+def test_last_epoch_and_first_run_unless_said_otherwise():
+    found = {cell(e, seed=s, draw=k): images() for e in (5, 10) for s in (0, 1) for k in (0, 1)}
+    _, drawn = grid(made(found), [PANEL], rows=1)
+    assert drawn[["epoch", "seed", "draw"]].drop_duplicates().values.tolist() == [[10, 0, 0]]
+    figure, drawn = grid(made(found), [PANEL | {"epochs": [5, 10]}], rows=1)
+    assert drawn.groupby("panel")["epoch"].first().tolist() == [5, 10]
+    assert [ax.get_title(loc="left").split("  ")[1] for ax in figure.axes] == [
+        "VE, epoch 5",
+        "VE, epoch 10",
+    ]
+
+
+def test_nearest_training_images_lie_below_their_images():
+    samples = np.concatenate([REAL[[7, 3]], images(6)])
+    data = made({cell(): samples})
+    figure, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True)
+    near = drawn[drawn["role"] == "nearest"]
+    assert near["index"].tolist()[:2] == [7, 3]
+    assert near["distance"].tolist()[:2] == [0, 0]
+    distance = np.sqrt(((REAL.astype(float) - samples[2]) ** 2).mean(axis=(1, 2, 3)))
+    assert near["distance"].iloc[2] == pytest.approx(distance.min())
+    assert near["sha256"].iloc[2] == hash_of(REAL[distance.argmin()])
+    tops = [artist.get_extent()[3] for artist in figure.axes[0].images]
+    assert min(tops[8:]) > max(tops[:8]) + 1
+    assert "Below, the nearest of 30 training images" in captions.caption(drawn, {})
+
+
+def test_nearest_needs_training_images():
+    with pytest.raises(ValueError, match="nearest needs training images of 'digits'"):
+        grid(made({cell(): images()}, training={}), [PANEL], nearest=True)
+
+
+def test_diverged_and_missing_grids_are_said():
+    found = {cell(): images(), cell(sampler="HEUN"): images(0)}
+    data = made(found, records={cell(sampler="HEUN"): {"status": "diverged"}})
+    figure, drawn = grid(data, [PANEL | {"samplers": ["EUL", "HEUN", "X"]}])
+    lost = drawn[drawn["sha256"].isna()]
+    assert lost["status"].tolist() == ["diverged", "missing"]
+    assert lost["diverged"].tolist() == [1, 0]
+    assert "diverged: VE · HEUN, epoch 10" in figure.texts[0].get_text()
+    with pytest.raises(ValueError, match="figure is empty"):
+        grid(data, [PANEL | {"samplers": ["HEUN"]}])
+
+
+def test_caption_is_the_same_from_the_csv_and_bytes_are_the_same(tmp_path):
+    found = {cell(): images()}
+    for name in "ab":
+        figure, drawn = grid(made(found), [PANEL], nearest=True)
+        saving.save(figure, drawn, tmp_path / name)
+    assert facts(pd.read_csv(tmp_path / "a.csv")) == drawn.attrs["facts"]
+    for suffix in ("pdf", "png", "csv"):
+        one, other = (tmp_path / f"{name}.{suffix}" for name in "ab")
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_panels_fill_the_page_side_by_side():
+    figure, _ = grid(made({cell(): images(64)}), [PANEL, PANEL])
+    assert figure.get_size_inches()[0] == style.FULL_WIDTH
+    figure.draw_without_rendering()
+    boxes = [ax.get_window_extent() for ax in figure.axes]
+    assert boxes[0].x1 < boxes[1].x0
+    assert sum(box.width for box in boxes) > 0.9 * figure.bbox.width

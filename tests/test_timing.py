@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from test_guidance import DDIM, MODEL, paths  # noqa: F401
 from test_sampling import HEUN, IDENTITY, checkpoint, data  # noqa: F401
 from test_scripts import call
 
-from uncanny import checkpoints, files, sampling, timing, training
+from uncanny import checkpoints, components, files, sampling, timing, training
 
 NAMES = {"model": "vp_cond", "sampler": "HEUN", "guidance": "none"}
 
@@ -103,3 +104,22 @@ def test_warm_up_is_not_counted_and_clocks_wait(monkeypatch):
     assert events == ["wait", 0, "wait", "wait", 1, "wait", "wait", 2, "wait"]
     with pytest.raises(ValueError, match="0 repetitions to be timed: expected at least 1"):
         timing.repeated(events.append, 0, torch.device("cpu"))
+
+
+def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F811
+    given, draw = [], sampling.draw_images
+
+    def watched(model, options, seeds, **more):
+        given.append(more)
+        return draw(model, options, seeds, **more)
+
+    monkeypatch.setattr(sampling, "draw_images", watched)
+    block = {"kind": "classifier"} | components.resolve(
+        "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
+    )
+    record = timed(
+        paths["model"], tmp_path / "t.json", identity=MODEL, guidance=block, batches=1,
+        sampler=DDIM, classifiers={"noisy": paths["noisy"]},
+    )  # fmt: skip
+    assert record["nfe"] == 12  # evaluations of the classifier are not counted
+    assert all(more["guidance"] is not None and more["account"] is False for more in given)

@@ -96,9 +96,9 @@ def time_training(
         seed,
         device,
     )
-    loss = segments.build_family(identity).loss
+    family = segments.build_family(identity, segments.build_family(identity).derive(data))
     times = repeated(
-        lambda _: training.advance(run, loss, stream, options, seed, updates), blocks, device
+        lambda _: training.advance(run, family.loss, stream, options, seed, updates), blocks, device
     )
     facts = {
         "what": "training",

@@ -11,7 +11,8 @@ from uncanny.tables.noise_levels import noise_levels
 NEEDS = "config"
 
 # Options that rows of their own show, or another table does.
-SHOWN = {"kind", "num_steps", "steps_per_level", "grid", "time", "scaling", "times"}
+SHOWN = {"kind", "num_steps", "steps_per_level", "step_size"}
+SHOWN |= {"grid", "time", "scaling", "times"}
 SHOWN |= {"sigma_min", "sigma_max", "S_churn", "S_tmin", "S_tmax", "S_noise"}
 SYMBOLS = {"epsilon_s": "ε_s", "num_levels": "M", "rho": "ρ"}
 
@@ -109,7 +110,7 @@ def _annealed(options: dict, process: dict) -> dict[str, str]:
         "time steps t_i": f"{options['steps_per_level']} at each of L levels",
         "noise level σ(t)": formulas.ANNEALED["sigma"],
         "scaling s(t)": formulas.ANNEALED["scale"],
-        "constants": f"L = {known(process['num_levels'])}",
+        "constants": f"L = {known(process['num_levels'])}, ε = {known(options['step_size'])}",
         "σ_min … σ_max": f"{known(process['sigma_min'])} … {known(process['sigma_max'])}",
         "steps N": str(options["steps_per_level"]) + " L",
     }

@@ -1,5 +1,7 @@
 """The lanes of figure 1, and the traces that they are drawn from."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +80,12 @@ class TestTraces:
         apart = np.corrcoef(steps) - np.eye(8)
         assert np.abs(apart).max() < 0.12
         assert np.isnan(found["alpha_bar"]).all()
+
+    def test_levels_are_in_the_units_of_the_images(self):
+        """A family that sees images in [0, 1] has noise levels of half the size."""
+        family = SimpleNamespace(finish=lambda x: 2 * x - 1)
+        sigma, x = traces._unscaled(family, "annealed", 0.5, torch.tensor([0.0, 0.25, 1.0]))
+        assert (sigma, x.tolist()) == (1.0, [-1, -0.5, 1])
 
     def test_lanes_are_named_by_their_family(self):
         assert traces.trace(chain(), DDIM, REAL, shrinks=True)["lane"] == "DDPM"

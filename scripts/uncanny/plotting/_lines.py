@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from uncanny import style
+from uncanny.plotting import _page
 from uncanny.plotting.figure_data import FigureData
 
 MOST_TICKS = 7  # on an x axis with a tick at each value
@@ -70,8 +71,8 @@ def label_panels(axes: list[Axes], drawn: pd.DataFrame) -> None:
     """Letters, titles and y labels; a panel shares the y axis with the one on its left."""
     first = drawn.groupby("panel")[["panel_title", "metric", "metric_label"]].first()
     for i, (ax, panel) in enumerate(zip(axes, first.itertuples(), strict=True)):
-        style.set_panel_title(ax, panel.Index if len(axes) > 1 else "", panel.panel_title)
-        if style.is_first_in_row(i) or panel.metric != first["metric"].iloc[i - 1]:
+        _page.set_panel_title(ax, panel.Index if len(axes) > 1 else "", panel.panel_title)
+        if _page.is_first_in_row(i) or panel.metric != first["metric"].iloc[i - 1]:
             ax.set_ylabel(panel.metric_label)
         else:
             ax.tick_params(labelleft=False)
@@ -81,9 +82,9 @@ def label_references(axes: list[Axes], drawn: pd.DataFrame) -> None:
     """Name the references at the right edge, once per row for panels that have the same ones."""
     texts = [_reference_texts(rows) for _, rows in drawn.groupby("panel")]
     for i, ax in enumerate(axes):
-        is_last = i + 1 == len(axes) or style.is_first_in_row(i + 1)
+        is_last = i + 1 == len(axes) or _page.is_first_in_row(i + 1)
         if is_last or texts[i] != texts[i + 1]:
-            style.margin_labels(ax, texts[i])
+            _page.margin_labels(ax, texts[i])
 
 
 def _reference_texts(rows: pd.DataFrame) -> list[tuple[float, str, str]]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from uncanny import style
-from uncanny.plotting import _lines, _points, captions
+from uncanny.plotting import _lines, _page, _points, captions
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
 
@@ -39,7 +39,7 @@ def curves(
     drawn["status"] = _points.with_off_axis(drawn, limits)
     variants = _lines.variants(drawn, ["sampler", "guidance"])
     with style.context():
-        figure, axes = style.canvas(len(panels))
+        figure, axes = _page.canvas(len(panels))
         for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
             _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
             _set_x(ax)
@@ -48,7 +48,7 @@ def curves(
         _lines.label_panels(axes, drawn)
         _lines.label_references(axes, drawn)
         legends = _lines.legends(data, drawn, variants, _variant_labels(data, drawn, variants))
-        style.finish(figure, legends, _points.notes(drawn))
+        _page.finish(figure, legends, _points.notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

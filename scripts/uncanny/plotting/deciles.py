@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import style
-from uncanny.plotting import _lines, captions
+from uncanny.plotting import _lines, _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
@@ -42,13 +42,13 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
         raise ValueError(f"figure is empty: no record of its cells has {KEY}")
     variants = _lines.variants(drawn.assign(control=pd.NA), ["guidance"])
     with style.context():
-        figure, axes = style.canvas(len(QUANTITIES) * len(panels), columns=len(QUANTITIES))
+        figure, axes = _page.canvas(len(QUANTITIES) * len(panels), columns=len(QUANTITIES))
         for ax, (letter, rows) in zip(axes, drawn.groupby("panel", sort=False), strict=True):
             _draw(ax, rows, data, variants)
-            style.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
+            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
         labels = [data.guidance_label(guidance) for (guidance,) in variants]
         legends = _lines.legends(data, drawn.assign(control=pd.NA), variants, labels)
-        style.finish(figure, legends, _notes(drawn))
+        _page.finish(figure, legends, _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import style
-from uncanny.plotting import captions
+from uncanny.plotting import _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import Cell, FigureData
 from uncanny.plotting.panels import CURVE
@@ -54,12 +54,12 @@ def grid(
         raise ValueError("figure is empty: no images of any of its cells")
     with style.context():
         height = (rows + nearest * (GAP + nearest_rows)) / columns
-        figure, axes = style.mosaic(len(shown), height)
+        figure, axes = _page.mosaic(len(shown), height)
         for ax, (images, table) in zip(axes, shown, strict=True):
             _draw(ax, images, table, (rows, columns))
             letter = table["panel"].iloc[0] if len(shown) > 1 else ""
-            style.set_panel_title(ax, letter, table["panel_title"].iloc[0])
-        style.finish(figure, [], _notes(drawn))
+            _page.set_panel_title(ax, letter, table["panel_title"].iloc[0])
+        _page.finish(figure, [], _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import convergence, scores, style
-from uncanny.plotting import _points, captions
+from uncanny.plotting import _page, _points, captions
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
 
@@ -47,11 +47,11 @@ def plateau(
     drawn = pd.concat(read, ignore_index=True)[COLUMNS]
     rows_of_panels = drawn[drawn["role"] == "plateau"].groupby("panel").size()
     with style.context():
-        figure, axes = style.canvas(len(panels), height=0.75 + 0.24 * rows_of_panels.max())
+        figure, axes = _page.canvas(len(panels), height=0.75 + 0.24 * rows_of_panels.max())
         for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
             _draw(ax, rows, data)
-            style.set_panel_title(ax, letter if len(axes) > 1 else "", rows["panel_title"].iloc[0])
-        style.finish(figure, [], _notes(drawn))
+            _page.set_panel_title(ax, letter if len(axes) > 1 else "", rows["panel_title"].iloc[0])
+        _page.finish(figure, [], _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import style
-from uncanny.plotting import captions
+from uncanny.plotting import _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import FigureData, Trace
 from uncanny.plotting.panels import CURVE
@@ -43,10 +43,10 @@ def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
     drawn = pd.concat(tables, ignore_index=True)[COLUMNS]
     with style.context():
         levels = max(len(trace.sigma) for trace in lanes)
-        figure, axes = style.lanes(len(lanes), _height(), _width(levels))
+        figure, axes = _page.lanes(len(lanes), _height(), _width(levels))
         for ax, trace, (_, rows) in zip(axes, lanes, drawn.groupby("panel"), strict=True):
             _draw(ax, trace, rows, levels)
-        style.finish(figure, [], "")
+        _page.finish(figure, [], "")
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import convergence, scores, style
-from uncanny.plotting import _lines, captions
+from uncanny.plotting import _lines, _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
@@ -46,15 +46,15 @@ def sample_size(
     if not drawn["value"].notna().any():
         raise ValueError(f"figure is empty: no value of {metric} for any of its curves")
     with style.context():
-        figure, axes = style.canvas(2 * len(panels))
+        figure, axes = _page.canvas(2 * len(panels))
         for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
             _draw(ax, rows, data, metric)
-            style.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
+            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
         variants = _variants(drawn, metric)
         found = drawn.rename(columns={"role": "control"}).assign(control=pd.NA)
         labels = [data.label("metrics", name) for name in variants]
         legends = _lines.legends(data, found, variants, labels)
-        style.finish(figure, legends, _notes(drawn))
+        _page.finish(figure, legends, _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 
@@ -171,7 +171,7 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
         if rows["role"].isin([SPREAD, GUIDE]).any():
             _draw_right(ax, rows, look, sizes)
         else:
-            _draw_left(ax, rows, look, sizes, end * 1.07**place)
+            _draw_left(ax, rows, look, sizes, end * 1.13**place)
     is_left = table["role"].isin([POINT, FIT]).any()
     words = "Std. between splits" if table["splits"].notna().any() else "Standard error"
     label = table.loc[table["metric"] == metric, "metric_label"].iloc[0]
@@ -180,7 +180,7 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
         ax.set_yscale("log")
         low, high = table["value"].min(), table["value"].max()
         _lines.set_y(ax, (low / 1.3, high * 1.3), "log")
-    ax.set_xlim(sizes.min() / 1.15, end * 1.25 if is_left else sizes.max() * 1.15)
+    ax.set_xlim(sizes.min() / 1.15, end * 1.4 if is_left else sizes.max() * 1.15)
     _lines.number_ticks(ax, sizes, {end: "∞"} if (table["role"] == FIT).any() else None)
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import style
-from uncanny.plotting import _lines, _points, captions
+from uncanny.plotting import _lines, _page, _points, captions
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
 
@@ -50,7 +50,7 @@ def sweep(
     drawn["status"] = _points.with_off_axis(drawn, limits)
     variants = _lines.variants(drawn, ["series", "epoch"])
     with style.context():
-        figure, axes = style.canvas(len(panels))
+        figure, axes = _page.canvas(len(panels))
         for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
             _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
             _set_x(ax, rows["x"].dropna(), x)
@@ -59,7 +59,7 @@ def sweep(
         _lines.label_panels(axes, drawn)
         _lines.label_references(axes, drawn)
         labels = _variant_labels(drawn, variants)
-        style.finish(figure, _lines.legends(data, drawn, variants, labels), _points.notes(drawn))
+        _page.finish(figure, _lines.legends(data, drawn, variants, labels), _points.notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 
 

@@ -159,7 +159,10 @@ class TestPlateaus:
         assert order("B", "A").verdict == "refuted"
         assert order("A", "A").verdict == "refuted"  # a tie is no order
         assert order("A", "C").verdict == "supported"
-        assert "neither side" in order("C", "C").text and order("C", "C").verdict == "not testable"
+        assert (
+            "no plateau on either side" in order("C", "C").text
+            and order("C", "C").verdict == "not testable"
+        )
 
     def test_too_few_points(self):
         short = cells(curve("m", "S", 5, epochs=(5, 10)), a=selection("m", "S", epochs=(5, 10)))
@@ -436,7 +439,7 @@ class TestScorecard:
         any_of = assess({"C": {"block": block | {"need": "any"}}}, evidence(TWO))[0]
         assert (all_of.finding.verdict, any_of.finding.verdict) == ("refuted", "strictly supported")
         assert all_of.controls["equal_steps"].reading == "an artefact"
-        assert "other: refuted, vp S and ve S differ by +20" in all_of.finding.text
+        assert "other: refuted, vp S better than ve S by 20" in all_of.finding.text
 
     def test_a_control_that_lacks_something_says_so(self):
         block = BETTER["block"] | {

@@ -114,8 +114,12 @@ def _verdict(block: Mapping, parts: dict[str, Finding]) -> Finding:
     if len(parts) == 1:
         return next(iter(parts.values()))
     found = combined(parts, block.get("need", "all"))
-    texts = [f"{name}: {part.verdict}, {part.text}" for name, part in parts.items()]
-    return replace(found, text="; ".join(texts))
+    return replace(found, text="; ".join(_named(name, part) for name, part in parts.items()))
+
+
+def _named(name: str, part: Finding) -> str:
+    verdict = "" if part.verdict == UNTESTABLE else f"{part.verdict}, "
+    return f"{name.replace('_', ' ')}: {verdict}{part.text}"
 
 
 def _part(seed: str, part: Mapping, missing: Sequence[str] | None, evidence: Evidence) -> Finding:

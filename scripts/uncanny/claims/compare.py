@@ -9,6 +9,8 @@ from uncanny.claims.finding import Finding, NotTestable, combined, untestable
 
 Rule = Callable[[Difference], rules.Decision]
 
+NAMED = 3  # names on one side of a comparison before they are counted
+
 # What pairs of one group share: these names of their keys (model, sampler, guidance).
 EACH = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0, 1, 2)}
 
@@ -82,9 +84,12 @@ def finding_of(cells: Cells, rule: Rule, pairs: list[Pair], metric: str, questio
     decision = rule(found)
     relative = 100 * found.relative_draws
     estimate, (low, high) = 100 * found.relative, rules.interval(relative)
+    better, worse = _sides(pairs)
+    word, count = "better" if estimate >= 0 else "worse", len(pairs)
     return Finding(
         decision.verdict,
-        f"{_title(pairs)} differ by {estimate:+.1f} % in {metric} ({low:+.1f} to {high:+.1f} %)",
+        f"{better} {word} than {worse} by {abs(estimate):.1f} % in {metric} "
+        f"({low:+.1f} to {high:+.1f} %{f', {count} pairs' if count > 1 else ''})",
         **{"estimate": estimate, "low": low, "high": high, "unit": "%", "p": decision.p},
         detectable=rules.detectable(relative),
         suffixes=cells.suffixes,
@@ -100,7 +105,17 @@ def finding_of(cells: Cells, rule: Rule, pairs: list[Pair], metric: str, questio
     )
 
 
-def _title(pairs: list[Pair]) -> str:
+def _sides(pairs: list[Pair]) -> list[str]:
+    """What is compared with what: names on the axes along which the sides differ."""
+    places = [i for i in range(3) if any(a.key[i] != b.key[i] for a, b in pairs)] or [0, 1]
     if len(pairs) == 1:
-        return f"{pairs[0][0].name} and {pairs[0][1].name}"
-    return f"{len(pairs)} pairs"
+        return [curve.name for curve in pairs[0]]
+    return [
+        _listed(" ".join(pair[side].key[i] for i in places) for pair in pairs) for side in (0, 1)
+    ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    different = ["no guidance" if n == "none" else n for n in dict.fromkeys(names)]
+    rest = len(different) - NAMED
+    return ", ".join(different[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -36,7 +36,7 @@ def harmful_scale(cells: Cells, *, metric: str = "is10", loss: float = 0.02) -> 
         zip(("estimate", "low", "high"), map(_finite, (estimate, low, high)), strict=True)
     )
     where = f"scale {estimate:.3g}" if np.isfinite(estimate) else "none of the scales"
-    decision = rules.order(probability)
+    decision = rules.order(np.isfinite(crossings))
     return Finding(
         decision.verdict,
         f"{metric} has lost {100 * loss:g} % at {where}: {shown}",

@@ -3,10 +3,10 @@
 import numpy as np
 
 from uncanny.claims import rules
+from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding, NotTestable
 from uncanny.claims.records import Sizes
-from uncanny.convergence import DRAWS
 
 SELECTIONS = ("a",)
 SPLITS = 10  # of the Inception Score; a spread of S parts is known to 1/sqrt(2 (S - 1))

@@ -8,9 +8,10 @@ from itertools import product
 
 import numpy as np
 
+from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import AXES, broadcast, generator
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
-from uncanny.convergence import DRAWS, replicate_weights
+from uncanny.convergence import replicate_weights
 
 FEWEST_BATCHES = 5
 

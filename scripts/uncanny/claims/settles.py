@@ -6,6 +6,7 @@ import numpy as np
 
 from uncanny import convergence
 from uncanny.claims import rules
+from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Sizes
@@ -32,7 +33,7 @@ def settles(
         known = errors if np.all(errors > 0) else None
         fits.append(convergence.size_limit(n, values, known))
         seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
-        limit, coefficient = fits[-1].draws(seed=seed).T
+        limit, coefficient = fits[-1].draws(DRAWS, seed).T
         drawn.append(coefficient / at / limit)
     distance = np.mean(drawn, axis=0)
     if expect == "settled":

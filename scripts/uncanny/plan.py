@@ -144,13 +144,19 @@ def appearance(study: Study, figure: str) -> dict:
     shown = {cell.model for cell in found}
     drawn = {cell.model for name in study.config["figures"] for cell in figure_cells(study, name)}
     models = [(name, block) for name, block in study.config["models"].items() if name in drawn]
-    metric = study.block("figures", figure).get("metric")
     return {
         "models": {n: _look(n, block, n in shown) for n, block in models},
         "samplers": _looks(study, "samplers", {cell.sampler for cell in found}),
         "guidances": _looks(study, "guidances", {cell.guidance for cell in found}),
-        "metrics": _looks(study, "metrics", {metric}),
+        "metrics": _looks(study, "metrics", _metrics(study.block("figures", figure))),
+        "datasets": {model: study.names(model)["dataset"] for model in sorted(shown)},
     }
+
+
+def _metrics(block: Mapping) -> set:
+    """Names of all metrics that a figure shows."""
+    places = [block, *block["panels"], {"metric": block.get("options", {}).get("one_split")}]
+    return {place["metric"] for place in places if place.get("metric")}
 
 
 def _looks(study: Study, section: str, names: set) -> dict:

@@ -163,7 +163,7 @@ def _kernel(taps: Sequence[float]) -> Tensor:
 
 
 def fast_layout(x: Tensor) -> Tensor:
-    """Channels innermost where a CPU trains: the backward passes gain more than group norm loses."""
+    """Channels innermost where a CPU trains: the backward pass gains more than group norm loses."""
     trains = x.device.type == "cpu" and torch.is_grad_enabled()
     return x.contiguous(memory_format=torch.channels_last) if trains else x.contiguous()
 

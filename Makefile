@@ -5,20 +5,28 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
 
-.PHONY: figures test report docs check
+.PHONY: figures claims all test report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures
+
+claims: .venv/ready
+	$(SNAKEMAKE) claims
+
+# Figures, companions beyond the paper, tables, claims.
+all: .venv/ready
+	$(SNAKEMAKE) all
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 2
 
-report: figures
-	$(SNAKEMAKE) all_figures --report results/$(STUDY)/report.html
+report: all
+	$(SNAKEMAKE) all --report results/$(STUDY)/report.html
 
-# The pictures of the README: those of the study as it is now.
-docs: figures
-	mkdir -p docs/figures
+# The pictures and the scorecard of the README: those of the study as it is now.
+docs: all
+	mkdir -p docs/figures docs/tables
 	cp results/$(STUDY)/figures/*.png docs/figures/
+	cp results/$(STUDY)/tables/*.md docs/tables/
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -35,7 +36,9 @@ def jobs(done):
     table = text.split("Job stats:")[1].split("total")[0]
     counts = dict(re.findall(r"^(\w+) +(\d+)$", table, flags=re.M))
     return {
-        rule: int(count) for rule, count in counts.items() if not rule.startswith(("all", "figure"))
+        rule: int(count)
+        for rule, count in counts.items()
+        if not rule.startswith(("all", "figure", "table", "claims"))
     }
 
 
@@ -59,7 +62,7 @@ def clone(target):
 def study(tmp_path_factory):
     """A clone in which the tiny study has run once."""
     folder = clone(tmp_path_factory.mktemp("clone"))
-    done = snakemake(folder, "all_figures")
+    done = snakemake(folder, "all")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -103,6 +106,40 @@ def test_figures_come_in_three_formats_and_hold_what_is_drawn(study):
     assert row["value"].item() == pytest.approx(value, rel=1e-12)
 
 
+def test_companions_tables_and_claims_come_with_all(study):
+    results = study / "results/tiny"
+    for number in (3, 4, 5, 6):
+        assert (results / f"figures/figure_{number}.png").read_bytes().startswith(b"\x89PNG")
+        assert len((results / f"figures/figure_{number}.txt").read_text()) > 40
+    for name in ("table_1", "table_2", "claims"):
+        assert len(pd.read_csv(results / f"tables/{name}.csv")) >= 2
+        assert r"\toprule" in (results / f"tables/{name}.tex").read_text()
+        assert (results / f"tables/{name}.md").read_text().startswith("## ")
+
+
+def test_a_claim_about_what_the_study_lacks_is_not_testable(study):
+    claims = pd.read_csv(study / "results/tiny/tables/claims.csv").set_index("claim")
+    assert claims.loc["C02", "verdict"] == "not testable"
+    assert "model absent" in claims.loc["C02", "reading"]
+    assert claims.loc["C01", "verdict"] in ("supported", "refuted", "inconclusive")
+    assert claims.loc["C01", "low"] < claims.loc["C01", "estimate"] < claims.loc["C01", "high"]
+
+
+def test_a_guided_record_says_how_strong_the_push_was(study):
+    path = "results/tiny/scores/ddpm_cosine/seed-0/DDIM/G1/draw-0/epoch-2.json"
+    score = json.loads((study / path).read_text())
+    assert score["parameters"]["guidance"]["classifier"] == "noisy"
+    assert all(entry["rho_ddim"] > 0 for entry in score["guidance_deciles"])
+
+
+def test_larger_sets_begin_with_the_cells_own_images(study):
+    path = "vp_uncond/seed-0/EUL/none/draw-0/epoch-2.npz"
+    few = np.load(study / "results/tiny/samples" / path)["images"]
+    many = np.load(study / "results/tiny/sizes/samples" / path)["images"]
+    assert (len(few), len(many)) == (40, 80)
+    assert np.abs(many[:40].astype(int) - few).max() <= 1  # to rounding: other batches
+
+
 def test_a_record_says_what_made_it(study):
     score = json.loads(
         (study / "results/tiny/scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json").read_text()
@@ -138,7 +175,7 @@ def test_everything_outside_timing_is_the_same_bytes_again(study):
 
 def test_nothing_is_to_be_done_afterwards(study):
     started = time.time()
-    assert dry_run(study) == {}
+    assert dry_run(study, "all") == {}
     assert time.time() - started < 20
 
 
@@ -218,6 +255,34 @@ def test_a_change_reruns_what_it_must(study, change):
     name, replacements, expected = CHANGES[change]
     with edited(study, name, *replacements):
         assert dry_run(study) == expected
+
+
+CLAIMS = {"assess_claims": 1}
+CHANGES_OF_ALL = {
+    "a classifier's training": (
+        [("noisy: {network: clf, epochs: 1", "noisy: {network: clf, epochs: 2")],
+        {"train_classifier": 1, "draw_samples": 2, "score_samples": 2, "time_sampling": 1, "make_table": 1} | SOME,
+    ),
+    "a guidance's scale": (
+        [("norm_of: noisy,", "norm_of: noisy, scale: 2.0,")], {"draw_samples": 1, "score_samples": 1} | SOME,
+    ),
+    "the sample sizes": (
+        [("[20, 30, 50, 80]", "[20, 30, 50, 60]")], {"draw_many_samples": 1, "score_sizes": 1} | SOME,
+    ),
+    "what a claim says": ([("second-order sampler is better", "second-order sampler wins")], CLAIMS),
+    "a claim's option": ([("options: {metric: is2}", "options: {metric: kid}")], CLAIMS),
+    "a table's title": ([('title: "Samplers"', 'title: "All samplers"')], {"make_table": 1}),
+    "how often timing repeats": (
+        [("sample_sizes:", "timing: {batches: 6}\nsample_sizes:")], {"time_sampling": 2, "make_table": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_ALL)
+def test_a_change_of_guidance_tables_or_claims_reruns_what_it_must(study, change):
+    replacements, expected = CHANGES_OF_ALL[change]
+    with edited(study, CONFIG, *replacements):
+        assert dry_run(study, "all") == expected
 
 
 def test_a_milestone_on_the_grid_adds_cells_only(study):

@@ -1,6 +1,7 @@
 """Sample grids: the first images of a draw, never chosen."""
 
 import hashlib
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,8 @@ def grid(
         for ax, (images, table) in zip(axes, shown, strict=True):
             _draw(ax, images, table, (rows, columns))
             letter = table["panel"].iloc[0] if len(shown) > 1 else ""
-            _page.set_panel_title(ax, letter, table["panel_title"].iloc[0])
+            title = textwrap.fill(table["panel_title"].iloc[0], TITLE_WIDTH)
+            _page.set_panel_title(ax, letter, title)
         _page.finish(figure, [], _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
 

@@ -41,6 +41,7 @@ def test_shipped_configs_are_valid(path):
 
 IDENTITY = ("models", "vp_uncond", "identity")
 PANEL = ("figures", "figure_1", "panels", 0)
+PART = ("claims", "C01", "parts", "quality")
 MISTAKES = [
     (("num_imagse",), 40, r"num_imagse: unknown key; did you mean 'num_images'"),
     (("training", "adam", "lrr"), 1, r"training\.adam\.lrr: unknown key"),
@@ -75,7 +76,26 @@ MISTAKES = [
     ((*PANEL, "samplers"), ["HEUNN"], r"figures\.figure_1\.panels\[0\]\.samplers: 'HEUNN' is not defined in samplers"),
     ((*PANEL, "samplers"), ["DDIM"], r"sampler 'DDIM' walks with eps_model, but model 'vp_uncond' gives denoiser"),
     ((*PANEL, "models"), [], r"figures\.figure_1\.panels\.0\.models: \[\] should be non-empty"),
-    ((*PANEL, "guidances"), ["G1"], r"guidances: 'G1' is not defined"),
+    ((*PANEL, "guidances"), ["G3"], r"panels\[0\]\.guidances: 'G3' is not defined in guidances; known: G1, G2"),
+    ((*PANEL, "guidances"), ["G1"], r"'G1' cannot guide sampler 'HEUN' of model 'vp_uncond'"),
+    (("guidances", "G1", "classifier"), "noisi", r"guidances\.G1\.classifier: 'noisi' is not defined in classifiers; did you"),
+    (("guidances", "G1", "scale"), "1e1", r"guidances\.G1\.scale: '1e1' is not float"),
+    (("guidances", "none"), {"kind": "classifier", "classifier": "noisy"}, r"guidances: .*'none'"),
+    (("classifiers", "noisy", "network"), "clff", r"classifiers\.noisy\.network: 'clff' is not defined in networks"),
+    (("networks", "clf", "pool"), "adaptive", r"classifiers\.untrained\.network: .*gradient is exactly 0"),
+    (("sample_sizes",), [], r"sample_sizes: empty; figures\.figure_5"),
+    (("sample_sizes",), [30, 20], r"sample_sizes: 20 stands after a larger number"),
+    (("timing",), {"batches": 1}, r"timing\.batches: 1 is less than the minimum of 5"),
+    (("tables", "table_1", "kind"), "sampler", r"tables\.table_1\.kind: 'sampler' is not one of the tables"),
+    (("tables", "table_1", "samplers"), ["HEUM"], r"tables\.table_1\.samplers: 'HEUM' is not defined in samplers"),
+    (("tables", "table_2", "training"), ["vp"], r"tables\.table_2\.training: 'vp' is not defined in models"),
+    (("tables", "table_2", "options"), {"layout": "rows"}, r"tables\.table_2\.layout: unknown option of 'times'"),
+    ((*PART, "kind"), "superiour", r"claims\.C01\.parts\.quality.*'superiour' is not one of the claims"),
+    ((*PART, "kind"), "time_ratio", r"quality\.options\.metric: unknown option of 'time_ratio'"),
+    ((*PART, "cells", "c"), {"models": ["vp_uncond"], "samplers": ["EUL"]}, r"quality\.cells: selections .*; expected a, b"),
+    ((*PART, "cells", "a", "samplers"), ["DDIM"], r"sampler 'DDIM' walks with eps_model"),
+    ((*PART, "options"), {"margin": 1}, r"quality\.options\.margin: unknown option of 'superior'"),
+    (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: "),
     (("figures", "figure_1", "panels"), [], r"figures\.figure_1\.panels: \[\] should be non-empty"),
     (("figures", "figure_1", "metric"), "fid", r"figures\.figure_1\.metric: 'fid' is not measured on 'digits'"),
     (("figures", "figure_1", "kind"), "curve", r"figures\.figure_1\.kind: 'curve' is not one of the plotting"),

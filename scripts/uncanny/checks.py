@@ -30,7 +30,7 @@ def check(study: Study) -> None:
             if section == "extractors":
                 _refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
     for name, block in study.config.get("classifiers", {}).items():
-        _refer(study, "networks", block["network"], f"classifiers.{name}.network")
+        _check_classifier(study, name, block)
     for name in study.config.get("guidances", {}):
         _check_guidance(study, name)
     _check_ascending(study.config.get("sample_sizes", []), "sample_sizes")
@@ -67,6 +67,16 @@ def _check_model(study: Study, model: str) -> None:
         )
     _check_milestones(study, model)
     study.identity(model)
+
+
+def _check_classifier(study: Study, name: str, block: dict) -> None:
+    _refer(study, "networks", block["network"], f"classifiers.{name}.network")
+    network = study.component("networks", block["network"])
+    if block["epochs"] == 0 and network.get("pool") == "adaptive":
+        raise ValueError(
+            f"classifiers.{name}.network: {block['network']!r} has pool adaptive, whose gradient "
+            "is exactly 0 before training; expected pool attention where epochs is 0"
+        )
 
 
 def _check_guidance(study: Study, guidance: str) -> None:

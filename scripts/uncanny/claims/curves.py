@@ -136,8 +136,9 @@ def _more(lost: list) -> str:
 class Cells:
     """Selections of curves, for one part of a claim.
 
-    selections: name -> {models, samplers, guidances, epochs: {model: [epoch, ...]}}. seed: text
-    from which the random numbers of each question follow.
+    selections: name -> {models, samplers, guidances, epochs: {model: [epoch, ...]}, draws: those of
+    the study where there are none}. seed: text from which the random numbers of each question
+    follow.
     """
 
     scores: Scores
@@ -161,11 +162,13 @@ class Cells:
 
     def curve(self, selection: str, key: tuple[str, str, str], metric: str) -> Curve:
         """One curve of a selection, the same object whenever it is asked for."""
-        epochs = tuple(self.selections[selection]["epochs"][key[0]])
-        if (key, epochs, metric) not in self._curves:
-            found = self.scores.curve(key, metric, epochs, self.seeds, self.draws)
-            self._curves[key, epochs, metric] = found
-        return self._curves[key, epochs, metric]
+        chosen = self.selections[selection]
+        epochs = tuple(chosen["epochs"][key[0]])
+        draws = tuple(chosen.get("draws", self.draws))
+        asked = key, metric, epochs, draws
+        if asked not in self._curves:
+            self._curves[asked] = self.scores.curve(key, metric, epochs, self.seeds, draws)
+        return self._curves[asked]
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Keys of two selections in pairs: along each axis the names in order, one for all."""

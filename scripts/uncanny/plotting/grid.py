@@ -18,6 +18,7 @@ NEEDS = "samples"
 EPOCHS = "last"
 RUNS = "first"
 
+TITLE_WIDTH = 46  # characters in a line above a grid
 GAP = 0.55  # between the grid and the nearest training images, in images
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "dataset"],

@@ -5,7 +5,9 @@ import torch
 from exact import Gaussian, Sources, printed, std_of
 
 from uncanny import checkpoints, files, ncsn, sampling, segments
-from uncanny.datasets import Dataset, digits, gaussian_ring
+from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
+from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.families.annealed import annealed, start
 from uncanny.random_streams import image_seeds
 from uncanny.samplers.annealed_langevin import annealed_langevin

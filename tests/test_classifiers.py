@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from uncanny import checkpoints, classifiers, components, datasets, files
+from uncanny import checkpoints, classifiers, components, files
 from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
 
 CPU = torch.device("cpu")
 NETWORK = {
@@ -38,7 +39,7 @@ UNTRAINED = IDENTITY | {"training": TRAINING | {"epochs": 0}}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    datasets.digits(folder)
+    digits(folder)
     return Dataset.open(folder)
 
 

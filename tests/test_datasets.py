@@ -8,14 +8,17 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from uncanny import components, datasets
+from uncanny import components
 from uncanny.datasets import Dataset, to_model, to_uint8, write_description, write_split
+from uncanny.datasets.digits import digits as prepare_digits
+from uncanny.datasets.gaussian_ring import gaussian_ring
+from uncanny.datasets.photos import _shrunk, photos
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    datasets.digits(folder)
+    prepare_digits(folder)
     return folder
 
 
@@ -52,8 +55,8 @@ def test_digits_split_is_stratified_and_fixed(digits, tmp_path):
     data = Dataset.open(digits)
     train, test = np.bincount(data.train.labels), np.bincount(data.test.labels)
     assert np.all(np.abs(test - 0.2 * (train + test)) < 1)
-    datasets.digits(tmp_path / "again")
-    datasets.digits(tmp_path / "other", seed=1)
+    prepare_digits(tmp_path / "again")
+    prepare_digits(tmp_path / "other", seed=1)
     again, other = Dataset.open(tmp_path / "again"), Dataset.open(tmp_path / "other")
     assert (tmp_path / "again/dataset.json").read_bytes() == (digits / "dataset.json").read_bytes()
     assert np.array_equal(again.test.images, data.test.images)
@@ -63,11 +66,11 @@ def test_digits_split_is_stratified_and_fixed(digits, tmp_path):
 @pytest.mark.parametrize("fraction", [0, 1, -0.5])
 def test_digits_refuse_a_split_that_is_none(tmp_path, fraction):
     with pytest.raises(ValueError, match="test_fraction"):
-        datasets.digits(tmp_path, test_fraction=fraction)
+        prepare_digits(tmp_path, test_fraction=fraction)
 
 
 def test_ring_is_what_its_description_says(tmp_path):
-    datasets.gaussian_ring(tmp_path, num_modes=6, dim=5, n=3000, n_test=10, labelled=True)
+    gaussian_ring(tmp_path, num_modes=6, dim=5, n=3000, n_test=10, labelled=True)
     data = Dataset.open(tmp_path)
     means = np.array(data.parameters["means"])
     assert (data.kind, data.shape, data.num_classes) == ("vector", (5,), 6)
@@ -81,14 +84,20 @@ def test_ring_is_what_its_description_says(tmp_path):
 
 
 def test_ring_without_classes(tmp_path):
-    datasets.gaussian_ring(tmp_path, n=10, n_test=5)
+    gaussian_ring(tmp_path, n=10, n_test=5)
     data = Dataset.open(tmp_path)
     assert data.num_classes == 0
     assert not data.train.labels.any()
 
 
 def test_only_preparations_are_datasets():
-    assert components.kinds("datasets") == ["digits", "gaussian_ring", "photos"]
+    assert components.kinds("datasets") == [
+        "cifar10",
+        "digits",
+        "gaussian_ring",
+        "images",
+        "photos",
+    ]
 
 
 def test_pixels_survive_the_way_to_the_model_and_back():
@@ -226,11 +235,11 @@ def _places(images, photos):
 
 
 def test_photo_patches_of_the_two_splits_share_no_pixel(tmp_path):
-    datasets.photos(tmp_path, scale=6, stride=8)
+    photos(tmp_path, scale=6, stride=8)
     data = Dataset.open(tmp_path)
     assert data.shape == (3, 16, 16)
     assert data.num_classes == 0
-    shrunk = [datasets._shrunk(p, 6) for p in load_sample_images().images]
+    shrunk = [_shrunk(p, 6) for p in load_sample_images().images]
     covered = {}
     for name, split in data.splits.items():
         places = _places(split.images, [np.pad(p, ((0, 1), (0, 1), (0, 0))) for p in shrunk])
@@ -245,7 +254,7 @@ def test_photo_patches_of_the_two_splits_share_no_pixel(tmp_path):
 
 
 def test_photo_patches_by_default(tmp_path):
-    datasets.photos(tmp_path)
+    photos(tmp_path)
     data = Dataset.open(tmp_path)
     assert (len(data.train), len(data.test)) == (2245, 295)
     assert not data.train.labels.any()
@@ -256,15 +265,15 @@ def test_photos_depend_on_the_seed_only_by_what_is_held_out(tmp_path):
     images = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         (tmp_path / name).mkdir()
-        datasets.photos(tmp_path / name, seed=seed, **options)
+        photos(tmp_path / name, seed=seed, **options)
         images.append(Dataset.open(tmp_path / name).train.images[:].tobytes())
     assert images[0] == images[1] != images[2]
 
 
 def test_photos_are_shrunk_by_means():
     photo = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
-    assert datasets._shrunk(photo, 2)[0, 0].tolist() == [8, 9, 10]  # 7.5 is rounded up
-    assert datasets._shrunk(photo, 2).shape == (2, 2, 3)
+    assert _shrunk(photo, 2)[0, 0].tolist() == [8, 9, 10]  # 7.5 is rounded up
+    assert _shrunk(photo, 2).shape == (2, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +281,7 @@ def test_photos_are_shrunk_by_means():
 )
 def test_photos_that_cannot_be_cut_are_refused(tmp_path, option, message):
     with pytest.raises(ValueError, match=f"photos: .*{message}"):
-        datasets.photos(tmp_path, **option)
+        photos(tmp_path, **option)
 
 
 def test_changed_contents_of_the_right_size_are_found_by_verify(small):

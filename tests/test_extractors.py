@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import datasets, extractors
+from uncanny import extractors
 from uncanny.datasets import Dataset, write_description, write_split
+from uncanny.datasets.digits import digits as prepare_digits
+from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.extractors import Extractor
 from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
 from uncanny.extractors.inception import inception
@@ -26,7 +28,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    datasets.digits(folder)
+    prepare_digits(folder)
     return Dataset.open(folder)
 
 
@@ -152,7 +154,7 @@ def test_what_cannot_be_trained_is_said(tmp_path, batch_size, num_classes, messa
 
 
 def test_vectors_have_no_classifier(tmp_path):
-    datasets.gaussian_ring(tmp_path, n=100, n_test=10, labelled=True)
+    gaussian_ring(tmp_path, n=100, n_test=10, labelled=True)
     with pytest.raises(ValueError, match="vectors of 32 classes"):
         classifier(Dataset.open(tmp_path))
 
@@ -296,6 +298,6 @@ def test_no_table_of_tensors_is_refused(digits, tmp_path):
 
 
 def test_inception_does_not_take_vectors(tmp_path):
-    datasets.gaussian_ring(tmp_path, n=10, n_test=5)
+    gaussian_ring(tmp_path, n=10, n_test=5)
     with pytest.raises(ValueError, match="inception needs images"):
         inception(Dataset.open(tmp_path), weights="unused.pth")

@@ -12,7 +12,6 @@ from test_classifiers import CPU, IDENTITY, TRAINING
 from uncanny import (
     classifiers,
     components,
-    datasets,
     files,
     samplers,
     sampling,
@@ -22,6 +21,7 @@ from uncanny import (
     segments,
 )
 from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
 from uncanny.random_streams import image_seeds
 from uncanny.samplers.ancestral import ancestral
 from uncanny.samplers.ddim import ddim
@@ -45,7 +45,7 @@ LABELS = torch.arange(5)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    datasets.digits(folder)
+    digits(folder)
     return Dataset.open(folder)
 
 

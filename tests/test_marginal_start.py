@@ -6,8 +6,9 @@ import pytest
 import torch
 from exact import EpsModel, Gaussian, unused
 
-from uncanny import checkpoints, components, datasets, files, sampling, schedules, segments
+from uncanny import checkpoints, components, files, sampling, schedules, segments
 from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
 from uncanny.families import discrete
 from uncanny.random_streams import image_seeds
 from uncanny.samplers.ddim import ddim
@@ -28,7 +29,7 @@ SEEDS = image_seeds(0, 0, 7)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    datasets.digits(folder)
+    digits(folder)
     return Dataset.open(folder)
 
 

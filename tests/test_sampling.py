@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from uncanny import checkpoints, files, sampling, segments, training
-from uncanny.datasets import Dataset, digits
+from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
 from uncanny.random_streams import image_seeds
 from uncanny.scoring import load_images
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from uncanny import segments, training
-from uncanny.datasets import Dataset, digits, gaussian_ring
+from uncanny.datasets import Dataset
+from uncanny.datasets.digits import digits
+from uncanny.datasets.gaussian_ring import gaussian_ring
 
 OPTIONS = {
     "batch_size": 100,

@@ -2,11 +2,12 @@
 
 A folder holds `SPLIT-images.npy` (uint8 [N, C, H, W]; float32 [N, D] for a dataset of vectors),
 `SPLIT-labels.npy` (int64 [N], all zero where the data have no classes) for the splits `train` and
-`test`, and `dataset.json`, written last. A new dataset is one function `name(folder, *, options)`
-that streams its items through `write_split` and ends with `write_description`.
+`test`, and `dataset.json`, written last. A new dataset is one module with a function of its name,
+`name(folder, *, options)`, that streams its items through `write_split` and ends with
+`write_description`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,30 +121,39 @@ def write_split(
     """
     if count < 1:
         raise ValueError(f"{directory}: split {split!r} has {count} items; expected at least 1")
+    headers = (DTYPES[kind], (count, *shape)), (np.dtype(np.int64), (count,))
     images, labels = (Path(directory) / name for name in _file_names(split))
-    with replacing(images) as images_part, replacing(labels) as labels_part:
-        values = np.lib.format.open_memmap(images_part, "w+", DTYPES[kind], (count, *shape))
-        classes = np.lib.format.open_memmap(labels_part, "w+", np.int64, (count,))
+    # Plain files: pages of a memory map would count as memory of the job.
+    with (
+        replacing(images) as images_part,
+        replacing(labels) as labels_part,
+        images_part.open("wb") as values,
+        labels_part.open("wb") as classes,
+    ):
+        for file, (dtype, whole) in zip((values, classes), headers, strict=True):
+            header = {"descr": dtype.str, "fortran_order": False, "shape": whole}
+            np.lib.format.write_array_header_1_0(file, header)
         try:
-            _fill(values, classes, items)
+            for value, label in _counted(items, *headers[0]):
+                values.write(value.tobytes())
+                classes.write(np.int64(label).tobytes())
         except ValueError as error:
             raise ValueError(f"{directory}: split {split!r}: {error}") from error
-        values.flush()
-        classes.flush()
 
 
-def _fill(values: np.ndarray, classes: np.ndarray, items: Iterable) -> None:
-    number, (count, *shape) = 0, values.shape
+def _counted(items: Iterable, dtype: np.dtype, whole: tuple) -> Iterator[tuple[np.ndarray, int]]:
+    """The items, as many as announced, after each has been checked."""
+    number, (count, *shape) = 0, whole
     for value, label in items:
         if number == count:
             raise ValueError(f"more than {count} items, the number announced")
         value = np.asarray(value)
-        if value.shape != tuple(shape) or value.dtype != values.dtype:
-            expected = f"{values.dtype} {tuple(shape)}"
+        if value.shape != tuple(shape) or value.dtype != dtype:
+            expected = f"{dtype} {tuple(shape)}"
             raise ValueError(f"item {number} is {value.dtype} {value.shape}, expected {expected}")
         if int(label) != label or label < 0:
             raise ValueError(f"item {number} has label {label!r}, expected an integer >= 0")
-        values[number], classes[number] = value, label
+        yield value, int(label)
         number += 1
     if number < count:
         raise ValueError(f"{number} items, expected {count}")
@@ -210,138 +220,3 @@ def _open_array(path: Path, size: int, dtype: np.dtype, shape: tuple) -> np.ndar
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{path}: {array.dtype} {array.shape}, expected {dtype} {shape}")
     return array
-
-
-def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> None:
-    """The 1,797 handwritten digits that come with scikit-learn: 1×8×8, ten classes.
-
-    Grey levels g = 0..16 become floor(255 g/16 + 1/2). The split is stratified by class and depends
-    on `seed` alone; the default gives 1,437 training and 360 test images. Source: Alpaydin and
-    Kaynak, Optical Recognition of Handwritten Digits, UCI repository (its test part).
-    """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"digits: test_fraction is {test_fraction}, expected between 0 and 1")
-    grey, labels = load_digits(return_X_y=True)
-    images = np.floor(255 * grey / 16 + 0.5).astype(np.uint8).reshape(-1, 1, 8, 8)
-    order, shape = np.arange(len(labels)), images.shape[1:]
-    parts = train_test_split(order, test_size=test_fraction, random_state=seed, stratify=labels)
-    for split, rows in zip(SPLITS, parts, strict=True):
-        items = zip(images[rows], labels[rows], strict=True)
-        write_split(folder, split, len(rows), shape, items)
-    source = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, test part)"
-    more = {"source": source, "parameters": {"test_fraction": test_fraction, "seed": seed}}
-    write_description(folder, shape, name="digits", num_classes=10, **more)
-
-
-def photos(
-    folder: Path | str,
-    *,
-    patch_size: int = 16,
-    scale: int = 3,
-    stride: int = 4,
-    test_fraction: float = 0.2,
-    seed: int = 0,
-) -> None:
-    """Patches 3×16×16 of the two photographs that come with scikit-learn (temple, flower).
-
-    Each photograph, 427×640 pixels, is shrunk by the mean over scale × scale pixels and cut on a
-    grid of `stride` pixels. Random squares of twice the patch size, test_fraction of the area, are
-    held out: test patches lie inside, training patches outside, so that they share no pixel. The
-    default gives 2,245 training and 295 test patches. Training patches overlap each other and show
-    two scenes: a model that fits them well is to be expected to memorise them. No classes.
-    Source: scikit-learn load_sample_images (china.jpg, flower.jpg; CC BY).
-    """
-    from sklearn.datasets import load_sample_images
-
-    least = {"patch_size": patch_size, "scale": scale, "stride": stride}
-    if min(least.values()) < 1 or not 0 < test_fraction < 1:
-        found = ", ".join(f"{k} {v}" for k, v in (least | {"test_fraction": test_fraction}).items())
-        raise ValueError(f"photos: {found}; expected at least 1, the fraction between 0 and 1")
-    rng, patches = np.random.default_rng(seed), {split: [] for split in SPLITS}
-    for photo in load_sample_images().images:
-        small = _shrunk(photo, scale)
-        held_out = _random_squares(rng, small.shape[:2], 2 * patch_size, test_fraction)
-        for split, patch in _patches(small, held_out, patch_size, stride):
-            patches[split].append(patch)
-    shape = (3, patch_size, patch_size)
-    for split, images in patches.items():
-        write_split(folder, split, len(images), shape, ((image, 0) for image in images))
-    parameters = least | {"test_fraction": test_fraction, "seed": seed}
-    source = "scikit-learn load_sample_images (china.jpg, flower.jpg)"
-    more = {"source": source, "parameters": parameters}
-    write_description(folder, shape, name="photos", num_classes=0, **more)
-
-
-def _shrunk(photo: np.ndarray, scale: int) -> np.ndarray:
-    """Means over scale × scale pixels, rounded; the rest at the lower and right edge is cut off."""
-    h, w = (n // scale for n in photo.shape[:2])
-    blocks = photo[: h * scale, : w * scale].reshape(h, scale, w, scale, 3)
-    return np.floor(blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
-
-
-def _random_squares(rng, shape: tuple[int, int], side: int, share: float) -> np.ndarray:
-    """Mask [H, W] of randomly chosen squares of a grid, `share` of them."""
-    rows, columns = (-(-n // side) for n in shape)
-    chosen = np.zeros(rows * columns, bool)
-    chosen[rng.permutation(len(chosen))[: max(1, round(share * len(chosen)))]] = True
-    mask = chosen.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
-    return mask[: shape[0], : shape[1]]
-
-
-def _patches(photo: np.ndarray, held_out: np.ndarray, size: int, stride: int):
-    """(split, patch uint8 [3, size, size]); patches across the border of the mask are left out."""
-    for top in range(0, photo.shape[0] - size + 1, stride):
-        for left in range(0, photo.shape[1] - size + 1, stride):
-            window = slice(top, top + size), slice(left, left + size)
-            if held_out[window].all() or not held_out[window].any():
-                split = "test" if held_out[top, left] else "train"
-                yield split, photo[window].transpose(2, 0, 1)
-
-
-def gaussian_ring(
-    folder: Path | str,
-    *,
-    num_modes: int = 32,
-    dim: int = 8,
-    mode_std: float = 0.005,
-    radius: float = 1.0,
-    n: int = 20000,
-    n_test: int = 5000,
-    labelled: bool = False,
-    seed: int = 0,
-) -> None:
-    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: even mixture of Gaussians on a ring.
-
-    The ring lies in a random plane of the space; its centres mu_k are kept in dataset.json under
-    parameters.means, so that the exact denoiser is known. `labelled` makes each mode a class.
-    radius and mode_std are in the units of x.
-    """
-    if num_modes < 1 or dim < 2 or mode_std < 0:
-        found = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
-        raise ValueError(f"gaussian_ring: {found}; expected >= 1, >= 2, >= 0")
-    rng = np.random.default_rng(seed)
-    plane = np.linalg.qr(rng.standard_normal((dim, 2)))[0].T  # two orthonormal rows
-    angle = 2 * np.pi * np.arange(num_modes) / num_modes
-    means = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ plane  # [num_modes, dim]
-    for split, count in zip(SPLITS, (n, n_test), strict=True):
-        items = _mixture(rng, means, mode_std, count, labelled)
-        write_split(folder, split, count, (dim,), items, kind="vector")
-    parameters = {"num_modes": num_modes, "dim": dim, "mode_std": mode_std, "radius": radius}
-    parameters |= {"n": n, "n_test": n_test, "labelled": labelled, "seed": seed}
-    more = {
-        "source": "made: Gaussian mixture",
-        "parameters": parameters | {"means": means.tolist()},
-    }
-    classes = num_modes if labelled else 0
-    write_description(
-        folder, (dim,), name="gaussian_ring", num_classes=classes, kind="vector", **more
-    )
-
-
-def _mixture(rng, means, mode_std, count, labelled):
-    for mode in rng.integers(len(means), size=count):
-        x = means[mode] + mode_std * rng.standard_normal(means.shape[1])
-        yield x.astype(np.float32), int(mode) if labelled else 0

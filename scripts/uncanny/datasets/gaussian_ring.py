@@ -1,0 +1,53 @@
+"""Vectors from a mixture of Gaussians whose exact denoiser is known."""
+
+from pathlib import Path
+
+import numpy as np
+
+from uncanny.datasets import SPLITS, write_description, write_split
+
+
+def gaussian_ring(
+    folder: Path | str,
+    *,
+    num_modes: int = 32,
+    dim: int = 8,
+    mode_std: float = 0.005,
+    radius: float = 1.0,
+    n: int = 20000,
+    n_test: int = 5000,
+    labelled: bool = False,
+    seed: int = 0,
+) -> None:
+    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: even mixture of Gaussians on a ring.
+
+    The ring lies in a random plane of the space; its centres mu_k are kept in dataset.json under
+    parameters.means, so that the exact denoiser is known. `labelled` makes each mode a class.
+    radius and mode_std are in the units of x.
+    """
+    if num_modes < 1 or dim < 2 or mode_std < 0:
+        found = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
+        raise ValueError(f"gaussian_ring: {found}; expected >= 1, >= 2, >= 0")
+    rng = np.random.default_rng(seed)
+    plane = np.linalg.qr(rng.standard_normal((dim, 2)))[0].T  # two orthonormal rows
+    angle = 2 * np.pi * np.arange(num_modes) / num_modes
+    means = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ plane  # [num_modes, dim]
+    for split, count in zip(SPLITS, (n, n_test), strict=True):
+        items = _mixture(rng, means, mode_std, count, labelled)
+        write_split(folder, split, count, (dim,), items, kind="vector")
+    parameters = {"num_modes": num_modes, "dim": dim, "mode_std": mode_std, "radius": radius}
+    parameters |= {"n": n, "n_test": n_test, "labelled": labelled, "seed": seed}
+    more = {
+        "source": "made: Gaussian mixture",
+        "parameters": parameters | {"means": means.tolist()},
+    }
+    classes = num_modes if labelled else 0
+    write_description(
+        folder, (dim,), name="gaussian_ring", num_classes=classes, kind="vector", **more
+    )
+
+
+def _mixture(rng, means, mode_std, count, labelled):
+    for mode in rng.integers(len(means), size=count):
+        x = means[mode] + mode_std * rng.standard_normal(means.shape[1])
+        yield x.astype(np.float32), int(mode) if labelled else 0

@@ -1,0 +1,72 @@
+"""Patches of two photographs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from uncanny.datasets import SPLITS, write_description, write_split
+
+
+def photos(
+    folder: Path | str,
+    *,
+    patch_size: int = 16,
+    scale: int = 3,
+    stride: int = 4,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+) -> None:
+    """Patches 3×16×16 of the two photographs that come with scikit-learn (temple, flower).
+
+    Each photograph, 427×640 pixels, is shrunk by the mean over scale × scale pixels and cut on a
+    grid of `stride` pixels. Random squares of twice the patch size, test_fraction of the area, are
+    held out: test patches lie inside, training patches outside, so that they share no pixel. The
+    default gives 2,245 training and 295 test patches. Training patches overlap each other and show
+    two scenes: a model that fits them well is to be expected to memorise them. No classes.
+    Source: scikit-learn load_sample_images (china.jpg, flower.jpg; CC BY).
+    """
+    from sklearn.datasets import load_sample_images
+
+    least = {"patch_size": patch_size, "scale": scale, "stride": stride}
+    if min(least.values()) < 1 or not 0 < test_fraction < 1:
+        found = ", ".join(f"{k} {v}" for k, v in (least | {"test_fraction": test_fraction}).items())
+        raise ValueError(f"photos: {found}; expected at least 1, the fraction between 0 and 1")
+    rng, patches = np.random.default_rng(seed), {split: [] for split in SPLITS}
+    for photo in load_sample_images().images:
+        small = _shrunk(photo, scale)
+        held_out = _random_squares(rng, small.shape[:2], 2 * patch_size, test_fraction)
+        for split, patch in _patches(small, held_out, patch_size, stride):
+            patches[split].append(patch)
+    shape = (3, patch_size, patch_size)
+    for split, images in patches.items():
+        write_split(folder, split, len(images), shape, ((image, 0) for image in images))
+    parameters = least | {"test_fraction": test_fraction, "seed": seed}
+    source = "scikit-learn load_sample_images (china.jpg, flower.jpg)"
+    more = {"source": source, "parameters": parameters}
+    write_description(folder, shape, name="photos", num_classes=0, **more)
+
+
+def _shrunk(photo: np.ndarray, scale: int) -> np.ndarray:
+    """Means over scale × scale pixels, rounded; the rest at the lower and right edge is cut off."""
+    h, w = (n // scale for n in photo.shape[:2])
+    blocks = photo[: h * scale, : w * scale].reshape(h, scale, w, scale, 3)
+    return np.floor(blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
+
+
+def _random_squares(rng, shape: tuple[int, int], side: int, share: float) -> np.ndarray:
+    """Mask [H, W] of randomly chosen squares of a grid, `share` of them."""
+    rows, columns = (-(-n // side) for n in shape)
+    chosen = np.zeros(rows * columns, bool)
+    chosen[rng.permutation(len(chosen))[: max(1, round(share * len(chosen)))]] = True
+    mask = chosen.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
+    return mask[: shape[0], : shape[1]]
+
+
+def _patches(photo: np.ndarray, held_out: np.ndarray, size: int, stride: int):
+    """(split, patch uint8 [3, size, size]); patches across the border of the mask are left out."""
+    for top in range(0, photo.shape[0] - size + 1, stride):
+        for left in range(0, photo.shape[1] - size + 1, stride):
+            window = slice(top, top + size), slice(left, left + size)
+            if held_out[window].all() or not held_out[window].any():
+                split = "test" if held_out[top, left] else "train"
+                yield split, photo[window].transpose(2, 0, 1)

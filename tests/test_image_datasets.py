@@ -1,0 +1,290 @@
+"""CIFAR-10 from its files, and folders and archives of images."""
+
+import hashlib
+import io
+import pickle
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.datasets import CIFAR10
+
+from uncanny.datasets import Dataset, _sources
+from uncanny.datasets import images as images_module
+from uncanny.datasets.cifar10 import cifar10
+from uncanny.datasets.images import images
+
+# ---- CIFAR-10 -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def batches(tmp_path, monkeypatch):
+    """A root with made files in the layout of CIFAR-10, 20 images each, and their checksums."""
+    place, rng = tmp_path / "raw" / CIFAR10.base_folder, np.random.default_rng(0)
+    place.mkdir(parents=True)
+
+    def written(name, value):
+        data = pickle.dumps(value)
+        (place / name).write_bytes(data)
+        return [name, hashlib.md5(data).hexdigest()]
+
+    def batch():
+        pixels = rng.integers(0, 256, (20, 3072), dtype=np.uint8)
+        return {"data": pixels, "labels": [i % 10 for i in range(20)]}
+
+    for attribute in ("train_list", "test_list"):
+        entries = [written(name, batch()) for name, _ in getattr(CIFAR10, attribute)]
+        monkeypatch.setattr(CIFAR10, attribute, entries)
+    name, md5 = written("batches.meta", {"label_names": list("abcdefghij")})
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"filename": name, "md5": md5})
+    return tmp_path / "raw"
+
+
+def test_cifar10_keeps_pixels_labels_and_order(batches, tmp_path):
+    cifar10(tmp_path / "data", root=str(batches))
+    data = Dataset.open(tmp_path / "data")
+    data.verify()
+    assert (len(data.train), len(data.test)) == (100, 20)
+    assert (data.shape, data.num_classes) == ((3, 32, 32), 10)
+    assert data.parameters["classes"] == list("abcdefghij")
+    path = batches / CIFAR10.base_folder / "data_batch_2"
+    rows = pickle.loads(path.read_bytes())["data"].reshape(-1, 3, 32, 32)
+    assert np.array_equal(data.train.images[20:40], rows)
+    assert np.array_equal(data.train.labels[:20], np.arange(20) % 10)
+
+
+def test_a_changed_file_of_cifar10_is_refused(batches, tmp_path):
+    path = batches / CIFAR10.base_folder / "test_batch"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match=r"files missing or changed.*download: true") as error:
+        cifar10(tmp_path / "data", root=str(batches))
+    assert str(batches) in str(error.value)
+
+
+def test_an_absent_cifar10_says_where_and_what_to_do(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"no such folder.*cifar-10-python\.tar\.gz.*set root"
+    ) as error:
+        cifar10(tmp_path, root=str(tmp_path / "nowhere"))
+    assert str(tmp_path / "nowhere") in str(error.value)
+
+
+# ---- Images ---------------------------------------------------------------------------------
+
+
+def _picture(value, size=(8, 8), mode="RGB", suffix="png"):
+    """Bytes of an image of one colour."""
+    image, file = Image.new("RGB", size, value).convert(mode), io.BytesIO()
+    image.save(file, {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[suffix])
+    return file.getvalue()
+
+
+def _folder(root, files):
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
+
+
+def _archive(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.fixture(params=["folder", "zip"])
+def place(request, tmp_path):
+    """A function files -> root, a folder or an archive that holds them."""
+    if request.param == "folder":
+        return lambda files: _folder(tmp_path / "raw", files)
+    return lambda files: _archive(tmp_path / "raw.zip", files)
+
+
+def _prepared(folder, root, **options):
+    images(folder, root=str(root), **{"resolution": 4} | options)
+    data = Dataset.open(folder)
+    data.verify()
+    return data
+
+
+CLASSES = {
+    "train/dog/b.png": _picture((0, 0, 20)),
+    "train/dog/a.jpg": _picture((10, 10, 10), suffix="jpg"),
+    "train/cat/x/deep.PNG": _picture((30, 0, 0)),
+    "val/cat/c.webp": _picture((40, 40, 40), suffix="webp"),
+    "val/dog/d.png": _picture(50, mode="L"),
+    "train/notes.txt": b"no image",
+    "train/dog/.hidden.png": b"no image",
+    "__MACOSX/train/dog/._b.png": b"no image",
+}
+
+
+def test_folders_are_splits_and_classes_in_the_order_of_names(place, tmp_path):
+    data = _prepared(tmp_path / "data", place(CLASSES), classes=True)
+    assert (data.shape, data.num_classes) == ((3, 4, 4), 2)
+    assert data.parameters["classes"] == ["cat", "dog"]
+    assert data.parameters["splits"] == "folders"
+    assert data.train.labels.tolist() == [0, 1, 1]
+    assert data.test.labels.tolist() == [0, 1]
+    pixels = data.train.images[:, :, 0, 0].astype(int)
+    assert np.abs(pixels - [[30, 0, 0], [10, 10, 10], [0, 0, 20]]).max() <= 2
+    assert data.test.images[1].std() == 0  # grey: three equal channels
+
+
+def test_without_classes_labels_are_zero(place, tmp_path):
+    data = _prepared(tmp_path / "data", place(CLASSES))
+    assert data.num_classes == 0
+    assert not data.train.labels.any()
+
+
+def test_a_share_is_held_out_of_every_class(place, tmp_path):
+    files = {
+        f"{kind}/{i:02}.png": _picture((i, 0, k)) for k, kind in enumerate("ab") for i in range(20)
+    }
+    root, options = place(files), {"classes": True, "test_fraction": 0.2}
+    first = _prepared(tmp_path / "1", root, **options)
+    again = _prepared(tmp_path / "2", root, **options)
+    other = _prepared(tmp_path / "3", root, seed=1, **options)
+    assert np.bincount(first.test.labels).tolist() == [4, 4]
+    assert np.bincount(first.train.labels).tolist() == [16, 16]
+    everything = np.concatenate([first.train.images, first.test.images])[:, :, 0, 0]
+    assert sorted(map(tuple, everything)) == sorted((i, 0, k) for k in range(2) for i in range(20))
+    assert np.array_equal(first.test.images, again.test.images)
+    assert not np.array_equal(first.test.images, other.test.images)
+
+
+def test_the_square_in_the_centre_is_averaged(tmp_path):
+    pixels = np.zeros((8, 12, 3), np.uint8)
+    pixels[:, :2] = pixels[:, 10:] = 255  # outside the square
+    pixels[0, 2] = [8, 80, 200]  # a quarter of the first new pixel
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    root = _folder(tmp_path / "raw", {"a.png": file.getvalue(), "b.png": _picture((0, 0, 0))})
+    data = _prepared(tmp_path / "data", root, test_fraction=0.5)
+    found = [split.images[0] for split in data.splits.values() if split.images.any()]
+    assert len(found) == 1
+    assert found[0][:, 0, 0].tolist() == [2, 20, 50]
+    assert not found[0][:, 1:].any()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
+def test_other_modes_become_colour(tmp_path, mode):
+    root = _folder(
+        tmp_path / "raw", {f"{i}.png": _picture((255, 255, 255), mode=mode) for i in range(2)}
+    )
+    assert _prepared(tmp_path / "data", root, test_fraction=0.5).train.images.min() == 255
+
+
+def _deep():
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+BROKEN = {
+    "cut.png": _picture((1, 2, 3), size=(64, 64))[:-40],
+    "cut.jpg": _picture((1, 2, 3), size=(64, 64), suffix="jpg")[:-200],
+    "text.jpg": b"<html>not found</html>",
+    "empty.webp": b"",
+    "deep.png": _deep(),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_image_stops_with_its_name_or_is_counted(place, tmp_path, name):
+    good = {f"train/{i}.png": _picture((i, i, i)) for i in range(3)} | {
+        "test/a.png": _picture((9, 9, 9))
+    }
+    root = place(good | {f"train/1{name}": BROKEN[name]})
+    with pytest.raises(ValueError, match=f"train/1{name}: ") as error:
+        _prepared(tmp_path / "stop", root)
+    assert str(root) in str(error.value)
+    assert not list((tmp_path / "stop").glob("*"))
+    data = _prepared(tmp_path / "skip", root, on_error="skip")
+    assert data.train.images[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert data.parameters["skipped"] == {"train": 1, "test": 0}
+    assert data.parameters["skipped_first"] == [f"train/1{name}"]
+
+
+ONE = _picture((1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
+        ({"a.txt": b""}, {}, "no images; expected files .jpeg, .jpg, .png, .webp"),
+        ({"train/a.png": ONE, "test/b.png": ONE, "c.png": ONE}, {}, "c.png lies outside the splits"),
+        ({"train/a.png": ONE, "test/b.png": ONE, "val/c.png": ONE}, {}, "both test/ and val/"),
+        ({"a/a.png": ONE, "b.png": ONE}, {"classes": True}, "b.png lies in no class"),
+        ({"a/a.png": ONE, "a/b.png": ONE}, {"classes": True}, "one class; expected"),
+        ({"train/a/a.png": ONE, "train/b/a.png": ONE, "test/c/a.png": ONE}, {"classes": True}, "class c is not in train/"),
+        ({"a/a.png": ONE, "b/b.png": ONE}, {"classes": True}, "test_fraction 0.1"),
+        ({"a.png": ONE}, {}, "test_fraction 0.1"),
+        ({"a.png": ONE}, {"resolution": 0}, "images: resolution 0"),
+        ({"a.png": ONE}, {"test_fraction": 1.0}, "test_fraction 1.0; expected"),
+    ],
+)  # fmt: skip
+def test_a_layout_that_means_nothing_is_refused(place, tmp_path, files, options, message):
+    with pytest.raises(ValueError, match=message):
+        _prepared(tmp_path / "data", place(files), **options)
+
+
+def test_a_wrong_root_is_named(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"nowhere: no such folder or file; expected a folder or a \.zip"
+    ):
+        _prepared(tmp_path / "data", tmp_path / "nowhere")
+    (tmp_path / "a.zip").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"a\.zip: no zip archive"):
+        _prepared(tmp_path / "data", tmp_path / "a.zip")
+
+
+def test_members_that_point_outside_are_read_and_not_written(tmp_path):
+    files = {"../../evil.png": ONE, "/abs/olute.png": ONE, "a.png": ONE}
+    before = set(tmp_path.parent.rglob("*"))
+    data = _prepared(tmp_path / "data", _archive(tmp_path / "a.zip", files), test_fraction=0.4)
+    assert len(data.train) + len(data.test) <= 3
+    new = {p for p in tmp_path.parent.rglob("*") if p not in before}
+    assert not [p for p in new if p.suffix == ".png"]
+
+
+def test_a_changed_member_is_named(tmp_path):
+    path = _archive(tmp_path / "a.zip", {"a.png": ONE, "b.png": _picture((2, 2, 2), size=(99, 99))})
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        data[archive.getinfo("b.png").header_offset + 60] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.zip: b\.png: not readable"):
+        _prepared(tmp_path / "data", path, test_fraction=0.5)
+
+
+def test_large_files_and_large_images_are_refused(place, tmp_path, monkeypatch):
+    root = place({"a.png": ONE, "b.png": _picture((1, 1, 1), size=(50, 50))})
+    monkeypatch.setattr(images_module, "MAX_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"b\.png: 50×50 pixels of mode RGB; expected at most 100"):
+        _prepared(tmp_path / "data", root, test_fraction=0.5)
+    monkeypatch.setattr(_sources, "MAX_BYTES", 50)
+    with pytest.raises(ValueError, match=r"\.png: \d+ bytes, expected at most 50"):
+        _prepared(tmp_path / "data", root, test_fraction=0.5)
+
+
+def test_linked_folders_are_followed(tmp_path):
+    _folder(tmp_path / "elsewhere", {"a.png": ONE, "b.png": ONE})
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "linked").symlink_to(tmp_path / "elsewhere")
+    data = _prepared(tmp_path / "data", tmp_path / "raw", test_fraction=0.5)
+    assert len(data.train) == len(data.test) == 1
+
+
+def test_memory_does_not_grow_with_the_pixels(tmp_path):
+    root = _archive(tmp_path / "a.zip", {f"{i:04}.png": ONE for i in range(300)})
+    tracemalloc.start()
+    data = _prepared(tmp_path / "data", root, resolution=128)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (data.folder / "train-images.npy").stat().st_size > 13e6
+    assert peak < 6e6

@@ -19,7 +19,7 @@ rule time_sampling:
         sampler=lambda w: STUDY.sampler(w.sampler, w.model),
         guidance=lambda w: STUDY.guidance(w.guidance),
         classifiers=lambda w: STUDY.guiding(w.guidance),
-        num_images=STUDY.config["num_images"],
+        num_images=STUDY.config["timing"].get("num_images", STUDY.config["num_images"]),
         batches=STUDY.config["timing"]["batches"],
         code=lambda w: walk_code("time_sampling", w),
     script:

@@ -306,7 +306,7 @@ def test_more_seeds_add_runs_of_their_own(study):
 
 def test_without_a_config_the_default_study_is_planned(study):
     wanted = dry_run(study, config=None)
-    assert wanted["draw_samples"] == wanted["score_samples"] > 200
+    assert wanted["draw_samples"] > wanted["score_samples"] > 300  # grids are looked at, not scored
 
 
 # -- mistakes ---------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ CAPTION = (
     "supported (at every epoch), refuted, inconclusive, not testable. Intervals are 95 %; p is "
     "adjusted by Holm over the {count} claims that are tests. Detectable: the smallest effect that "
     "data like these show with 80 % power. Single run: one training seed, so the luck of a "
-    "training is not included. Scaled: epochs restated as fractions of a shorter training."
+    "training is not included. Scaled: epochs restated as fractions of a shorter training. The CSV "
+    "file names the cells."
 )
 CONTROLS = "What the verdicts mean"
 ABOUT_CONTROLS = (

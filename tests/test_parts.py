@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_guidance import G1, IDENTITY, data, paths, run  # noqa: F401
+from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
 from uncanny import files, parts, sampling
 from uncanny.scoring import load_images
@@ -13,7 +13,7 @@ IMAGES = 90
 def drawn(paths, folder, first, number, guidance):  # noqa: F811
     samples = folder / f"{first}-{number}.npz"
     sampling.run(
-        checkpoint=paths["model"], identity=IDENTITY, seed=0, draw=0, first=first, num_images=number,
+        checkpoint=paths["model"], identity=MODEL, seed=0, draw=0, first=first, num_images=number,
         sampler={"kind": "ancestral", "num_steps": 6, "variance": "small"}, guidance=guidance,
         classifiers={"noisy": paths["noisy"]} if guidance else {}, samples=samples,
         record=samples.with_suffix(".json"), threads=1,

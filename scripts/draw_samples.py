@@ -1,4 +1,4 @@
-"""Draw the images of one cell from a checkpoint's averaged network. Rule: draw_samples."""
+"""Draw images from a checkpoint's averaged network. Rules: draw_samples, draw_part."""
 
 from pathlib import Path
 
@@ -8,17 +8,18 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import sampling
 
-    names, paths = snakemake.params.classifiers, snakemake.input.get("classifiers") or []
+    walk, paths = snakemake.params.walk, snakemake.input.get("classifiers") or []
     dataset = snakemake.input.get("dataset")
     sampling.run(
         checkpoint=snakemake.input.checkpoint,
-        identity=snakemake.params.identity,
+        identity=walk["identity"],
         seed=int(snakemake.wildcards.seed),
-        sampler=snakemake.params.sampler,
-        guidance=snakemake.params.guidance,
-        classifiers=dict(zip(names, paths, strict=True)),
+        sampler=walk["sampler"],
+        guidance=walk["guidance"],
+        classifiers=dict(zip(walk["classifiers"], paths, strict=True)),
         dataset=Path(dataset).parent if dataset else None,
         draw=int(snakemake.wildcards.draw),
+        first=snakemake.params.first,
         num_images=snakemake.params.num_images,
         samples=snakemake.output.samples,
         record=snakemake.output.record,

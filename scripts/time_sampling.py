@@ -7,14 +7,14 @@ def main(snakemake):
     from uncanny import timing
 
     wildcards = snakemake.wildcards
-    names, paths = snakemake.params.classifiers, snakemake.input.get("classifiers") or []
+    walk, paths = snakemake.params.walk, snakemake.input.get("classifiers") or []
     timing.time_sampling(
         checkpoint=snakemake.input.checkpoint,
-        identity=snakemake.params.identity,
+        identity=walk["identity"],
         seed=int(wildcards.seed),
-        sampler=snakemake.params.sampler,
-        guidance=snakemake.params.guidance,
-        classifiers=dict(zip(names, paths, strict=True)),
+        sampler=walk["sampler"],
+        guidance=walk["guidance"],
+        classifiers=dict(zip(walk["classifiers"], paths, strict=True)),
         num_images=snakemake.params.num_images,
         batches=snakemake.params.batches,
         names={key: getattr(wildcards, key) for key in ("model", "sampler", "guidance")},

@@ -16,6 +16,7 @@ def main(snakemake):
         checkpoint=snakemake.output.checkpoint,
         report=snakemake.output.report,
         threads=snakemake.threads,
+        code=snakemake.params.code,
     )
 
 

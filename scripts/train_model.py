@@ -17,6 +17,7 @@ def main(snakemake):
         checkpoint=snakemake.output.checkpoint,
         history=snakemake.output.history,
         threads=snakemake.threads,
+        code=snakemake.params.code,
     )
 
 

@@ -5,18 +5,21 @@ Dhariwal and Nichol 2021, section 4. x_t comes from the noise schedule of the mo
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from uncanny import checkpoints, components, files, hardware, training
-from uncanny.datasets import Dataset, Split, to_model
+from uncanny.datasets import DESCRIPTION, Dataset, Split, to_model
 from uncanny.extractors import weights_sha256
 from uncanny.processes import diffuse
 from uncanny.random_streams import generator, seed_of
 from uncanny.segments import build_family
+from uncanny.unfinished import Unfinished
 
 DECILES = 10
 REPORT_SEED = 0  # of the noise in a report
@@ -80,17 +83,20 @@ def load(path, device: torch.device, *, identity: dict | None = None) -> Classif
     return Classifier.of(state, device)
 
 
-def run(*, identity, dataset, checkpoint, report, threads) -> None:
+def run(*, identity, dataset, checkpoint, report, threads, code="") -> None:
     """Train a noisy classifier, write it, and report what it knows at each noise level.
 
     identity: dataset, process, schedule, network and training; epochs 0 leaves the initial weights.
-    dataset: prepared folder.
+    dataset: prepared folder. code: fingerprint of what trains. A job that is cut off keeps its
+    state in `NAME.unfinished.pt` and goes on from it.
     """
     started = time.time()
     device = hardware.device(threads)
     data = Dataset.open(dataset)
-    state = train(data, identity, device)
-    checkpoints.save(checkpoint, state)
+    job = {"identity": identity, "code": code, "dataset": files.sha256(Path(dataset) / DESCRIPTION)}
+    with Unfinished(Path(checkpoint).with_suffix(".unfinished.pt"), job) as unfinished:
+        state = train(data, identity, device, unfinished.state(), unfinished.keep)
+        checkpoints.save(checkpoint, state)
     seconds = round(time.time() - started, 3)
     found = {"identity": identity, "history": state["history"], "steps": state["step"]}
     found |= describe(Classifier.of(state, device), data, device)
@@ -101,60 +107,75 @@ def run(*, identity, dataset, checkpoint, report, threads) -> None:
 # --- Training ------------------------------------------------------------------------------------
 
 
-def train(data: Dataset, identity: dict, device: torch.device) -> dict:
+def train(
+    data: Dataset,
+    identity: dict,
+    device: torch.device,
+    start: dict | None = None,
+    keep: Callable = lambda state: None,
+) -> dict:
     """State of a classifier after its training: cross-entropy on x_t, t ~ U{0..T-1}, AdamW.
 
-    Everything random is a function of (seed, step), the order of the images of (seed, pass). No
+    start: state to go on from; keep(state) is called after every update with a function that gives
+    it. Everything random is a function of (seed, step), the order of the images of (seed, pass). No
     weights are averaged. Raises ValueError where data, process or network allow no guidance, and
     where the loss is not finite.
     """
-    options = identity["training"]
-    levels = _alphas_cumprod(identity).to(device)
     _check(data, identity)
-    seed = options["seed"]
+    options, levels = identity["training"], _alphas_cumprod(identity).to(device)
+    run = _begin(data, identity, device)
+    if start is not None:
+        training.resume(run, start)
+    stream = training.Stream(data, options["batch_size"], options["seed"], conditional=True)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for epoch in range(len(run.history) + 1, options["epochs"] + 1):
+            while run.step < training.steps_until(epoch, len(stream), options["batch_size"]):
+                run.started.append(_update(run, levels, stream, options))
+                keep(lambda: _state(run, data, identity))
+            entry = {"epoch": epoch, "step": run.step, "loss": _mean(run.started, epoch)}
+            run.history.append(entry)
+            run.started = []
+    state = _state(run, data, identity)
+    return {k: v for k, v in state.items() if k not in ("optimizer", "started")}
+
+
+def _begin(data: Dataset, identity: dict, device: torch.device) -> training.Run:
+    options = identity["training"]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "classifier"))
+        torch.manual_seed(seed_of(options["seed"], "classifier"))
         network = _build(identity, data.shape, data.num_classes).to(device).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], fused=True
     )
-    stream = training.Stream(data, options["batch_size"], seed, conditional=True)
-    step, history = 0, []
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for epoch in range(1, options["epochs"] + 1):
-            end = training.steps_until(epoch, len(stream), options["batch_size"])
-            losses = [
-                _update(network, optimizer, levels, stream, k, options) for k in range(step, end)
-            ]
-            step = end
-            history.append({"epoch": epoch, "step": step, "loss": _mean(losses, epoch)})
-    return {
+    return training.Run(network, None, optimizer, 0, [])
+
+
+def _state(run: training.Run, data: Dataset, identity: dict) -> dict:
+    return run.state() | {
         "what": "classifier",
         "identity": identity,
-        "seed": seed,
-        "epoch": options["epochs"],
+        "seed": identity["training"]["seed"],
+        "epoch": identity["training"]["epochs"],
         "status": "ok",
         "shape": list(data.shape),
         "num_classes": data.num_classes,
-        "network": {name: tensor.cpu() for name, tensor in network.state_dict().items()},
-        "step": step,
-        "history": history,
     }
 
 
-def _update(network, optimizer, levels: Tensor, stream, step: int, options: dict) -> Tensor:
+def _update(run: training.Run, levels: Tensor, stream, options: dict) -> Tensor:
     """One update; the loss before it."""
     seed, device = options["seed"], levels.device
-    torch.manual_seed(seed_of(seed, "classifier dropout", step))
-    draws = torch.Generator(device).manual_seed(seed_of(seed, "classifier noise", step))
-    x0, labels = stream.batch(step, device)
+    torch.manual_seed(seed_of(seed, "classifier dropout", run.step))
+    draws = torch.Generator(device).manual_seed(seed_of(seed, "classifier noise", run.step))
+    x0, labels = stream.batch(run.step, device)
     x0 = training.augmented(x0, options, draws)
     t = torch.randint(len(levels), (len(x0),), generator=draws, device=device)
     noise = torch.randn(x0.shape, generator=draws, device=device, dtype=x0.dtype)
-    loss = F.cross_entropy(network(diffuse(x0, noise, levels[t]), t.to(x0.dtype)), labels)
-    optimizer.zero_grad()
+    loss = F.cross_entropy(run.network(diffuse(x0, noise, levels[t]), t.to(x0.dtype)), labels)
+    run.optimizer.zero_grad()
     loss.backward()
-    optimizer.step()
+    run.optimizer.step()
+    run.step += 1
     return loss.detach()
 
 

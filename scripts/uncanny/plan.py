@@ -81,6 +81,20 @@ def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> li
     return milestones[-last:]
 
 
+# ---- Parts of a large set of images ---------------------------------------------------------
+
+
+def spans(study: Study, first: int, end: int) -> list[tuple[int, int]]:
+    """Images first .. end - 1 as (first, count) of what one job draws."""
+    size = study.config.get("shard_images") or max(end - first, 1)
+    return [(start, min(size, end - start)) for start in range(first, end, size)]
+
+
+def part_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
+    """Sample sets of images first .. end - 1 of a cell, below the study's results."""
+    return [f"parts/{cell.path}/{start}-{count}.npz" for start, count in spans(study, first, end)]
+
+
 def unique(found: Iterable) -> list:
     return list(dict.fromkeys(found))
 

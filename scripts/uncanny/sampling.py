@@ -162,11 +162,12 @@ def run(
     samples,
     record,
     threads,
+    first=0,
     guidance=None,
     classifiers=None,
     dataset=None,
 ) -> None:
-    """Draw a cell's images and write them with their record.
+    """Draw images first .. first + num_images - 1 of a draw and write them with their record.
 
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
     dataset: prepared folder of the model's dataset, for samplers that start from training images.
@@ -175,7 +176,7 @@ def run(
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
-    seeds = image_seeds(draw, 0, num_images)
+    seeds = image_seeds(draw, first, num_images)
     facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
     facts |= {"guidance": guidance}
     images, labels = np.zeros((0, *state["shape"]), np.uint8), np.zeros(0, np.int64)
@@ -190,9 +191,14 @@ def run(
         facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
             images, labels = stored(drawn.images), drawn.labels.numpy()
-    with files.replacing(samples) as temporary, temporary.open("wb") as file:
-        np.savez(file, images=images, labels=labels)
+    save(samples, images, labels)
     files.write_json(record, facts)
+
+
+def save(path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Write a set of samples: images [n, ...] as `stored` gives them, labels int64 [n]."""
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, images=images, labels=labels)
 
 
 def prepared(block: dict | None, classifiers: dict, identity: dict, device: torch.device):

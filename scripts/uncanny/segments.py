@@ -4,11 +4,13 @@ put together here.
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from uncanny import checkpoints, components, files, hardware, training
-from uncanny.datasets import Dataset
+from uncanny.datasets import DESCRIPTION, Dataset
+from uncanny.unfinished import Unfinished
 
 
 def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
@@ -39,11 +41,12 @@ def _schedule(block: dict | None) -> Callable | None:
     return lambda num_levels: betas(num_levels, **options)
 
 
-def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads) -> None:
+def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads, code="") -> None:
     """Train a model to the end of `epoch` and write its checkpoint and its history.
 
-    dataset: prepared folder. previous: checkpoint to go on from, or None. A run that diverged
-    leaves both files, marked `status: diverged`, and so do the segments after it.
+    dataset: prepared folder. previous: checkpoint to go on from, or None. code: fingerprint of what
+    trains. A run that diverged leaves both files, marked `status: diverged`, and so do the segments
+    after it. A job that is cut off keeps its state in `epoch-E.unfinished.pt` and goes on from it.
     """
     started = time.time()
     device = hardware.device(threads)
@@ -55,42 +58,48 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
         "shape": list(data.shape),
         "num_classes": data.num_classes,
         "derived": before["derived"] if before else build_family(identity).derive(data),
+        "epoch": epoch,
     }
-    if before is not None and before["status"] == "diverged":
-        state = before | {"epoch": epoch}
-    else:
-        state = facts | {"epoch": epoch} | _trained(facts, data, before, epoch, device)
-    checkpoints.save(checkpoint, state)
-    timing = {"seconds": round(time.time() - started, 3), "device": hardware.describe(device)}
-    timing["peak_memory_mb"] = round(hardware.peak_memory_mb(device), 1)
-    kept = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
-    files.write_json(history, {k: state[k] for k in kept if k in state} | {"timing": timing})
+    inputs = {"dataset": files.sha256(Path(dataset) / DESCRIPTION), "code": code}
+    inputs |= {"previous": files.sha256(previous) if previous else None}
+    kept = Path(checkpoint).with_suffix(".unfinished.pt")
+    with Unfinished(kept, facts | inputs) as unfinished:
+        if before is not None and before["status"] == "diverged":
+            state, updates = before | {"epoch": epoch}, 0
+        else:
+            state, updates = _trained(facts, data, before, device, unfinished)
+        checkpoints.save(checkpoint, facts | state)
+        timing = {"seconds": round(time.time() - started, 3), "updates": updates}
+        timing |= {"device": hardware.describe(device)}
+        timing |= {"peak_memory_mb": round(hardware.peak_memory_mb(device), 1)}
+        said = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
+        record = {k: v for k, v in (facts | state).items() if k in said}
+        files.write_json(history, record | {"timing": timing})
 
 
 def _trained(
-    facts: dict, data: Dataset, before: dict | None, epoch: int, device: torch.device
-) -> dict:
-    identity, seed = facts["identity"], facts["seed"]
-    options = identity["training"]
+    facts: dict, data: Dataset, before: dict | None, device: torch.device, unfinished: Unfinished
+) -> tuple[dict, int]:
+    """The state at the end of the segment, and the updates that this attempt has made."""
+    identity, seed, options = facts["identity"], facts["seed"], facts["identity"]["training"]
     stream = training.Stream(data, options["batch_size"], seed, identity["conditional"])
     current = training.begin(
         lambda: build_network(identity, data.shape, data.num_classes), options, seed, device
     )
-    if before is not None:
-        training.resume(current, before)
+    start = unfinished.state() or before
+    if start is not None:
+        training.resume(current, start)
+    first = current.step
+    family = build_family(identity, facts["derived"])
     try:
-        family = build_family(identity, facts["derived"])
-        training.train(current, family.loss, stream, options, seed, epoch)
+        training.train(current, family.loss, stream, options, seed, facts["epoch"], unfinished.keep)
     except training.Diverged as error:
         print(error)
-        return {
-            "status": "diverged",
-            "reason": str(error),
-            "step": error.step,
-            "history": current.history,
-        }
+        reason = {"status": "diverged", "reason": str(error), "step": error.step}
+        return reason | {"history": current.history}, current.step - first
     images_seen = current.step * options["batch_size"]
-    return current.state() | {"status": "ok", "images_seen": images_seen}
+    state = current.state() | {"status": "ok", "images_seen": images_seen}
+    return state, current.step - first
 
 
 def averaged_network(state: dict, device: torch.device) -> torch.nn.Module:

@@ -207,7 +207,7 @@ class Study:
         names["process"] = "|".join(self.config["processes"])
         known = {key: text or "none" for key, text in names.items()}
         known["guidance"] = "|".join([NO_GUIDANCE, *self.config.get("guidances", {})])
-        return known | dict.fromkeys(("seed", "draw", "epoch", "count"), r"\d+")
+        return known | dict.fromkeys(("seed", "draw", "epoch", "first", "number"), r"\d+")
 
 
 def canonical(value: object) -> object:

@@ -6,7 +6,7 @@ cut into segments equals an uninterrupted one bit for bit on a processor.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ import torch
 from uncanny import ema
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import generator, seed_of
+
+UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
 
 
 class Diverged(Exception):
@@ -26,22 +28,28 @@ class Diverged(Exception):
 
 @dataclass
 class Run:
-    """A training run in memory: network, its average, the optimiser, how far it has come."""
+    """A training run in memory: network, its average or None, the optimiser, how far it has come.
+
+    started: of each update of the epoch that is not at its end, [loss, gradient norm, 1 if the
+    gradient was not finite].
+    """
 
     network: torch.nn.Module
-    average: torch.nn.Module
+    average: torch.nn.Module | None
     optimizer: torch.optim.Optimizer
     step: int
     history: list[dict]
+    started: list[torch.Tensor] = field(default_factory=list)
 
     def state(self) -> dict:
         """Everything needed to go on exactly here: tensors, numbers and text only."""
-        return {
+        averaged = {} if self.average is None else {"average": self.average.state_dict()}
+        return averaged | {
             "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict()["state"],
             "step": self.step,
             "history": self.history,
+            "started": self.started,
         }
 
 
@@ -61,10 +69,15 @@ def begin(
 def resume(run: Run, state: dict) -> None:
     """Bring a fresh run to a stored state."""
     run.network.load_state_dict(state["network"])
-    run.average.load_state_dict(state["average"])
+    if run.average is not None:
+        run.average.load_state_dict(state["average"])
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
-    run.step, run.history = state["step"], list(state["history"])
+    run.step, run.history, run.started = (
+        state["step"],
+        list(state["history"]),
+        list(state["started"]),
+    )
 
 
 def steps_until(epoch: int, images: int, batch_size: int) -> int:
@@ -74,16 +87,29 @@ def steps_until(epoch: int, images: int, batch_size: int) -> int:
     return -(-epoch * images // batch_size)
 
 
-def train(run: Run, loss: Callable, data: "Stream", options: dict, seed: int, epoch: int) -> None:
+def train(
+    run: Run,
+    loss: Callable,
+    data: "Stream",
+    options: dict,
+    seed: int,
+    epoch: int,
+    keep: Callable = lambda state: None,
+) -> None:
     """Train until the end of `epoch`; adds one entry per epoch to the history.
 
     loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
+    keep(state) is called every few updates with a function that gives the state to go on from.
     Raises Diverged at the end of an epoch in which a loss was not finite.
     """
     for current in range(len(run.history) + 1, epoch + 1):
         end = steps_until(current, len(data), options["batch_size"])
-        entries = advance(run, loss, data, options, seed, end - run.step)
-        run.history.append(_summary(entries, current, run.step, options))
+        while run.step < end:
+            updates = min(UPDATES_AT_ONCE, end - run.step)
+            run.started += advance(run, loss, data, options, seed, updates)
+            keep(run.state)
+        run.history.append(_summary(run.started, current, run.step, options))
+        run.started = []
 
 
 def advance(

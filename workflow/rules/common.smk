@@ -78,6 +78,38 @@ def classifiers_of_guidance(wildcards):
     return below_results(f"{stem}.pt" for stem in stems)
 
 
+def walk(wildcards):
+    """Everything but code and seeds that determines what is drawn from a checkpoint."""
+    w = wildcards
+    return {
+        "identity": STUDY.identity(w.model),
+        "sampler": STUDY.sampler(w.sampler, w.model),
+        "guidance": STUDY.guidance(w.guidance),
+        "classifiers": STUDY.guiding(w.guidance),
+    }
+
+
+def parts_of_cell(wildcards):
+    """Sample sets that make up a cell's images."""
+    parts = plan.part_files(
+        STUDY, plan.cell_of(wildcards), 0, STUDY.config["num_images"]
+    )
+    return below_results(parts)
+
+
+def parts_of_many(wildcards):
+    """A cell's images, and those beyond up to the largest of the sample sizes."""
+    cell, first = plan.cell_of(wildcards), STUDY.config["num_images"]
+    more = plan.part_files(
+        STUDY, cell, first, max(STUDY.config["sample_sizes"], default=0)
+    )
+    return below_results([f"samples/{cell.path}.npz", *more])
+
+
+def records_of(sample_sets):
+    return [path.removesuffix(".npz") + ".json" for path in sample_sets]
+
+
 def extractor_of_dataset(wildcards):
     return f"<results>/extractors/{STUDY.evaluation(wildcards.dataset)['extractor']}.pt"
 

@@ -1,15 +1,18 @@
-rule draw_samples:
+# Images first .. first + number - 1 of a draw. Image k is the same whichever job draws it.
+rule draw_part:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
         classifiers=classifiers_of_guidance,
         dataset=dataset_of_walk,
     output:
-        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=temp(
+            "<results>/parts/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.npz"
+        ),
+        record=temp(
+            "<results>/parts/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.json"
+        ),
     log:
-        "<logs>/draw_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
-    group:
-        "cell"
+        "<logs>/draw_part/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -18,30 +21,62 @@ rule draw_samples:
         mem_mb=8000,
         runtime="6h",
     params:
-        identity=lambda w: STUDY.identity(w.model),
-        sampler=lambda w: STUDY.sampler(w.sampler, w.model),
-        guidance=lambda w: STUDY.guidance(w.guidance),
-        classifiers=lambda w: STUDY.guiding(w.guidance),
-        num_images=STUDY.config["num_images"],
+        walk=walk,
+        first=lambda w: int(w.first),
+        num_images=lambda w: int(w.number),
         code=lambda w: walk_code("draw_samples", w),
     script:
         "../../scripts/draw_samples.py"
 
 
-# A larger set for metrics against the number of images; its first images are those of the cell.
-use rule draw_samples as draw_many_samples with:
+# A larger set for metrics against the number of images: those of the cell, and more.
+rule gather_many_samples:
+    input:
+        parts=parts_of_many,
+        records=lambda w: records_of(parts_of_many(w)),
     output:
         samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
         record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
     log:
-        "<logs>/draw_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        "<logs>/gather_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
     params:
-        identity=lambda w: STUDY.identity(w.model),
-        sampler=lambda w: STUDY.sampler(w.sampler, w.model),
-        guidance=lambda w: STUDY.guidance(w.guidance),
-        classifiers=lambda w: STUDY.guiding(w.guidance),
-        num_images=max(STUDY.config["sample_sizes"], default=0),
-        code=lambda w: walk_code("draw_samples", w),
+        code=STUDY.code("gather_samples"),
+    script:
+        "../../scripts/gather_samples.py"
+
+
+# The images of a cell: one job, or as many as `shard_images` says.
+if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
+
+    use rule draw_part as draw_samples with:
+        output:
+            samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+            record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        log:
+            "<logs>/draw_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        group:
+            "cell"
+        params:
+            walk=walk,
+            first=0,
+            num_images=STUDY.config["num_images"],
+            code=lambda w: walk_code("draw_samples", w),
+
+else:
+
+    use rule gather_many_samples as gather_samples with:
+        input:
+            parts=parts_of_cell,
+            records=lambda w: records_of(parts_of_cell(w)),
+        output:
+            samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+            record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        log:
+            "<logs>/gather_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        group:
+            "cell"
 
 
 # Figure 1: one image carried to noise and back.

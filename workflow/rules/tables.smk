@@ -15,10 +15,7 @@ rule time_sampling:
         mem_mb=8000,
         runtime="6h",
     params:
-        identity=lambda w: STUDY.identity(w.model),
-        sampler=lambda w: STUDY.sampler(w.sampler, w.model),
-        guidance=lambda w: STUDY.guidance(w.guidance),
-        classifiers=lambda w: STUDY.guiding(w.guidance),
+        walk=walk,
         num_images=STUDY.config["timing"].get("num_images", STUDY.config["num_images"]),
         batches=STUDY.config["timing"]["batches"],
         code=lambda w: walk_code("time_sampling", w),

@@ -1,0 +1,18 @@
+"""Put the images of several jobs together. Rules: gather_samples, gather_many_samples."""
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import parts
+
+    parts.gather(
+        parts=snakemake.input.parts,
+        records=snakemake.input.records,
+        samples=snakemake.output.samples,
+        record=snakemake.output.record,
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

@@ -267,7 +267,7 @@ CHANGES_OF_ALL = {
         [("norm_of: noisy,", "norm_of: noisy, scale: 2.0,")], {"draw_samples": 1, "score_samples": 1} | SOME,
     ),
     "the sample sizes": (
-        [("[20, 30, 50, 80]", "[20, 30, 50, 60]")], {"draw_many_samples": 1, "score_sizes": 1} | SOME,
+        [("[20, 30, 50, 80]", "[20, 30, 50, 60]")], {"draw_part": 1, "gather_many_samples": 1, "score_sizes": 1} | SOME,
     ),
     "what a claim says": ([("second-order sampler is better", "second-order sampler wins")], CLAIMS),
     "a claim's option": ([("options: {metric: is2}", "options: {metric: kid}")], CLAIMS),

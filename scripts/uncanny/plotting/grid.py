@@ -56,11 +56,12 @@ def grid(
         raise ValueError("figure is empty: no images of any of its cells")
     with style.context():
         height = (rows + nearest * (GAP + nearest_rows)) / columns
-        figure, axes = _page.mosaic(len(shown), height)
-        for ax, (images, table) in zip(axes, shown, strict=True):
+        titles = [textwrap.fill(t["panel_title"].iloc[0], TITLE_WIDTH) for _, t in shown]
+        lines = 1 + max(title.count("\n") for title in titles)
+        figure, axes = _page.mosaic(len(shown), height, lines=lines)
+        for ax, (images, table), title in zip(axes, shown, titles, strict=True):
             _draw(ax, images, table, (rows, columns))
             letter = table["panel"].iloc[0] if len(shown) > 1 else ""
-            title = textwrap.fill(table["panel_title"].iloc[0], TITLE_WIDTH)
             _page.set_panel_title(ax, letter, title)
         _page.finish(figure, [], _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))

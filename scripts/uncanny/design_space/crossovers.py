@@ -1,6 +1,7 @@
 """Where the better schedule changes: along the strength of a perturbation, or along training."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ def crossings(log_ratio: Callable, strengths: np.ndarray) -> list[Crossing]:
     """
     values = np.asarray(log_ratio(strengths), float)
     told = np.flatnonzero(np.abs(values) > EQUAL)  # NaN is no sign either
-    turns = [(i, j) for i, j in zip(told, told[1:], strict=False) if values[i] * values[j] < 0]
+    turns = [(i, j) for i, j in pairwise(told) if values[i] * values[j] < 0]
     if not turns:
         return []
     first, last = (np.array([turn[end] for turn in turns]) for end in (0, 1))

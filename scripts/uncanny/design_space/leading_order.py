@@ -48,9 +48,10 @@ def cost_density(explained: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 
 def preference(density: np.ndarray, sigma: np.ndarray, rho: float = RHO) -> np.ndarray:
-    """I = integral of kappa (rho (B - A) sigma^(-1/rho) - ln(sigma_max / sigma_min)) d ln sigma, the
-    limit of N (PathKL of the polynomial schedule - that of the exponential one): below 0 where the
-    polynomial schedule is better, whose steps are finer above `grids.equal_density`.
+    """I = integral of kappa (rho (B - A) sigma^(-1/rho) - l) d ln sigma, [...], with A, B the ends
+    of sigma^(1/rho) and l the length of the range in ln sigma: the limit of N (PathKL of the
+    polynomial schedule - that of the exponential one). Below 0 the polynomial schedule is better,
+    whose steps are finer above `grids.equal_density`.
     """
     low, high = sigma[0] ** (1 / rho), sigma[-1] ** (1 / rho)
     speed = rho * (high - low) * sigma ** (-1 / rho)

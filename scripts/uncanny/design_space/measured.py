@@ -8,7 +8,6 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from uncanny.design_space.crossovers import Crossing
-from uncanny.design_space.decomposition import step_weights
 from uncanny.design_space.leading_order import explained_noise, variable_path_kl
 
 POINTS = 400  # of a refined curve
@@ -82,19 +81,6 @@ def path_kl_difference(
         raise ValueError("schedules of different ranges cannot be compared")
     explained = explained_noise(loss, sigma, dim)
     parts = [variable_path_kl(at_nodes(sigma, explained, nodes), nodes) for nodes in (one, other)]
-    return parts[0] - parts[1]
-
-
-def score_error_difference(
-    sigma: np.ndarray, error: np.ndarray, dim: int, one: np.ndarray, other: np.ndarray
-) -> np.ndarray:
-    """E_S on nodes `one` minus that on `other`, [...], from e^2 of the noise prediction [..., M],
-    the mean over dimensions of E||eps_theta - eps*||^2.
-    """
-    parts = [
-        0.5 * dim * (step_weights(nodes) * at_nodes(sigma, error, nodes)[..., :-1]).sum(axis=-1)
-        for nodes in (one, other)
-    ]
     return parts[0] - parts[1]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,10 +30,15 @@ class Comparison:
     sigma_max: float = grids.SIGMA_MAX
     rho: float = grids.RHO
 
-    def nodes(self, schedule: str, num_steps: int, strength: np.ndarray) -> np.ndarray:
-        """Nodes [N+1], or [K, N+1] for "derived": the schedule that suits each model."""
+    @property
+    def strengths(self) -> np.ndarray:
+        """The strengths of the family that are looked at, [K]."""
+        return STRENGTHS[self.family]
+
+    def nodes(self, schedule: str, num_steps: int) -> np.ndarray:
+        """Nodes [N+1]; [K, N+1] of "derived", the schedule that suits each model of `strengths`."""
         if schedule == "derived":
-            return derived(self.density(strength), self._levels, num_steps)
+            return derived(self._densities, self._levels, num_steps)
         options = {"rho": self.rho} if schedule == "polynomial" else {}
         return grids.GRIDS[schedule](num_steps, self.sigma_min, self.sigma_max, **options)
 
@@ -76,7 +82,7 @@ class Comparison:
         """strengths [K] -> log(metric of the exponential schedule / of the polynomial one); 0 where
         both are 0 to rounding.
         """
-        both = [self.nodes(name, num_steps, 0.0) for name in ("exponential", "polynomial")]
+        both = [self.nodes(name, num_steps) for name in ("exponential", "polynomial")]
         truth, counts = self.target.variances + self.sigma_min**2, self.target.counts
 
         def value(strength: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
@@ -96,8 +102,12 @@ class Comparison:
             lambda strength: (
                 -leading_order.preference(self.density(strength), self._levels, self.rho)
             ),
-            STRENGTHS[self.family],
+            self.strengths,
         )
+
+    @cached_property
+    def _densities(self) -> np.ndarray:
+        return self.density(self.strengths)
 
     @property
     def _levels(self) -> np.ndarray:

@@ -6,7 +6,6 @@ order from the well trained end to the less trained one: strengths rising, epoch
 the exponential schedule is better.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -115,11 +114,6 @@ def line(cell: Mapping, found: Verdict, crossing: Crossing | None, **numbers) ->
         "predicted_crossing": numbers.get("predicted_crossing"),
         "verdict": found.verdict,
     }
-
-
-def json_lines(lines: Iterable[Mapping]) -> str:
-    """One object per line; NaN and infinity raise ValueError."""
-    return "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in lines)
 
 
 def is_default(entry: Mapping) -> bool:

@@ -76,9 +76,9 @@ def _checked(num_steps: int) -> int:
 
 def _rows(comparison: Comparison, place: dict, schedule: str) -> dict | None:
     """Columns of one schedule, arrays [K] or values; None where nothing is defined."""
-    strengths, solver = STRENGTHS[comparison.family], place["solver"]
-    sigmas = comparison.nodes(schedule, place["num_steps"], strengths)
-    found = comparison.metrics(strengths, sigmas, solver)
+    solver = place["solver"]
+    sigmas = comparison.nodes(schedule, place["num_steps"])
+    found = comparison.metrics(comparison.strengths, sigmas, solver)
     if not found:
         return None
     target = comparison.target
@@ -86,7 +86,7 @@ def _rows(comparison: Comparison, place: dict, schedule: str) -> dict | None:
     about |= {"clock": "" if solver == "sde" else "linear"}
     about |= {"sigma_min": comparison.sigma_min, "sigma_max": comparison.sigma_max}
     about |= {"rho": comparison.rho if schedule == "polynomial" else np.nan}
-    about |= {"nfe": NFE[solver] * place["num_steps"], "strength": strengths}
+    about |= {"nfe": NFE[solver] * place["num_steps"], "strength": comparison.strengths}
     return place | about | found
 
 
@@ -114,9 +114,9 @@ def _verdicts(comparison: Comparison, place: dict, predicted: list) -> list[dict
 
 def _verdict(comparison: Comparison, place: dict, metric: str, predicted: list, nfe: int) -> dict:
     """Strengths below a crossing are well trained, those above it less trained."""
-    steps, strengths = place["num_steps"], STRENGTHS[comparison.family]
+    steps = place["num_steps"]
     log_ratio = comparison.log_ratio(metric, steps, place["solver"])
-    found = crossings(log_ratio, strengths)
+    found = crossings(log_ratio, comparison.strengths)
     best = next((c for c in found if c.direction == "E->P"), found[0] if found else None)
     theory = next((c.at for c in predicted if c.direction == "E->P"), None)
     cell = {
@@ -127,7 +127,7 @@ def _verdict(comparison: Comparison, place: dict, metric: str, predicted: list, 
     share = _score_share(comparison, steps, best.at) if best else None
     return verdicts.line(
         cell,
-        verdicts.exact(np.expm1(log_ratio(strengths))),
+        verdicts.exact(np.expm1(log_ratio(comparison.strengths))),
         best,
         R_at_crossing=share,
         predicted_crossing=theory,
@@ -136,9 +136,6 @@ def _verdict(comparison: Comparison, place: dict, metric: str, predicted: list, 
 
 def _score_share(comparison: Comparison, steps: int, strength: float) -> float:
     """R = E_S / (E_D + E_I) of both schedules together."""
-    both = [
-        comparison.terms(np.array([strength]), comparison.nodes(name, steps, strength))
-        for name in GRIDS
-    ]
+    both = [comparison.terms(np.array([strength]), comparison.nodes(name, steps)) for name in GRIDS]
     score = sum(float(terms.score[0]) for terms in both)
     return score / (sum(float(terms.path_kl[0]) for terms in both) - score)

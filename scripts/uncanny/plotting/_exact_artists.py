@@ -65,13 +65,14 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame) -> None:
     curves = rows[rows["role"] == "curve"]
     _lines_of(ax, curves)
     _lines.set_y(ax, (curves["value"].min() / 1.4, curves["value"].max() * 1.4), "log")
-    metric = rows["metric"].iloc[0]
+    metric, is_wide = rows["metric"].iloc[0], curves["family"].iloc[0] == "bandwidth"
+    place = {"xytext": (-4, 5), "ha": "right"} if is_wide else {"xytext": (5, -9), "ha": "left"}
     ax.set_ylabel(f"{METRICS[metric][0].upper()}{METRICS[metric][1:]} ({UNITS[metric]})")
     for turn in rows[rows["role"] == "crossing"].itertuples():
         label = f"crossing, N = {turn.num_steps}"
         ax.plot([turn.strength], [turn.value], ls="", zorder=4, **RING, label=label)
-        text = {"xytext": (-4, 5), "textcoords": "offset points", "ha": "right", "size": 6.5}
-        note = ax.annotate(f"{turn.strength:.3g}", (turn.strength, turn.value), color="0.1", **text)
+        text = {"textcoords": "offset points", "size": 6.5, "color": "0.1", **place}
+        note = ax.annotate(f"{turn.strength:.3g}", (turn.strength, turn.value), **text)
         note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
 
 

@@ -17,6 +17,7 @@ from uncanny.design_space.decomposition import (
 )
 from uncanny.design_space.perturbations import STRENGTHS, noise_error
 from uncanny.design_space.targets import TARGETS, Gaussian, single
+from uncanny.experiments import path_identity
 
 STORED = arrays("design_space")
 STDS, STEPS = STORED["gaussian/target_std_per_dim"], STORED["gaussian/n_steps"]
@@ -103,26 +104,6 @@ def test_quadrature_in_a_plane_agrees_with_draws():
 # -- the identity -----------------------------------------------------------------------------------
 
 
-def wave(strength):
-    """A model of the score of the line that errs everywhere, and e^2 of its noise prediction."""
-    target = line()
-
-    def shift(x, sigma):
-        return strength / sigma * np.cos(1.7 * x / np.sqrt(1 + sigma**2))
-
-    def model(x, sigma):
-        return target.score(x, sigma**2) + shift(x, sigma)
-
-    z = np.linspace(-9, 9, 289)
-    density = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
-
-    def error(sigma):
-        x = target.means + np.sqrt(target.std**2 + sigma**2) * z  # [K, n]
-        return sigma**2 * target.weights @ (shift(x, sigma) ** 2 @ density)
-
-    return model, error
-
-
 @pytest.mark.parametrize(
     ("schedule", "steps", "strength", "published"),
     [
@@ -136,12 +117,22 @@ def wave(strength):
 )
 def test_path_kl_is_the_sum_of_three_terms(schedule, steps, strength, published):
     sigmas = grids.GRIDS[schedule](steps, 0.01, 20.0)
-    model, error = wave(strength)
-    terms = decompose(line(), sigmas, np.array([error(sigma) for sigma in sigmas]))
+    terms = decompose(line(), sigmas, path_identity.noise_error(strength, sigmas))
     assert float(terms.path_kl) == pytest.approx(float(published), abs=1e-4)
+    model = path_identity.model(strength)
     found, spread = path_kl.monte_carlo(line(), sigmas, model, np.random.default_rng(1), 10_000)
     assert spread < 0.02
     assert abs(found - terms.path_kl) < 4 * spread
+
+
+def test_the_experiment_finds_no_deviation():
+    table, lines = path_identity.path_identity(num_steps=[4, 8], paths=2000)
+    assert len(table) == 8
+    assert lines == []
+    np.testing.assert_allclose(table["path_kl"], table[["E_I", "E_D", "E_S"]].sum(axis=1))
+    assert table["deviation"].abs().max() < 4
+    again, _ = path_identity.path_identity(num_steps=[4, 8], paths=2000)
+    assert table.equals(again)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -41,8 +41,9 @@ def variable_path_kl(explained: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
 
 
 def cost_density(explained: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """kappa(sigma) = -lam^2 d(J - q) / d lam, [..., M]. Near 0 where a model is untrained: there no
-    schedule helps. Below 0 where its error grows faster than a walk can use what it explains.
+    """kappa(sigma) = -lam^2 d(J - q) / d lam, [..., M], with q = E||s_theta - s||^2. Near 0 where a
+    model is untrained: there no schedule helps. Below 0 where long steps do less harm than short
+    ones.
     """
     return explained - 0.5 * np.gradient(explained, np.log(sigma), axis=-1, edge_order=2)
 

@@ -50,11 +50,11 @@ def test_terms_and_laws_of_gaussian_targets(schedule, j):
         found["D"].append(discretisation_error(target, sigmas))
         comparison = Comparison(target, "bandwidth")
         metrics = comparison.metrics(strengths, sigmas, "sde")
-        law = comparison.laws(strengths, sigmas, "sde")[0]
+        law = comparison.outputs(strengths, sigmas, "sde")[0]
         found["tau"].append((metrics["E_S"], law.variance[:, 0], metrics["kl"]))
         comparison, strengths = Comparison(target, "bias"), STORED["gaussian/bias_eta"]
         metrics = comparison.metrics(strengths, sigmas, "sde")
-        law = comparison.laws(strengths, sigmas, "sde")[0]
+        law = comparison.outputs(strengths, sigmas, "sde")[0]
         found["eta"].append((law.mean[:, 0], law.variance[:, 0], metrics["kl"], metrics["w2"]))
     at = (slice(None), j)
     unit = score_error(single(0.0), sigmas, np.ones((1, len(sigmas))))
@@ -335,7 +335,7 @@ def test_crossing_epoch_needs_two_in_a_row_after_one_of_the_other_kind():
         (lambda: Gaussian([0.1, 0.2], [1]), "expected as many standard deviations >= 0 as counts"),
         (lambda: mixtures.Mixture(np.eye(4), np.ones(4), 0.1), "span 3 dimensions; expected at"),
         (lambda: mixtures.Mixture([[0.0]], [-1.0], 0.1), "expected a positive weight for each"),
-        (lambda: Comparison(single(0.1), "uniform").laws(0.1, grids.polynomial(4), "sde"), "no model"),
+        (lambda: Comparison(single(0.1), "uniform").outputs(0.1, grids.polynomial(4), "sde"), "no model"),
         (lambda: laws.step_maps("rk4", [2.0, 1.0], np.ones(2), np.ones(2)), "solver 'rk4', clock"),
     ],
 )  # fmt: skip

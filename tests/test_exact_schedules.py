@@ -52,7 +52,8 @@ class TestExperiment:
         parts = sde["E_I"] + sde["E_D"] + sde["E_S"]
         np.testing.assert_allclose(sde["path_kl"], parts, rtol=1e-14)
         assert table[table["solver"] != "sde"]["path_kl"].isna().all()
-        assert (table[table["solver"] == "heun"]["nfe"] == 2 * table["num_steps"]).dropna().any()
+        walks = table.groupby("solver")[["num_steps", "nfe"]].first()
+        assert (walks["nfe"] / walks["num_steps"]).to_dict() == {"euler": 1, "heun": 2, "sde": 1}
 
     def test_the_default_cell_supports_and_broad_data_do_not(self, made):
         _, found = made[0]
@@ -162,6 +163,12 @@ class TestFigure:
     def test_what_the_experiments_lack_is_named(self, data, options, message):
         with pytest.raises(ValueError, match=message):
             draw(data, [], **(OPTIONS | options))
+
+    def test_cells_on_several_ranges_are_refused(self, data):
+        more = data.exact.assign(experiment="other", sigma_min=0.02)
+        both = figure_data.FigureData(exact=pd.concat([data.exact, more], ignore_index=True))
+        with pytest.raises(ValueError, match="experiments gaussians, other: the same cell twice"):
+            draw(both, [], **OPTIONS)
 
     def test_a_damaged_table_is_named(self, tmp_path):
         with pytest.raises(ValueError, match=r"x\.csv: no such file"):

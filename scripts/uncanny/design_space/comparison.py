@@ -53,7 +53,7 @@ class Comparison:
         error = noise_error(self.family, strength, self.target.variances, sigmas**2)
         return decompose(self.target, sigmas, error)
 
-    def laws(
+    def outputs(
         self, strength: np.ndarray, sigmas: np.ndarray, solver: str
     ) -> tuple[laws.Law, laws.Law]:
         """What a solver (ODEs: on the clock sigma = t) draws: at sigma_min, and after denoising."""
@@ -71,7 +71,7 @@ class Comparison:
             found = dict(zip(TERMS, (*terms, terms.path_kl), strict=True))
         if self.family in AFFINE:
             variances, counts = self.target.variances, self.target.counts
-            drawn = self.laws(strength, sigmas, solver)
+            drawn = self.outputs(strength, sigmas, solver)
             truths = (variances + self.sigma_min**2, variances)
             for suffix, truth, law in zip(("", "_denoised"), truths, drawn, strict=True):
                 found[f"kl{suffix}"] = laws.kl(truth, counts, law)
@@ -88,7 +88,7 @@ class Comparison:
         def value(strength: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
             if metric == "path_kl":
                 return self.terms(strength, sigmas).path_kl
-            return getattr(laws, metric)(truth, counts, self.laws(strength, sigmas, solver)[0])
+            return getattr(laws, metric)(truth, counts, self.outputs(strength, sigmas, solver)[0])
 
         def log_ratio(strength: np.ndarray) -> np.ndarray:
             one, other = (np.maximum(value(strength, sigmas), ROUNDING) for sigmas in both)
@@ -98,12 +98,12 @@ class Comparison:
 
     def predicted_crossings(self) -> list[Crossing]:
         """Where the better schedule changes to leading order, whatever the number of steps."""
-        return crossings(
-            lambda strength: (
-                -leading_order.preference(self.density(strength), self._levels, self.rho)
-            ),
-            self.strengths,
-        )
+
+        def gain(strength: np.ndarray) -> np.ndarray:
+            density = self.density(strength)
+            return -leading_order.preference(density, self._levels, self.rho)
+
+        return crossings(gain, self.strengths)
 
     @cached_property
     def _densities(self) -> np.ndarray:

@@ -88,7 +88,19 @@ def _rows(data: FigureData, family: str, metric: str, num_steps: list[int], **sa
             f"figure is empty: its experiments have no {metric} of family {family!r} with {lost} "
             "steps"
         )
+    _check_one_range(rows)
     return rows
+
+
+def _check_one_range(rows: pd.DataFrame) -> None:
+    keys = ["target", "schedule", "num_steps", "strength"]
+    ranges = rows[["sigma_min", "sigma_max"]].drop_duplicates()
+    if len(ranges) > 1 or rows.duplicated(keys).any():
+        names = ", ".join(rows["experiment"].unique())
+        raise ValueError(
+            f"figure: experiments {names}: the same cell twice, or several ranges of sigma; "
+            "expected each target once, all on one range"
+        )
 
 
 def _long(rows: pd.DataFrame, metric: str, role: str) -> pd.DataFrame:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
 from plotted import legend_texts, lines
+from standin import Named, standin
 from test_configuration import TINY, plan
+from test_scripts import main
 
 from uncanny import components, files
 from uncanny import plan as planning
@@ -39,6 +41,11 @@ def data(made, tmp_path_factory):
 
 
 OPTIONS = {"families": ["bias", "bandwidth"], "metrics": ["kl", "path_kl"], "num_steps": [18, 40]}
+
+
+@pytest.fixture(scope="module")
+def drawn(data):
+    return draw(data, [], **OPTIONS)
 
 
 class TestExperiment:
@@ -76,6 +83,18 @@ class TestExperiment:
         assert "euler" in set(table["solver"])
         assert {entry["solver"] for entry in found} == {"sde", "heun"}
 
+    def test_the_script_writes_table_verdicts_and_summary(self, tmp_path):
+        names = {"table": "a.csv", "verdicts": "a.jsonl", "summary": "a.json"}
+        output = Named(**{key: str(tmp_path / name) for key, name in names.items()})
+        options = {"kind": "exact_schedules", "targets": ["manifold"], "families": ["bias"]}
+        params = {"experiment": options | {"num_steps": [40], "solvers": ["sde"]}}
+        main("run_exact", standin(tmp_path / "log", params=params, output=output))
+        assert len(pd.read_csv(output.table)) == 150
+        lines_of = files.read_json_lines(output.verdicts)
+        assert [entry["metric"] for entry in lines_of] == ["path_kl", "kl", "w2"]
+        summary = files.read_json(output.summary)
+        assert (summary["verdict"], len(summary["scope"])) == ("supports", 2)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -94,14 +113,10 @@ class TestExperiment:
 
 
 class TestFigure:
-    @pytest.fixture(scope="class")
-    def drawn(self, data):
-        return draw(data, [], **OPTIONS)
-
     def test_lines_hold_the_values_of_the_table(self, drawn, tmp_path):
         figure, rows = drawn
         saving.save(figure, rows, tmp_path / "f")
-        table = pd.read_csv(tmp_path / "f.csv", float_precision="round_trip")
+        table = pd.read_csv(tmp_path / "f.csv")
         assert facts(table) == rows.attrs["facts"]
         (line,) = lines(figure.axes[0], "exponential, N = 40")
         wanted = (table["panel"] == "a") & (table["schedule"] == "exponential")

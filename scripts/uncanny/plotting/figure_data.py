@@ -153,7 +153,7 @@ def _read_exact(paths: list[Path]) -> dict:
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, float_precision="round_trip")
+        return pd.read_csv(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as error:

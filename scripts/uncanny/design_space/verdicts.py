@@ -128,19 +128,21 @@ def summary(lines: Iterable[Mapping]) -> dict:
     """The verdict over the default cells, and how often each verdict was found in all others.
 
     Default cells that agree give their verdict; if they do not, it is partial where one of them
-    supports at least partly, else inconclusive.
+    supports at least partly, else inconclusive. Without default cells it is None.
     """
     lines = list(lines)
     default = [entry for entry in lines if is_default(entry)]
     found = {entry["verdict"] for entry in default}
     verdict = PARTIAL if found & {SUPPORTS, PARTIAL} else INCONCLUSIVE
+    if len(found) < 2:
+        verdict = next(iter(found), None)
     keys = ("experiment", "solver", "metric", "family")
     scope: dict[tuple, Counter] = {}
     for entry in lines:
         if not is_default(entry):
             scope.setdefault(tuple(entry[key] for key in keys), Counter())[entry["verdict"]] += 1
     return {
-        "verdict": found.pop() if len(found) == 1 else verdict,
+        "verdict": verdict,
         "default": default,
         "scope": [
             dict(zip(keys, place, strict=True)) | {"verdicts": dict(sorted(counts.items()))}

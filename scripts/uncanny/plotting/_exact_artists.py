@@ -55,8 +55,11 @@ def _lines_of(ax: Axes, rows: pd.DataFrame) -> None:
     is_log = rows["family"].iloc[0] == "bandwidth"  # whose strength 0 a logarithmic axis lacks
     for (steps, schedule), curve in rows.groupby(["num_steps", "schedule"]):
         shown = curve[curve["strength"] > 0] if is_log else curve
-        line = {"color": colors[schedule].color, "linestyle": variants[steps].dash}
-        ax.plot(shown["strength"], shown["value"], **line, label=f"{schedule}, N = {steps}")
+        look = style.line_look(colors[schedule], variants[steps])
+        look["markersize"] *= 0.8
+        every = (2 if schedule == "exponential" else 6, 9)  # few, and not on top of each other
+        label = f"{schedule}, N = {steps}"
+        ax.plot(shown["strength"], shown["value"], **look, markevery=every, label=label)
     ax.set_xscale("log" if is_log else "linear")
     ax.set_xlabel(FAMILIES[rows["family"].iloc[0]].axis)
 
@@ -107,11 +110,22 @@ def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
     limits = {"vmin": -np.log(ratio), "vmax": np.log(ratio)}
     mesh = ax.pcolormesh(table.columns, table.index, table, cmap=shades, rasterized=True, **limits)
     ax.contour(table.columns, table.index, table, levels=[0.0], colors="0.1", linewidths=1.0)
+    _name_regions(ax, table)
     family = rows["family"].iloc[0]
     ax.set(xscale="log", xlabel="Standard deviation s of the data", ylabel=FAMILIES[family].axis)
     ax.set_yscale("log" if family == "bandwidth" else "linear")
     ax.grid(visible=False)
     _color_bar(ax, mesh, ratio, largest > ratio, rows["metric"].iloc[0].split()[-1])
+
+
+def _name_regions(ax: Axes, table: pd.DataFrame) -> None:
+    """Words in the middle of where each schedule is better, if that is more than a corner."""
+    for name, is_better in zip(looks(), (table < 0, table > 0), strict=True):
+        rows, columns = np.nonzero(is_better.to_numpy())
+        if len(rows) > 0.05 * table.size:
+            at = table.columns[int(np.mean(columns))], table.index[int(np.mean(rows))]
+            words = {"ha": "center", "va": "center", "size": 6.5, "color": "0.1"}
+            ax.text(*at, f"{name}\nbetter", linespacing=1.0, **words)
 
 
 def _color_bar(ax: Axes, mesh, ratio: float, is_cut: bool, metric: str) -> None:

@@ -75,13 +75,13 @@ def _title(rows: pd.DataFrame, target: str) -> str:
 def _legends(drawn: pd.DataFrame) -> list[list[Line2D]]:
     looks, curves = _exact_artists.looks(), drawn[drawn["role"] == "curve"]
     ring = Line2D([], [], ls="", **_exact_artists.RING, label="better schedule changes")
-    neutral = {"color": "0.25", "marker": ""}
+    neutral = style.ModelStyle("", "0.25", "o")
     steps = [
-        Line2D([], [], **neutral, linestyle=look.dash, label=f"N = {number}")
+        _lines.legend_entry(neutral, look, f"N = {number}")
         for number, look in _exact_artists.dashes(curves["num_steps"]).items()
     ]
     parts = [
-        _lines.legend_entry(style.ModelStyle("", "0.25", "o"), look, TERMS[term])
+        _lines.legend_entry(neutral, look, TERMS[term])
         for term, look in style.variant_styles(TERMS).items()
     ]
     shown = [_lines.legend_entry(look, style.SOLID) for look in looks.values()]

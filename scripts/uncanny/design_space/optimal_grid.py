@@ -14,7 +14,9 @@ def derived(
     The integrand does not contain u, so that sqrt(kappa) d ln sigma / du is constant (Euler and
     Lagrange): each step takes an equal part of the integral of sqrt(kappa) d ln sigma, whose square
     is the least cost. Constant kappa, a point mass, gives the exponential schedule; data N(0, s^2)
-    with the exact score one that is even in ln(s^2 + sigma^2).
+    with the exact score one that is even in ln(s^2 + sigma^2). What is least is the divergence of
+    paths; that of the samples alone may be larger than with another schedule, the less so the
+    larger even_share.
 
     density: kappa [..., M] (leading_order.cost_density); below 0 counts as 0. sigma: [M], rising,
     dense enough for trapezoidal sums. even_share: part of the steps, 0 to 1, that is laid evenly in

@@ -33,6 +33,7 @@ FIRST_ARGUMENTS = {
     "plotting": {"data"},
     "tables": {"contents"},
     "claims": {"cells", "timings", "sizes", "reports"},
+    "experiments": {""},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.

@@ -104,7 +104,8 @@ def unique(found: Iterable) -> list:
 
 def selections(block: Mapping) -> list[dict]:
     """What the panels of a figure show; the series of a panel replace its own keys."""
-    return [panel | series for panel in block["panels"] for series in panel.get("series", [{}])]
+    panels = block.get("panels", [])
+    return [panel | series for panel in panels for series in panel.get("series", [{}])]
 
 
 def paper_figures(study: Study) -> list[str]:
@@ -114,7 +115,7 @@ def paper_figures(study: Study) -> list[str]:
 
 
 def needs(study: Study, figure: str) -> str:
-    """What a figure is drawn from: "scores", "samples", "sizes" or "traces"."""
+    """What a figure is drawn from: "scores", "samples", "sizes", "traces" or "exact"."""
     return components.constant("plotting", study.block("figures", figure)["kind"], "NEEDS")
 
 
@@ -139,6 +140,9 @@ def first_run(study: Study) -> dict:
 def figure_data(study: Study, figure: str) -> list[str]:
     """Files that a figure is drawn from, below the study's results."""
     kind, found = needs(study, figure), figure_cells(study, figure)
+    if kind == "exact":
+        names = study.block("figures", figure)["experiments"]
+        return [f"exact/{name}.{suffix}" for name in names for suffix in ("csv", "jsonl")]
     if kind == "traces":
         return unique(f"traces/{cell.trace}.npz" for cell in found)
     return [FOLDERS[kind].format(cell.path) for cell in found]
@@ -169,7 +173,11 @@ def appearance(study: Study, figure: str) -> dict:
 
 def _metrics(block: Mapping) -> set:
     """Names of all metrics that a figure shows."""
-    places = [block, *block["panels"], {"metric": block.get("options", {}).get("one_split")}]
+    places = [
+        block,
+        *block.get("panels", []),
+        {"metric": block.get("options", {}).get("one_split")},
+    ]
     return {place["metric"] for place in places if place.get("metric")}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from uncanny import style
 from uncanny.plotting import _page, captions
@@ -159,6 +160,8 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
     ax.set(xlim=(0, columns), ylim=(bottom, 0), aspect="equal")
     ax.set_axis_off()
     for image, column, top in zip(images, table["column"], table["row"] + below, strict=False):
+        # Grey between images: neither white nor black ones run into each other.
+        ax.add_patch(Rectangle((column, top), 1, 1, color="0.55", lw=0))
         extent = (column + 0.02, column + 0.98, top + 0.98, top + 0.02)
         ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
     if below.any():

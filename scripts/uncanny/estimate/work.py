@@ -29,6 +29,9 @@ RULES = {
     "figures/": "plot_figure",
     "tables/": "make_table",
 }
+# Rules whose jobs run on a processor; all others ask for `gpu=1`.
+ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
+ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims"}
 PREFIXES = sorted(RULES, key=len, reverse=True)
 
 
@@ -48,6 +51,11 @@ class Job:
     @property
     def name(self) -> str:
         return f"{self.rule}/{self.subject}" if self.subject else self.rule
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it asks for an accelerator."""
+        return self.rule not in ON_PROCESSOR
 
     @property
     def parts(self) -> list[str]:

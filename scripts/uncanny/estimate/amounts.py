@@ -1,15 +1,12 @@
 """How much work a job is, in units whose cost can be measured or stated."""
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from uncanny import evaluations, plan
-from uncanny.estimate import costs, networks
-from uncanny.estimate.data import Data, noise_levels, of_dataset
-from uncanny.estimate.work import Job, Work
-from uncanny.study import NO_GUIDANCE, Study
+from uncanny import plan
+from uncanny.estimate import costs
+from uncanny.estimate.facts import Facts, text
+from uncanny.estimate.job import Job
+from uncanny.study import NO_GUIDANCE
 from uncanny.timing import UPDATES_PER_BLOCK
 from uncanny.training import steps_until
 
@@ -34,65 +31,19 @@ class Part:
 
 
 class Amounts:
-    """The parts of every job of a study. results: its folder, where prepared datasets are."""
+    """The parts of every job of a study on a device."""
 
-    def __init__(self, study: Study, results: Path, device: costs.Device):
-        self.study, self.results, self.device = study, results, device
-        self.work = Work(study)
+    def __init__(self, facts: Facts, device: costs.Device):
+        self.facts, self.study, self.device = facts, facts.study, device
 
     def parts(self, job: Job) -> list[Part]:
         """The job's own work, which its records time, first."""
         return getattr(self, f"_{job.rule}")(job)
 
-    @cache
-    def data(self, dataset: str) -> Data:
-        return of_dataset(self.study, dataset, self.results)
-
-    def data_of(self, model: str) -> Data:
-        return self.data(self.study.names(model)["dataset"])
-
-    @cache
-    def size(self, model: str) -> networks.Size:
-        """Of a model's network."""
-        identity, found = self.study.identity(model), self.data_of(model)
-        classes = found.num_classes if identity["conditional"] else 0
-        return _size(_text(identity["network"]), found.shape, classes)
-
-    @cache
-    def classifier(self, subject: str) -> networks.Size:
-        """Of the network of a noisy classifier CLASSIFIER/DATASET-PROCESS-SCHEDULE."""
-        identity = self.work.classifier(subject)
-        found = self.data(identity["dataset"])
-        return _size(_text(identity["network"]), found.shape, max(found.num_classes, 2))
-
-    @cache
-    def extractor(self, name: str) -> tuple[networks.Size, int]:
-        """Size of an extractor and how many numbers it keeps of an image."""
-        block = self.study.component("extractors", name)
-        found = self.data(block["dataset"])
-        return networks.of_extractor(block, found.shape, max(found.num_classes, 2))
-
-    @cache
-    def nfe(self, sampler: str, model: str) -> int:
-        """Network evaluations per image."""
-        process = self.study.identity(model)["process"]
-        levels = {"num_levels": noise_levels(process, self.data_of(model))}
-        options = self.study.sampler(sampler, model)
-        return evaluations.nfe(options, process | levels) or options.get("num_steps", 1)
-
     # -- the jobs of each rule --------------------------------------------------------------------
 
-    def updates(self, job: Job) -> int:
-        """Updates of a segment of training."""
-        model, _, epoch = job.parts
-        end = int(epoch.removeprefix("epoch-"))
-        images = self.data_of(model).train
-        batch = self.study.identity(model)["training"]["batch_size"]
-        before = self.study.previous_epoch(end) or 0
-        return steps_until(end, images, batch) - steps_until(before, images, batch)
-
     def _train_model(self, job: Job) -> list[Part]:
-        return [self._update(job.parts[0], self.updates(job)), self._rest(job)]
+        return [self._update(job.parts[0], self.facts.updates(job)), self._rest(job)]
 
     def _time_training(self, job: Job) -> list[Part]:
         blocks = self.study.config["timing"]["blocks"] + 1
@@ -101,27 +52,23 @@ class Amounts:
     def _update(self, model: str, count: int) -> Part:
         identity = self.study.identity(model)
         batch = identity["training"]["batch_size"]
-        each = costs.update(self.size(model), batch, self.device)
-        return Part(("update", self._network(model), batch), count, each)
+        each = costs.update(self.facts.size(model), batch, self.device)
+        return Part(("update", self.facts.network(model), batch), count, each)
 
     def _train_classifier(self, job: Job) -> list[Part]:
-        identity, size = self.work.classifier(job.subject), self.classifier(job.subject)
-        found, options = self.data(identity["dataset"]), identity["training"]
+        identity, size = self.facts.work.classifier(job.subject), self.facts.classifier(job.subject)
+        found, options = self.facts.data(identity["dataset"]), identity["training"]
         batch = options["batch_size"]
         count = steps_until(options["epochs"], found.train, batch)
-        network = _text(identity["network"]), found.shape
+        network = text(identity["network"]), found.shape
         key = ("classifier update", network, batch)
         report = 10 * found.test * costs.evaluation(size, 256, self.device)
         report += REPORTED * costs.gradient(size, 256, self.device)
         rest = Part(("report", network), 1, self.device.rest + report)
         return [Part(key, count, costs.update(size, batch, self.device)), rest]
 
-    def images(self, job: Job) -> int:
-        """Images that a job of sampling draws."""
-        return job.span[1] if job.rule == "draw_part" else self.study.config["num_images"]
-
     def _draw_samples(self, job: Job) -> list[Part]:
-        cell, count = job.cell, self.images(job)
+        cell, count = job.cell, self.facts.images(job)
         return [self._walk(cell.model, cell.sampler, cell.guidance, count, count), self._rest(job)]
 
     _draw_part = _draw_samples
@@ -129,7 +76,7 @@ class Amounts:
     def _time_sampling(self, job: Job) -> list[Part]:
         model, _, sampler, guidance, _ = job.parts
         timing, most = self.study.config["timing"], self.study.config["num_images"]
-        count = costs.batch_of(timing.get("num_images", most), self.data_of(model).values)
+        count = costs.batch_of(timing.get("num_images", most), self.facts.data_of(model).values)
         total = (timing["batches"] + 1) * count
         return [self._walk(model, sampler, guidance, total, count), self._rest(job)]
 
@@ -140,16 +87,16 @@ class Amounts:
 
     def _walk(self, model: str, sampler: str, guidance: str, count: int, at_once: int) -> Part:
         """Evaluations of a walk, each with the gradients that guidance takes."""
-        batch = costs.batch_of(at_once, self.data_of(model).values)
-        each = costs.evaluation(self.size(model), batch, self.device)
+        batch = costs.batch_of(at_once, self.facts.data_of(model).values)
+        each = costs.evaluation(self.facts.size(model), batch, self.device)
         asked = []
         for name in self.study.guiding(guidance):
             stem = plan.classifier_stem(self.study, name, model).removeprefix("classifiers/")
-            each += costs.gradient(self.classifier(stem), batch, self.device)
-            asked.append(_text(self.work.classifier(stem)["network"]))
+            each += costs.gradient(self.facts.classifier(stem), batch, self.device)
+            asked.append(text(self.facts.work.classifier(stem)["network"]))
         kind = self.study.sampler_kind(sampler, model)
-        key = ("evaluation", self._network(model), tuple(asked), kind)
-        return Part(key, count * self.nfe(sampler, model), each)
+        key = ("evaluation", self.facts.network(model), tuple(asked), kind)
+        return Part(key, count * self.facts.nfe(sampler, model), each)
 
     def _gather_samples(self, job: Job) -> list[Part]:
         return [Part((job.rule,), self.study.config["num_images"], COPYING), self._rest(job)]
@@ -158,13 +105,14 @@ class Amounts:
         return [Part((job.rule,), max(self.study.config["sample_sizes"]), COPYING), self._rest(job)]
 
     def _prepare_dataset(self, job: Job) -> list[Part]:
-        kind, found = self.study.block("datasets", job.subject)["kind"], self.data(job.subject)
+        found = self.facts.data(job.subject)
+        kind = self.study.block("datasets", job.subject)["kind"]
         each = PREPARING.get(kind, COPYING)
         return [Part((job.rule, kind), found.train + found.test, each), self._rest(job, 1.0)]
 
     def _train_extractor(self, job: Job) -> list[Part]:
         block = self.study.component("extractors", job.subject)
-        found, size = self.data(block["dataset"]), self.extractor(job.subject)[0]
+        found, size = self.facts.data(block["dataset"]), self.facts.extractor(job.subject)[0]
         # With its images a batch carries half as many of noise; to tell turns, four and as many.
         shown = {"classifier": 1.5, "rotation": 5}.get(block["kind"], 0)
         batch = block.get("batch_size", 1)
@@ -176,9 +124,9 @@ class Amounts:
     def _extract_reference(self, job: Job) -> list[Part]:
         extractor, images = job.parts
         dataset, _, split = images.rpartition("-")
-        each = costs.evaluation(self.extractor(extractor)[0], 256, self.device)
+        each = costs.evaluation(self.facts.extractor(extractor)[0], 256, self.device)
         key = (job.rule, extractor, dataset)
-        return [Part(key, getattr(self.data(dataset), split), each), self._rest(job)]
+        return [Part(key, getattr(self.facts.data(dataset), split), each), self._rest(job)]
 
     def _score_references(self, job: Job) -> list[Part]:
         each = self._score(job.subject, self.study.config["num_images"])
@@ -196,8 +144,8 @@ class Amounts:
     def _score(self, dataset: str, n: int, extract: bool = True) -> float:
         """Seconds of all metrics of n images, and of their features."""
         evaluation = self.study.evaluation(dataset)
-        size, width = self.extractor(evaluation["extractor"])
-        m = getattr(self.data(dataset), evaluation["reference"])
+        size, width = self.facts.extractor(evaluation["extractor"])
+        m = getattr(self.facts.data(dataset), evaluation["reference"])
         counted = (
             costs.metric_operations(options["kind"], options, n, m, width)
             for options in evaluation["metrics"].values()
@@ -230,17 +178,3 @@ class Amounts:
 
     def _measured(self, job: Job) -> str:
         return self.study.names(job.cell.model)["dataset"]
-
-    @cache
-    def _network(self, model: str) -> tuple:
-        """What the cost of an evaluation depends on."""
-        return _text(self.study.identity(model)["network"]), self.data_of(model).shape
-
-
-@cache
-def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Size:
-    return networks.of_network(json.loads(network), shape, num_classes)
-
-
-def _text(block: dict) -> str:
-    return json.dumps(block, sort_keys=True)

@@ -8,7 +8,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from uncanny import components
 
-INCEPTION = {"parameters": 23_900_000, "flops": 11.4e9, "layers": 95, "activations": 40_000_000}  # at 299×299
+# Inception v3 at 299×299.
+INCEPTION = {
+    "parameters": 23_900_000,
+    "flops": 11.4e9,
+    "layers": 95,
+    "activations": 40_000_000,
+}
 INCEPTION_WIDTH = 2048 + 1008
 
 
@@ -26,7 +32,7 @@ class Size:
 
 
 def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
-    """Size of a raw network or noisy classifier. block: its complete options; shape: of an image."""
+    """Size of a raw network or noisy classifier. block: its complete options; shape: an image's."""
     options = {key: value for key, value in block.items() if key != "kind"}
     factory = components.load("networks", block["kind"])
     with torch.device("meta"):
@@ -42,7 +48,9 @@ def of_extractor(block: dict, shape: tuple[int, ...], num_classes: int) -> tuple
     config = {"shape": list(shape)} | {k: block[k] for k in ("width", "depth") if k in block}
     config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
     with torch.device("meta"):
-        network = importlib.import_module(f"uncanny.extractors.{block['kind']}").build(config).eval()
+        network = (
+            importlib.import_module(f"uncanny.extractors.{block['kind']}").build(config).eval()
+        )
         images = torch.zeros(1, *shape)
     return _counted(network, images), sum(part.shape[1] for part in network(images))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uncanny.estimate.work import Job
+from uncanny.estimate.job import Job
 
 ENOUGH = 20  # records of one kind that are read
 

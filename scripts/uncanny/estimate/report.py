@@ -17,6 +17,13 @@ HEADINGS = {
     "wall_hours_left": "wall h left",
     "disk_gb_left": "disk GB left",
 }
+NOTES = {
+    "accelerator": ("GPU h: hours on an accelerator.", "an NVIDIA A100 in float32"),
+    "processor": (
+        "Core h of GPU jobs: hours on one processor core of the jobs that would use a GPU.",
+        "one core of a server",
+    ),
+}
 DEVICE_HOURS = {"accelerator": "GPU h", "processor": "core h of GPU jobs"}
 
 
@@ -27,7 +34,7 @@ def write(estimate: Estimate, stem: Path) -> str:
     ask for an accelerator, on it or on a core of a processor) and `cpu_hours` (of all others).
     """
     targets, work = pd.DataFrame(estimate.of_targets()), pd.DataFrame(estimate.of_work())
-    facts = {"study": estimate.amounts.study.name, "device": estimate.place.device.name}
+    facts = {"study": estimate.facts.study.name, "device": estimate.place.device.name}
     facts |= {"at_once": estimate.place.at_once}
     both = pd.concat([targets, work]).assign(**facts)
     columns = ["target", "work", *facts]
@@ -50,27 +57,19 @@ def heading(estimate: Estimate) -> str:
     place = estimate.place
     where = {"accelerator": "on accelerators", "processor": "on processor cores"}
     number = f"{place.at_once} jobs at a time"
-    return f"Study {estimate.amounts.study.name} {where[place.device.name]}, {number}"
+    return f"Study {estimate.facts.study.name} {where[place.device.name]}, {number}"
 
 
 def said(estimate: Estimate) -> str:
     """What the reader of the numbers must know."""
-    device = estimate.place.device
-    hours = {
-        "accelerator": "GPU h: hours of jobs on the accelerator.",
-        "processor": "core h of GPU jobs: hours on one processor core of the jobs that would use an accelerator.",
-    }
-    stated = {
-        "accelerator": "an NVIDIA A100 in float32",
-        "processor": "one core of a server",
-    }
+    hours, stated = NOTES[estimate.place.device.name]
     return " ".join(
         [
-            hours[device.name],
+            hours,
             "What targets share is in each of them, and once in all_figures and all.",
-            "Left: jobs whose file is not there; what a changed config makes again, a dry run says.",
-            "Measured: from records of this study; scaled: stated, times what was measured of other"
-            f" work; default: stated for {stated[device.name]}.",
+            "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
+            "again. Measured: from records of this study. Scaled: stated costs times what was",
+            f"measured of other work. Default: stated for {stated}.",
         ]
     )
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from uncanny.estimate import costs, records, storage
 from uncanny.estimate.amounts import Amounts
+from uncanny.estimate.facts import Facts
+from uncanny.estimate.job import Job
 from uncanny.estimate.schedule import wall_seconds
-from uncanny.estimate.work import Job
 from uncanny.study import Study
 
 DRAWING = "figures, tables, claims"
@@ -67,8 +68,9 @@ class Estimate:
 
     def __init__(self, study: Study, results: Path, place: Place):
         self.place, self.results = place, results
-        self.amounts = Amounts(study, results, place.device)
-        self.work = self.amounts.work
+        self.facts = Facts(study, results)
+        self.amounts = Amounts(self.facts, place.device)
+        self.work = self.facts.work
         self.targets = self.work.targets()
         every = self.work.jobs(path for paths in self.targets.values() for path in paths)
         self.needs = {job.name: self._before(job) for job in every}
@@ -110,8 +112,8 @@ class Estimate:
         for part in self.amounts.parts(job):
             ratio, basis = self.rates.of(part.key)
             seconds[basis] += ratio * part.amount * part.each
-        memory = self.memory.get(job.rule) or storage.memory(job, self.amounts)
-        return Cost(seconds, storage.disk(job, self.amounts), memory)
+        memory = self.memory.get(job.rule) or storage.memory(job, self.facts, self.place.device)
+        return Cost(seconds, storage.disk(job, self.facts), memory)
 
     def _sums(self, jobs: Iterable[Job], wall=None, start: float | None = None) -> dict:
         start = self.place.start if start is None else start

@@ -3,75 +3,11 @@ that hundreds of targets cost a second. No torch here.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from uncanny import plan, plan_claims
-from uncanny.plan import Cell
+from uncanny.estimate.job import PREFIXES, RULES, Job, number
 from uncanny.study import Study
-
-# Where a rule's files lie below the study's results; the longest prefix that fits says the rule.
-RULES = {
-    "datasets/": "prepare_dataset",
-    "extractors/": "train_extractor",
-    "classifiers/": "train_classifier",
-    "checkpoints/": "train_model",
-    "samples/": "draw_samples",
-    "parts/": "draw_part",
-    "sizes/samples/": "gather_many_samples",
-    "traces/": "trace_process",
-    "features/": "extract_reference",
-    "scores/": "score_samples",
-    "scores/references/": "score_references",
-    "sizes/scores/": "score_sizes",
-    "timings/sampling/": "time_sampling",
-    "timings/training/": "time_training",
-    "figures/": "plot_figure",
-    "tables/": "make_table",
-}
-# Rules whose jobs run on a processor; all others ask for `gpu=1`.
-ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims"}
-PREFIXES = sorted(RULES, key=len, reverse=True)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job: its rule, what it is about, its main file below the study's results, and the files
-    that it needs.
-
-    subject: the file's path without folder and suffix; rule/subject names log and benchmark.
-    """
-
-    rule: str
-    subject: str
-    output: str
-    needs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.rule}/{self.subject}" if self.subject else self.rule
-
-    @property
-    def on_device(self) -> bool:
-        """Whether it asks for an accelerator."""
-        return self.rule not in ON_PROCESSOR
-
-    @property
-    def parts(self) -> list[str]:
-        return self.subject.split("/")
-
-    @property
-    def cell(self) -> Cell:
-        """The cell that a job of samples or scores is about."""
-        model, seed, sampler, guidance, draw, epoch = self.parts[:6]
-        return Cell(model, _number(seed), sampler, guidance, _number(draw), _number(epoch))
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """(first, count) of the images of a job of rule draw_part."""
-        first, count = self.parts[-1].split("-")
-        return int(first), int(count)
 
 
 class Work:
@@ -135,7 +71,7 @@ class Work:
 
     def _train_model(self, subject: str) -> list[str]:
         model, seed, epoch = subject.split("/")
-        previous = self.study.previous_epoch(_number(epoch))
+        previous = self.study.previous_epoch(number(epoch))
         before = [] if previous is None else [f"checkpoints/{model}/{seed}/epoch-{previous}.pt"]
         return [self._data(model), *before]
 
@@ -185,7 +121,11 @@ class Work:
     def _plot_figure(self, figure: str) -> list[str]:
         kind = plan.needs(self.study, figure)
         datasets = plan.figure_datasets(self.study, figure)
-        folder = "scores/references/{}.json" if kind in ("scores", "sizes") else "datasets/{}/dataset.json"
+        folder = (
+            "scores/references/{}.json"
+            if kind in ("scores", "sizes")
+            else "datasets/{}/dataset.json"
+        )
         return [*plan.figure_data(self.study, figure), *(folder.format(name) for name in datasets)]
 
     def _confirm_figure(self, figure: str) -> list[str]:
@@ -232,8 +172,3 @@ def _dataset(name: str) -> str:
 
 def _stem(path: str) -> str:
     return path.rpartition(".")[0]
-
-
-def _number(text: str) -> int:
-    """seed-3, draw-3, epoch-3 -> 3."""
-    return int(text.rpartition("-")[2])

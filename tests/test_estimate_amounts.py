@@ -8,8 +8,7 @@ import pytest
 import yaml
 from test_configuration import TINY, plan
 
-from uncanny import datasets
-from uncanny.components import load
+from uncanny import components, datasets
 from uncanny.estimate import costs, networks
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.data import Data, noise_levels, of_dataset
@@ -83,7 +82,7 @@ def test_data_are_expected_as_they_come_out(tmp_path):
     for kind, tolerance in (("digits", 0), ("photos", 0.1)):
         folder = tmp_path / "datasets" / kind
         options = {"digits": {}, "photos": {"patch_size": 16}}[kind]
-        load("datasets", kind)(folder, **options)
+        components.load("datasets", kind)(folder, **options)
         study = plan(TINY | {"datasets": {"digits": {"kind": kind}}})
         expected = of_dataset(study, "digits", NOWHERE)
         made = datasets.Dataset.open(folder)
@@ -117,19 +116,12 @@ def test_noise_levels_follow_the_rules_of_ncsnv2():
 
 
 def test_operations_of_a_network_counted_by_hand():
-    block = {"kind": "mlp", "width": 10, "depth": 2}
-    from uncanny import components
-
-    block = {"kind": "mlp"} | components.resolve("networks", "mlp", {}, "mlp")
+    block = {"kind": "mlp"} | components.resolve("networks", "mlp", {"width": 16}, "mlp")
     size = networks.of_network(block, (8,), 0)
-    matrices = sum(
-        p.numel()
-        for p in load("networks", "mlp")(
-            (8,), 0, **{k: v for k, v in block.items() if k != "kind"}
-        ).parameters()
-        if p.ndim == 2
-    )
-    assert size.flops == 2 * matrices
+    network = components.load("networks", "mlp")((8,), 0, width=16)
+    assert size.parameters == sum(p.numel() for p in network.parameters())
+    # Every matrix is used once for an image: a multiplication and an addition for each weight.
+    assert size.flops == 2 * sum(p.numel() for p in network.parameters() if p.ndim == 2)
 
 
 def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):

@@ -99,7 +99,7 @@ def test_what_an_amount_rests_on():
     assert said({"measured": 0.0, "scaled": 0.0, "default": 0.0}) == ""
 
 
-@pytest.mark.parametrize(("place", "heading"), [(HERE, "core h of GPU jobs"), (CLUSTER, "GPU h")])
+@pytest.mark.parametrize(("place", "heading"), [(HERE, "core min"), (CLUSTER, "GPU min")])
 def test_headings_say_whose_hours_they_are(tmp_path, place, heading):
     text = report.write(estimate(tmp_path, place), tmp_path / "tables/estimate")
     assert f"  {heading}  " in text

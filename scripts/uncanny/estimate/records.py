@@ -31,12 +31,22 @@ class Rates:
 
     def of(self, key: tuple) -> tuple[float, str]:
         """(factor on the stated cost, "measured", "scaled" or "default")."""
+        known = self._known(key)
+        if known is None:
+            return 1.0, "default"
+        basis = "measured" if len(known) >= min(2, len(key)) else "scaled"
+        return statistics.median(self.ratios[known]), basis
+
+    def count(self, key: tuple) -> int:
+        """Number of records that a cost rests on."""
+        known = self._known(key)
+        return 0 if known is None else len(self.ratios[known])
+
+    def _known(self, key: tuple) -> tuple | None:
+        """The longest prefix of which there are records."""
         least = 1 if key[0] == "rest" else 0
-        for length in range(len(key), least - 1, -1):
-            if key[:length] in self.ratios:
-                basis = "measured" if length >= min(2, len(key)) else "scaled"
-                return statistics.median(self.ratios[key[:length]]), basis
-        return 1.0, "default"
+        lengths = range(len(key), least - 1, -1)
+        return next((key[:n] for n in lengths if key[:n] in self.ratios), None)
 
 
 WORK = {"update", "evaluation", "classifier update"}  # work that says how fast the device is

@@ -7,24 +7,25 @@ import pandas as pd
 from uncanny import files, table_files
 from uncanny.estimate.totals import WORK, Estimate
 
-HEADINGS = {
-    "cpu_hours": "CPU h of the rest",
-    "wall_hours": "wall h",
-    "disk_gb": "disk GB",
-    "memory_gb": "memory GB",
-    "jobs_left": "jobs left",
-    "cpu_hours_left": "CPU h left",
-    "wall_hours_left": "wall h left",
-    "disk_gb_left": "disk GB left",
-}
+LEFT = (("", ""), ("_left", " left"))
+SHORT = 20  # hours in all, up to which times are shown in minutes
 NOTES = {
-    "accelerator": ("GPU h: hours on an accelerator.", "an NVIDIA A100 in float32"),
+    "accelerator": (
+        "GPU: time on an accelerator; CPU: time of the jobs without one.",
+        "an NVIDIA A100 in float32",
+    ),
     "processor": (
-        "Core h of GPU jobs: hours on one processor core of the jobs that would use a GPU.",
+        "Core: time on one processor core of the jobs that would use a GPU; CPU: of all others.",
         "one core of a server",
     ),
 }
-DEVICE_HOURS = {"accelerator": "GPU h", "processor": "core h of GPU jobs"}
+UNITS = {
+    "train_model": "update of {} images",
+    "draw_samples": "evaluation of an image{}",
+    "draw_part": "evaluation of an image{}",
+    "score_samples": "score of a cell",
+}
+DEVICE = {"accelerator": "GPU", "processor": "core"}
 
 
 def write(estimate: Estimate, stem: Path) -> str:
@@ -42,7 +43,8 @@ def write(estimate: Estimate, stem: Path) -> str:
     files.write_text(stem.with_suffix(".csv"), both.to_csv(index=False, lineterminator="\n"))
     tables = {heading(estimate): targets, "By kind of work, of all": work}
     tables |= {"What the hours rest on": rates(estimate)}
-    shown = {title: readable(frame, estimate) for title, frame in tables.items()}
+    hours = targets["device_hours"].max()
+    shown = {title: readable(frame, estimate, hours) for title, frame in tables.items()}
     notes = said(estimate)
     parts = [
         table_files.markdown(frame, title=title, caption="" if number else notes)
@@ -75,43 +77,52 @@ def said(estimate: Estimate) -> str:
 
 
 def rates(estimate: Estimate) -> pd.DataFrame:
-    """Cost of an update and of an evaluation of every model, and of scoring a cell."""
-    amounts, rows = estimate.amounts, {}
+    """Cost of an update and of an evaluation of every network, and of scoring a cell."""
+    amounts, found = estimate.amounts, {}
     for job in estimate.work.jobs(p for paths in estimate.targets.values() for p in paths):
-        if job.rule not in ("train_model", "draw_samples", "draw_part", "score_samples"):
-            continue
-        part = amounts.parts(job)[0]
-        if part.key not in rows:
-            ratio, basis = estimate.rates.of(part.key)
-            rows[part.key] = _rate(job, amounts, part, ratio) | {
-                "basis": basis,
-                "records": len(estimate.rates.ratios.get(part.key, ())),
-            }
-    return pd.DataFrame(list(rows.values()))
+        if job.rule in UNITS:
+            part = amounts.parts(job)[0]
+            found.setdefault(part.key[:3], (job, part))
+    rows = []
+    for key, (job, part) in found.items():
+        ratio, basis = estimate.rates.of(key)
+        counted = {"basis": basis, "records": estimate.rates.count(key)}
+        rows.append(_unit(job, amounts, key) | {"ms": 1000 * ratio * part.each} | counted)
+    return pd.DataFrame(rows)
 
 
-def _rate(job, amounts, part, ratio: float) -> dict:
-    model = job.parts[0]
-    dataset = amounts.study.names(model)["dataset"]
-    row = {"dataset": dataset, "network": amounts.study.names(model)["network"]}
+def _unit(job, amounts, key: tuple) -> dict:
+    """What is counted, in words."""
+    dataset = amounts.study.names(job.parts[0])["dataset"]
+    network = amounts.study.names(job.parts[0])["network"]
+    unit = UNITS[job.rule]
     if job.rule == "train_model":
-        unit = f"update of {part.key[2]} images"
+        unit = unit.format(key[2])
     elif job.rule == "score_samples":
-        row["network"] = amounts.study.evaluation(dataset)["extractor"]
-        unit = "score of a cell"
+        network = amounts.study.evaluation(dataset)["extractor"]
     else:
-        guided = f", {len(part.key[2])} gradients" if part.key[2] else ""
-        unit = f"evaluation of an image, {part.key[3]}{guided}"
-    return {"work": WORK[job.rule]} | row | {"unit": unit, "ms": 1000 * ratio * part.each}
+        unit = unit.format(f", {len(key[2])} gradients" if key[2] else "")
+    return {"work": WORK[job.rule], "dataset": dataset, "network": network, "unit": unit}
 
 
-def readable(frame: pd.DataFrame, estimate: Estimate) -> pd.DataFrame:
-    """The table with few digits and headings in words."""
-    device = DEVICE_HOURS[estimate.place.device.name]
-    names = HEADINGS | {"device_hours": device, "device_hours_left": f"{device} left"}
-    shown = frame.drop(columns=[name for name in ("disk_gb_left",) if name in frame])
+def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFrame:
+    """The table with few digits and headings in words; minutes where there are few hours in all.
+
+    What is left is shown where it is not everything.
+    """
+    unit, scale = ("min", 60) if hours <= SHORT else ("h", 1)
+    device = DEVICE[estimate.place.device.name]
+    times = {"device_hours": device, "cpu_hours": "CPU", "wall_hours": "wall"}
+    names = {
+        f"{key}{end}": f"{text}{said} {unit}" for key, text in times.items() for end, said in LEFT
+    }
+    names |= {"disk_gb": "disk GB", "memory_gb": "memory GB", "jobs_left": "jobs left"}
+    untouched = "jobs_left" in frame and (frame["jobs_left"] == frame["jobs"]).all()
+    dropped = {"disk_gb_left"} | {name for name in frame if untouched and name.endswith("_left")}
+    shown = frame.drop(columns=[name for name in frame if name in dropped])
     for name in shown.select_dtypes("float"):
-        shown[name] = [float(f"{value:.3g}") for value in shown[name]]
+        factor = scale if "_hours" in name else 1
+        shown[name] = [float(f"{factor * value:.3g}") for value in shown[name]]
     return shown.rename(columns=names)
 
 

@@ -89,7 +89,7 @@ def test_data_are_expected_as_they_come_out(tmp_path):
         assert expected.shape == made.shape
         assert expected.num_classes == made.num_classes
         assert expected.train == pytest.approx(len(made.train), rel=tolerance, abs=0)
-        assert expected.test == pytest.approx(len(made.test), rel=3 * tolerance, abs=0)
+        assert expected.test == pytest.approx(len(made.test), rel=tolerance, abs=0)
 
 
 def test_prepared_data_are_taken_as_they_are(tmp_path):
@@ -111,7 +111,7 @@ def test_sizes_of_files_come_from_the_config(paper):
 def test_noise_levels_follow_the_rules_of_ncsnv2():
     derived = {"kind": "annealed", "num_levels": None, "sigma_max": None, "sigma_min": 0.01}
     found = noise_levels(derived, Data((3, 32, 32), 50_000, 10_000, 10))
-    assert found == pytest.approx(232, rel=0.02)  # published for CIFAR-10
+    assert found == pytest.approx(232, rel=0.06)  # published for CIFAR-10
     assert noise_levels(derived | {"num_levels": 7}, Data((1, 8, 8), 1, 1, 0)) == 7
 
 

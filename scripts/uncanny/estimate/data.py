@@ -38,8 +38,8 @@ def _photos(patch_size, stride, scale, test_fraction, **_) -> Data:
     height, width = 427 // scale - patch_size, 640 // scale - patch_size
     patches = 2 * (height // stride + 1) * (width // stride + 1)
     # Patches across the border of the held-out squares, twice as wide as a patch, are left out.
-    test = int(patches * test_fraction / 4)
-    return Data((3, patch_size, patch_size), int(patches * (1 - 2 * test_fraction)), test, 0)
+    test = int(patches * test_fraction / 2)
+    return Data((3, patch_size, patch_size), int(patches * (1 - 1.5 * test_fraction)), test, 0)
 
 
 def _gaussian_ring(dim, n, n_test, num_modes, labelled, **_) -> Data:

@@ -41,7 +41,11 @@ class Device:
 PROCESSOR = Device("processor", 60e9, 42e9, 2.8e-4, 1e-4, 0.15, 500)
 ACCELERATOR = Device("accelerator", 10.7e12, 13e12, 1e-4, 3e-5, 5.0, 2500)
 DEVICES = {device.name: device for device in (PROCESSOR, ACCELERATOR)}
-CORE = 30e9  # operations per second of float64 metrics, which run on one core everywhere
+# Metrics run in float64 on one core everywhere.
+CORE = 30e9  # operations per second
+SORTING = 600  # operations' worth of time of a pair of images, beside their distance
+EXACT = 24  # of each number of a pair whose distance is taken from differences
+ELSE = 1e5  # of each image, in metrics that compare no pairs
 
 
 def update(size, batch: int, device: Device) -> float:
@@ -66,17 +70,16 @@ def batch_of(count: int, values: int) -> int:
 
 def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> float:
     """Operations of a metric of n images against m of a reference, with so many features each."""
-    distances = 2 * width  # of one pair
+    pair = 2 * width + SORTING
     if kind == "fid":
         return 2 * (n + m) * width**2 + (25 + 12 * options.get("groups", 10)) * width**3
     if kind == "kid":
         size = min(options["subset_size"], n // 2, m // 2)
         blocks = n * 3000 if n >= 10_000 else n * (n + m)
-        return distances * (3 * options["subsets"] * size**2 + blocks)
+        return 2 * width * (3 * options["subsets"] * size**2 + blocks)
     if kind in ("precision", "recall"):
-        whole = m * m + n * n + n * m
         halves = 20 * (n * n / 4 + n * m / 2) if kind == "recall" else 0
-        return distances * (whole + halves)
+        return pair * (m * m + n * n + n * m + halves)
     if kind == "nearest":
-        return distances * (n + min(options["baseline"], m)) * m
-    return 100.0 * n * 1000
+        return EXACT * width * (n + min(options["baseline"], m)) * m
+    return ELSE * n

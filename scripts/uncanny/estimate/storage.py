@@ -1,12 +1,13 @@
 """Bytes that a job leaves, and the memory that it needs beside its libraries."""
 
-from uncanny.estimate.costs import Device
+from uncanny.estimate.costs import Device, batch_of
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
 
 KEPT = 16  # bytes of a weight in a checkpoint: network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files
 FIGURE = 1_000_000
+WALKED = 0.4  # of what an image makes in all layers of a network, at once without gradients
 MB = 1e6
 
 
@@ -45,7 +46,10 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
     if job.rule in ("draw_samples", "draw_part", "gather_samples", "gather_many_samples"):
         largest = max(config["num_images"], *config["sample_sizes"])
         count = largest if job.rule == "gather_many_samples" else facts.images(job)
-        return base + 24 * count * _image(job, facts) / MB
+        walked = job.on_device and not device.accelerates
+        batch = batch_of(count, _image(job, facts)) if walked else 0
+        held = 4 * WALKED * batch * facts.size(job.parts[0]).activations
+        return base + (24 * count * _image(job, facts) + held) / MB
     if job.rule in ("score_samples", "score_sizes", "score_references"):
         dataset = job.subject if job.rule == "score_references" else _dataset(job, facts)
         largest = max(config["num_images"], *config["sample_sizes"])

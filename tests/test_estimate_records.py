@@ -1,6 +1,7 @@
 """What earlier jobs took: synthetic records of known cost."""
 
 import json
+import os
 
 import pytest
 from test_configuration import TINY, plan
@@ -8,6 +9,7 @@ from test_configuration import TINY, plan
 from uncanny.estimate import costs, records
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.facts import Facts
+from uncanny.estimate.listing import Listing
 from uncanny.estimate.records import Rates
 
 CELL = "vp_uncond/seed-0/HEUN/none/draw-0/epoch-2"
@@ -23,7 +25,7 @@ def write(folder, path, content):
 def learn(folder, device=costs.PROCESSOR):
     amounts = Amounts(Facts(plan(TINY), folder), device)
     work = amounts.facts.work
-    return amounts, *records.learnt(amounts, work.jobs(work.targets()["all"]), folder)
+    return amounts, *records.learnt(amounts, work.jobs(work.targets()["all"]), Listing(folder))
 
 
 def cost(amounts, rates, path, part=0):
@@ -144,3 +146,15 @@ def test_the_longest_known_part_of_a_key_counts():
     assert rates.of(("evaluation", "third", (), "euler")) == (5.0, "scaled")
     assert rates.of(("update", "net", 32)) == (5.0, "scaled")
     assert rates.of(("rest", "train_model")) == (1.0, "default")
+
+
+def test_a_folder_is_listed_once_and_a_missing_one_never(tmp_path, monkeypatch):
+    write(tmp_path, "scores/a/one.json", {})
+    asked, original = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: asked.append(path) or original(path))
+    files = Listing(tmp_path)
+    assert files.has("scores/a/one.json")
+    assert not files.has("scores/a/two.json")
+    assert not any(files.has(f"samples/{n}/{m}/three.json") for n in range(9) for m in range(9))
+    assert asked == [tmp_path, tmp_path / "scores", tmp_path / "scores/a"]
+    assert not Listing(tmp_path / "absent").has("scores/a/one.json")

@@ -1,12 +1,12 @@
 """What earlier jobs of the study took, from the records that they left. No torch here."""
 
-import json
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 
 from uncanny.estimate.job import Job
+from uncanny.estimate.listing import Listing
 
 ENOUGH = 20  # records of one kind that are read
 
@@ -64,8 +64,8 @@ class Record:
     memory: float | None
 
 
-def learnt(amounts, jobs: Iterable[Job], results: Path) -> tuple[Rates, dict[str, float]]:
-    """Rates from the records below `results`, and the largest memory of a job of each rule in MB.
+def learnt(amounts, jobs: Iterable[Job], results: Listing) -> tuple[Rates, dict[str, float]]:
+    """Rates from the records of `results`, and the largest memory of a job of each rule in MB.
 
     Records of jobs that ask for an accelerator count only where they ran on a device of the same
     kind.
@@ -97,54 +97,45 @@ def _shares(first, others: list, record: Record) -> Iterator[tuple]:
         yield first, max(record.whole - rest, 0.1 * record.whole)
 
 
-def _ran_on(jobs: list[Job], results: Path) -> str | None:
+def _ran_on(jobs: list[Job], results: Listing) -> str | None:
     """Kind of device that the study's jobs ran on, by the first record that says so."""
     found = (_timing(job, results)[1] for job in jobs if job.on_device)
     device = next((device for device in found if device), None)
     return device and ("processor" if device == "cpu" else "accelerator")
 
 
-def read(job: Job, results: Path) -> Record | None:
+def read(job: Job, results: Listing) -> Record | None:
     """What a job took; None where it left no record."""
     timed, _ = _timing(job, results)
-    whole = _json(results / "benchmarks" / f"{job.name}.json")
+    whole = results.json(f"benchmarks/{job.name}.json")
     if timed is None and whole is None:
         return None
     each, own = timed or (None, None)
     return Record(each, own, (whole or {}).get("seconds"), (whole or {}).get("peak_memory_mb"))
 
 
-def _timing(job: Job, results: Path) -> tuple[tuple[float, float | None] | None, str | None]:
+def _timing(job: Job, results: Listing) -> tuple[tuple[float, float | None] | None, str | None]:
     """((seconds of one unit, seconds of the own work), device) of what a job says about itself."""
-    stem = results / job.output
+    record = str(PurePath(job.output).with_suffix(".json"))
     if job.rule == "train_model":
-        timing = (_json(stem.with_suffix(".json")) or {}).get("timing", {})
+        timing = (results.json(record) or {}).get("timing", {})
         return _quotient(timing.get("seconds"), timing.get("updates")), timing.get("device")
     if job.rule == "train_classifier":
-        record = _json(stem.with_suffix(".json")) or {}
-        timing = record.get("timing", {})
-        return _quotient(timing.get("seconds"), record.get("steps")), timing.get("device")
+        found = results.json(record) or {}
+        timing = found.get("timing", {})
+        return _quotient(timing.get("seconds"), found.get("steps")), timing.get("device")
     if job.rule in ("draw_samples", "draw_part", "gather_samples"):
-        record = _json(stem.with_suffix(".json")) or _json(results / f"scores/{job.subject}.json")
-        timing = (record or {}).get("timing") or {}
+        found = results.json(record) or results.json(f"scores/{job.subject}.json")
+        timing = (found or {}).get("timing") or {}
         if job.rule == "gather_samples" or "ms_per_nfe" not in timing:
             return None, timing.get("device")
         return (timing["ms_per_nfe"] / 1000, timing["seconds"]), timing.get("device")
     if job.rule in ("time_sampling", "time_training"):
-        record = _json(stem) or {}
-        times = record.get("ms_per_nfe") or record.get("ms_per_update")
-        return ((statistics.median(times) / 1000, None) if times else None), record.get("device")
+        found = results.json(record) or {}
+        times = found.get("ms_per_nfe") or found.get("ms_per_update")
+        return ((statistics.median(times) / 1000, None) if times else None), found.get("device")
     return None, None
 
 
 def _quotient(seconds: float | None, count: int | None) -> tuple[float, float] | None:
     return (seconds / count, seconds) if seconds and count else None
-
-
-def _json(path: Path) -> dict | None:
-    """A record; None where there is none, or a damaged one: an estimate can do without."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -9,6 +9,7 @@ from uncanny.estimate import costs, records, storage
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
+from uncanny.estimate.listing import Listing
 from uncanny.estimate.schedule import wall_seconds
 from uncanny.study import Study
 
@@ -67,14 +68,14 @@ class Estimate:
     """What a study costs at a place. results: folder of its results, and of earlier records."""
 
     def __init__(self, study: Study, results: Path, place: Place):
-        self.place, self.results = place, results
+        self.place, self.results = place, Listing(results)
         self.facts = Facts(study, results)
         self.amounts = Amounts(self.facts, place.device)
         self.work = self.facts.work
         self.targets = self.work.targets()
         every = self.work.jobs(path for paths in self.targets.values() for path in paths)
         self.needs = {job.name: self._before(job) for job in every}
-        self.rates, self.memory = records.learnt(self.amounts, every, results)
+        self.rates, self.memory = records.learnt(self.amounts, every, self.results)
 
     def of_targets(self) -> list[dict]:
         """One row per target: its sums, those of what is `left`, and what they rest on."""
@@ -101,10 +102,9 @@ class Estimate:
         ]
         return [*rows, {"work": STARTING} | self._starts(jobs, left)]
 
-    @cache
     def done(self, path: str) -> bool:
         """Whether a file is there. What a changed config makes again is for a dry run to say."""
-        return (self.results / path).exists()
+        return self.results.has(path)
 
     @cache
     def cost(self, job: Job) -> Cost:

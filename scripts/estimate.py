@@ -5,7 +5,7 @@ from pathlib import Path
 
 from uncanny import jobs
 
-START = {"here": 0.4, "cluster": 20.0}  # seconds before a job works: shared imports, or its own
+START = {"here": 0.25, "cluster": 20.0}  # seconds before a job works: imports shared, or its own
 
 
 def main(snakemake):

@@ -1,5 +1,6 @@
 """An estimate as tables: to read in the terminal and in Markdown, and to compute with."""
 
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -52,7 +53,7 @@ def write(estimate: Estimate, stem: Path) -> str:
     ]
     files.write_text(stem.with_suffix(".md"), "\n".join(parts))
     texts = [f"{title}\n\n{_aligned(frame)}\n" for title, frame in shown.items()]
-    return "\n".join([*texts, notes])
+    return "\n".join([*texts, textwrap.fill(notes, 100)])
 
 
 def heading(estimate: Estimate) -> str:

@@ -10,7 +10,7 @@ from uncanny.estimate import costs, records
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.listing import Listing
-from uncanny.estimate.records import Rates
+from uncanny.estimate.records import Rates, typical
 
 CELL = "vp_uncond/seed-0/HEUN/none/draw-0/epoch-2"
 SEGMENT = "vp_uncond/seed-0/epoch-1"
@@ -78,7 +78,7 @@ def test_training_is_known_by_its_updates_whatever_the_attempt_made_of_them(tmp_
     assert memory == {"train_model": 321}
 
 
-def test_a_median_of_records_forgives_one_slow_job(tmp_path):
+def test_one_slow_job_is_forgiven(tmp_path):
     for epoch, ms in ((1, 1.0), (2, 9.0)):
         timing = {"ms_per_nfe": ms, "seconds": 1.0, "device": "cpu"}
         path = f"samples/vp_uncond/seed-0/HEUN/none/draw-0/epoch-{epoch}.json"
@@ -158,3 +158,8 @@ def test_a_folder_is_listed_once_and_a_missing_one_never(tmp_path, monkeypatch):
     assert not any(files.has(f"samples/{n}/{m}/three.json") for n in range(9) for m in range(9))
     assert asked == [tmp_path, tmp_path / "scores", tmp_path / "scores/a"]
     assert not Listing(tmp_path / "absent").has("scores/a/one.json")
+
+
+def test_many_records_count_by_their_mean_without_the_extremes():
+    assert typical([1.0, 2.0, 900.0]) == 2.0
+    assert typical([0.0, *[1.0] * 6, *[3.0] * 2, 1e6]) == pytest.approx(12 / 8)

@@ -1,14 +1,15 @@
 """What earlier jobs of the study took, from the records that they left. No torch here."""
 
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from uncanny.estimate.job import Job
 from uncanny.estimate.listing import Listing
 
-ENOUGH = 20  # records of one kind that are read
+ENOUGH = 100  # records of one kind that are read
+FEW = 10  # records, of which the median is taken
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Rates:
         if known is None:
             return 1.0, "default"
         basis = "measured" if len(known) >= min(2, len(key)) else "scaled"
-        return statistics.median(self.ratios[known]), basis
+        return typical(self.ratios[known]), basis
 
     def count(self, key: tuple) -> int:
         """Number of records that a cost rests on."""
@@ -47,6 +48,17 @@ class Rates:
         least = 1 if key[0] == "rest" else 0
         lengths = range(len(key), least - 1, -1)
         return next((key[:n] for n in lengths if key[:n] in self.ratios), None)
+
+
+def typical(values: Sequence[float]) -> float:
+    """The mean without the lowest and the highest tenth; of few values the median.
+
+    A mean, because sums are estimated; cut, because a job may have been stopped for hours.
+    """
+    if len(values) < FEW:
+        return statistics.median(values)
+    cut = len(values) // 10
+    return statistics.fmean(sorted(values)[cut : len(values) - cut])
 
 
 WORK = {"update", "evaluation", "classifier update"}  # work that says how fast the device is

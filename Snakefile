@@ -16,6 +16,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/exact.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/estimate.smk"
 
 
 report: "workflow/report/workflow.rst"

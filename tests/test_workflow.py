@@ -179,6 +179,19 @@ def test_nothing_is_to_be_done_afterwards(study):
     assert time.time() - started < 20
 
 
+def test_the_estimate_counts_the_jobs_that_snakemake_counts(study):
+    for _ in range(2):  # whenever it is asked for
+        done = snakemake(study, "estimate")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Study tiny on processor cores, 2 jobs at a time" in done.stdout
+    rows = pd.read_csv(study / "results/tiny/tables/estimate.csv").set_index("target")
+    for target in ("all", "all_figures", "figure_2", "claims"):
+        assert rows.loc[target, "jobs"] == sum(dry_run(study, target, "--forceall").values())
+        assert rows.loc[target, "jobs_left"] == 0
+    assert "measured" in rows.loc["all", "basis"]
+    assert dry_run(study, "all") == {}
+
+
 def test_the_report_is_one_file_with_all_figures(study):
     done = snakemake(study, "all_figures", "--report", "results/tiny/report.html")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -142,8 +142,8 @@ def _check_figure(study: Study, figure: str) -> None:
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
-    for cell in plan.figure_cells(study, figure):
-        _check_metric(study, cell.model, block.get("metric"), where)
+    for model in sorted(plan.shown(study, figure, "models")):
+        _check_metric(study, model, block.get("metric"), where)
 
 
 def _check_sources(study: Study, figure: str, where: str) -> None:

@@ -150,7 +150,7 @@ def test_a_record_says_what_made_it(study):
     }  # fmt: skip
     assert score["nfe"] == 4
     assert score["status"] == "ok"
-    assert {m["metric"] for m in score["metrics"]} == {"is2", "kid", "precision"}
+    assert {m["metric"] for m in score["metrics"]} == {"is2", "kid", "precision", "accuracy"}
     for metric in score["metrics"]:
         assert metric["se"] > 0
         assert metric["n"] == 40

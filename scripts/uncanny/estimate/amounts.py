@@ -12,6 +12,7 @@ from uncanny.training import steps_until
 
 REPORTED = 2560  # gradients in a classifier's report
 # Seconds on a core of what is neither training nor walking: of a job, and of one thing it handles.
+EXACT = 7.0  # seconds of an experiment without networks
 DRAWING = {"plot_figure": (1.0, 2e-3), "make_table": (0.3, 1e-3), "assess_claims": (3.0, 5e-3)}
 CONFIRMING = 0.05
 PREPARING = {"images": 8e-3}  # of an image that has to be decoded
@@ -155,6 +156,9 @@ class Amounts:
 
     def _plot_figure(self, job: Job) -> list[Part]:
         return self._drawing(job, self.study.block("figures", job.subject)["kind"])
+
+    def _run_exact(self, job: Job) -> list[Part]:
+        return [Part((job.rule, job.subject), 1, EXACT)]
 
     def _make_table(self, job: Job) -> list[Part]:
         return self._drawing(job, self.study.block("tables", job.subject)["kind"])

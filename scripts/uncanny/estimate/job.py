@@ -20,12 +20,13 @@ RULES = {
     "sizes/scores/": "score_sizes",
     "timings/sampling/": "time_sampling",
     "timings/training/": "time_training",
+    "exact/": "run_exact",
     "figures/": "plot_figure",
     "tables/": "make_table",
 }
 # Rules whose jobs run on a processor; all others ask for `gpu=1`.
 ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims"}
+ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims", "run_exact"}
 PREFIXES = sorted(RULES, key=len, reverse=True)
 
 

@@ -38,8 +38,9 @@ class Work:
         claims = {"claims": ["tables/claims.csv"]} if config["claims"] else {}
         paper = [path for name in plan.paper_figures(self.study) for path in figures[name]]
         single = figures | tables | claims
-        sums = {"all_figures": paper, "all": [path for found in single.values() for path in found]}
-        return single | sums
+        everything = [path for found in single.values() for path in found]
+        everything += [f"exact/{name}.csv" for name in config["experiments"]]
+        return single | {"all_figures": paper, "all": everything}
 
     def jobs(self, paths: Iterable[str], done=lambda path: False) -> list[Job]:
         """The jobs that files take, each after those that it needs, each once.
@@ -117,6 +118,9 @@ class Work:
 
     def _time_training(self, model: str) -> list[str]:
         return [self._data(model)]
+
+    def _run_exact(self, experiment: str) -> list[str]:
+        return []
 
     def _plot_figure(self, figure: str) -> list[str]:
         kind = plan.needs(self.study, figure)

@@ -1,10 +1,9 @@
 """Linear diffusion of images in an augmented state: kernel, factors, scores and times.
 
-A state is z = (x, m): [N, d C, ...], the C channels of the image first, then those of each further
-component; d = 1 is an ordinary process. A `Process` runs a recipe at the speed beta(t) on [0, 1]:
-dz = beta F z dt + sqrt(beta) G dw, p(z_t | z_0) = N(Phi(t) z_0, Sigma_t) with
-Phi(t) = exp(B(t) F), B = integral of beta, and Sigma_t = Sigma_inf + Phi (Sigma_0 - Sigma_inf) Phi^T
-(arXiv 2303.01748, section 3.3, in closed form).
+A state z = (x, m) has d components (see `states`); d = 1 is an ordinary process. A `Process` runs a recipe at the speed beta(t) on [0, 1]:
+dz = beta F z dt + sqrt(beta) G dw, p(z_t | z_0) = N(Phi(t) z_0, Sigma_t) with Phi(t) = exp(B(t) F),
+B = integral of beta, and Sigma_t = Sigma_inf + Phi (Sigma_0 - Sigma_inf) Phi^T (in closed form what
+section 3.3 of arXiv 2303.01748 describes).
 
 All arithmetic of the kernel is float64: at small t its entries are differences of nearly equal
 numbers.
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from uncanny.processes import per_image
 from uncanny.recipe import Recipe, flow
+from uncanny.states import apply, scattered
 
 REGULARISER = 1e-9  # added to the variances of an augmented kernel, in training and in sampling
 
@@ -181,32 +181,6 @@ def triangular(covariance: Tensor, factor: str) -> Tensor:
     if factor == "lower":
         return torch.linalg.cholesky(covariance)
     return torch.linalg.cholesky(covariance.flip(-2, -1)).flip(-2, -1)
-
-
-def apply(matrix: Tensor, z: Tensor) -> Tensor:
-    """Each pixel's components times the matrix [d, d] or [N, d, d]; z: [N, d C, ...]."""
-    blocks = z.reshape(len(z), matrix.shape[-1], -1)
-    return (matrix.to(z.device, z.dtype) @ blocks).reshape(z.shape)
-
-
-def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
-    """A state that has `part` [N, k C, ...] in the chosen of its `size` components and 0 elsewhere."""
-    if len(chosen) == size:
-        return part
-    blocks = part.unflatten(1, (len(chosen), -1))
-    whole = blocks.new_zeros(len(part), size, *blocks.shape[2:])
-    whole[:, chosen] = blocks
-    return whole.flatten(1, 2)
-
-
-def gathered(z: Tensor, chosen: list[int], size: int) -> Tensor:
-    """The chosen of the `size` components of z [N, d C, ...]."""
-    return z if len(chosen) == size else z.unflatten(1, (size, -1))[:, chosen].flatten(1, 2)
-
-
-def image_of(z: Tensor, size: int) -> Tensor:
-    """The image of a state of `size` components."""
-    return z[:, : z.shape[1] // size]
 
 
 # --- Times of a walk -----------------------------------------------------------------------------

@@ -12,7 +12,20 @@ EVALUATIONS: dict[str, Callable[[dict], int]] = {
     "euler": lambda options: options["num_steps"],
     "heun": lambda options: 2 * options["num_steps"] - 1,
     "song_euler": lambda options: options["num_steps"],
+    "phase_euler": lambda options: options["num_steps"] + _corrections(options),
+    "sscs": lambda options: (
+        options["order"] * _steps(options) + options["denoise"] + _corrections(options)
+    ),
 }
+
+
+def _steps(options: dict) -> int:
+    """Steps of an augmented walk before the one that denoises."""
+    return options["num_steps"] - options["denoise"]
+
+
+def _corrections(options: dict) -> int:
+    return 0 if options["corrector"] == "none" else _steps(options)
 
 
 def nfe(sampler: dict, process: dict) -> int | None:

@@ -30,6 +30,7 @@ class GuidedPhase(Bent):
         (z, score), chosen = self._seen, self._judged.to(g.device)
         G = self.process.recipe.G
         moved, against = (root_mean_square(apply(G, push)) for push in (g, score))
-        judged = self.guidance.judge.log_p(z[chosen], t, self.labels[chosen])
-        kept = {"gradient_rms": root_mean_square(g), "log_p": judged}
-        return kept | {"rho_score": (moved / against)[against > 0]}
+        kept = {"gradient_rms": root_mean_square(g), "rho_score": (moved / against)[against > 0]}
+        if chosen.any():
+            kept["log_p"] = self.guidance.judge.log_p(z[chosen], t, self.labels[chosen])
+        return kept

@@ -96,7 +96,8 @@ def draw_images(
     rounding).
 
     options: a sampler's complete block. guidance: a `guidances.Guidance` towards each image's
-    label, or None. originals: images as they are stored, for walks that start from them. account: keep account of what guidance does, which costs time.
+    label, or None. originals: images as they are stored, for walks that start from them. account:
+    keep account of what guidance does, which costs time.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]

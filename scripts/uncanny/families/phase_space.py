@@ -77,8 +77,8 @@ class PhaseSpace(Family):
     def __init__(self, process: Process, mixed_score=False, condition="t", epsilon_t=0.00001):
         if mixed_score and process.mode != "score_m":
             raise ValueError(
-                f"mixed_score: the process has d = {process.size} and mode {process.mode}; expected "
-                "noise in the momentum only (gamma 0, factor lower)"
+                f"mixed_score: the process has {process.size} components and mode {process.mode}; "
+                "expected noise in the momentum only (gamma 0, factor lower)"
             )
         if not 0 < epsilon_t < 1:
             raise ValueError(f"epsilon_t={epsilon_t:g}: expected a time between 0 and 1")
@@ -126,16 +126,22 @@ class PhaseSpace(Family):
             return found
         process = self.process
         unit = process.momentum.clone()
-        unit[0, 0] = 1
-        variance = regularised(process.covariance(t, unit))[:, -1, -1]
-        spread = process.root(t)[:, -1, -1]
-        return found + per_image(spread / variance, z) * gathered(
-            z, process.predicted, process.size
-        )
+        unit[0, 0] = 1  # variance of the data
+        variance = regularised(process.covariance(t, unit))[..., -1, -1]
+        share = process.root(t)[..., -1, -1] / variance
+        return found + per_image(share, z) * gathered(z, process.predicted, process.size)
 
     def told(self, t) -> torch.Tensor:
         """The time as networks of this process are told it."""
         return exact(t).log() if self.condition == "log_t" else exact(t)
+
+    def bent(self, guidance, options: dict, account: bool, originals) -> tuple:
+        if guidance.BENDS == "constrain":
+            return partial(guidance.bind, originals=originals), None
+        from uncanny import guided_phase
+
+        kept = guided_phase.account() if account else None
+        return partial(guided_phase.GuidedPhase, guidance, account=kept), kept
 
     def bind(self, network, labels) -> "PhaseModel":
         return PhaseModel(network, labels, self)

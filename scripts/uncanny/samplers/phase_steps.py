@@ -73,8 +73,8 @@ def langevin(model, draw: Callable[[Tensor], Tensor], gradient, kind: str, snr: 
     process = model.process
     if len(process.predicted) < process.size:
         raise ValueError(
-            f"corrector {kind}: mode {process.mode} knows the score of one component only; expected "
-            "corrector: none, or noise in all components (gamma > 0)"
+            f"corrector {kind}: a model in mode {process.mode} knows the score of one component; "
+            "expected corrector: none, or noise in all components (gamma > 0)"
         )
     if not snr > 0:
         raise ValueError(f"snr={snr:g}: expected a positive signal-to-noise ratio")

@@ -55,15 +55,11 @@ def sscs(
 
     def step(z: Tensor, t: float, after: float) -> Tensor:
         h, middle = t - after, (t + after) / 2
-        first, second = (
-            process.integral(torch.tensor([t, middle, after], dtype=torch.float64)).diff().neg()
-        )
-        z = half(z, first)
-        if order == 1:
-            z = z + h * push(z, t)
-        else:
-            z = z + h * push(z + h / 2 * push(z, middle), middle)
-        return half(z, second)
+        B, B_middle, B_after = (process.integral(time) for time in (t, middle, after))
+        z = half(z, B - B_middle)
+        start = t if order == 1 else middle
+        ahead = z if order == 1 else z + h / 2 * push(z, middle)
+        return half(z + h * push(ahead, start), B_middle - B_after)
 
     correct = langevin(phase_model, draw, gradient, corrector, snr)
     bends = {"gradient": gradient, "constrain": constrain, "correct": correct}

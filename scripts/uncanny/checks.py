@@ -198,15 +198,17 @@ def _check_selection(study: Study, selection: dict, where: str) -> None:
     for model, sampler in product(selection["models"], selection["samplers"]):
         _check_pair(study, model, sampler, where)
         for guidance in selection.get("guidances", [NO_GUIDANCE]):
-            if guidance != NO_GUIDANCE and not _takes_guidance(study, model, sampler):
-                raise ValueError(
-                    f"{where}.guidances: {guidance!r} cannot guide sampler {sampler!r} of model "
-                    f"{model!r}; expected a sampler of a discrete process that takes a gradient"
-                )
+            if guidance != NO_GUIDANCE:
+                _check_guided(study, guidance, model, sampler, f"{where}.guidances")
 
 
-def _takes_guidance(study: Study, model: str, sampler: str) -> bool:
-    return components.takes("samplers", study.sampler_kind(sampler, model), "gradient")
+def _check_guided(study: Study, guidance: str, model: str, sampler: str, where: str) -> None:
+    bends = study.bends(guidance)
+    if not components.takes("samplers", study.sampler_kind(sampler, model), bends):
+        raise ValueError(
+            f"{where}: {guidance!r} cannot guide sampler {sampler!r} of model "
+            f"{model!r}; expected a sampler that takes a {bends}"
+        )
 
 
 def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:

@@ -3,7 +3,8 @@
 A state z = (x, m) has d components (see `states`); d = 1 is an ordinary process. A `Process` runs a
 recipe at the speed beta(t) on [0, 1]: dz = beta F z dt + sqrt(beta) G dw. Its kernel is
 p(z_t | z_0) = N(Phi(t) z_0, Sigma_t) with Phi(t) = exp(B(t) F), B = integral of beta, and
-Sigma_t = Sigma_inf + Phi (Sigma_0 - Sigma_inf) Phi^T (arXiv 2303.01748, section 3.3, in short form).
+Sigma_t = Sigma_inf + Phi (Sigma_0 - Sigma_inf) Phi^T
+(arXiv 2303.01748, section 3.3, in short form).
 
 All arithmetic of the kernel is float64: at small t its entries are differences of nearly equal
 numbers.

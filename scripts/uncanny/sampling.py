@@ -4,6 +4,7 @@ hold the result.
 
 import importlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,8 @@ class Counted:
 
     @property
     def nfe(self) -> float:
-        """Evaluations per image: an integer, unless samplers go on with a part of the images."""
-        return _whole(self.states / self.images)
+        """Evaluations per image."""
+        return self.states / self.images
 
     def __getattr__(self, name):
         return getattr(self.model, name)
@@ -104,12 +105,16 @@ def draw_images(
     bend, kept = _bend(model, options, guidance, account, originals)
     parts = [_draw_batch(model, options, batch, bend, originals) for batch in batches]
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
-    nfe = _whole(sum(p.nfe * len(p.images) for p in parts) / len(images))
+    nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
     return Drawn(images, labels, nfe, kept.report() if kept else None)
 
 
-def _whole(number: float) -> float:
-    return int(number) if number == int(number) else number
+def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
+    """Evaluations per image over sets of so many images: an integer, unless a sampler chooses its
+    steps image by image.
+    """
+    mean = round(float(np.average(values, weights=images)), 4)
+    return int(mean) if mean.is_integer() else mean
 
 
 def _bend(model: Trained, options: dict, guidance, account: bool, originals) -> tuple:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from uncanny.processes import per_image
-from uncanny.recipe import Recipe, flow
+from uncanny.recipe import Recipe, change, flow
 from uncanny.states import apply, scattered
 
 REGULARISER = 1e-9  # added to the variances of an augmented kernel, in training and in sampling
@@ -82,10 +82,14 @@ class Process:
         return initial
 
     def covariance(self, t: float | Tensor, initial: Tensor) -> Tensor:
-        """Sigma_t from the covariance Sigma_0 = initial [d, d] at t = 0; [..., d, d], exact."""
-        Phi = self.flow(t)
-        law, initial = (m.to(Phi.device) for m in (self.recipe.Sigma_inf, initial))
-        return law + Phi @ (initial - law) @ Phi.mT
+        """Sigma_t from the covariance Sigma_0 = initial [d, d] at t = 0; [..., d, d].
+
+        Written as what is added to Sigma_0, which keeps all digits at small t.
+        """
+        E = change(self.recipe.F.to(exact(t).device), self.integral(t))  # Phi - I
+        law, initial = (m.to(E.device) for m in (self.recipe.Sigma_inf, initial))
+        moved = E @ (initial - law)
+        return initial + moved + moved.mT + moved @ E.mT
 
     def root(self, t: float | Tensor) -> Tensor:
         """L(t) of the kernel that is learnt, regularised, [..., d, d]."""

@@ -136,22 +136,33 @@ class Recipe:
 
 
 def flow(F: Tensor, duration: float | Tensor) -> Tensor:
-    """exp(duration F), float64 [..., d, d]. duration: [...].
+    """exp(duration F), float64 [..., d, d] for durations [...]."""
+    return torch.eye(len(F), dtype=F.dtype, device=F.device) + change(F, duration)
+
+
+def change(F: Tensor, duration: float | Tensor) -> Tensor:
+    """exp(bF) - I, exact to rounding for any b = duration [...] of at least 0; [..., d, d].
 
     Two components: exp(mb) (cosh(q) I + b sinh(q)/q N), q = b sqrt(delta), where m = tr F / 2,
     N = F - m I and N N = delta I; even in q, so that delta < 0 (oscillating), 0 (critical) and > 0
-    (overdamped) are one formula.
+    (overdamped) are one formula. Otherwise F times the integral of exp(sF) from 0 to b, which the
+    exponential of a larger matrix contains.
     """
     b = torch.as_tensor(duration, dtype=torch.float64, device=F.device)[..., None, None]
-    if len(F) != 2:
-        return torch.linalg.matrix_exp(b * F)
-    eye = torch.eye(2, dtype=F.dtype, device=F.device)
+    eye = torch.eye(len(F), dtype=F.dtype, device=F.device)
+    if len(F) == 1:
+        return torch.expm1(b * F)
+    if len(F) > 2:
+        above = torch.cat([F, eye], dim=1)
+        larger = torch.cat([above, torch.zeros_like(above)])
+        return F @ torch.linalg.matrix_exp(b * larger)[..., : len(F), len(F) :]
     mean = F.trace() / 2
     N = F - mean * eye
     q = (-torch.linalg.det(N)).to(torch.complex128).sqrt() * b
     small = q.abs() < 1e-4  # where the series to q^2 is exact to rounding
     sinhc = torch.where(small, 1 + q * q / 6, q.sinh() / torch.where(small, 1, q)).real
-    return torch.exp(mean * b) * (q.cosh().real * eye + b * sinhc * N)
+    grown = torch.expm1(mean * b) * q.cosh().real + 2 * ((q / 2).sinh() ** 2).real
+    return grown * eye + torch.exp(mean * b) * b * sinhc * N
 
 
 def _matrix(values, name: str) -> Tensor:

@@ -32,17 +32,16 @@ def psld(
     Raises ValueError where they do not fit together.
     """
     found = f"gamma={gamma:g}, nu={nu}, inverse_mass={inverse_mass}"
+    if not (gamma >= 0 and (nu is None or (nu >= 0 and gamma + nu > 0))):
+        raise ValueError(f"{found}: expected gamma and nu of at least 0, and not both 0")
     if nu is None and damping == "free":
         raise ValueError(f"{found}: free damping needs nu; expected a number")
-    if nu is None:
-        nu = gamma + 2 * math.sqrt(max(4.0 if inverse_mass is None else inverse_mass, 0))
-        inverse_mass = 4.0 if inverse_mass is None else inverse_mass
-    elif inverse_mass is None:
-        inverse_mass = (gamma - nu) ** 2 / 4 if damping == "critical" else 4.0
-    if not (gamma >= 0 and nu >= 0 and gamma + nu > 0):
-        raise ValueError(f"{found}: expected gamma and nu of at least 0, and not both 0")
+    if inverse_mass is None:
+        follows = nu is not None and damping == "critical"
+        inverse_mass = (gamma - nu) ** 2 / 4 if follows else 4.0
     if not inverse_mass > 0:
         raise ValueError(f"{found}: 1/M is {inverse_mass:g}; expected a positive number")
+    nu = gamma + 2 * math.sqrt(inverse_mass) if nu is None else nu
     if damping == "critical" and not math.isclose((gamma - nu) ** 2, 4 * inverse_mass):
         raise ValueError(
             f"{found}: not critically damped, (gamma - nu)^2 = {(gamma - nu) ** 2:g} and "

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from uncanny.processes import per_image
@@ -79,7 +80,7 @@ def langevin(model, draw: Callable[[Tensor], Tensor], gradient, kind: str, snr: 
     if not snr > 0:
         raise ValueError(f"snr={snr:g}: expected a positive signal-to-noise ratio")
     law = process.recipe.Sigma_inf
-    root = law.cholesky()
+    root = torch.linalg.cholesky(law)
 
     def correct(z: Tensor, t: float) -> Tensor:
         push, added = apply(law, pull(model, z, t, gradient)), apply(root, draw(z))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from uncanny.phase_space import regularised
-from uncanny.recipe import flow
+from uncanny.recipe import Recipe, change
 from uncanny.samplers.phase_steps import descend, langevin, numbered, pull
 from uncanny.samplers.steps import Noise
 from uncanny.states import apply
@@ -45,9 +45,8 @@ def sscs(
     whitened = process.recipe.GGT @ torch.linalg.inv(process.recipe.Sigma_inf)
 
     def half(z: Tensor, duration: Tensor) -> Tensor:
-        Phi, law = flow(backward.F, duration), backward.Sigma_inf
-        spread = regularised(law - Phi @ law @ Phi.T).cholesky()
-        return apply(Phi, z) + apply(spread, draw(z))
+        moved, spread = transition(backward, duration)
+        return z + apply(moved, z) + apply(spread, draw(z))
 
     def push(z: Tensor, t: float) -> Tensor:
         score = pull(phase_model, z, t, gradient)
@@ -64,3 +63,12 @@ def sscs(
     correct = langevin(phase_model, draw, gradient, corrector, snr)
     bends = {"gradient": gradient, "constrain": constrain, "correct": correct}
     return descend(step, phase_model, z, times, denoise_drift=denoise_drift, **bends)
+
+
+def transition(recipe: Recipe, duration: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact law of a recipe's process after a duration in B, given z: the change Phi - I of its
+    mean, and a root of its covariance (regularised), [d, d] each.
+    """
+    moved = change(recipe.F, duration)
+    lost = moved @ recipe.Sigma_inf
+    return moved, torch.linalg.cholesky(regularised(-(lost + lost.T + lost @ moved.T)))

@@ -332,7 +332,8 @@ def test_splitting_draws_stationary_data_exactly_at_any_step(key, order):
     near(mean, 0 * mean, 1e-12)
     near(covariance, made.recipe.Sigma_inf, 1e-7)  # 20 half-steps add 1e-9 each
     euler = phase_euler(model, begin, times, noise=tracked.noise)
-    assert float((tracked.moments(euler)[1] - made.recipe.Sigma_inf).abs().max()) > 0.5
+    missed = float((tracked.moments(euler)[1] - made.recipe.Sigma_inf).abs().max())
+    assert missed > (0.5 if made.beta_1 is None else 0.01)
 
 
 # --- T11: probability flow -----------------------------------------------------------------------
@@ -491,7 +492,7 @@ def test_guidance_acts_in_all_samplers_that_take_it():
             sampler(ExactPhase(made), Z, times, noise=noise, gradient=g)
             for noise, g in zip(streams, (None, gradient), strict=True)
         )
-        assert float((bent - free)[:, 1].min()) > 0
+        assert float((bent - free).abs().min()) > 1e-3
         assert seen == times[:-1].tolist()  # forward time, and in the step that denoises too
         seen.clear()
 

@@ -220,7 +220,7 @@ def noisy(data, tmp_path_factory):
 
 def test_a_classifier_of_the_augmented_state_knows_what_little_noise_leaves(noisy):
     report = files.read_json(noisy.with_suffix(".json"))
-    assert [entry["t"] for entry in report["deciles"]][0] == [0, 0.1]
+    assert report["deciles"][0]["t"] == [0, 0.1]
     accuracy = [entry["accuracy"] for entry in report["deciles"]]
     assert accuracy[0] > 0.5
     assert accuracy[-1] < 0.25
@@ -276,7 +276,9 @@ def test_a_guided_record(checkpoint, noisy, tmp_path):
 
 def test_a_classifier_of_another_process_is_refused(data, noisy, tmp_path):
     path = segment(data, tmp_path / "epoch-0.pt", 0, process=CLD)
-    with pytest.raises(ValueError, match="classifier made for process .* but the guided model has"):
+    with pytest.raises(
+        ValueError, match=r"classifier made for process .* but the guided model has"
+    ):
         run(path, tmp_path, identity=IDENTITY | {"process": CLD}, guidance=G1, classifiers={"noisy": noisy})  # fmt: skip
 
 

@@ -144,6 +144,13 @@ class Process:
         kept[self.predicted] = 1
         return apply(-kept * back, whole)
 
+    def amplification(self, t: float | Tensor) -> Tensor:
+        """What an error in eps becomes in an Euler step of unit length: -beta G G^T L^-T,
+        [..., d, d], rows the components of the state, columns those of eps.
+        """
+        back = torch.linalg.inv(self.root(t)).mT
+        return -self.rate(t)[..., None, None] * (self.recipe.GGT.to(back.device) @ back)
+
     def likelihood_weights(self, t: float | Tensor) -> Tensor:
         """Weight of |score error|^2 of each component in the likelihood bound: the diagonal of
         beta G G^T, [..., d] (Song et al. 2021, "Maximum likelihood training"). Not trained with.

@@ -233,7 +233,7 @@ def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, originals)
     drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
     facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
     facts |= _verdict(drawn.images)
-    if guidance is not None and facts["status"] == "ok":
+    if drawn.deciles is not None and facts["status"] == "ok":
         facts["guidance_deciles"] = drawn.deciles
     return drawn, facts
 

@@ -358,3 +358,35 @@ def test_options_of_the_walk_are_known():
     assert set(options) == {"num_steps", "times", "epsilon_s", "denoise", "pixels"}
     assert {"phase_euler", "sscs", "probability_flow"} <= set(components.kinds("samplers"))
     assert "phase_steps" not in components.kinds("samplers")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            EULER | {"num_steps": None},
+            "samplers.S.num_steps: None with times 'quadratic'; expected a",
+        ),
+        (
+            EULER | ENDS,
+            "samplers.S.times: 'ends' for 'phase_euler'; expected ends for samplers with",
+        ),
+        (
+            FLOW | {"times": "uniform", "num_steps": 9},
+            "samplers.S.times: 'uniform' for 'probability",
+        ),
+        (FLOW | {"num_steps": 9}, "samplers.S.num_steps: 9 with times 'ends'"),
+    ],
+)
+def test_steps_that_do_not_fit_the_sampler_are_found_before_anything_runs(options, message):
+    from uncanny import checks
+
+    with pytest.raises(ValueError, match=message):
+        checks._check_steps(options, "samplers.S")
+
+
+@pytest.mark.parametrize("options", [EULER, SSCS, FLOW])
+def test_steps_that_fit(options):
+    from uncanny import checks
+
+    checks._check_steps(options, "samplers.S")

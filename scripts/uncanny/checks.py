@@ -218,7 +218,24 @@ def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
         raise ValueError(
             f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
         )
-    study.sampler(sampler, model)
+    _check_steps(study.sampler(sampler, model), f"samplers.{sampler}")
+
+
+def _check_steps(options: dict, where: str) -> None:
+    """Samplers with a tolerance choose their own steps between the ends of a walk."""
+    if "times" not in options:
+        return
+    ends = options["times"] == "ends"
+    if ends != components.takes("samplers", options["kind"], "tol"):
+        raise ValueError(
+            f"{where}.times: {options['times']!r} for {options['kind']!r}; expected ends for "
+            "samplers with a tolerance, and for no other"
+        )
+    if ends != (options["num_steps"] is None):
+        raise ValueError(
+            f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
+            "expected a number, or null with times ends"
+        )
 
 
 def _check_metric(study: Study, model: str, metric: str | None, where: str) -> None:

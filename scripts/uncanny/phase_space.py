@@ -17,7 +17,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from uncanny.processes import per_image
 from uncanny.recipe import Recipe, change, flow
 from uncanny.states import apply, scattered
 
@@ -164,8 +163,9 @@ class Process:
 
         z, score: [N, d C, ...]. t: [] or [N].
         """
-        rate = per_image(self.rate(t), z)
-        return rate * (apply(self.recipe.GGT, share * score) - apply(self.recipe.F, z))
+        rate = self.rate(t)[..., None, None]
+        F, GGT = (m.to(rate.device) for m in (self.recipe.F, self.recipe.GGT))
+        return apply(rate * share * GGT, score) - apply(rate * F, z)
 
     def prior(self, latents: Tensor) -> Tensor:
         """The stationary law from standard normal latents [N, d C, ...], float64."""

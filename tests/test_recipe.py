@@ -159,7 +159,7 @@ def test_recipes_are_components():
 # --- The flow: overdamped, critical and oscillating in one formula -------------------------------
 
 
-@pytest.mark.parametrize("nu", [0.5, 1.0, 3.9999, 4.0, 4.0001, 9.0])
+@pytest.mark.parametrize("nu", [0.5, 1.0, 3.9999, 4.0, 4.0001, 9.0, 60.0])
 def test_the_flow_is_the_matrix_exponential(nu):
     F = recipes.psld(gamma=0.0, nu=nu, inverse_mass=4.0, damping="free").F
     b = torch.tensor([0.0, 1e-6, 0.01, 0.5, 2.0, 8.0], dtype=torch.float64)

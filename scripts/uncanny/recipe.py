@@ -8,6 +8,7 @@ With constant D, Q and the quadratic H of N(0, Sigma_inf) the drift is linear, f
 are float64 [d, d] and act alike on every pixel, whose state has d components.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,8 +145,8 @@ def change(F: Tensor, duration: float | Tensor) -> Tensor:
     """exp(bF) - I, exact to rounding for any b = duration [...] of at least 0; [..., d, d].
 
     Two components: exp(mb) (cosh(q) I + b sinh(q)/q N), q = b sqrt(delta), where m = tr F / 2,
-    N = F - m I and N N = delta I; even in q, so that delta < 0 (oscillating), 0 (critical) and > 0
-    (overdamped) are one formula. Otherwise F times the integral of exp(sF) from 0 to b, which the
+    N = F - m I and N N = delta I: delta < 0 oscillates, 0 is critical, > 0 overdamped, and each
+    goes over into the next. Otherwise F times the integral of exp(sF) from 0 to b, which the
     exponential of a larger matrix contains.
     """
     b = torch.as_tensor(duration, dtype=torch.float64, device=F.device)[..., None, None]
@@ -158,11 +159,14 @@ def change(F: Tensor, duration: float | Tensor) -> Tensor:
         return F @ torch.linalg.matrix_exp(b * larger)[..., : len(F), len(F) :]
     mean = F.trace() / 2
     N = F - mean * eye
-    q = (-torch.linalg.det(N)).to(torch.complex128).sqrt() * b
-    small = q.abs() < 1e-4  # where the series to q^2 is exact to rounding
-    sinhc = torch.where(small, 1 + q * q / 6, q.sinh() / torch.where(small, 1, q)).real
-    grown = torch.expm1(mean * b) * q.cosh().real + 2 * ((q / 2).sinh() ** 2).real
-    return grown * eye + torch.exp(mean * b) * b * sinhc * N
+    delta = -torch.linalg.det(N)
+    q, decay = delta.abs().sqrt() * b, mean * b
+    if delta < 0:
+        grown = torch.expm1(decay) * q.cos() - 2 * (q / 2).sin() ** 2
+        return grown * eye + decay.exp() * b * torch.sinc(q / math.pi) * N
+    grown = (torch.expm1(decay + q) + torch.expm1(decay - q)) / 2
+    ratio = torch.where(q > 0, torch.expm1(2 * q) / (2 * q), 1)  # of exp(q) sinh(q) to q
+    return grown * eye + (decay - q).exp() * b * ratio * N
 
 
 def _matrix(values, name: str) -> Tensor:

@@ -206,7 +206,12 @@ def test_a_classifier_that_was_not_given_is_named(known):
 
 
 def test_options_of_guidances_are_read_from_their_signatures():
-    assert components.kinds("guidances") == ["classifier", "norm_matched", "random_direction"]
+    assert components.kinds("guidances") == [
+        "classifier",
+        "inpainting",
+        "norm_matched",
+        "random_direction",
+    ]
     assert components.resolve(
         "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
     ) == {
@@ -217,7 +222,7 @@ def test_options_of_guidances_are_read_from_their_signatures():
 
 def test_samplers_say_whether_they_can_be_guided():
     able = {kind for kind in components.kinds("samplers") if samplers.takes_gradient(kind)}
-    assert able == {"ancestral", "ddim"}
+    assert able == {"ancestral", "ddim", "phase_euler", "sscs"}
 
 
 # --- Guided walks of a model ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from uncanny.networks.encoder_unet import encoder_unet
 from uncanny.networks.layers import FilterDown, FilterUp, PositionalEmbedding
 from uncanny.networks.mlp import mlp
 from uncanny.networks.refinenet import InstanceNormPlus, refinenet
+from uncanny.networks.song_encoder import song_encoder
 from uncanny.networks.song_unet import song_unet
 from uncanny.networks.unet import unet
 
@@ -389,6 +390,13 @@ def test_parameter_count_of_phase_space_networks(inputs, outputs, size, options,
     assert sum(weight.numel() for weight in network.parameters()) == count
 
 
+@pytest.mark.parametrize(("size", "classes", "count"), [(32, 10, 56_666_368), (128, 3, 57_761_024)])
+def test_parameter_count_of_phase_space_classifiers(size, classes, count):
+    with torch.device("meta"):
+        network = song_encoder((6, size, size), classes)
+    assert sum(weight.numel() for weight in network.parameters()) == count
+
+
 # --- behaviour -------------------------------------------------------------------------------
 
 SMALL = {"width": 16, "multipliers": [1, 2], "blocks": 1, "attention": [4]}
@@ -526,6 +534,19 @@ def test_input_gradient_of_an_untrained_classifier(pool, silent):
     chosen = network(x, torch.tensor([0.0, 10.0, 999.0])).log_softmax(1)[:, 2]
     (gradient,) = torch.autograd.grad(chosen.sum(), x)
     assert bool((gradient == 0).all()) is silent
+
+
+@pytest.mark.parametrize("embedding", ["positional", "fourier"])
+def test_the_song_encoder_classifies_augmented_states(embedding):
+    torch.manual_seed(0)
+    network = song_encoder((2, 8, 8), 10, embedding=embedding, **SMALL | {"attention": [8]}).eval()
+    z, t = torch.randn(3, 2, 8, 8, requires_grad=True), torch.tensor([0.001, 0.5, 1.0])
+    logits = network(z, t)
+    assert logits.shape == (3, 10)
+    (gradient,) = torch.autograd.grad(logits.log_softmax(1)[:, 2].sum(), z)
+    assert gradient.flatten(1).any(dim=1).all()
+    alone = network(z[1:2], t[1:2])
+    assert_close(alone, logits[1:2], 1e-5)
 
 
 def test_buffers_hold_only_what_a_checkpoint_must_keep():

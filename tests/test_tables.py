@@ -15,6 +15,7 @@ from test_configuration import TINY, plan
 from test_scripts import call
 
 from uncanny import components, evaluations, files, processes, schedules, table_files
+from uncanny.phase_space import walk_times
 from uncanny.study import family_offers, family_start
 from uncanny.tables import (
     Contents,
@@ -30,6 +31,7 @@ from uncanny.tables import (
 )
 
 KINDS = components.kinds("tables")
+PHASE = {"phase_euler", "sscs", "probability_flow"}  # counted in test_phase_samplers
 
 
 def literals(family, option):
@@ -160,6 +162,31 @@ class TestSamplers:
         assert cells["evaluations (NFE)"] == "1161"
         assert cells["σ_min … σ_max"] == "0.01 … 50"
 
+    @pytest.mark.parametrize(
+        ("changes", "times", "evaluations"),
+        [
+            ({}, "ε_s + (1 − ε_s)·(1 − i/K)², K = 49", "50"),
+            ({"kind": "sscs", "order": 2}, "ε_s + (1 − ε_s)·(1 − i/K)², K = 49", "99"),
+            (
+                {"kind": "probability_flow", "times": "ends", "num_steps": None},
+                "chosen image by image, from 1 to ε_s",
+                "follows from the data",
+            ),
+        ],
+    )
+    def test_walks_in_phase_space(self, changes, times, evaluations):
+        walk = {"num_steps": 50, "times": "quadratic", "epsilon_s": 0.001, "denoise": True}
+        options = {"kind": "phase_euler", "corrector": "none"} | walk | changes
+        made = {
+            "models": {"m": {"process": {"kind": "phase_space"}}},
+            "processes": {"m": "psld"},
+            "samplers": {"S": {"m": options}},
+        }
+        cells = column(sampler_parameters.sampler_parameters(Contents(**made)), "S")
+        assert cells["time steps t_i"] == times
+        assert cells["evaluations (NFE)"] == evaluations
+        assert cells["constants"] == "ε_s = 0.001"
+
 
 class TestFormulas:
     """Formulas are evaluated and compared with the code that they describe."""
@@ -171,6 +198,7 @@ class TestFormulas:
         assert set(formulas.CLOCKS) == set(formulas.INVERSES) == set(literals("continuous", "time"))
         assert set(formulas.SCALINGS) == set(literals("continuous", "scaling"))
         assert set(formulas.TIMES) == set(literals("discrete", "times"))
+        assert set(formulas.PHASE_TIMES) == set(literals("phase_space", "times"))
 
     @staticmethod
     def value(formula, **names):
@@ -219,7 +247,13 @@ class TestFormulas:
         )
         assert np.allclose(scale, 1 / np.sqrt(1 + sigma**2), rtol=1e-9)
 
-    @pytest.mark.parametrize("kind", components.kinds("samplers"))
+    @pytest.mark.parametrize("grid", ["uniform", "quadratic"])
+    def test_times_of_a_recipe(self, grid):
+        names = {"K": 9, "i": np.arange(10), "ε_s": 0.001}
+        found = self.value(formulas.PHASE_TIMES[grid], **names)
+        assert np.allclose(found, walk_times(10, grid)[:-1], rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("kind", sorted(set(components.kinds("samplers")) - PHASE))
     def test_evaluations_are_those_of_a_run(self, kind):
         counted = []
 
@@ -320,7 +354,7 @@ class TestHyperParameters:
         assert "NCSN++ (VP), paper" not in frame.columns
 
     def test_every_network_and_average_is_known(self):
-        networks = set(components.kinds("networks")) - {"encoder_unet"}
+        networks = set(components.kinds("networks")) - {"encoder_unet", "song_encoder"}
         assert networks == {*hyper_parameters.ARCHITECTURES, "song_unet"}
         embeddings = components.signature("networks", "song_unet").options["embedding"][0]
         assert set(hyper_parameters.SONG_UNETS) == set(get_args(embeddings))

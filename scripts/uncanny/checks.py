@@ -215,15 +215,17 @@ def _check_selection(study: Study, selection: dict, where: str) -> None:
     for model, sampler in product(selection["models"], selection["samplers"]):
         _check_pair(study, model, sampler, where)
         for guidance in selection.get("guidances", [NO_GUIDANCE]):
-            if guidance != NO_GUIDANCE and not _takes_guidance(study, model, sampler):
-                raise ValueError(
-                    f"{where}.guidances: {guidance!r} cannot guide sampler {sampler!r} of model "
-                    f"{model!r}; expected a sampler of a discrete process that takes a gradient"
-                )
+            if guidance != NO_GUIDANCE:
+                _check_guided(study, guidance, model, sampler, f"{where}.guidances")
 
 
-def _takes_guidance(study: Study, model: str, sampler: str) -> bool:
-    return components.takes("samplers", study.sampler_kind(sampler, model), "gradient")
+def _check_guided(study: Study, guidance: str, model: str, sampler: str, where: str) -> None:
+    bends = study.bends(guidance)
+    if not components.takes("samplers", study.sampler_kind(sampler, model), bends):
+        raise ValueError(
+            f"{where}: {guidance!r} cannot guide sampler {sampler!r} of model "
+            f"{model!r}; expected a sampler that takes a {bends}"
+        )
 
 
 def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
@@ -233,7 +235,24 @@ def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
         raise ValueError(
             f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
         )
-    study.sampler(sampler, model)
+    _check_steps(study.sampler(sampler, model), f"samplers.{sampler}")
+
+
+def _check_steps(options: dict, where: str) -> None:
+    """Samplers with a tolerance choose their own steps between the ends of a walk."""
+    if "times" not in options:
+        return
+    ends = options["times"] == "ends"
+    if ends != components.takes("samplers", options["kind"], "tol"):
+        raise ValueError(
+            f"{where}.times: {options['times']!r} for {options['kind']!r}; expected ends for "
+            "samplers with a tolerance, and for no other"
+        )
+    if ends != (options["num_steps"] is None):
+        raise ValueError(
+            f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
+            "expected a number, or null with times ends"
+        )
 
 
 def _check_metric(study: Study, model: str, metric: str | None, where: str) -> None:

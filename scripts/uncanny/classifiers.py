@@ -1,7 +1,8 @@
 """Noisy classifiers p(y | x_t, t): training, files, gradients for guidance, and what they know at
 each noise level.
 
-Dhariwal and Nichol 2021, section 4. x_t comes from the noise schedule of the model that is guided.
+Dhariwal and Nichol 2021, section 4. x_t, the state of a walk, comes from the process of the model
+that is guided: its family says how images are noised and what a network is told of the time.
 """
 
 import time
@@ -16,7 +17,6 @@ from torch import Tensor
 from uncanny import checkpoints, components, files, hardware, training
 from uncanny.datasets import DESCRIPTION, Dataset, Split, to_model
 from uncanny.extractors import weights_sha256
-from uncanny.processes import diffuse
 from uncanny.random_streams import generator, seed_of
 from uncanny.segments import build_family
 from uncanny.unfinished import Unfinished
@@ -32,13 +32,15 @@ GRADIENT_VALUES = 2**19  # numbers that one backward pass holds: 170 images of 3
 class Classifier:
     """p(y | x_t, t) with fixed weights: float64 outside, the network's precision inside.
 
-    id: kind of the network@first 12 hex digits of the SHA-256 of the weights.
+    id: kind of the network@first 12 hex digits of the SHA-256 of the weights. told: what the
+    network is told of a time.
     """
 
     network: torch.nn.Module
     identity: dict
     num_classes: int
     id: str
+    told: Callable = lambda t: t
 
     @classmethod
     def of(cls, state: dict, device: torch.device) -> "Classifier":
@@ -49,19 +51,21 @@ class Classifier:
         kind = state["identity"]["network"]["kind"]
         name = f"{kind}@{weights_sha256(state['network'])[:12]}"
         network = network.to(device).eval().requires_grad_(False)
-        return cls(network, state["identity"], state["num_classes"], name)
+        told = _family(state["identity"]).told
+        return cls(network, state["identity"], state["num_classes"], name, told)
 
-    def log_p(self, x: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
-        """log p(y | x, t), float64 [N]. x: [N, C, H, W]; t: 0..T-1, one or [N]; labels: [N]."""
+    def log_p(self, x: Tensor, t: float | Tensor, labels: Tensor) -> Tensor:
+        """log p(y | x, t), float64 [N]. x: states [N, ...]; t: one time or [N]; labels: [N]."""
         weights = next(self.network.parameters())
-        t = torch.as_tensor(t, dtype=weights.dtype, device=x.device).expand(len(x))
+        t = torch.as_tensor(self.told(t), dtype=weights.dtype, device=x.device).expand(len(x))
         logits = self.network(x.to(weights.dtype), t).double()
         return F.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
 
-    def gradient(self, x: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
-        """Gradient of log p(y | x, t) with respect to x, float64 [N, C, H, W]; weights get none."""
+    def gradient(self, x: Tensor, t: float | Tensor, labels: Tensor) -> Tensor:
+        """Gradient of log p(y | x, t) with respect to x, float64 [N, ...]; weights get none."""
         rows = max(1, GRADIENT_VALUES // x[0].numel())
-        t = torch.as_tensor(t, device=x.device).expand(len(x))
+        dtype = torch.float64 if isinstance(t, float) else None
+        t = torch.as_tensor(t, dtype=dtype, device=x.device).expand(len(x))
         parts = zip(x.split(rows), t.split(rows), labels.split(rows), strict=True)
         return torch.cat([self._gradient(*part) for part in parts])
 
@@ -114,7 +118,7 @@ def train(
     start: dict | None = None,
     keep: Callable = lambda state: None,
 ) -> dict:
-    """State of a classifier after its training: cross-entropy on x_t, t ~ U{0..T-1}, AdamW.
+    """State of a classifier after its training: cross-entropy on x_t, t uniform, AdamW.
 
     start: state to go on from; keep(state) is called after every update with a function that gives
     it. Everything random is a function of (seed, step), the order of the images of (seed, pass). No
@@ -122,7 +126,7 @@ def train(
     where the loss is not finite.
     """
     _check(data, identity)
-    options, levels = identity["training"], _alphas_cumprod(identity).to(device)
+    options, family = identity["training"], _family(identity)
     run = _begin(data, identity, device)
     if start is not None:
         training.resume(run, start)
@@ -130,7 +134,7 @@ def train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for epoch in range(len(run.history) + 1, options["epochs"] + 1):
             while run.step < training.steps_until(epoch, len(stream), options["batch_size"]):
-                run.started.append(_update(run, levels, stream, options))
+                run.started.append(_update(run, family, stream, options, device))
                 keep(lambda: _state(run, data, identity))
             entry = {"epoch": epoch, "step": run.step, "loss": _mean(run.started, epoch)}
             run.history.append(entry)
@@ -162,16 +166,16 @@ def _state(run: training.Run, data: Dataset, identity: dict) -> dict:
     }
 
 
-def _update(run: training.Run, levels: Tensor, stream, options: dict) -> Tensor:
+def _update(run: training.Run, family, stream, options: dict, device) -> Tensor:
     """One update; the loss before it."""
-    seed, device = options["seed"], levels.device
+    seed = options["seed"]
     torch.manual_seed(seed_of(seed, "classifier dropout", run.step))
     draws = torch.Generator(device).manual_seed(seed_of(seed, "classifier noise", run.step))
     x0, labels = stream.batch(run.step, device)
     x0 = training.augmented(x0, options, draws)
-    t = torch.randint(len(levels), (len(x0),), generator=draws, device=device)
-    noise = torch.randn(x0.shape, generator=draws, device=device, dtype=x0.dtype)
-    loss = F.cross_entropy(run.network(diffuse(x0, noise, levels[t]), t.to(x0.dtype)), labels)
+    t = family.draw_times(len(x0), draws)
+    x = family.noised(x0, t, draws)
+    loss = F.cross_entropy(run.network(x, family.told(t).to(x0.dtype)), labels)
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
@@ -187,16 +191,17 @@ def _mean(losses: list[Tensor], epoch: int) -> float:
 
 
 def _build(identity: dict, shape, num_classes: int) -> torch.nn.Module:
-    options = dict(identity["network"])
-    return components.load("networks", options.pop("kind"))(tuple(shape), num_classes, **options)
+    options, state = dict(identity["network"]), _family(identity).state_shape(tuple(shape))
+    return components.load("networks", options.pop("kind"))(state, num_classes, **options)
 
 
-def _alphas_cumprod(identity: dict) -> Tensor:
-    """float64 [T] of the process that the classifier is made for."""
-    kind = identity["process"]["kind"]
-    if kind != "discrete":
-        raise ValueError(f"classifier: process.kind is {kind!r}; expected 'discrete'")
-    return build_family(identity).alphas_cumprod
+def _family(identity: dict):
+    """The family that the classifier is made for."""
+    kind, family = identity["process"]["kind"], build_family(identity)
+    if not hasattr(family, "noised"):
+        expected = "'discrete' or 'phase_space'"
+        raise ValueError(f"classifier: process.kind is {kind!r}; expected {expected}")
+    return family
 
 
 def _check(data: Dataset, identity: dict) -> None:
@@ -214,13 +219,17 @@ def _check(data: Dataset, identity: dict) -> None:
 # --- What a classifier knows ---------------------------------------------------------------------
 
 
-def decile_of(t: int, num_levels: int) -> int:
-    """Tenth of the times 0..T-1 that t lies in, 0 (least noise) to 9."""
+def decile_of(t: float, num_levels: int | None) -> int:
+    """Tenth of the times 0..T-1 that t lies in, 0 (least noise) to 9; of 0 to 1 where T is None."""
+    if num_levels is None:
+        return min(int(DECILES * t), DECILES - 1)
     return DECILES * t // num_levels
 
 
-def decile_range(decile: int, num_levels: int) -> tuple[int, int]:
+def decile_range(decile: int, num_levels: int | None) -> tuple:
     """First and last time of a decile; the last is smaller than the first where it has none."""
+    if num_levels is None:
+        return decile / DECILES, (decile + 1) / DECILES
     return -(-decile * num_levels // DECILES), -(-(decile + 1) * num_levels // DECILES) - 1
 
 
@@ -232,14 +241,14 @@ def describe(classifier: Classifier, data: Dataset, device: torch.device) -> dic
     square over pixels and images of the gradient of log p(y | x_t, t), y uniform as in guidance, on
     up to 256 of those images.
     """
-    levels = _alphas_cumprod(classifier.identity).to(device)
-    ranges = [(k, decile_range(k, len(levels))) for k in range(DECILES)]
+    num_levels = _family(classifier.identity).num_levels
+    ranges = [(k, decile_range(k, num_levels)) for k in range(DECILES)]
     return {
         "classifier": classifier.id,
         "parameters": sum(p.numel() for p in classifier.network.parameters()),
         "chance": 1 / data.num_classes,
         "deciles": [
-            {"decile": k, "t": list(ends)} | _measured(classifier, data.test, levels, k, ends)
+            {"decile": k, "t": list(ends)} | _measured(classifier, data.test, device, k, ends)
             for k, ends in ranges
             if ends[0] <= ends[1]
         ],
@@ -247,19 +256,17 @@ def describe(classifier: Classifier, data: Dataset, device: torch.device) -> dic
 
 
 @torch.no_grad()
-def _measured(classifier: Classifier, split: Split, levels: Tensor, decile: int, ends) -> dict:
+def _measured(classifier: Classifier, split: Split, device, decile: int, ends) -> dict:
+    family = _family(classifier.identity)
     draws = generator(REPORT_SEED, "classifier report", decile)
     order, correct, gradient = torch.randperm(len(split), generator=draws), 0, None
     for rows in order.split(REPORT_BATCH):
-        t = torch.randint(ends[0], ends[1] + 1, (len(rows),), generator=draws)
-        x0 = to_model(split.images[rows.numpy()])
-        noise = torch.randn(x0.shape, generator=draws)
+        t = family.draw_times(len(rows), draws, ends)
+        x = family.noised(to_model(split.images[rows.numpy()]), t, draws)
         wanted = torch.randint(classifier.num_classes, (len(rows),), generator=draws)
-        x, t, wanted = (
-            v.to(levels.device) for v in (diffuse(x0, noise, levels.cpu()[t]), t, wanted)
-        )
-        logits = classifier.network(x, t.to(x.dtype))
-        labels = torch.from_numpy(split.labels[rows.numpy()]).to(levels.device)
+        x, t, wanted = (v.to(device) for v in (x, t, wanted))
+        logits = classifier.network(x, family.told(t).to(x.dtype))
+        labels = torch.from_numpy(split.labels[rows.numpy()]).to(device)
         correct += int((logits.argmax(dim=1) == labels).sum())
         if gradient is None:
             some = slice(GRADIENT_IMAGES)

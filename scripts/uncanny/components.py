@@ -24,9 +24,10 @@ FIRST_ARGUMENTS = {
     "schedules": {"num_levels"},
     "sigma_grids": {"num_steps"},
     "preconditioning": {""},
+    "recipes": {""},
     "networks": {"shape"},
     "families": {"schedule"},
-    "samplers": {"denoiser", "eps_model", "score_model"},
+    "samplers": {"denoiser", "eps_model", "score_model", "phase_model"},
     "guidances": {"classifiers"},
     "extractors": {"dataset"},
     "metrics": {"sample"},
@@ -37,7 +38,7 @@ FIRST_ARGUMENTS = {
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.
-RESERVED = {"noise", "gradient", "path", "shape", "num_classes", "reference"}
+RESERVED = {"noise", "gradient", "constrain", "path", "shape", "num_classes", "reference"}
 
 
 @dataclass(frozen=True)

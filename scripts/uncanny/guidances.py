@@ -1,14 +1,15 @@
-"""Guidance: what bends a discrete walk towards a class, and what it did to it.
+"""Guidance: what bends a walk towards a class or an image, and what it did to it.
 
-A guidance is a function `kind(classifiers, *, options) -> Guidance`, where `classifiers` maps names
-to loaded classifiers. Bound to a batch it stands between model and sampler and gives the sampler
-gradient(x, t) = scale * direction(x, t), float64; what that does is the sampler's affair (Dhariwal
-and Nichol 2021, algorithms 1 and 2).
+A guidance is a function `kind(classifiers, *, options)`, where `classifiers` maps names to loaded
+classifiers. What it returns says in BENDS which argument of a sampler it gives. Bound to a batch it
+stands between model and sampler. A `Guidance` gives gradient(x, t) = scale * direction(x, t),
+float64; what that does is the sampler's affair (Dhariwal and Nichol 2021, algorithms 1 and 2).
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ class Guidance:
     judge: Classifier
     ids: Mapping[str, str]
 
+    BENDS = "gradient"
+
     def __post_init__(self):
         if not math.isfinite(self.scale):
             raise ValueError(f"guidance: scale is {self.scale}; expected a finite number")
@@ -49,7 +52,7 @@ class Guidance:
         """The guided walk of one batch. See `Guided`."""
         return Guided(self, model, times, labels, seeds, **options)
 
-    def account(self, num_levels: int) -> "Account":
+    def account(self, num_levels: int | None) -> "Account":
         """An empty account of what it does; num_levels: T of the model."""
         return Account(num_levels)
 
@@ -102,6 +105,24 @@ def random_direction(
     return Guidance(random, scale, norm, _ids(classifiers))
 
 
+def inpainting(
+    classifiers: Mapping[str, Classifier],
+    *,
+    mask: Literal["digit", "centre", "right"] = "digit",
+    paste: bool = True,
+    legacy_time: bool = False,
+):
+    """No class, but an image of the test split: what the mask leaves of it is kept at each step.
+
+    mask: what is removed, see `inpainting.masks`. paste: put the known pixels themselves into the
+    result, not their mean at the last time. legacy_time: noise them to the time at which a step
+    starts, as the code of PSLD does, not to the time at which it ends.
+    """
+    from uncanny.inpainting import Inpainting
+
+    return Inpainting(mask, paste, legacy_time)
+
+
 def _named(classifiers: Mapping[str, Classifier], name: str) -> Classifier:
     if name not in classifiers:
         known = ", ".join(classifiers) or "none"
@@ -148,46 +169,67 @@ def _opened(path, identity: dict, device) -> Classifier:
     return found
 
 
-class Guided:
+class Bent:
     """One batch on a guided walk: the model as the sampler sees it, and the sampler's gradient.
 
-    model: eps(x, t). times: [S + 1], falling, last -1. labels: [N], the classes to be drawn. seeds:
-    of the images; random directions come from streams of their own, made from these.
-    variance: of the ancestral steps that rho_mark is measured by. account: where what happens is
+    times: [S + 1], falling. labels: [N], the classes to be drawn. seeds: of the images; random
+    directions come from streams of their own, made from these. account: where what happens is
     added up, or None.
     """
 
-    def __init__(self, guidance, model, times, labels, seeds, *, variance="small", account=None):
+    def __init__(self, guidance, model, times, labels, seeds, account=None):
         self.guidance, self.model, self.labels, self.account = guidance, model, labels, account
+        self._times = times[:-1].tolist()
+        self._noise = ImageStreams(seed_of(seed, "guidance") for seed in seeds).noise
+        self._judged = torch.tensor([seed % IMAGES_PER_DRAW < JUDGED for seed in seeds])
+
+    @property
+    def arguments(self) -> dict:
+        """What the sampler is given."""
+        return {"gradient": self.gradient}
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        found = self.model(x, t)
+        self._seen = x, found
+        return found
+
+    def gradient(self, x: Tensor, t: float) -> Tensor:
+        """scale * direction(x, t), float64 [N, ...]. Raises NotFinite naming step, t and scale."""
+        g = self.guidance.scale * self.guidance.direction(x, t, self.labels, self._noise)
+        if not torch.isfinite(g).all():
+            step = sum(t <= start for start in self._times)
+            raise NotFinite(
+                f"guidance: gradient not finite at step {step} of {len(self._times)} "
+                f"(t = {t:g}, scale = {self.guidance.scale:g})"
+            )
+        if self.account is not None:
+            self.account.add(t, **self.effects(g, t))
+        return g
+
+    def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:
+        """What the gradient g [N, ...] at t amounts to, by name: one value per image, or none."""
+        raise NotImplementedError
+
+
+class Guided(Bent):
+    """A guided walk of a discrete process.
+
+    model: eps(x, t). times: [S + 1], falling, last -1. variance: of the ancestral steps that
+    rho_mark is measured by. Else as `Bent`.
+    """
+
+    def __init__(self, guidance, model, times, labels, seeds, *, variance="small", account=None):
+        super().__init__(guidance, model, times, labels, seeds, account)
         self.alphas_cumprod = model.alphas_cumprod
         self._levels = alpha_bars(model.alphas_cumprod, times)
         steps = posterior(self._levels[:-1], self._levels[1:])
         self._variances = step_variances(steps, variance)
-        self._steps = {t: i for i, t in enumerate(times[:-1].tolist())}
-        self._noise = ImageStreams(seed_of(seed, "guidance") for seed in seeds).noise
-        self._judged = torch.tensor([seed % IMAGES_PER_DRAW < JUDGED for seed in seeds])
+        self._steps = {t: i for i, t in enumerate(self._times)}
 
-    def __call__(self, x: Tensor, t: int) -> Tensor:
-        eps = self.model(x, t)
-        self._seen = x, eps
-        return eps
-
-    def gradient(self, x: Tensor, t: int) -> Tensor:
-        """scale * direction(x, t), float64 [N, ...]. Raises NotFinite naming step, t and scale."""
-        g = self.guidance.scale * self.guidance.direction(x, t, self.labels, self._noise)
-        if not torch.isfinite(g).all():
-            raise NotFinite(
-                f"guidance: gradient not finite at step {self._steps[t] + 1} of {len(self._steps)} "
-                f"(t = {t}, scale = {self.guidance.scale:g})"
-            )
-        if self.account is not None:
-            self.account.add(t, **self._effects(g, t))
-        return g
-
-    def _effects(self, g: Tensor, t: int) -> dict[str, Tensor]:
+    def effects(self, g: Tensor, t: int) -> dict[str, Tensor]:
         (x, eps), i, chosen = self._seen, self._steps[t], self._judged.to(g.device)
-        rms = _rms(g)
-        ratio = (1 - self._levels[i]).sqrt() * rms / _rms(eps)
+        rms = root_mean_square(g)
+        ratio = (1 - self._levels[i]).sqrt() * rms / root_mean_square(eps)
         x0 = x0_from_eps(x[chosen], eps[chosen], self._levels[i]).clamp(-1, 1)
         return {
             "gradient_rms": rms,
@@ -197,7 +239,8 @@ class Guided:
         }
 
 
-def _rms(x: Tensor) -> Tensor:
+def root_mean_square(x: Tensor) -> Tensor:
+    """Of each image's values, [N, ...] -> [N]."""
     return x.flatten(1).square().mean(dim=1).sqrt()
 
 
@@ -208,17 +251,18 @@ class Account:
     shift of an ancestral step relative to its noise; rho_ddim: sqrt(1 - alpha_bar_t) * gradient_rms
     / rms(eps), the shift of eps relative to the model's; both whatever the sampler. log_p:
     log p(y | x0, t = 0) by the judge, x0 the model's prediction before the shift, clipped to
-    [-1, 1]; of the first 64 images of a draw, log_p_n values in all.
+    [-1, 1]; of the first 64 images of a draw, log_p_n values in all. Families may measure other
+    things by other names.
     """
 
     NAMES = ("gradient_rms", "rho_mark", "rho_ddim", "log_p")
 
-    def __init__(self, num_levels: int):
-        self.num_levels = num_levels
-        self._times: dict[int, set[int]] = {}
+    def __init__(self, num_levels: int | None, names: tuple[str, ...] = NAMES):
+        self.num_levels, self.names = num_levels, names
+        self._times: dict[int, set[float]] = {}
         self._values: dict[tuple[int, str], list[float]] = {}  # [sum, count, largest]
 
-    def add(self, t: int, **values: Tensor) -> None:
+    def add(self, t: float, **values: Tensor) -> None:
         """Values of one step by name, one per image [N] or of some images."""
         decile = decile_of(t, self.num_levels)
         self._times.setdefault(decile, set()).add(t)
@@ -234,12 +278,12 @@ class Account:
         return [self._entry(decile) for decile in range(DECILES) if decile in self._times]
 
     def _entry(self, decile: int) -> dict:
-        kept = {name: self._values.get((decile, name)) for name in self.NAMES}
+        kept = {name: self._values.get((decile, name)) for name in self.names}
         return {
             "decile": decile,
             "t": list(decile_range(decile, self.num_levels)),
             "steps": len(self._times[decile]),
             **{name: value[0] / value[1] if value else None for name, value in kept.items()},
-            **{f"{n}_max": kept[n][2] if kept[n] else None for n in ("rho_mark", "rho_ddim")},
-            "log_p_n": kept["log_p"][1] if kept["log_p"] else 0,
+            **{f"{n}_max": kept[n][2] if kept[n] else None for n in self.names if "rho" in n},
+            "log_p_n": kept["log_p"][1] if kept.get("log_p") else 0,
         }

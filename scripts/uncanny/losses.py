@@ -65,7 +65,7 @@ def denoising_loss(
     x0, noise: [N, ...]. sigma, weight: [N]. Returns [N].
     """
     error = denoiser(x0 + per_image(sigma, x0) * noise, sigma) - x0
-    return weight.to(error.dtype) * _pixel_mean(error**2)
+    return weight.to(error.dtype) * pixel_mean(error**2)
 
 
 def eps_loss(
@@ -80,7 +80,7 @@ def eps_loss(
     x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. Returns [N].
     """
     x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
-    return _pixel_mean((eps_model(x, t) - noise) ** 2)
+    return pixel_mean((eps_model(x, t) - noise) ** 2)
 
 
 def anneal_dsm(
@@ -98,8 +98,9 @@ def anneal_dsm(
     """
     level = per_image(sigma, x0)
     error = score_model(x0 + level * noise, sigma) + noise / level
-    return sigma.to(error.dtype) ** power * _pixel_mean(error**2)
+    return sigma.to(error.dtype) ** power * pixel_mean(error**2)
 
 
-def _pixel_mean(values: Tensor) -> Tensor:
+def pixel_mean(values: Tensor) -> Tensor:
+    """Mean over all but the first axis, [N, ...] -> [N]."""
     return values.flatten(1).mean(dim=1)

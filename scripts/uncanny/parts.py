@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from uncanny import files
-from uncanny.sampling import save
+from uncanny.sampling import mean_nfe, save
 from uncanny.scoring import load_images
 
-SAME = ("sampler", "guidance", "classifiers", "images_seen", "nfe")  # in every part
+SAME = ("sampler", "guidance", "classifiers", "images_seen")  # in every part
 
 
 def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
@@ -20,12 +20,15 @@ def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
     """
     found = [files.read_json(path) for path in records]
     _check(found, records)
+    sizes = [part["num_images"] for part in found]
     joined = {key: found[0][key] for key in SAME if key in found[0]} | {
-        "num_images": sum(part["num_images"] for part in found),
+        "num_images": sum(sizes),
         "image_seeds": [found[0]["image_seeds"][0], found[-1]["image_seeds"][1]],
         "status": "ok",
         "timing": _timing(found),
     }
+    if all("nfe" in part for part in found):
+        joined["nfe"] = mean_nfe([part["nfe"] for part in found], sizes)
     diverged = next((part for part in found if part["status"] == "diverged"), None)
     if diverged:
         joined |= {key: diverged[key] for key in ("status", "reason")}

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 
 from uncanny import components
-from uncanny.study import NO_GUIDANCE, Study, family_offers, named_within
+from uncanny.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers, named_within
 
 FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
 
@@ -259,7 +259,8 @@ def _classifier(study: Study, name: str) -> dict:
 def classifier_stem(study: Study, classifier: str, model: str) -> str:
     """Where the classifier that guides a model lies, below the study's results, without suffix."""
     names = study.names(model)
-    return f"classifiers/{classifier}/{names['dataset']}-{names['process']}-{names['schedule']}"
+    schedule = names.get("schedule", NO_SCHEDULE)
+    return f"classifiers/{classifier}/{names['dataset']}-{names['process']}-{schedule}"
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:

@@ -40,6 +40,11 @@ def image_seeds(draw: int, first: int, count: int) -> list[int]:
     return [draw * IMAGES_PER_DRAW + index for index in range(first, first + count)]
 
 
+def chosen(seeds: Iterable[int], count: int) -> list[int]:
+    """Which of `count` images of a dataset each image starts from: a function of its seed alone."""
+    return [int(torch.randint(count, (), generator=generator(s, "original"))) for s in seeds]
+
+
 class ImageStreams:
     """One random stream per image of a batch, to be drawn in the order of the methods below.
 

@@ -4,28 +4,33 @@ hold the result.
 
 import importlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 
-from uncanny import checkpoints, components, files, hardware, samplers, segments
+from uncanny import checkpoints, components, files, hardware, segments
 from uncanny.datasets import Dataset, to_model, to_uint8
-from uncanny.random_streams import ImageStreams, generator, image_seeds
+from uncanny.random_streams import ImageStreams, chosen, image_seeds
 
 BATCH_VALUES = 2**21  # numbers in one batch of states: 682 images of 3×32×32
 
 
 class Counted:
-    """A model that a sampler walks with, and how often it was evaluated per image."""
+    """A model that a sampler walks with, and how many states of how many images it was shown."""
 
-    def __init__(self, model):
-        self.model, self.nfe = model, 0
+    def __init__(self, model, images: int):
+        self.model, self.images, self.states = model, images, 0
 
-    def __call__(self, x, level):
-        self.nfe += 1
-        return self.model(x, level)
+    def __call__(self, x, level, **more):
+        self.states += len(x)
+        return self.model(x, level, **more)
+
+    @property
+    def nfe(self) -> float:
+        """Evaluations per image."""
+        return self.states / self.images
 
     def __getattr__(self, name):
         return getattr(self.model, name)
@@ -59,7 +64,7 @@ class Trained:
     @property
     def batch_size(self) -> int:
         """States that are walked at once."""
-        return max(1, BATCH_VALUES // int(np.prod(self.shape)))
+        return max(1, BATCH_VALUES // int(np.prod(self.family.state_shape(self.shape))))
 
     @property
     def device(self) -> torch.device:
@@ -69,12 +74,13 @@ class Trained:
 @dataclass(frozen=True)
 class Drawn:
     """Images [n, ...] in the model's range, float64; class labels [n] drawn with them; evaluations
-    per image; what guidance did by decile of t (`guidances.Account`), None without guidance.
+    per image, their mean where a sampler chooses its steps; what guidance did by decile of t
+    (`guidances.Account`), None without guidance.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
-    nfe: int
+    nfe: float
     deciles: list[dict] | None = None
 
 
@@ -91,35 +97,44 @@ def draw_images(
     rounding).
 
     options: a sampler's complete block. guidance: a `guidances.Guidance` towards each image's
-    label, or None. originals: training images as they are stored, for samplers that start from
-    them. account: keep account of what guidance does, which costs time.
+    label, or None. originals: images as they are stored, for walks that start from them. account:
+    keep account of what guidance does, which costs time.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    bend, kept = _bend(model, options, guidance, account)
+    bend, kept = _bend(model, options, guidance, account, originals)
     parts = [_draw_batch(model, options, batch, bend, originals) for batch in batches]
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
-    return Drawn(images, labels, parts[0].nfe, kept.report() if kept else None)
+    nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
+    return Drawn(images, labels, nfe, kept.report() if kept else None)
 
 
-def _bend(model: Trained, options: dict, guidance, account: bool) -> tuple:
+def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
+    """Evaluations per image over sets of so many images: an integer, unless a sampler chooses its
+    steps image by image.
+    """
+    mean = round(float(np.average(values, weights=images)), 4)
+    return int(mean) if mean.is_integer() else mean
+
+
+def _bend(model: Trained, options: dict, guidance, account: bool, originals) -> tuple:
     """What binds a batch to its guidance, and the account that is kept of it; None for nothing."""
     if guidance is None:
         return None, None
-    if not samplers.takes_gradient(options["kind"]):
-        raise ValueError(f"sampler {options['kind']!r} takes no gradient: it cannot be guided")
-    kept = guidance.account(len(model.family.alphas_cumprod)) if account else None
-    return partial(guidance.bind, variance=options.get("variance", "small"), account=kept), kept
+    kind = options["kind"]
+    if not components.takes("samplers", kind, guidance.BENDS):
+        raise ValueError(f"sampler {kind!r} takes no {guidance.BENDS}: it cannot be guided")
+    return model.family.bent(guidance, options, account, originals)
 
 
 @torch.no_grad()
 def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals) -> Drawn:
     streams = ImageStreams(seeds)
-    latents = streams.latents(model.shape).to(model.device)
+    latents = streams.latents(model.family.state_shape(model.shape)).to(model.device)
     # Drawn in any case, so that the noise that follows is the same for every model.
     labels = streams.class_labels(max(model.num_classes, 1))
     shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
-    walked = Counted(model.family.bind(model.network, _to(shown, model.device)))
+    walked = Counted(model.family.bind(model.network, _to(shown, model.device)), len(seeds))
     sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
     if start.get("init") == "marginal" and originals is not None:
         start["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
@@ -127,14 +142,9 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals
     seen = walked
     if bend is not None:
         seen = bend(walked, levels, _to(labels, model.device), seeds)
-        extra["gradient"] = seen.gradient
+        extra |= seen.arguments
     x = sampler(seen, x, levels, noise=streams.noise, **extra, **rest)
     return Drawn(model.family.finish(x).cpu(), labels, walked.nfe)
-
-
-def chosen(seeds: list[int], count: int) -> list[int]:
-    """Which of `count` training images each image starts from: a function of its seed alone."""
-    return [int(torch.randint(count, (), generator=generator(s, "original"))) for s in seeds]
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
@@ -170,7 +180,8 @@ def run(
     """Draw images first .. first + num_images - 1 of a draw and write them with their record.
 
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
-    dataset: prepared folder of the model's dataset, for samplers that start from training images.
+    dataset: prepared folder of the model's dataset, for walks that start from its images: those
+    of the training split, or of the split that the guidance names.
     A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
     Gradients of a guidance that are not finite raise guidances.NotFinite.
     """
@@ -185,12 +196,14 @@ def run(
     else:
         model = Trained.of(state, device)
         bent = prepared(guidance, classifiers or {}, identity, device)
-        originals = Dataset.open(dataset).train.images if dataset else None
+        split = getattr(bent, "split", "train")
+        originals = Dataset.open(dataset).splits[split].images if dataset else None
         facts |= {"classifiers": bent.ids} if bent else {}
         drawn, found = _timed(model, sampler, seeds, bent, originals)
         facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
-            images, labels = stored(drawn.images), drawn.labels.numpy()
+            truncated = sampler.get("pixels") == "truncate"
+            images, labels = stored(drawn.images, truncated=truncated), drawn.labels.numpy()
     save(samples, images, labels)
     files.write_json(record, facts)
 
@@ -220,7 +233,7 @@ def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, originals)
     drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
     facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
     facts |= _verdict(drawn.images)
-    if guidance is not None and facts["status"] == "ok":
+    if drawn.deciles is not None and facts["status"] == "ok":
         facts["guidance_deciles"] = drawn.deciles
     return drawn, facts
 
@@ -232,9 +245,14 @@ def _verdict(images: torch.Tensor) -> dict:
     return {"status": "ok"}
 
 
-def stored(images: torch.Tensor) -> np.ndarray:
-    """As images are kept: uint8 [n, C, H, W]; vectors float32 [n, D]."""
-    return to_uint8(images).numpy() if images.ndim == 4 else images.float().numpy()
+def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
+    """As images are kept: uint8 [n, C, H, W]; vectors float32 [n, D].
+
+    truncated: 255 (x + 1) / 2 without its fraction, not rounded.
+    """
+    if images.ndim != 4:
+        return images.float().numpy()
+    return to_uint8(images - 1 / 255 if truncated else images).numpy()
 
 
 def _timing(seconds: float, drawn: Drawn, model: Trained) -> dict:

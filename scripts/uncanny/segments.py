@@ -20,7 +20,8 @@ def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> t
     """
     options = dict(identity["network"])
     factory = components.load("networks", options.pop("kind"))
-    return factory(tuple(shape), num_classes if identity["conditional"] else 0, **options)
+    inputs, *outputs = build_family(identity).network_shape(tuple(shape))
+    return factory(inputs, num_classes if identity["conditional"] else 0, *outputs, **options)
 
 
 def build_family(identity: dict, derived: dict | None = None):

@@ -19,7 +19,8 @@ FAMILIES = {"processes": "families", "figures": "plotting"}
 # Sections whose blocks are named by wildcards: "models" by {model}, and so on.
 NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
 NAMED += ("figures", "tables", "experiments")
-NO_GUIDANCE = "none"
+NO_GUIDANCE = NO_SCHEDULE = "none"
+NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
 
@@ -40,8 +41,8 @@ class Study:
         given = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
         family = FAMILIES.get(section, section)
         more = {"dataset": (str, components.REQUIRED)} if section == "extractors" else {}
-        options = components.resolve(family, block["kind"], given, where, more=more)
-        return {"kind": block["kind"]} | options
+        options = components.resolve(family, block["kind"], expanded(given), where, more=more)
+        return {"kind": block["kind"]} | _completed(options, where)
 
     @cache
     def identity(self, model: str) -> dict:
@@ -75,9 +76,7 @@ class Study:
         where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         kind = self.sampler_kind(sampler, model)
         options = components.resolve("samplers", kind, expanded(given), where, more=start)
-        if "grid" in options:
-            options["grid"] = _nested("sigma_grids", options["grid"], f"{where}.grid")
-        return {"kind": kind} | options
+        return {"kind": kind} | _completed(options, where)
 
     def sampler_kind(self, sampler: str, model: str) -> str:
         """Kind of a sampler as it walks with a model."""
@@ -95,17 +94,28 @@ class Study:
         options = self.guidance(guidance) or {}
         return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
 
+    def bends(self, guidance: str) -> str:
+        """The argument of samplers that a guidance gives."""
+        return "constrain" if "mask" in self.guidance(guidance) else "gradient"
+
+    def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
+        """Whether a walk needs the images of the model's dataset: to start from, or to inpaint."""
+        masked = "mask" in (self.guidance(guidance) or {})
+        return masked or self.sampler(sampler, model).get("init") == "marginal"
+
     @cache
     def classifier(self, name: str, dataset: str, process: str, schedule: str) -> dict:
         """Everything that determines the weights of a noisy classifier: it sees the images as the
-        model that it guides does.
+        model that it guides does. schedule: NO_SCHEDULE for processes that have none.
         """
         block = self.block("classifiers", name)
         given = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
         return {
             "dataset": dataset,
             "process": self.component("processes", process),
-            "schedule": self.component("schedules", schedule),
+            "schedule": (
+                None if schedule == NO_SCHEDULE else self.component("schedules", schedule)
+            ),
             "network": self.component("networks", block["network"]),
             "training": canonical(given),
         }
@@ -165,7 +175,11 @@ class Study:
         """
         named = [*kinds]
         for section, name in blocks.items():
+            if (section, name) == ("schedules", NO_SCHEDULE):
+                continue
             named.append((FAMILIES.get(section, section), self.block(section, name)["kind"]))
+            if section == "processes":
+                named += named_within(self.component(section, name))
         if model is not None:
             named += self.model_components(model)
         if sampler is not None:
@@ -207,6 +221,7 @@ class Study:
         names["process"] = "|".join(self.config["processes"])
         known = {key: text or "none" for key, text in names.items()}
         known["guidance"] = "|".join([NO_GUIDANCE, *self.config.get("guidances", {})])
+        known["schedule"] = "|".join([NO_SCHEDULE, *self.config.get("schedules", {})])
         return known | dict.fromkeys(("seed", "draw", "epoch", "first", "number"), r"\d+")
 
 
@@ -244,7 +259,20 @@ def by_process(block: dict, where: str) -> list[tuple[str, dict]]:
 
 def expanded(given: dict) -> dict:
     """`grid: polynomial` is short for `grid: {kind: polynomial}`."""
-    return given | ({"grid": {"kind": given["grid"]}} if isinstance(given.get("grid"), str) else {})
+    return {
+        key: {"kind": value} if key in NESTED and isinstance(value, str) else value
+        for key, value in given.items()
+    }
+
+
+def _completed(options: dict, where: str) -> dict:
+    """Options whose nested blocks are complete."""
+    return {
+        key: _nested(NESTED[key], value, f"{where}.{key}")
+        if key in NESTED and isinstance(value, dict)
+        else value
+        for key, value in options.items()
+    }
 
 
 def _nested(family: str, block: dict, where: str) -> dict:
@@ -257,8 +285,9 @@ def _nested(family: str, block: dict, where: str) -> dict:
 
 
 def named_within(options: dict) -> Iterator[tuple[str, str]]:
-    """Components that options name: a grid of noise levels, a preconditioning."""
-    if "grid" in options:
-        yield "sigma_grids", options["grid"]["kind"]
+    """Components that options name: a grid of noise levels, a recipe, a preconditioning."""
+    for key, family in NESTED.items():
+        if key in options:
+            yield family, options[key]["kind"]
     if "preconditioning" in options:
         yield "preconditioning", options["preconditioning"]

@@ -49,6 +49,9 @@ def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> Non
         raise ValueError(f"{dataset}: {data.kind}s; a trace needs images")
     real = to_model(np.array(data.train.images[IMAGE])).double()
     process = identity["process"]
+    if process["kind"] not in LANES:
+        known = ", ".join(sorted(LANES))
+        raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
     shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
     arrays = trace(model, sampler, real, shrinks=shrinks)
     with files.replacing(output) as temporary, temporary.open("wb") as file:

@@ -143,10 +143,10 @@ def _update(
 
 def learning_rate(options: dict, step: int) -> float:
     """Learning rate of the update number `step`: a linear ramp over the first images, then
-    constant.
+    constant. Images seen by then count, those of this update too unless `lr_from_zero`.
     """
     ramp = options.get("lr_rampup_images", 0)
-    seen = (step + 1) * options["batch_size"]
+    seen = (step + (not options.get("lr_from_zero", False))) * options["batch_size"]
     return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
 
 

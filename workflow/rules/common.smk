@@ -64,15 +64,14 @@ def dataset_of_extractor(wildcards):
 
 
 def dataset_of_walk(wildcards):
-    """The training images, for a walk that starts from them."""
-    starts_from_data = (
-        STUDY.sampler(wildcards.sampler, wildcards.model).get("init") == "marginal"
-    )
-    return dataset_of_model(wildcards) if starts_from_data else []
+    """The model's dataset, for a walk that starts from its images."""
+    w = wildcards
+    from_data = STUDY.starts_from_data(w.sampler, w.model, w.guidance)
+    return dataset_of_model(w) if from_data else []
 
 
 def classifiers_of_guidance(wildcards):
-    """Checkpoints of the classifiers that a guidance asks, made for the model's schedule."""
+    """Checkpoints of the classifiers that a guidance asks, made for the model's noise."""
     names = STUDY.guiding(wildcards.guidance)
     stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
     return below_results(f"{stem}.pt" for stem in stems)

@@ -15,6 +15,25 @@ block.
 class Family:
     """What a family does where nothing special is needed."""
 
+    def state_shape(self, shape) -> tuple[int, ...]:
+        """Shape of the state that a sampler walks with, for images of a shape."""
+        return tuple(shape)
+
+    def network_shape(self, shape) -> tuple:
+        """Arguments that size the network for images of a shape: the shape of its input, and the
+        channels of its output where they are not those of the input.
+        """
+        return (tuple(shape),)
+
+    def bent(self, guidance, options: dict, account: bool, originals) -> tuple:
+        """What binds a batch to a guidance: a function of (model, levels, labels, seeds), and the
+        account that is kept of it, or None.
+
+        options: of the sampler. account: whether to keep one. originals: images that the guidance
+        starts from, as they are stored, or None. ValueError where the family cannot be guided.
+        """
+        raise ValueError(f"{type(self).__name__}: walks of this family cannot be guided")
+
     def derive(self, data) -> dict:
         """Options of the family that follow from the dataset, found once, when training begins.
 

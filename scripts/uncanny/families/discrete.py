@@ -1,5 +1,6 @@
 """DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020)."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -52,12 +53,36 @@ class Discrete(Family):
     def __init__(self, betas: torch.Tensor):
         self.alphas_cumprod = alphas_cumprod(betas)
 
+    @property
+    def num_levels(self) -> int:
+        return len(self.alphas_cumprod)
+
+    def draw_times(self, count: int, generator, ends: tuple | None = None) -> torch.Tensor:
+        """Uniform times from the first to the last of `ends`, by default 0..T−1: int64 [count]."""
+        first, last = ends or (0, self.num_levels - 1)
+        size, device = (count,), generator.device
+        return torch.randint(first, last + 1, size, generator=generator, device=device)
+
+    def told(self, t):
+        """The time as classifiers are told it."""
+        return t
+
+    def noised(self, x0, t, generator) -> torch.Tensor:
+        """A draw of x_t for images x0 [N, ...], in their dtype, for t [N]."""
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+        return diffuse(x0, noise, self.alphas_cumprod.to(x0.device)[t])
+
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """eps-MSE at t ~ U{0..T−1}; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
         levels = self.alphas_cumprod.to(x0.device)
         t = torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         return losses.eps_loss(lambda x, t: network(x, t.to(x.dtype), labels), x0, t, noise, levels)
+
+    def bent(self, guidance, options: dict, account: bool, originals) -> tuple:
+        kept = guidance.account(self.num_levels) if account else None
+        variance = options.get("variance", "small")
+        return partial(guidance.bind, variance=variance, account=kept), kept
 
     def bind(self, network, labels) -> "EpsModel":
         return EpsModel(network, labels, self.alphas_cumprod)

@@ -48,7 +48,7 @@ def song_unet(
     block = partial(Block, emb_channels=4 * width, dropout=dropout)
     plan = layers.level_plan(width, multipliers, resolution, attention)
     image_channels = in_channels if encoder == "residual" else None
-    levels, skips = _encoder(plan, blocks, block, resample_filter, width, image_channels)
+    levels, skips = encoder_levels(plan, blocks, block, resample_filter, width, image_channels)
     return SongUNet(
         embedding=Embedding(embedding, width, num_classes, augment_dim),
         stem=conv(in_channels, width, 3),
@@ -202,7 +202,7 @@ class DecoderLevel(nn.Module):
         return x
 
 
-def _encoder(plan, count, block, taps, width, image_channels):
+def encoder_levels(plan, count, block, taps, width, image_channels):
     """Encoder levels and the channels of all skips; image_channels None: no image pyramid."""
     levels, skips, channels = [], [width], width
     for level, (outputs, attention) in enumerate(plan):

@@ -10,7 +10,10 @@ SOLVERS = {
     "ddim": "DDIM (implicit)",
     "euler": "Euler, 1st order",
     "heun": "Heun, 2nd order",
+    "phase_euler": "Euler–Maruyama in phase space, 1st order",
+    "probability_flow": "Dormand–Prince 5(4), adaptive",
     "song_euler": "Euler in the SDE's time, 1st order",
+    "sscs": "symmetric splitting in phase space",
 }
 
 # sigma_i of each grid of noise levels
@@ -50,6 +53,12 @@ TIMES = {
     "ddim": "trunc(T − 1 − i·T/N)",
 }
 DISCRETE = {"sigma": "√((1 − a_t)/a_t), a_t = (1 − β_0)·…·(1 − β_t)", "scale": "√(a_t)"}
+# Times of a process made by a recipe, with K steps before the one to 0
+PHASE_TIMES = {
+    "ends": "chosen image by image, from 1 to ε_s",
+    "quadratic": "ε_s + (1 − ε_s)·(1 − i/K)²",
+    "uniform": "ε_s + (1 − ε_s)·(1 − i/K)",
+}
 ANNEALED = {"sigma": "σ_max·(σ_min/σ_max)^(i/(L−1))", "scale": "1"}
 
 

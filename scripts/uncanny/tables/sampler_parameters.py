@@ -65,6 +65,7 @@ def _rows(walk: Walk) -> dict[str, str]:
         "denoiser": _continuous,
         "eps_model": _discrete,
         "score_model": _annealed,
+        "phase_model": _phase,
     }[components.signature("samplers", options["kind"]).first]
     rest = [f"{name} {said(options[name])}" for name in sorted(options) if name not in SHOWN]
     return {
@@ -113,4 +114,17 @@ def _annealed(options: dict, process: dict) -> dict[str, str]:
         "constants": f"L = {known(process['num_levels'])}, ε = {known(options['step_size'])}",
         "σ_min … σ_max": f"{known(process['sigma_min'])} … {known(process['sigma_max'])}",
         "steps N": str(options["steps_per_level"]) + " L",
+    }
+
+
+def _phase(options: dict, process: dict) -> dict[str, str]:
+    steps, last = options["num_steps"], options["denoise"]
+    K = "" if steps is None else f", K = {steps - last}"
+    return {
+        "time steps t_i": formulas.PHASE_TIMES[options["times"]] + K,
+        "noise level σ(t)": "of the recipe",
+        "scaling s(t)": "of the recipe",
+        "constants": f"ε_s = {said(options['epsilon_s'])}",
+        "σ_min … σ_max": "of the recipe",
+        "steps N": "chosen" if steps is None else str(steps),
     }

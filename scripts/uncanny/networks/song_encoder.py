@@ -1,0 +1,59 @@
+"""A noisy classifier made of the encoder half of DDPM++ and NCSN++.
+
+Pandey and Mandt 2023 (arXiv 2303.01748), section 5.3: levels and two blocks of the bottleneck as in
+`song_unet`, then one linear map of the flattened bottleneck.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from torch import Tensor, nn
+
+from uncanny.networks import layers
+from uncanny.networks.song_unet import Block, Embedding, conv, encoder_levels, linear
+
+
+def song_encoder(
+    shape: Sequence[int],
+    num_outputs: int,
+    *,
+    width: int = 128,
+    multipliers: list[int] = [1, 2, 3, 4],  # noqa: B006
+    blocks: int = 4,
+    attention: list[int] = [16, 8],  # noqa: B006
+    dropout: float = 0.1,
+    embedding: Literal["positional", "fourier"] = "positional",
+) -> nn.Module:
+    """Build the classifier p(y | z_t, t): network(z, noise) -> logits [N, num_outputs].
+
+    shape: (C, H, H) of the state, augmented or not. Other arguments: as in `song_unet`.
+    Raises ValueError for shapes and widths that do not fit together.
+    """
+    in_channels, resolution = layers.image_shape(shape, len(multipliers))
+    block = partial(Block, emb_channels=4 * width, dropout=dropout)
+    plan = layers.level_plan(width, multipliers, resolution, attention)
+    levels, _ = encoder_levels(plan, blocks, block, [1, 1], width, None)
+    channels, pixels = plan[-1][0], (resolution >> (len(plan) - 1)) ** 2
+    return SongEncoder(
+        embedding=Embedding(embedding, width, 0, 0),
+        stem=conv(in_channels, width, 3),
+        encoder=levels,
+        bottom=nn.ModuleList(
+            [block(channels, channels, attention=True), block(channels, channels)]
+        ),
+        head=linear(channels * pixels, num_outputs, bias=False),
+    )
+
+
+class SongEncoder(layers.Assembled):
+    """Logits of the classes given z_t and t, [N, C, H, H] -> [N, outputs]. See `song_encoder`."""
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        emb = self.embedding(noise, None, None)
+        x, skips = layers.fast_layout(self.stem(x)), []
+        for level in self.encoder:
+            x, _ = level(x, x, emb, skips)
+        for block in self.bottom:
+            x = block(x, emb)
+        return self.head(x.flatten(1))

@@ -36,7 +36,7 @@ FIRST_ARGUMENTS = {
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.
-RESERVED = {"noise", "gradient", "path", "shape", "num_classes", "reference"}
+RESERVED = {"noise", "gradient", "path", "shape", "num_classes", "reference", "threads"}
 
 
 @dataclass(frozen=True)

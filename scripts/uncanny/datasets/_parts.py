@@ -110,9 +110,9 @@ class Parts:
         """What to say where the disk turns out to be full."""
         free = shutil.disk_usage(self.directory).free
         return (
-            f"{self.paths[0]}: {error.strerror} after {done.rows} of {count} items; the split takes "
-            f"{_gb(sum(self._sizes(count)))} in all, {_gb(free)} are free: make room and run the "
-            "same command again"
+            f"{self.paths[0]}: {error.strerror} after {done.rows} of {count} items; the split "
+            f"takes {_gb(sum(self._sizes(count)))} in all, {_gb(free)} are free: make room and run "
+            "the same command again"
         )
 
     @contextlib.contextmanager

@@ -72,10 +72,10 @@ def _archive(place: Path) -> zipfile.ZipFile:
     except UNREADABLE as error:
         with place.open("rb") as file:
             begun = file.read(4) == b"PK\3\4"
-        found = "a zip archive without its end, copied only in part?" if begun else "no zip archive"
+        found = "zip archive without an end, only partly there?" if begun else "no zip archive"
         raise ValueError(
-            f"{place}: {found} ({place.stat().st_size} bytes: {error}); expected a folder or a .zip "
-            "of images"
+            f"{place}: {found} ({place.stat().st_size} bytes; {error}); expected a folder or a "
+            ".zip of images"
         ) from None
 
 

@@ -69,4 +69,4 @@ def _difference(path: Path, published: str) -> str:
     if found == published:
         return ""
     size = path.stat().st_size
-    return f"{path}: {size} bytes with MD5 {found}, expected {published}: damaged, or only partly there"
+    return f"{path}: {size} bytes with MD5 {found}, expected {published}; only partly there?"

@@ -161,6 +161,8 @@ def _pixels(source: Source, name: str, *, resolution: int, resize: str, upscale:
                 square = _square(image)
                 method = Image.Resampling[resize.upper()]
                 pixels = np.asarray(square.convert("RGB").resize((resolution, resolution), method))
+    except MemoryError:
+        raise
     except Exception as error:  # decoders of broken files raise what they like
         raise ValueError(f"{source.place}: {name}: {error}") from None
     return pixels.transpose(2, 0, 1)

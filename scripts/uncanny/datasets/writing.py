@@ -1,4 +1,4 @@
-"""Arrays of a prepared dataset, written item by item; a long preparation that is cut off goes on."""
+"""Arrays of a prepared dataset, written item by item; a long preparation goes on when cut off."""
 
 import errno
 import os

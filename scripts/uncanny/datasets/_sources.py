@@ -47,7 +47,10 @@ def opened(root: Path | str) -> Iterator[Source]:
         yield _filled(_folder(place))
         return
     if not place.is_file():
-        raise ValueError(f"{place}: no such folder or file; expected a folder or a .zip of images")
+        raise ValueError(
+            f"{place}: no such folder or file; expected a folder or a .zip of images, as the "
+            "dataset's root says"
+        )
     with _archive(place) as archive:
         yield _filled(_members(place, archive))
 

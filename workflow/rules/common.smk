@@ -7,7 +7,7 @@ from snakemake.utils import validate
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from uncanny import checks, configuration, plan, plan_claims, warm
+from uncanny import checks, components, configuration, plan, plan_claims, warm
 from uncanny.study import Study
 
 try:
@@ -53,6 +53,12 @@ def previous_checkpoint(wildcards):
 
 def prepared(dataset):
     return f"<results>/datasets/{dataset}/dataset.json"
+
+
+def threads_of_dataset(wildcards):
+    """Several where a dataset is decoded image by image; the machine's cores are the limit."""
+    kind = STUDY.block("datasets", wildcards.dataset)["kind"]
+    return 4 if components.takes("datasets", kind, "threads") else 1
 
 
 def dataset_of_model(wildcards):

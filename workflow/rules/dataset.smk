@@ -10,6 +10,7 @@ rule prepare_dataset:
         "<logs>/prepare_dataset/{dataset}.log",
     conda:
         "../../envs/uncanny.yaml"
+    threads: threads_of_dataset
     resources:
         mem_mb=2000,
         runtime=60,

@@ -12,7 +12,7 @@ rule prepare_dataset:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=hours(12),
     params:
         dataset=lambda w: STUDY.component("datasets", w.dataset),
         code=lambda w: STUDY.code("prepare_dataset", datasets=w.dataset),

@@ -18,17 +18,12 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
-def cluster_takes_jobs():
-    """Stop with one message where the cluster cannot take what is to be done."""
-    jobs = {
-        job.rule.name: job.resources
-        for job in workflow.dag.needrun_jobs()
-        if not job.is_local
-    }
+def check_cluster():
+    """Stop with one message where the cluster cannot take the jobs that are to run there."""
+    todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
+    jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
     try:
-        cluster.check(
-            jobs, getattr(workflow.executor_settings, "partition_config", None)
-        )
+        cluster.check(jobs, workflow.executor_settings.partition_config)
     except ValueError as error:
         raise WorkflowError(f"cluster: {error}") from None
 

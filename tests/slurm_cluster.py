@@ -177,8 +177,8 @@ class Cluster:
 
     def job_of(self, pid):
         """Slurm's record of the job that a process belongs to; empty if it has ended."""
-        number = re.search(r"SLURM_JOB_ID=(\d+)", _read(pid, "environ"))
-        return next((job for job in self.jobs() if number and job["JobId"] == number[1]), {})
+        number = variable(pid, "SLURM_JOB_ID")
+        return next((job for job in self.jobs() if job["JobId"] == number), {})
 
     def processes(self, *words):
         """Processes of this cluster whose command line has all these words."""
@@ -254,8 +254,23 @@ def _belongs(pid, folder):
 
 def heeds_sigterm(pid):
     """Whether a process has a handler of its own for SIGTERM."""
-    found = re.search(r"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
+    return _has_signal(pid, "SigCgt")
+
+
+def has_pending_sigterm(pid):
+    """Whether a SIGTERM waits for a process to wake."""
+    return _has_signal(pid, "ShdPnd")
+
+
+def _has_signal(pid, which):
+    found = re.search(rf"{which}:\s*([0-9a-f]+)", _read(pid, "status"))
     return bool(found) and bool(int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def variable(pid, name):
+    """A variable of a process's environment, or None."""
+    found = re.search(rf"(?:^| ){name}=(\S*) ", _read(pid, "environ"))
+    return found and found[1]
 
 
 def _snakemake():

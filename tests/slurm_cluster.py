@@ -58,7 +58,7 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 MpiDefault=none
-ReturnToService=2
+ReturnToService=1
 MinJobAge=3600
 KillWait=10
 SlurmdTimeout=20
@@ -139,18 +139,17 @@ class Cluster:
         )
 
     def stop(self):
-        """End what this cluster has started: jobs, daemons, then whatever is left of them."""
-        with contextlib.suppress(subprocess.SubprocessError, OSError):
-            self.command("scancel", f"--user={getpass.getuser()}")
-            waited(lambda: not self.command("squeue", "--noheader"), "jobs end", 15)
+        """End what this cluster has started: daemons first, so that nothing begins anew, then all that is left."""
         for daemon in reversed(self.daemons.values()):
             daemon.terminate()
         for daemon in self.daemons.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.wait(10)
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while left := self.processes():
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
 
     def command(self, *arguments):
         """Output of one of Slurm's commands."""
@@ -169,7 +168,7 @@ class Cluster:
         """Slurm's records of all jobs, oldest first: fields by name."""
         text = self.command("scontrol", "show", "job", "--detail", "--oneliner")
         found = [
-            dict(re.findall(r"(\S+?)=(.*?)(?= \S+?=|$)", line))
+            dict(re.findall(r"(\S+?)=(.*?) *(?= \S+?=|$)", line))
             for line in text.splitlines()
             if "JobId=" in line
         ]

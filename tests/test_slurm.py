@@ -19,7 +19,7 @@ from test_workflow import CONFIG, clone, dry_run, edited, snakemake
 
 pytestmark = pytest.mark.workflow
 
-PLAN = ["--config", "milestones=[4]", "segment_epochs=4", "num_images=20", "sample_sizes=[]"]
+PLAN = ["--config", "milestones=[6]", "segment_epochs=6", "num_images=20"]
 FAULTY = ["figure_2", "table_2"]
 PARTITIONS = "profiles/slurm/partitions.yaml"
 
@@ -81,6 +81,7 @@ def seed(scores, number):
 
 
 # -- faults -----------------------------------------------------------------------------------------
+# Each gets the frozen process and Slurm's record of its job; it may return what has to be done once the process has gone.
 
 
 def cancelled(cluster, pid, job):
@@ -98,40 +99,50 @@ def requeued(cluster, pid, job):
 def node_down(cluster, pid, job):
     node = f"nodename={job['NodeList']}"
     cluster.command("scontrol", "update", node, "state=down", "reason=test")
-    slurm_cluster.waited(lambda: not Path(f"/proc/{pid}").exists(), "the node's job ends")
-    cluster.command("scontrol", "update", node, "state=resume")
+    return lambda: cluster.command("scontrol", "update", node, "state=resume")
 
 
 def out_of_time(cluster, pid, job):
-    """Slurm says TERM two minutes before the end; the process, awake again, hears it."""
     cluster.command("scontrol", "update", f"jobid={job['JobId']}", "TimeLimit=1")
-    slurm_cluster.waited(lambda: slurm_cluster.has_pending_sigterm(pid), "Slurm warns the job")
-    os.kill(pid, signal.SIGCONT)
 
 
-FAULTS = {
-    "train_model_wildcards_vp_uncond_0": cancelled,
-    "train_model_wildcards_vp_uncond_1": node_down,
-    "train_model_wildcards_vp_uncond_2": out_of_time,
-    "train_model_wildcards_ddpm_cosine_0": requeued,
-    "train_classifier_wildcards_noisy": killed,
+TWICE, AGAIN = (
+    ["12:00:00", "1-00:00:00"],
+    ["12:00:00"],
+)  # time limits: submitted twice; put back by Slurm
+FAULTS = {  # job: fault, states and time limits of its submissions, whether its state is kept
+    "train_model_wildcards_vp_uncond_0": (cancelled, ["CANCELLED", "COMPLETED"], TWICE, True),
+    "train_model_wildcards_vp_uncond_1": (node_down, ["COMPLETED"], AGAIN, True),
+    "train_model_wildcards_vp_uncond_2": (
+        out_of_time,
+        ["TIMEOUT", "COMPLETED"],
+        ["00:01:00", TWICE[1]],
+        True,
+    ),
+    "train_model_wildcards_ddpm_cosine_0": (requeued, ["COMPLETED"], AGAIN, True),
+    "train_classifier_wildcards_noisy": (killed, ["FAILED", "COMPLETED"], TWICE, False),
 }
 
 
 def disturbed(cluster, run, faults):
-    """Let each fault happen once while its job is in the midst of training; what was seen of those jobs."""
-    faults, seen = dict(faults), {}
-    while run.poll() is None and faults:
+    """Let each fault happen once, to a job that is frozen in the midst of training; what was seen of those jobs."""
+    waiting, after, seen = dict(faults), {}, {}
+    while run.poll() is None and (waiting or after):
         for pid in cluster.processes(".train_"):
-            if not slurm_cluster.heeds_sigterm(pid):
-                continue
-            job = cluster.job_of(pid)
-            for name in [name for name in faults if name in job.get("Comment", "")]:
-                os.kill(pid, signal.SIGSTOP)
-                seen[name] = job | {"devices": slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")}
-                faults.pop(name)(cluster, pid, job)
-        time.sleep(0.1)
-    assert not faults, f"no such jobs: {list(faults)}"
+            if waiting and pid not in after and slurm_cluster.heeds_sigterm(pid):
+                job = cluster.job_of(pid)
+                for name in [name for name in waiting if name in job.get("Comment", "")]:
+                    os.kill(pid, signal.SIGSTOP)
+                    seen[name] = job | {
+                        "devices": slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")
+                    }
+                    after[pid] = waiting.pop(name)(cluster, pid, job)
+        for pid in [pid for pid in after if not Path(f"/proc/{pid}").exists()]:
+            repair = after.pop(pid)
+            if repair:
+                repair()
+        time.sleep(0.05)
+    assert not waiting, f"no such jobs: {list(waiting)}"
     return seen
 
 
@@ -139,7 +150,7 @@ def disturbed(cluster, run, faults):
 def faulty(cluster, folder):
     """The study on the cluster, while it goes wrong in every way; what was seen of the jobs that failed."""
     run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[0,1,2]")
-    seen = disturbed(cluster, run, FAULTS)
+    seen = disturbed(cluster, run, {name: fault for name, (fault, *_) in FAULTS.items()})
     finished(run, folder)
     return seen
 
@@ -190,12 +201,24 @@ def test_weights_are_those_of_an_undisturbed_local_run(folder, local, faulty):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_has_happened_and_was_survived(cluster, faulty, name):
-    """The attempts at a job, as Slurm records them: what it calls the failed one, and one that succeeded."""
+def test_each_fault_has_happened_and_was_survived(cluster, folder, faulty, name):
+    """From Slurm's records: what became of each submission, and that a new one asks for more time."""
+    _, states, limits, goes_on = FAULTS[name]
     attempts = [job for job in cluster.jobs() if name in job["Comment"]]
-    print([(a["JobState"], a["Restarts"], a["TimeLimit"]) for a in attempts])
-    assert attempts[-1]["JobState"] == "COMPLETED"
-    assert sum(1 + int(attempt["Restarts"]) for attempt in attempts) == 2
+    assert [attempt["JobState"] for attempt in attempts] == states
+    assert [attempt["TimeLimit"] for attempt in attempts] == limits
+    assert attempts[-1]["Restarts"] == str(2 - len(states))
+    rule, _, wildcards = name.partition("_wildcards_")
+    logs = (folder / "results/tiny/logs" / rule).rglob("*.log")
+    log = next(path for path in logs if _flat(path).startswith(wildcards))
+    assert ("goes on from" in log.read_text()) == goes_on
+
+
+def _flat(log):
+    """Wildcards of a log's path as the comment of a job has them."""
+    return "_".join(
+        log.relative_to(log.parents[len(log.parts) - log.parts.index("logs") - 3]).parts
+    ).replace("seed-", "")
 
 
 def test_nothing_unfinished_is_left(folder, faulty):

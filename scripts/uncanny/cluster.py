@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
+PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct")
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"  # where the executor looks if no option names a file
 OTHER_CLUSTER = {"slurm_cluster", "cluster", "clusters"}
 

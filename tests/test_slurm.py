@@ -247,9 +247,9 @@ def test_an_interrupted_run_ends_its_jobs_and_the_same_command_goes_on(
 # -- mistakes ---------------------------------------------------------------------------------------
 
 MISTAKES = {
-    "a partition that is not there": ("  gpu:\n", "  gpux:\n", "partition 'gpux' on this cluster; it has cpu, gpu"),
-    "no partition with GPUs": ("    max_gpu: 1\n", "", "no partition has max_gpu, but jobs need a GPU"),
-    "GPUs where there are none": ("  cpu:\n", "  cpu:\n    max_gpu: 1\n", "partition 'cpu' has max_gpu: it offers no"),
+    "a partition that is not there": ("gpu: {", "gpux: {", "no partition 'gpux' on this cluster; it has cpu, gpu"),
+    "no partition with GPUs": (", max_gpu: 1", "", "no partition has max_gpu, but jobs need a GPU"),
+    "GPUs where there are none": ("cpu: {", "cpu: {max_gpu: 1, ", "partition 'cpu' has max_gpu: it offers no GPU"),
 }  # fmt: skip
 
 

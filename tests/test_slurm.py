@@ -59,7 +59,7 @@ def submitted(cluster, folder, *arguments, config=CONFIG, environment=None):
 
 def finished(run, folder, status=0):
     """What Snakemake has said, when it is done."""
-    code = run.wait(400)
+    code = run.wait(1500)
     text = (folder / "run.log").read_text()
     assert (code == 0) == (status == 0), text[-6000:]
     return text

@@ -13,7 +13,7 @@ rule prepare_dataset:
     threads: threads_of_dataset
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=hours(12),
     params:
         dataset=lambda w: STUDY.component("datasets", w.dataset),
         code=lambda w: STUDY.code("prepare_dataset", datasets=w.dataset),

@@ -13,8 +13,10 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/exact.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/estimate.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -50,6 +52,7 @@ rule claims:
 rule all:
     input:
         [figure_target(figure) for figure in STUDY.config["figures"]],
+        below_results(f"exact/{name}.csv" for name in STUDY.config["experiments"]),
         rules.all_tables.input,
         rules.claims.input,
     localrule: True

@@ -1,4 +1,4 @@
-"""Draw images from a checkpoint's averaged network. Rules: draw_samples, draw_part."""
+"""Draw images from a checkpoint's averaged network. Rule: draw_samples. Also draw_part."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ def main(snakemake):
         training=figure_data.read_training(snakemake.input.get("training", [])),
         **snakemake.params.appearance,
     )
-    figure, drawn = draw(data, block["panels"], **options)
+    figure, drawn = draw(data, block.get("panels", []), **options)
     saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
     files.write_text(snakemake.output.caption, captions.caption(drawn, block) + "\n")
 

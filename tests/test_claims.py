@@ -490,6 +490,16 @@ class TestFiles:
         assert found["finding"]["suffixes"] == ["single run"]
         assert found["parts"]["only"]["details"]["per_epoch"]
 
+    def test_controls_have_a_table_of_their_own(self, tmp_path):
+        readings = dict.fromkeys(("supported", "refuted", "inconclusive"), "the reason is b")
+        control = BETTER["block"]["parts"]["only"] | {"readings": readings}
+        claims = {"C01": {"block": BETTER["block"] | {"controls": {"other_way": control}}}}
+        scorecard.write(assess(claims, evidence(TWO)), tmp_path / "claims")
+        below = (tmp_path / "claims.md").read_text().split(f"## {scorecard.CONTROLS}")[1]
+        assert "| C01 | other way | strictly supported |" in below
+        assert "the reason is b" in below
+        assert r"\label{tab:claims_controls}" in (tmp_path / "claims.tex").read_text()
+
     def test_same_bytes_again(self, tmp_path):
         assert self.written(tmp_path / "a") == self.written(tmp_path / "b")
 

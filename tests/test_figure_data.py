@@ -10,7 +10,16 @@ from uncanny import components
 from uncanny.plotting import figure_data, panels
 from uncanny.plotting.figure_data import Cell
 
-KINDS = ["curves", "deciles", "grid", "plateau", "processes", "sample_size", "sweep"]
+KINDS = [
+    "curves",
+    "deciles",
+    "exact_schedules",
+    "grid",
+    "plateau",
+    "processes",
+    "sample_size",
+    "sweep",
+]
 
 
 def test_kinds_are_modules_with_literal_constants():

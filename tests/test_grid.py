@@ -70,6 +70,18 @@ def test_last_epoch_and_first_run_unless_said_otherwise():
     ]
 
 
+@pytest.mark.parametrize("words", [2, 12])
+def test_titles_are_inside_the_figure_and_clear_of_the_images(words):
+    panel = PANEL | {"title": " ".join(["parameters"] * words)}
+    figure, _ = grid(made({cell(): images()}), [panel], rows=2, columns=4)
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    (title,) = ax.findobj(lambda artist: "parameters" in getattr(artist, "get_text", str)())
+    box = title.get_window_extent()
+    assert box.y1 <= figure.bbox.y1
+    assert box.y0 >= ax.get_window_extent().y1
+
+
 def test_nearest_training_images_lie_below_their_images():
     samples = np.concatenate([REAL[[7, 3]], images(6)])
     data = made({cell(): samples})

@@ -255,7 +255,7 @@ def test_guidance_reaches_its_class(model, noisy, options):
     assert guided.labels.tolist() == free.labels.tolist()
     first, last = guided.deciles[0], guided.deciles[-1]
     assert first["log_p"] > last["log_p"]
-    assert first.keys() == {"decile", "t", "steps", "gradient_rms", "rho_score", "rho_score_max", "log_p"}  # fmt: skip
+    assert first.keys() == {"decile", "t", "steps", "gradient_rms", "rho_score", "rho_score_max", "log_p", "log_p_n"}  # fmt: skip
     idle = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=0.0)  # fmt: skip
     same = sampling.draw_images(model, walk, seeds, idle)
     assert torch.allclose(same.images, free.images, atol=1e-4, rtol=0)

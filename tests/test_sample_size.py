@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from plotted import legend_texts, lines
 
-from uncanny import convergence
+from uncanny import size_limit
 from uncanny.plotting import saving
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.sample_size import facts, sample_size
@@ -53,7 +53,7 @@ def test_means_fit_and_limit_are_the_table():
     assert line.get_xdata().tolist() == list(SIZES)
     assert line.get_ydata().tolist() == points["value"].tolist()
     assert (fit["value"], fit["coefficient"]) == pytest.approx((8, -60))
-    known = convergence.size_limit(SIZES, points["value"], points["se"])
+    known = size_limit.size_limit(SIZES, points["value"], points["se"])
     interval = np.quantile(known.draws()[:, 0], [0.025, 0.975])
     assert fit[["lower", "upper"]].tolist() == pytest.approx(interval)
     (curve,) = lines(left, "VE · EUL fit")

@@ -150,7 +150,7 @@ def test_a_record_says_what_made_it(study):
     }  # fmt: skip
     assert score["nfe"] == 4
     assert score["status"] == "ok"
-    assert {m["metric"] for m in score["metrics"]} == {"is2", "kid", "precision"}
+    assert {m["metric"] for m in score["metrics"]} == {"is2", "kid", "precision", "accuracy"}
     for metric in score["metrics"]:
         assert metric["se"] > 0
         assert metric["n"] == 40
@@ -177,6 +177,19 @@ def test_nothing_is_to_be_done_afterwards(study):
     started = time.time()
     assert dry_run(study, "all") == {}
     assert time.time() - started < 20
+
+
+def test_the_estimate_counts_the_jobs_that_snakemake_counts(study):
+    for _ in range(2):  # whenever it is asked for
+        done = snakemake(study, "estimate")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Study tiny on processor cores, 2 jobs at a time" in done.stdout
+    rows = pd.read_csv(study / "results/tiny/tables/estimate.csv").set_index("target")
+    for target in ("all", "all_figures", "figure_2", "claims"):
+        assert rows.loc[target, "jobs"] == sum(dry_run(study, target, "--forceall").values())
+        assert rows.loc[target, "jobs_left"] == 0
+    assert "measured" in rows.loc["all", "basis"]
+    assert dry_run(study, "all") == {}
 
 
 def test_the_report_is_one_file_with_all_figures(study):
@@ -267,7 +280,7 @@ CHANGES_OF_ALL = {
         [("norm_of: noisy,", "norm_of: noisy, scale: 2.0,")], {"draw_samples": 1, "score_samples": 1} | SOME,
     ),
     "the sample sizes": (
-        [("[20, 30, 50, 80]", "[20, 30, 50, 60]")], {"draw_many_samples": 1, "score_sizes": 1} | SOME,
+        [("[20, 30, 50, 80]", "[20, 30, 50, 60]")], {"draw_part": 1, "gather_many_samples": 1, "score_sizes": 1} | SOME,
     ),
     "what a claim says": ([("second-order sampler is better", "second-order sampler wins")], CLAIMS),
     "a claim's option": ([("options: {metric: is2}", "options: {metric: kid}")], CLAIMS),

@@ -7,6 +7,7 @@ digest covers every byte of the tensors: a damaged file is named, never used.
 import hashlib
 import json
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 
@@ -23,9 +24,20 @@ def save(path: Path | str, state: dict) -> None:
     state: nested dicts and lists of tensors, numbers, text and None, with at least identity, seed,
     epoch and status.
     """
-    state = state | {"format": FORMAT, "digest": digest(state)}
+    state = _unshared(state | {"format": FORMAT, "digest": digest(state)})
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
+
+
+def _unshared(value: object) -> object:
+    """The same value, of which equal texts are one object and nothing else is: pickle writes an
+    object that comes again as a reference, so that its bytes would tell where a state comes from.
+    """
+    if isinstance(value, dict):
+        return {_unshared(key): _unshared(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unshared(v) for v in value]
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def load(path: Path | str, *, identity: dict | None = None, seed: int | None = None) -> dict:

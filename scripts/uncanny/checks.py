@@ -20,6 +20,7 @@ from uncanny.study import (
 )
 
 SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
+SECTIONS += ("experiments",)
 
 
 def check(study: Study) -> None:
@@ -136,12 +137,28 @@ def _check_figure(study: Study, figure: str) -> None:
     where = f"figures.{figure}"
     given = {"metric": block["metric"]} if "metric" in block else {}
     components.resolve("plotting", block["kind"], given | block.get("options", {}), where)
+    _check_sources(study, figure, where)
     for number, selection in enumerate(plan.selections(block)):
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
-    for cell in plan.figure_cells(study, figure):
-        _check_metric(study, cell.model, block.get("metric"), where)
+    for model in sorted(plan.shown(study, figure, "models")):
+        _check_metric(study, model, block.get("metric"), where)
+
+
+def _check_sources(study: Study, figure: str, where: str) -> None:
+    """A figure draws cells, which its panels name, or experiments."""
+    block = study.block("figures", figure)
+    keys = ("panels", "experiments")
+    wanted, other = keys[::-1] if plan.needs(study, figure) == "exact" else keys
+    if wanted not in block:
+        raise ValueError(f"{where}.{wanted}: missing; figures of kind {block['kind']!r} need it")
+    if other in block:
+        raise ValueError(
+            f"{where}.{other}: figures of kind {block['kind']!r} take {wanted}, not {other}"
+        )
+    for name in block.get("experiments", []):
+        _refer(study, "experiments", name, f"{where}.experiments")
 
 
 def _check_table(study: Study, table: str) -> None:

@@ -34,6 +34,7 @@ FIRST_ARGUMENTS = {
     "plotting": {"data"},
     "tables": {"contents"},
     "claims": {"cells", "timings", "sizes", "reports"},
+    "experiments": {""},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.
@@ -132,6 +133,7 @@ def takes(family: str, kind: str, argument: str) -> bool:
     return argument in {a.arg for a in _function(family, kind).args.kwonlyargs}
 
 
+@cache
 def constant(family: str, kind: str, name: str) -> object:
     """The literal that a component's module binds to a name, read without importing it."""
     for node in parse(source(family, kind)).body:

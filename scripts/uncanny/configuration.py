@@ -10,7 +10,7 @@ from pathlib import Path
 from uncanny.components import near
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
-WHOLE_NUMBERS = ("seeds", "draws", "num_images", "milestones", "segment_epochs")
+WHOLE_NUMBERS = ("seeds", "draws", "num_images", "milestones", "segment_epochs", "estimate")
 
 
 def validated(config: dict, base: Path, validate: Callable) -> dict:
@@ -40,6 +40,8 @@ def coerced(config: dict) -> dict:
 def _number(value: object) -> object:
     if isinstance(value, list):
         return [_number(v) for v in value]
+    if isinstance(value, dict):
+        return {key: _number(v) for key, v in value.items()}
     return int(value) if isinstance(value, str) and re.fullmatch(r"\s*-?\d+\s*", value) else value
 
 

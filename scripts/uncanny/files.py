@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -53,6 +53,22 @@ def read_json(path: Path | str) -> dict:
         raise ValueError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+
+
+def write_json_lines(path: Path | str, values: Iterable[object]) -> None:
+    """One JSON value per line, whole or not at all; NaN and infinity are refused."""
+    lines = [json.dumps(value, allow_nan=False, ensure_ascii=False) for value in values]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_json_lines(path: Path | str) -> list:
+    """The values of a file with one JSON value per line; ValueError as for `read_json`."""
+    try:
+        return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid JSON lines ({error}); delete and run again") from None
 
 
 def sha256(path: Path | str) -> str:

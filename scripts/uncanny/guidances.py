@@ -251,7 +251,8 @@ class Account:
     shift of an ancestral step relative to its noise; rho_ddim: sqrt(1 - alpha_bar_t) * gradient_rms
     / rms(eps), the shift of eps relative to the model's; both whatever the sampler. log_p:
     log p(y | x0, t = 0) by the judge, x0 the model's prediction before the shift, clipped to
-    [-1, 1]; of the first 64 images of a draw. Families may measure other things by other names.
+    [-1, 1]; of the first 64 images of a draw, log_p_n values in all. Families may measure other
+    things by other names.
     """
 
     NAMES = ("gradient_rms", "rho_mark", "rho_ddim", "log_p")
@@ -284,4 +285,5 @@ class Account:
             "steps": len(self._times[decile]),
             **{name: value[0] / value[1] if value else None for name, value in kept.items()},
             **{f"{n}_max": kept[n][2] if kept[n] else None for n in self.names if "rho" in n},
+            "log_p_n": kept["log_p"][1] if kept["log_p"] else 0,
         }

@@ -199,11 +199,8 @@ def recall(
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
     value, x, y, details = _precision_recall("recall", sample, reference, k, 2 * k + 2)
-    x, y, squares = _tensor(x), _tensor(y), []
-    for order in _halvings(len(x), seed):
-        first, second = (_covered(x[half], y, k) for half in order)
-        squares.append((first - second) ** 2)
-    se = math.sqrt(np.mean(squares) / 4)
+    shares = _covered(_tensor(x), _tensor(y), _halves(len(x), seed), k)
+    se = math.sqrt(np.mean((shares[::2] - shares[1::2]) ** 2) / 4)
     return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
 
 
@@ -218,20 +215,32 @@ def _precision_recall(name: str, sample, reference, k: int, least: int) -> tuple
     return result[name], x, y, {"n_reference": len(y), "k": k}
 
 
-def _halvings(n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _halves(n: int, seed: int) -> list[np.ndarray]:
+    """Rows of the two halves of each random halving, one after the other."""
     rng = np.random.RandomState(seed)
     orders = [rng.permutation(n) for _ in range(HALVINGS)]
-    return [(order[: n // 2], order[n // 2 : n // 2 * 2]) for order in orders]
+    return [order[start : start + n // 2] for order in orders for start in (0, n // 2)]
 
 
-def _covered(x, y, k: int) -> float:
-    """Share of y inside the k-nearest-neighbour manifold of x."""
+def _covered(x, y, halves: list[np.ndarray], k: int) -> np.ndarray:
+    """Shares of y inside the k-nearest-neighbour manifolds of parts of x; distances are taken once
+    for all parts.
+    """
     import torch
 
-    # the nearest of all is the image itself
-    radii = torch.cat([torch.cdist(a, x).kthvalue(k + 1).values for a in x.split(ROWS)])
-    inside = torch.cat([(torch.cdist(b, x) <= radii).any(dim=1) for b in y.split(ROWS)])
-    return inside.double().mean().item()
+    halves, radii, inside = [torch.from_numpy(np.sort(h)) for h in halves], [[] for _ in halves], 0
+    for start in range(0, len(x), ROWS):
+        distances = torch.cdist(x[start : start + ROWS], x)
+        for half, found in zip(halves, radii, strict=True):
+            rows = half[(half >= start) & (half < start + ROWS)] - start
+            # the nearest of all is the image itself
+            found.append(distances[rows][:, half].kthvalue(k + 1).values)
+    radii = [torch.cat(found) for found in radii]
+    for part in y.split(ROWS):
+        distances = torch.cdist(part, x)
+        near = [(distances[:, h] <= r).any(dim=1).sum() for h, r in zip(halves, radii, strict=True)]
+        inside = inside + torch.stack(near)
+    return (inside / len(y)).double().numpy()
 
 
 def nearest(

@@ -68,18 +68,20 @@ def _timing(found: list[dict]) -> dict:
 
 def _deciles(found: list[dict]) -> list[dict]:
     """What guidance did, over the images of all parts."""
-    weights = [part["num_images"] for part in found]
+    images = [part["num_images"] for part in found]
     rows = zip(*(part["guidance_deciles"] for part in found), strict=True)
-    return [_joined(entries, weights) for entries in rows]
+    return [_joined(entries, images) for entries in rows]
 
 
-def _joined(entries: Sequence[dict], weights: Sequence[int]) -> dict:
-    """One decile: means weighted by images, the largest of what is a maximum."""
+def _joined(entries: Sequence[dict], images: Sequence[int]) -> dict:
+    """One decile: means weighted by what they are means of, the largest of what is a maximum."""
     joined = {key: entries[0][key] for key in ("decile", "t", "steps")}
-    for key in entries[0].keys() - joined.keys():
+    judged = [entry["log_p_n"] for entry in entries]
+    for key in entries[0].keys() - joined.keys() - {"log_p_n"}:
+        weights = judged if key == "log_p" else images
         known = [(e[key], w) for e, w in zip(entries, weights, strict=True) if e[key] is not None]
         joined[key] = _summary(*zip(*known, strict=True), key) if known else None
-    return joined
+    return joined | {"log_p_n": sum(judged)}
 
 
 def _summary(values: Sequence[float], weights: Sequence[int], name: str) -> float:

@@ -104,7 +104,8 @@ def unique(found: Iterable) -> list:
 
 def selections(block: Mapping) -> list[dict]:
     """What the panels of a figure show; the series of a panel replace its own keys."""
-    return [panel | series for panel in block["panels"] for series in panel.get("series", [{}])]
+    panels = block.get("panels", [])
+    return [panel | series for panel in panels for series in panel.get("series", [{}])]
 
 
 def paper_figures(study: Study) -> list[str]:
@@ -114,7 +115,7 @@ def paper_figures(study: Study) -> list[str]:
 
 
 def needs(study: Study, figure: str) -> str:
-    """What a figure is drawn from: "scores", "samples", "sizes" or "traces"."""
+    """What a figure is drawn from: "scores", "samples", "sizes", "traces" or "exact"."""
     return components.constant("plotting", study.block("figures", figure)["kind"], "NEEDS")
 
 
@@ -139,6 +140,9 @@ def first_run(study: Study) -> dict:
 def figure_data(study: Study, figure: str) -> list[str]:
     """Files that a figure is drawn from, below the study's results."""
     kind, found = needs(study, figure), figure_cells(study, figure)
+    if kind == "exact":
+        names = study.block("figures", figure)["experiments"]
+        return [f"exact/{name}.{suffix}" for name in names for suffix in ("csv", "jsonl")]
     if kind == "traces":
         return unique(f"traces/{cell.trace}.npz" for cell in found)
     return [FOLDERS[kind].format(cell.path) for cell in found]
@@ -146,7 +150,20 @@ def figure_data(study: Study, figure: str) -> list[str]:
 
 def figure_datasets(study: Study, figure: str) -> list[str]:
     """Datasets of the models that a figure draws."""
-    return sorted({study.names(cell.model)["dataset"] for cell in figure_cells(study, figure)})
+    return sorted({study.names(model)["dataset"] for model in shown(study, figure, "models")})
+
+
+def shown(study: Study, figure: str, axis: str) -> set[str]:
+    """Names of the models, samplers or guidances that a figure shows."""
+    found = selections(study.block("figures", figure))
+    return {name for selection in found for name in selection.get(axis, [NO_GUIDANCE])}
+
+
+@cache
+def drawn_models(study: Study) -> frozenset[str]:
+    """Names of the models of all figures."""
+    found = (shown(study, figure, "models") for figure in study.config["figures"])
+    return frozenset().union(*found)
 
 
 def appearance(study: Study, figure: str) -> dict:
@@ -154,22 +171,25 @@ def appearance(study: Study, figure: str) -> dict:
 
     Models of other figures are there by name: colours are shared out among all of them.
     """
-    found = figure_cells(study, figure)
-    shown = {cell.model for cell in found}
-    drawn = {cell.model for name in study.config["figures"] for cell in figure_cells(study, name)}
-    models = [(name, block) for name, block in study.config["models"].items() if name in drawn]
+    own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
+    blocks = study.config["models"].items()
+    models = [(name, block) for name, block in blocks if name in drawn_models(study)]
     return {
-        "models": {n: _look(n, block, n in shown) for n, block in models},
-        "samplers": _looks(study, "samplers", {cell.sampler for cell in found}),
-        "guidances": _looks(study, "guidances", {cell.guidance for cell in found}),
+        "models": {n: _look(n, block, n in own["models"]) for n, block in models},
+        "samplers": _looks(study, "samplers", own["samplers"]),
+        "guidances": _looks(study, "guidances", own["guidances"]),
         "metrics": _looks(study, "metrics", _metrics(study.block("figures", figure))),
-        "datasets": {model: study.names(model)["dataset"] for model in sorted(shown)},
+        "datasets": {model: study.names(model)["dataset"] for model in sorted(own["models"])},
     }
 
 
 def _metrics(block: Mapping) -> set:
     """Names of all metrics that a figure shows."""
-    places = [block, *block["panels"], {"metric": block.get("options", {}).get("one_split")}]
+    places = [
+        block,
+        *block.get("panels", []),
+        {"metric": block.get("options", {}).get("one_split")},
+    ]
     return {place["metric"] for place in places if place.get("metric")}
 
 

@@ -8,6 +8,7 @@ mistake of the config.
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import product
 
 from uncanny import components, plan
 from uncanny.study import NO_GUIDANCE, Study, canonical
@@ -120,7 +121,7 @@ def files(study: Study) -> dict[str, list[str]]:
     "timings", "reports", "references"}.
     """
     found = {key: [] for key in ("scores", "sizes", "timings", "reports", "references")}
-    guided = _guided_cells(study)
+    guided = _guided(study)
     for key, selection in _available(study):
         if key == "cells":
             found["scores"] += [f"scores/{c.path}.json" for c in _cells(study, selection)]
@@ -132,10 +133,10 @@ def files(study: Study) -> dict[str, list[str]]:
             found["timings"] += plan.timing_files(study, block)
         else:
             found["reports"] += [
-                plan.classifier_stem(study, name, cell.model) + ".json"
+                plan.classifier_stem(study, name, model) + ".json"
                 for name in selection["classifiers"]
-                for cell in guided
-                if name in study.guiding(cell.guidance)
+                for model, guidance in guided
+                if name in study.guiding(guidance)
             ]
         for model in selection.get("models", []):
             dataset = study.names(model)["dataset"]
@@ -143,10 +144,15 @@ def files(study: Study) -> dict[str, list[str]]:
     return {key: plan.unique(paths) for key, paths in found.items()}
 
 
-def _guided_cells(study: Study) -> list[plan.Cell]:
-    shown = [cell for name in study.config["figures"] for cell in plan.figure_cells(study, name)]
-    judged = [cell for key, s in _available(study) if key == "cells" for cell in _cells(study, s)]
-    return [cell for cell in plan.unique(shown + judged) if cell.guidance != NO_GUIDANCE]
+def _guided(study: Study) -> list[tuple[str, str]]:
+    """(model, guidance) of all that is drawn or judged with guidance, each once."""
+    blocks = study.config["figures"].values()
+    found = [selection for block in blocks for selection in plan.selections(block)]
+    found += [selection for key, selection in _available(study) if key == "cells"]
+    pairs = (
+        pair for s in found for pair in product(s["models"], s.get("guidances", [NO_GUIDANCE]))
+    )
+    return [pair for pair in plan.unique(pairs) if pair[1] != NO_GUIDANCE]
 
 
 def summary(study: Study) -> dict:

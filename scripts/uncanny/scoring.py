@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from uncanny import components, extractors, features, files
-from uncanny.datasets import Dataset
+from uncanny.datasets import Dataset, Split
 from uncanny.features import Features
 
 BATCH = 256  # images per pass through an extractor
@@ -135,17 +135,30 @@ def score_references(
     data = Dataset.open(dataset)
     network = extractors.load(extractor, str(device))
     real, _ = features.load(reference)
-    images = {split: _some(data.splits[split].images, num_images) for split in ("train", "test")}
-    images["gaussian"] = features.gaussian_noise(num_images, data.shape, CONTROL_SEED)
-    images["uniform"] = features.uniform_noise(num_images, data.shape, CONTROL_SEED)
+    sets = {split: _some(data.splits[split], num_images) for split in ("train", "test")}
+    # Noise shows no class: chance is what the share of the class asked for is compared with.
+    classes = np.random.default_rng(CONTROL_SEED).integers(
+        max(data.num_classes, 1), size=num_images
+    )
+    for name in ("gaussian", "uniform"):
+        noise = getattr(features, f"{name}_noise")(num_images, data.shape, CONTROL_SEED)
+        sets[name] = noise, classes
     found = {
-        name: score(features.extract(network, x, BATCH), real, network.id, evaluation, data.name)
-        for name, x in images.items()
+        name: score(
+            features.extract(network, images, BATCH, labels),
+            real,
+            network.id,
+            evaluation,
+            data.name,
+        )
+        for name, (images, labels) in sets.items()
     }
     files.write_json(output, {"dataset": data.name, "references": found})
 
 
-def _some(images: np.ndarray, count: int) -> np.ndarray:
-    """`count` images chosen at random, in random order; all of them where there are not more."""
-    order = np.random.default_rng(CONTROL_SEED).permutation(len(images))
-    return np.ascontiguousarray(images[order[:count]])
+def _some(split: Split, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` images chosen at random, in random order, and their labels; all of them where there
+    are not more.
+    """
+    rows = np.random.default_rng(CONTROL_SEED).permutation(len(split))[:count]
+    return np.ascontiguousarray(split.images[rows]), np.asarray(split.labels[rows])

@@ -18,7 +18,7 @@ APPEARANCE = {"label", "color"}  # keys that only figures and tables see
 FAMILIES = {"processes": "families", "figures": "plotting"}
 # Sections whose blocks are named by wildcards: "models" by {model}, and so on.
 NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
-NAMED += ("figures", "tables")
+NAMED += ("figures", "tables", "experiments")
 NO_GUIDANCE = NO_SCHEDULE = "none"
 NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier

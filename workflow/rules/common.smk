@@ -172,3 +172,14 @@ def datasets_of_figure(wildcards):
     return [
         prepared(dataset) for dataset in plan.figure_datasets(STUDY, wildcards.figure)
     ]
+
+
+def places():
+    """How many jobs run side by side: cores of this machine, or submissions to a cluster."""
+    return workflow.cores if workflow.local_exec else workflow.nodes
+
+
+def limit(resource):
+    """What `--resources` allows of a resource in all, or None."""
+    found = workflow.global_resources.get(resource)
+    return found.value if found is not None else None

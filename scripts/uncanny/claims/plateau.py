@@ -39,7 +39,7 @@ def plateau(
         window = f"epochs {max(low, 0):g} to {high:g}"
         return Finding(
             rules.mass(inside).verdict,
-            f"plateau from {plateaus.epoch_text(estimate)}; in {window} with probability "
+            f"the plateau starts {plateaus.epoch_text(estimate)}; in {window} with probability "
             f"{inside:.2f}",
             **{"estimate": estimate, "low": bottom, "high": top, "unit": "epochs"},
             detectable=slack,

@@ -55,4 +55,4 @@ def median_start(drawn: np.ndarray) -> np.ndarray:
 
 
 def epoch_text(value: float | None) -> str:
-    return "none within the epochs" if value is None else f"epoch {value:g}"
+    return "not within the epochs" if value is None else f"at epoch {value:g}"

@@ -17,23 +17,31 @@ CAPTION = (
     "supported (at every epoch), refuted, inconclusive, not testable. Intervals are 95 %; p is "
     "adjusted by Holm over the {count} claims that are tests. Detectable: the smallest effect that "
     "data like these show with 80 % power. Single run: one training seed, so the luck of a "
-    "training is not included. Scaled: epochs restated as fractions of a shorter training."
+    "training is not included. Scaled: epochs restated as fractions of a shorter training. The CSV "
+    "file names the cells."
 )
-NAMED = 4  # curves that a table names before it counts
+CONTROLS = "What the verdicts mean"
+ABOUT_CONTROLS = (
+    "Controls ask what a claim leaves open and do not change its verdict. Their intervals are not "
+    "corrected for their number."
+)
 
 
 def write(assessments: Sequence[Assessment], stem: Path | str) -> None:
-    """Write stem.csv (one row per claim, all numbers), stem.md and stem.tex (to read) and stem.json
-    (parts and controls, too).
+    """Write stem.csv (one row per claim, all numbers and cells), stem.md and stem.tex (claims, then
+    controls, to read) and stem.json (parts and controls, too).
     """
     stem = Path(stem)
     count = sum(a.alone.p is not None for a in assessments)
-    words = {"title": TITLE, "caption": CAPTION.format(count=count)}
-    numbers, shown = table(assessments), readable(assessments)
+    shown = [(readable(assessments), TITLE, CAPTION.format(count=count), stem.name)]
+    if any(a.controls for a in assessments):
+        shown += [(controls(assessments), CONTROLS, ABOUT_CONTROLS, f"{stem.name}_controls")]
     texts = {
-        "csv": numbers.to_csv(index=False, lineterminator="\n"),
-        "md": table_files.markdown(shown, **words),
-        "tex": table_files.latex(shown, **words, label=stem.name),
+        "csv": table(assessments).to_csv(index=False, lineterminator="\n"),
+        "md": "\n".join(table_files.markdown(f, title=t, caption=c) for f, t, c, _ in shown),
+        "tex": "\n".join(
+            table_files.latex(f, title=t, caption=c, label=label) for f, t, c, label in shown
+        ),
     }
     for suffix, text in texts.items():
         files.write_text(stem.with_name(f"{stem.name}.{suffix}"), text)
@@ -72,10 +80,25 @@ def readable(assessments: Sequence[Assessment]) -> pd.DataFrame:
                 "p": a.finding.p,
                 "detectable": _number(a.finding.detectable, a.finding.unit),
                 "reading": _reading(a),
-                "controls": _controls(a.controls),
-                "cells": _few(a.finding.cells),
             }
             for a in assessments
+        ]
+    )
+
+
+def controls(assessments: Sequence[Assessment]) -> pd.DataFrame:
+    """One row per control for people."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": a.claim,
+                "control": name.replace("_", " "),
+                "result": control.finding.verdict,
+                "estimate": _estimate(control.finding),
+                "reading": control.reading,
+            }
+            for a in assessments
+            for name, control in a.controls.items()
         ]
     )
 
@@ -105,11 +128,6 @@ def _estimate(found: Finding) -> str:
 
 def _number(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:.3g} {unit}".strip()
-
-
-def _few(cells: Sequence[str]) -> str:
-    rest = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
-    return ", ".join(cells[:NAMED]) + rest
 
 
 def as_json(assessments: Sequence[Assessment]) -> dict:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from uncanny import convergence
+from uncanny import size_limit
 from uncanny.claims import rules
 from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import generator
@@ -24,14 +24,14 @@ def settles(
 ) -> Finding:
     """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not).
 
-    Fit limit + c/n to each cell's nested samples (convergence.size_limit); the distance is
+    Fit limit + c/n to each cell's nested samples (size_limit.size_limit); the distance is
     (y(at) - limit)/limit, averaged over cells. Supported if its 95 % interval is on the claimed
     side of the margin, refuted if it is on the other.
     """
     fits, drawn = [], []
     for number, (n, values, errors) in enumerate(sizes.curves(metric)):
         known = errors if np.all(errors > 0) else None
-        fits.append(convergence.size_limit(n, values, known))
+        fits.append(size_limit.size_limit(n, values, known))
         seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
         limit, coefficient = fits[-1].draws(DRAWS, seed).T
         drawn.append(coefficient / at / limit)

@@ -33,17 +33,17 @@ def canvas(
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
-_TITLE, _GUTTER = 0.24, 0.12  # inches, around the panels of a mosaic
+_TITLE, _TITLE_LINE, _GUTTER = 0.24, 0.13, 0.12  # inches, around the panels of a mosaic
 
 
-def mosaic(count: int, height: float) -> tuple[Figure, list[Axes]]:
+def mosaic(count: int, height: float, *, lines: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of images, up to three in a row; height: of a panel by its
-    width."""
+    width; lines: of the longest title."""
     columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
     rows = -(-count // columns)
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
     each = (width - (columns + 1) * _GUTTER) / columns
-    tall = each * height + _TITLE
+    tall = each * height + _TITLE + (lines - 1) * _TITLE_LINE
     figure = Figure(figsize=(width, rows * tall + _GUTTER))
     FigureCanvasAgg(figure)
     axes = []

@@ -54,8 +54,9 @@ class FigureData:
     which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
     controls that are measured as samples are. datasets: model -> its dataset. images: uint8
     [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
-    drawn. sizes: scores of growing samples. traces: walks into noise and back. training: dataset ->
-    real images uint8 [N, C, H, W].
+    drawn. sizes: scores of growing samples. traces: walks into noise and back. exact: rows of all
+    experiments, with the column experiment; verdicts: their cells with a verdict. training: dataset
+    -> real images uint8 [N, C, H, W].
     """
 
     table: pd.DataFrame = field(default_factory=lambda: scores.tidy([]))
@@ -70,6 +71,8 @@ class FigureData:
     records: Mapping[Cell, Mapping] = field(default_factory=dict)
     sizes: list[Mapping] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
+    exact: pd.DataFrame = field(default_factory=pd.DataFrame)
+    verdicts: list[Mapping] = field(default_factory=list)
     training: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def label(self, family: str, name: str) -> str:
@@ -137,11 +140,32 @@ def _read_traces(paths: list[Path]) -> dict:
     return {"traces": [read_trace(path) for path in paths]}
 
 
+def _read_exact(paths: list[Path]) -> dict:
+    """Tables (.csv) of experiments with their verdicts (.jsonl)."""
+    tables = [path for path in paths if path.suffix == ".csv"]
+    lines = [path for path in paths if path.suffix == ".jsonl"]
+    found = [_read_table(path).assign(experiment=path.stem) for path in tables]
+    return {
+        "exact": pd.concat(found, ignore_index=True),
+        "verdicts": [entry for path in lines for entry in files.read_json_lines(path)],
+    }
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a table ({error}); delete it and run again") from None
+
+
 READERS = {
     "scores": _read_scores,
     "samples": _read_samples,
     "sizes": _read_sizes,
     "traces": _read_traces,
+    "exact": _read_exact,
 }
 
 _CELL = re.compile(

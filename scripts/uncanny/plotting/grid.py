@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from uncanny import style
 from uncanny.plotting import _page, captions
@@ -56,11 +57,12 @@ def grid(
         raise ValueError("figure is empty: no images of any of its cells")
     with style.context():
         height = (rows + nearest * (GAP + nearest_rows)) / columns
-        figure, axes = _page.mosaic(len(shown), height)
-        for ax, (images, table) in zip(axes, shown, strict=True):
+        titles = [textwrap.fill(t["panel_title"].iloc[0], TITLE_WIDTH) for _, t in shown]
+        lines = 1 + max(title.count("\n") for title in titles)
+        figure, axes = _page.mosaic(len(shown), height, lines=lines)
+        for ax, (images, table), title in zip(axes, shown, titles, strict=True):
             _draw(ax, images, table, (rows, columns))
             letter = table["panel"].iloc[0] if len(shown) > 1 else ""
-            title = textwrap.fill(table["panel_title"].iloc[0], TITLE_WIDTH)
             _page.set_panel_title(ax, letter, title)
         _page.finish(figure, [], _notes(drawn))
     return figure, captions.with_facts(drawn, facts(drawn))
@@ -158,6 +160,8 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
     ax.set(xlim=(0, columns), ylim=(bottom, 0), aspect="equal")
     ax.set_axis_off()
     for image, column, top in zip(images, table["column"], table["row"] + below, strict=False):
+        # Grey between images: neither white nor black ones run into each other.
+        ax.add_patch(Rectangle((column, top), 1, 1, color="0.55", lw=0))
         extent = (column + 0.02, column + 0.98, top + 0.98, top + 0.02)
         ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
     if below.any():

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uncanny import convergence, scores, style
+from uncanny import scores, size_limit, style
 from uncanny.plotting import _lines, _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import FigureData
@@ -31,7 +31,7 @@ def sample_size(
     """Two axes per panel: a metric against the number of images n, and its spread.
 
     A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Left, means
-    with bands and the fit limit + coefficient / n of convergence.size_limit, its limit with a 95 %
+    with bands and the fit limit + coefficient / n of size_limit.size_limit, its limit with a 95 %
     interval at infinity; one_split: the same metric measured without splitting, drawn beside it.
     Right, the standard deviation between the splits (of a metric without splits, its standard
     error) with a line falling as n^(-1/2). Fewer than four sizes are not fitted.
@@ -127,7 +127,7 @@ def _fit(points: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame([], columns=["role"])
     se = points["se"].to_numpy(float)
     known = np.isfinite(se).all() and (se > 0).all()
-    fit = convergence.size_limit(points["n"], points["value"], se if known else None)
+    fit = size_limit.size_limit(points["n"], points["value"], se if known else None)
     lower, upper = np.quantile(fit.draws()[:, 0], [0.025, 0.975])
     row = {"role": FIT, "value": fit.limit, "lower": lower, "upper": upper, "status": "ok"}
     return pd.DataFrame([row | {"coefficient": fit.coefficient, "misfit": fit.misfit}])

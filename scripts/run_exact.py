@@ -1,0 +1,20 @@
+"""Compute one experiment that needs no training: its table, and the verdict on each of its cells.
+Rule: run_exact.
+"""
+
+from uncanny import components, files, jobs
+
+
+def main(snakemake):
+    from uncanny.design_space import verdicts
+
+    options = dict(snakemake.params.experiment)
+    table, lines = components.load("experiments", options.pop("kind"))(**options)
+    with files.replacing(snakemake.output.table) as path:
+        table.to_csv(path, index=False, lineterminator="\n")
+    files.write_json_lines(snakemake.output.verdicts, lines)
+    files.write_json(snakemake.output.summary, verdicts.summary(lines))
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

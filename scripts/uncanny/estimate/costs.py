@@ -1,0 +1,85 @@
+"""What a unit of work costs where nothing has been measured: on one core of a processor, and on an
+accelerator. No torch here.
+
+Work is counted in floating-point operations of the networks; each layer adds the time of its start.
+Stated rates:
+* processor: one core of a server (AVX-512), measured with the networks of the study of digits;
+* accelerator: an NVIDIA A100 in float32. Training at the rate that the paper prints for its DDPM
+  models (90 epochs of CIFAR-10 in 298 minutes, arXiv 2402.13369, Table A.5), sampling at two thirds
+  of the 19.5 TFLOP/s of the device. The paper's SDE models were faster than float32 can be.
+"""
+
+from dataclasses import dataclass
+
+TRAINING = 3  # operations of a training image, in those of an evaluation
+GRADIENT = 2.3  # of a gradient by the image, likewise; the account of guidance is in it
+BATCH_VALUES = 2**21  # numbers in one batch of states, as sampling.BATCH_VALUES
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the jobs that ask for `gpu=1` run.
+
+    training, sampling: operations per second. update, layer: seconds that a layer adds to an update
+    of weights, and to an evaluation of a batch. rest: seconds of a job beside its own work. base:
+    MB of a process with its libraries.
+    """
+
+    name: str
+    training: float
+    sampling: float
+    update: float
+    layer: float
+    rest: float
+    base: float
+
+    @property
+    def accelerates(self) -> bool:
+        return self.name != "processor"
+
+
+PROCESSOR = Device("processor", 60e9, 42e9, 2.8e-4, 1e-4, 0.15, 500)
+ACCELERATOR = Device("accelerator", 10.7e12, 13e12, 1e-4, 3e-5, 5.0, 2500)
+DEVICES = {device.name: device for device in (PROCESSOR, ACCELERATOR)}
+# Metrics run in float64 on one core everywhere.
+CORE = 30e9  # operations per second
+SORTING = 600  # operations' worth of time of a pair of images, beside their distance
+EXACT = 24  # of each number of a pair whose distance is taken from differences
+ELSE = 1e5  # of each image, in metrics that compare no pairs
+
+
+def update(size, batch: int, device: Device) -> float:
+    """Seconds of an update with a batch of images. size: networks.Size."""
+    return TRAINING * batch * size.flops / device.training + device.update * size.layers
+
+
+def evaluation(size, batch: int, device: Device) -> float:
+    """Seconds of an evaluation per image, in batches of so many."""
+    return size.flops / device.sampling + device.layer * size.layers / batch
+
+
+def gradient(size, batch: int, device: Device) -> float:
+    """Seconds of a classifier's gradient by the image, per image."""
+    return GRADIENT * evaluation(size, batch, device)
+
+
+def batch_of(count: int, values: int) -> int:
+    """Images of `values` numbers that are walked at once."""
+    return max(1, min(count, BATCH_VALUES // values))
+
+
+def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> float:
+    """Operations of a metric of n images against m of a reference, with so many features each."""
+    pair = 2 * width + SORTING
+    if kind == "fid":
+        return 2 * (n + m) * width**2 + (25 + 12 * options.get("groups", 10)) * width**3
+    if kind == "kid":
+        size = min(options["subset_size"], n // 2, m // 2)
+        blocks = n * 3000 if n >= 10_000 else n * (n + m)
+        return 2 * width * (3 * options["subsets"] * size**2 + blocks)
+    if kind in ("precision", "recall"):
+        halves = 20 * (n * n / 4 + n * m / 2) if kind == "recall" else 0
+        return pair * (m * m + n * n + n * m + halves)
+    if kind == "nearest":
+        return EXACT * width * (n + min(options["baseline"], m)) * m
+    return ELSE * n

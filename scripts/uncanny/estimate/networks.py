@@ -1,0 +1,67 @@
+"""What a network costs, counted on torch's meta device: nothing is allocated or computed."""
+
+import importlib
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from uncanny import components
+
+# Inception v3 at 299×299.
+INCEPTION = {
+    "parameters": 23_900_000,
+    "flops": 11.4e9,
+    "layers": 95,
+    "activations": 40_000_000,
+}
+INCEPTION_WIDTH = 2048 + 1008
+
+
+@dataclass(frozen=True)
+class Size:
+    """parameters; floating-point operations of one evaluation of one image (a multiplication and
+    an addition are two); layers: modules with weights, each of which costs its time to start;
+    activations: numbers that an image makes in all modules, which training holds.
+    """
+
+    parameters: int
+    flops: float
+    layers: int
+    activations: int
+
+
+def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
+    """Size of a raw network or noisy classifier. block: its complete options; shape: an image's."""
+    options = {key: value for key, value in block.items() if key != "kind"}
+    factory = components.load("networks", block["kind"])
+    with torch.device("meta"):
+        network = factory(tuple(shape), num_classes, **options).eval()
+        x, level = torch.zeros(1, *shape), torch.zeros(1)
+    return _counted(network, x, level)
+
+
+def of_extractor(block: dict, shape: tuple[int, ...], num_classes: int) -> tuple[Size, int]:
+    """Size of a feature extractor, and how many numbers it keeps of an image."""
+    if block["kind"] == "inception":
+        return Size(**INCEPTION), INCEPTION_WIDTH
+    config = {"shape": list(shape)} | {k: block[k] for k in ("width", "depth") if k in block}
+    config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
+    with torch.device("meta"):
+        network = (
+            importlib.import_module(f"uncanny.extractors.{block['kind']}").build(config).eval()
+        )
+        images = torch.zeros(1, *shape)
+    return _counted(network, images), sum(part.shape[1] for part in network(images))
+
+
+def _counted(network: torch.nn.Module, *inputs: torch.Tensor) -> Size:
+    made = []
+    leaves = [module for module in network.modules() if not any(True for _ in module.children())]
+    for leaf in leaves:
+        leaf.register_forward_hook(lambda module, given, result: made.append(result.numel()))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    weights = [p.numel() for p in network.parameters()]
+    layers = sum(any(True for _ in m.parameters(recurse=False)) for m in network.modules())
+    return Size(sum(weights), float(counter.get_total_flops()), layers, sum(made))

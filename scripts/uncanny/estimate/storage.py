@@ -1,0 +1,80 @@
+"""Bytes that a job leaves, and the memory that it needs beside its libraries."""
+
+from uncanny.estimate.costs import Device, batch_of
+from uncanny.estimate.facts import Facts
+from uncanny.estimate.job import Job
+
+KEPT = 16  # bytes of a weight in a checkpoint: network, average and the two moments of Adam
+RECORD = 10_000  # bytes of records, logs and small files
+FIGURE = 1_000_000
+WALKED = 0.4  # of what an image makes in all layers of a network, at once without gradients
+MB = 1e6
+
+
+def disk(job: Job, facts: Facts) -> float:
+    """Bytes of a job's files that stay when all is done."""
+    config = facts.study.config
+    if job.rule == "train_model":
+        return KEPT * facts.size(job.parts[0]).parameters
+    if job.rule == "train_classifier":
+        return 4 * facts.classifier(job.subject).parameters
+    if job.rule == "train_extractor":
+        return 4 * facts.extractor(job.subject)[0].parameters
+    if job.rule in ("draw_samples", "gather_samples"):
+        return RECORD + config["num_images"] * _image(job, facts)
+    if job.rule == "gather_many_samples":
+        return RECORD + max(config["sample_sizes"]) * _image(job, facts)
+    if job.rule == "prepare_dataset":
+        found = facts.data(job.subject)
+        return (found.train + found.test) * (found.values + 8)
+    if job.rule == "extract_reference":
+        dataset = job.parts[1].rpartition("-")[0]
+        return 4 * _features(dataset, facts)
+    if job.rule == "score_samples":
+        return RECORD + 4 * config["num_images"] * _width(_dataset(job, facts), facts)
+    return FIGURE if job.rule == "plot_figure" else RECORD
+
+
+def memory(job: Job, facts: Facts, device: Device) -> float:
+    """MB that a job's process needs, on a processor or beside an accelerator."""
+    config, base = facts.study.config, device.base if job.on_device else 500
+    if job.rule in ("train_model", "time_training"):
+        size = facts.size(job.parts[0])
+        batch = facts.study.identity(job.parts[0])["training"]["batch_size"]
+        held = 0 if device.accelerates else 4 * batch * size.activations
+        return base + (3 * KEPT * size.parameters + held) / MB
+    if job.rule in ("draw_samples", "draw_part", "gather_samples", "gather_many_samples"):
+        largest = max(config["num_images"], *config["sample_sizes"])
+        count = largest if job.rule == "gather_many_samples" else facts.images(job)
+        walked = job.on_device and not device.accelerates
+        batch = batch_of(count, _image(job, facts)) if walked else 0
+        held = 4 * WALKED * batch * facts.size(job.parts[0]).activations
+        return base + (24 * count * _image(job, facts) + held) / MB
+    if job.rule in ("score_samples", "score_sizes", "score_references"):
+        dataset = job.subject if job.rule == "score_references" else _dataset(job, facts)
+        largest = max(config["num_images"], *config["sample_sizes"])
+        count = largest if job.rule == "score_sizes" else config["num_images"]
+        held = _features(dataset, facts) + count * _width(dataset, facts)
+        return base + 20 * held / MB  # as they are stored, in float64, and once more in a metric
+    if job.rule == "extract_reference":
+        return base + 8 * _features(job.parts[1].rpartition("-")[0], facts) / MB
+    return base
+
+
+def _dataset(job: Job, facts) -> str:
+    return facts.study.names(job.parts[0])["dataset"]
+
+
+def _image(job: Job, facts) -> int:
+    """Numbers of one image."""
+    return facts.data_of(job.parts[0]).values
+
+
+def _width(dataset: str, facts) -> int:
+    return facts.extractor(facts.study.evaluation(dataset)["extractor"])[1]
+
+
+def _features(dataset: str, facts) -> int:
+    """Numbers in the features of a dataset's reference."""
+    count = getattr(facts.data(dataset), facts.study.evaluation(dataset)["reference"])
+    return count * _width(dataset, facts)

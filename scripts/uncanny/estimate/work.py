@@ -1,0 +1,178 @@
+"""The jobs that a target takes, as the workflow's rules make them: counted without Snakemake, so
+that hundreds of targets cost a second. No torch here.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from uncanny import plan, plan_claims
+from uncanny.estimate.job import PREFIXES, RULES, Job, number
+from uncanny.study import Study
+
+
+class Work:
+    """All jobs of a study, made known as they are asked for by their files."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    @cache
+    def job(self, path: str) -> Job:
+        """The job that makes a file below the study's results."""
+        prefix = next(prefix for prefix in PREFIXES if path.startswith(prefix))
+        rule, rest = RULES[prefix], path.removeprefix(prefix)
+        subject = rest.removesuffix("/dataset.json") if rule == "prepare_dataset" else _stem(rest)
+        if path.endswith(".complete"):
+            rule = "confirm_figure"
+        elif path.startswith("tables/claims."):
+            rule, subject = "assess_claims", ""
+        elif rule == "draw_samples" and len(self._spans(0)) > 1:
+            rule = "gather_samples"
+        return Job(rule, subject, path, tuple(getattr(self, f"_{rule}")(subject)))
+
+    def targets(self) -> dict[str, list[str]]:
+        """The files of every target: figures, tables, claims, and the sums of them."""
+        config = self.study.config
+        figures = {name: [f"figures/{name}.complete"] for name in config["figures"]}
+        tables = {name: [f"tables/{name}.csv"] for name in config["tables"]}
+        claims = {"claims": ["tables/claims.csv"]} if config["claims"] else {}
+        paper = [path for name in plan.paper_figures(self.study) for path in figures[name]]
+        single = figures | tables | claims
+        everything = [path for found in single.values() for path in found]
+        everything += [f"exact/{name}.csv" for name in config["experiments"]]
+        return single | {"all_figures": paper, "all": everything}
+
+    def jobs(self, paths: Iterable[str], done=lambda path: False) -> list[Job]:
+        """The jobs that files take, each after those that it needs, each once.
+
+        done(path): whether a file is there; what is there takes no job, nor what only it needs.
+        """
+        found: dict[str, Job] = {}
+        waiting = [path for path in reversed(list(paths)) if not done(path)]
+        while waiting:
+            job = self.job(waiting[-1])
+            missing = [p for p in job.needs if self.job(p).name not in found and not done(p)]
+            if job.name in found or not missing:
+                found.setdefault(job.name, job)
+                waiting.pop()
+            else:
+                waiting += reversed(missing)
+        return list(found.values())
+
+    # -- what each rule needs: its input files, as the rules have them ----------------------------
+
+    def _prepare_dataset(self, dataset: str) -> list[str]:
+        return []
+
+    def _train_extractor(self, extractor: str) -> list[str]:
+        return [_dataset(self.study.component("extractors", extractor)["dataset"])]
+
+    def _train_classifier(self, subject: str) -> list[str]:
+        return [_dataset(self.classifier(subject)["dataset"])]
+
+    def _train_model(self, subject: str) -> list[str]:
+        model, seed, epoch = subject.split("/")
+        previous = self.study.previous_epoch(number(epoch))
+        before = [] if previous is None else [f"checkpoints/{model}/{seed}/epoch-{previous}.pt"]
+        return [self._data(model), *before]
+
+    def _draw_samples(self, subject: str) -> list[str]:
+        model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
+        needs = [f"checkpoints/{model}/{seed}/{epoch}.pt"]
+        needs += [f"{stem}.pt" for stem in self._classifiers(guidance, model)]
+        from_data = self.study.sampler(sampler, model).get("init") == "marginal"
+        return [*needs, *([self._data(model)] if from_data else [])]
+
+    _draw_part = _draw_samples
+
+    def _gather_samples(self, subject: str) -> list[str]:
+        return [f"parts/{subject}/{first}-{count}.npz" for first, count in self._spans(0)]
+
+    def _gather_many_samples(self, subject: str) -> list[str]:
+        more = self._spans(self.study.config["num_images"])
+        parts = [f"parts/{subject}/{first}-{count}.npz" for first, count in more]
+        return [f"samples/{subject}.npz", *parts]
+
+    def _trace_process(self, subject: str) -> list[str]:
+        model, seed, _, epoch = subject.split("/")
+        return [f"checkpoints/{model}/{seed}/{epoch}.pt", self._data(model)]
+
+    def _extract_reference(self, subject: str) -> list[str]:
+        extractor, images = subject.split("/")
+        return [_dataset(images.rpartition("-")[0]), f"extractors/{extractor}.pt"]
+
+    def _score_references(self, dataset: str) -> list[str]:
+        return [_dataset(dataset), *self._measure(dataset)]
+
+    def _score_samples(self, subject: str, samples: str = "samples") -> list[str]:
+        dataset = self.study.names(subject.split("/")[0])["dataset"]
+        return [f"{samples}/{subject}.npz", *self._measure(dataset)]
+
+    def _score_sizes(self, subject: str) -> list[str]:
+        return self._score_samples(subject, "sizes/samples")
+
+    def _time_sampling(self, subject: str) -> list[str]:
+        model, seed, _, guidance, epoch = subject.split("/")
+        stems = [f"checkpoints/{model}/{seed}/{epoch}", *self._classifiers(guidance, model)]
+        return [f"{stem}.pt" for stem in stems]
+
+    def _time_training(self, model: str) -> list[str]:
+        return [self._data(model)]
+
+    def _run_exact(self, experiment: str) -> list[str]:
+        return []
+
+    def _plot_figure(self, figure: str) -> list[str]:
+        kind = plan.needs(self.study, figure)
+        datasets = plan.figure_datasets(self.study, figure)
+        folder = (
+            "scores/references/{}.json"
+            if kind in ("scores", "sizes")
+            else "datasets/{}/dataset.json"
+        )
+        return [*plan.figure_data(self.study, figure), *(folder.format(name) for name in datasets)]
+
+    def _confirm_figure(self, figure: str) -> list[str]:
+        return [f"figures/{figure}.csv"]
+
+    def _make_table(self, table: str) -> list[str]:
+        return plan.timing_files(self.study, self.study.block("tables", table))
+
+    def _assess_claims(self, _: str) -> Iterator[str]:
+        for paths in plan_claims.files(self.study).values():
+            yield from paths
+
+    # -- pieces of the above ----------------------------------------------------------------------
+
+    def classifier(self, subject: str) -> dict:
+        """What CLASSIFIER/DATASET-PROCESS-SCHEDULE names."""
+        name, made_for = subject.split("/")
+        dataset, process, schedule = made_for.split("-")
+        return self.study.classifier(name, dataset, process, schedule)
+
+    def _classifiers(self, guidance: str, model: str) -> list[str]:
+        names = self.study.guiding(guidance)
+        return [plan.classifier_stem(self.study, name, model) for name in names]
+
+    def _data(self, model: str) -> str:
+        return _dataset(self.study.names(model)["dataset"])
+
+    def _measure(self, dataset: str) -> list[str]:
+        """Extractor and reference features that scores of a dataset need."""
+        block = self.study.evaluation(dataset)
+        features = f"features/{block['extractor']}/{dataset}-{block['reference']}.npz"
+        return [f"extractors/{block['extractor']}.pt", features]
+
+    def _spans(self, first: int) -> list[tuple[int, int]]:
+        """Parts of a cell's images, or of those beyond up to the largest sample size."""
+        config = self.study.config
+        end = max(config["sample_sizes"], default=0) if first else config["num_images"]
+        return plan.spans(self.study, first, end)
+
+
+def _dataset(name: str) -> str:
+    return f"datasets/{name}/dataset.json"
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]

@@ -1,0 +1,67 @@
+"""Whether the error of a walk is the sum of three terms: closed forms against Monte Carlo."""
+
+import numpy as np
+import pandas as pd
+
+from uncanny.design_space import grids
+from uncanny.design_space.decomposition import decompose
+from uncanny.design_space.mixtures import Mixture
+from uncanny.design_space.path_kl import monte_carlo
+
+TARGET = Mixture([[-1.0], [0.5], [1.2]], [0.3, 0.5, 0.2], 0.05)
+FREQUENCY = 1.7  # of the error, in units of the noisy data's width
+
+
+def path_identity(
+    *,
+    num_steps: list[int] | None = None,
+    strengths: list[float] | None = None,
+    sigma_min: float = 0.01,
+    sigma_max: float = 20.0,
+    paths: int = 20000,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, list[dict]]:
+    """One row per schedule, number of steps and strength: the three terms of a mixture of three
+    Gaussians on a line, their sum, and PathKL by Monte Carlo with its standard error.
+
+    The model of the score errs everywhere, by strength / sigma cos(1.7 x / (1 + sigma^2)^(1/2)).
+    num_steps: default 12, 30. strengths: default 0, 0.3. paths: per step. No verdicts: `deviation`,
+    in standard errors, is a standard normal where the terms add up.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for steps in [12, 30] if num_steps is None else num_steps:
+        for schedule, grid in grids.GRIDS.items():
+            sigmas = grid(steps, sigma_min, sigma_max)
+            for strength in [0.0, 0.3] if strengths is None else strengths:
+                place = {"schedule": schedule, "num_steps": steps, "strength": strength}
+                rows.append(place | _row(sigmas, strength, rng, paths))
+    return pd.DataFrame(rows), []
+
+
+def _row(sigmas: np.ndarray, strength: float, rng: np.random.Generator, paths: int) -> dict:
+    terms = decompose(TARGET, sigmas, noise_error(strength, sigmas))
+    estimate, spread = monte_carlo(TARGET, sigmas, model(strength), rng, paths)
+    names = ("E_I", "E_D", "E_S", "path_kl")
+    row = dict(zip(names, map(float, (*terms, terms.path_kl)), strict=True))
+    row |= {"monte_carlo": estimate, "standard_error": spread}
+    return row | {"deviation": (estimate - row["path_kl"]) / spread}
+
+
+def model(strength: float):
+    """s_theta(x [n, 1], sigma) -> [n, 1]."""
+
+    def score(x: np.ndarray, sigma: float) -> np.ndarray:
+        wave = np.cos(FREQUENCY * x / np.sqrt(1 + sigma**2))
+        return TARGET.score(x, sigma**2) + strength / sigma * wave
+
+    return score
+
+
+def noise_error(strength: float, sigmas: np.ndarray) -> np.ndarray:
+    """e^2 of the model at each noise level, from E cos(w x) = sum_k p_k cos(w mu_k) exp(-w^2 v / 2)
+    under p_lam.
+    """
+    w = 2 * FREQUENCY / np.sqrt(1 + sigmas**2)
+    means = np.cos(w[:, None] * TARGET.means[:, 0]) @ TARGET.weights
+    return strength**2 * 0.5 * (1 + means * np.exp(-(w**2) * (TARGET.std**2 + sigmas**2) / 2))

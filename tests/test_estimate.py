@@ -1,0 +1,130 @@
+"""Sums over targets, and what is written of them."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from test_configuration import TINY, plan
+from test_scripts import main
+
+from uncanny.estimate import costs, report, storage
+from uncanny.estimate.totals import Estimate, Place, said
+
+HERE = Place(costs.PROCESSOR, at_once=2, start=0.5, one_machine=True)
+CLUSTER = Place(costs.ACCELERATOR, at_once=8, start=20.0, one_machine=False)
+
+
+def estimate(folder, place=HERE, **changes):
+    return Estimate(plan(TINY | changes), folder, place)
+
+
+def by_target(found):
+    return {row["target"]: row for row in found.of_targets()}
+
+
+@pytest.fixture(scope="module")
+def nothing_done(tmp_path_factory):
+    return estimate(tmp_path_factory.mktemp("results"))
+
+
+def test_there_is_a_row_for_every_target(nothing_done):
+    rows = by_target(nothing_done)
+    assert list(rows) == [*TINY["figures"], *TINY["tables"], "claims", "all_figures", "all"]
+    assert rows["all"]["jobs"] > rows["all_figures"]["jobs"] > rows["figure_1"]["jobs"]
+
+
+def test_before_anything_has_run_all_is_left(nothing_done):
+    for row in nothing_done.of_targets():
+        for name in ("jobs", "device_hours", "cpu_hours", "wall_hours", "disk_gb"):
+            assert row[f"{name}_left"] == row[name] > 0 or name.endswith("hours")
+        assert row["basis"] == "default"
+
+
+def test_hours_are_those_of_the_jobs_and_their_starts(nothing_done):
+    jobs = nothing_done.work.jobs(nothing_done.targets["all"])
+    seconds = sum(nothing_done.cost(job).total + 0.5 for job in jobs)
+    row = by_target(nothing_done)["all"]
+    assert row["device_hours"] + row["cpu_hours"] == pytest.approx(seconds / 3600)
+    assert seconds / 3600 / 2 <= row["wall_hours"] <= seconds / 3600
+    kinds = nothing_done.of_work()
+    for name in ("device_hours", "cpu_hours", "device_hours_left"):
+        assert sum(kind[name] for kind in kinds) == pytest.approx(row[name])
+
+
+def test_what_is_done_is_not_left(tmp_path):
+    for path in ("checkpoints/vp_uncond/seed-0/epoch-1.pt", "figures/figure_2.complete"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    rows = by_target(estimate(tmp_path))
+    assert rows["figure_2"]["jobs"] > rows["figure_2"]["jobs_left"] == 0
+    assert rows["figure_2"]["wall_hours_left"] == rows["figure_2"]["device_hours_left"] == 0
+    assert rows["figure_1"]["jobs"] - rows["figure_1"]["jobs_left"] == 1
+
+
+def test_fewer_places_take_longer_and_no_more_work(tmp_path):
+    one, two = (
+        by_target(estimate(tmp_path, Place(costs.PROCESSOR, n, 0.5, True)))["all"] for n in (1, 2)
+    )
+    assert one["device_hours"] == two["device_hours"]
+    assert one["wall_hours"] == pytest.approx(one["device_hours"] + one["cpu_hours"])
+    assert 0.5 * one["wall_hours"] < two["wall_hours"] < one["wall_hours"]
+
+
+def test_one_accelerator_is_no_faster_than_its_hours(tmp_path):
+    place = Place(costs.ACCELERATOR, 8, 1.0, True, devices=1)
+    row = by_target(estimate(tmp_path, place))["all"]
+    assert row["wall_hours"] >= row["device_hours"]
+
+
+def test_more_images_cost_more_of_what_handles_images(tmp_path):
+    few, many = (
+        {row["work"]: row for row in estimate(tmp_path, num_images=n).of_work()} for n in (40, 70)
+    )
+    assert many["training"]["device_hours"] == few["training"]["device_hours"]
+    assert many["sampling"]["device_hours"] > few["sampling"]["device_hours"]
+    assert many["sampling"]["disk_gb"] > few["sampling"]["disk_gb"]
+
+
+def test_disk_of_a_checkpoint_and_of_a_cell(nothing_done):
+    facts = nothing_done.facts
+    checkpoint = facts.work.job("checkpoints/vp_uncond/seed-0/epoch-1.pt")
+    assert storage.disk(checkpoint, facts) == 16 * facts.size("vp_uncond").parameters
+    cell = facts.work.job("samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-2.npz")
+    assert storage.disk(cell, facts) == pytest.approx(40 * 64, abs=storage.RECORD)
+
+
+def test_what_an_amount_rests_on():
+    assert said({"measured": 3.0, "scaled": 0.0, "default": 0.0}) == "measured"
+    assert said({"measured": 3.0, "scaled": 0.0, "default": 1.0}) == "measured 75 %, default 25 %"
+    assert said({"measured": 0.0, "scaled": 0.0, "default": 0.0}) == ""
+
+
+@pytest.mark.parametrize(("place", "heading"), [(HERE, "core min"), (CLUSTER, "GPU min")])
+def test_headings_say_whose_hours_they_are(tmp_path, place, heading):
+    text = report.write(estimate(tmp_path, place), tmp_path / "tables/estimate")
+    assert f"  {heading}  " in text
+    assert "figure_1" in text
+    assert "training" in text
+    markdown = (tmp_path / "tables/estimate.md").read_text()
+    assert f"| {heading} |" in markdown
+    assert "default" in markdown
+    frame = pd.read_csv(tmp_path / "tables/estimate.csv")
+    assert set(frame["device"]) == {place.device.name}
+    assert {"all", "all_figures"} < set(frame["target"].dropna())
+    assert frame["device_hours"].notna().all()
+
+
+def test_the_script_takes_device_and_jobs_from_the_config(tmp_path, capfd):
+    config = plan(TINY | {"estimate": {"device": "accelerator", "jobs": 7}}).config
+    params = {
+        "config": config,
+        "results": str(tmp_path),
+        "on_cluster": False,
+        "at_once": 2,
+        "devices": None,
+    }
+    main("estimate", SimpleNamespace(params=SimpleNamespace(**params)))
+    frame = pd.read_csv(tmp_path / "tables/estimate.csv")
+    assert set(frame["device"]) == {"accelerator"}
+    assert set(frame["at_once"]) == {7}
+    assert "Study tiny on accelerators, 7 jobs at a time" in capfd.readouterr().out

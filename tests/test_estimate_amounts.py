@@ -1,0 +1,138 @@
+"""Amounts of work, counted by hand for the tiny study; sizes of data and networks."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from test_configuration import TINY, plan
+
+from uncanny import components, datasets
+from uncanny.estimate import costs, networks
+from uncanny.estimate.amounts import Amounts
+from uncanny.estimate.data import Data, noise_levels, of_dataset
+from uncanny.estimate.facts import Facts
+
+ROOT = Path(__file__).parent.parent
+NOWHERE = Path("/nonexistent")
+
+
+@pytest.fixture(scope="module")
+def amounts():
+    return Amounts(Facts(plan(TINY), NOWHERE), costs.PROCESSOR)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    study = plan(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    return Amounts(Facts(study, NOWHERE), costs.ACCELERATOR)
+
+
+def own_work(amounts, target):
+    """rule -> sum of the amounts of the jobs' own work."""
+    work, sums = amounts.facts.work, {}
+    for job in work.jobs(work.targets()[target]):
+        sums[job.rule] = sums.get(job.rule, 0) + amounts.parts(job)[0].amount
+    return sums
+
+
+def test_updates_of_the_tiny_study(amounts):
+    # 1,437 images in batches of 128: 12 updates to the end of epoch 1, 23 to that of epoch 2.
+    # Four models to epoch 2; `noisy` one epoch on each schedule that it guides (one), `untrained` none.
+    found = own_work(amounts, "all")
+    assert found["train_model"] == 4 * 23
+    assert found["train_classifier"] == 12
+    assert found["time_training"] == 6 * 20
+    segments = [
+        amounts.parts(amounts.facts.work.job(f"checkpoints/vp_uncond/seed-0/epoch-{epoch}.pt"))[0]
+        for epoch in (1, 2)
+    ]
+    assert [part.amount for part in segments] == [12, 11]
+
+
+def test_evaluations_of_the_tiny_study(amounts):
+    # HEUN 2·4 − 1 = 7, EUL 4, DDIM and MARK 5, LANG 4 levels + 1; 40 images each.
+    figure_1 = 40 * (2 * 2 * 7 + 2 * 2 * 5)
+    figure_2 = 40 * (2 * 7 + 2 * 4)
+    assert own_work(amounts, "figure_1")["draw_samples"] == figure_1
+    assert own_work(amounts, "figure_2")["draw_samples"] == figure_2
+    # Besides: DDIM with G1, with G2, from the marginal, and LANG, at epoch 2.
+    both = figure_1 + 40 * 2 * 4
+    found = own_work(amounts, "all")
+    assert found["draw_samples"] == both + 40 * (3 * 5 + 5)
+    assert found["draw_part"] == 40 * 4  # images 40..79 of the largest sample size
+    assert found["time_sampling"] == 2 * 6 * 40 * 5
+    assert found["trace_process"] == 5 + 5 + 7
+
+
+def test_guided_evaluations_cost_their_gradients(amounts):
+    def part(guidance):
+        path = f"samples/ddpm_cosine/seed-0/DDIM/{guidance}/draw-0/epoch-2.npz"
+        return amounts.parts(amounts.facts.work.job(path))[0]
+
+    plain, one, two = (part(guidance) for guidance in ("none", "G1", "G2"))
+    assert plain.amount == one.amount == two.amount
+    assert plain.each < one.each
+    assert two.each - plain.each == pytest.approx(2 * (one.each - plain.each))  # two classifiers
+    assert len({p.key for p in (plain, one, two)}) == 3
+
+
+def test_data_are_expected_as_they_come_out(tmp_path):
+    for kind, tolerance in (("digits", 0), ("photos", 0.1)):
+        folder = tmp_path / "datasets" / kind
+        options = {"digits": {}, "photos": {"patch_size": 16}}[kind]
+        components.load("datasets", kind)(folder, **options)
+        study = plan(TINY | {"datasets": {"digits": {"kind": kind}}})
+        expected = of_dataset(study, "digits", NOWHERE)
+        made = datasets.Dataset.open(folder)
+        assert expected.shape == made.shape
+        assert expected.num_classes == made.num_classes
+        assert expected.train == pytest.approx(len(made.train), rel=tolerance, abs=0)
+        assert expected.test == pytest.approx(len(made.test), rel=tolerance, abs=0)
+
+
+def test_prepared_data_are_taken_as_they_are(tmp_path):
+    text = {
+        "shape": [1, 2, 2],
+        "num_classes": 3,
+        "splits": {"train": {"count": 7}, "test": {"count": 5}},
+    }
+    (tmp_path / "datasets/digits").mkdir(parents=True)
+    (tmp_path / "datasets/digits/dataset.json").write_text(json.dumps(text))
+    assert of_dataset(plan(TINY), "digits", tmp_path) == Data((1, 2, 2), 7, 5, 3)
+
+
+def test_sizes_of_files_come_from_the_config(paper):
+    assert paper.facts.data("imagenet") == Data((3, 64, 64), 1_281_167, 50_000, 0)
+    assert paper.facts.data("cifar10") == Data((3, 32, 32), 50_000, 10_000, 10)
+
+
+def test_noise_levels_follow_the_rules_of_ncsnv2():
+    derived = {"kind": "annealed", "num_levels": None, "sigma_max": None, "sigma_min": 0.01}
+    found = noise_levels(derived, Data((3, 32, 32), 50_000, 10_000, 10))
+    assert found == pytest.approx(232, rel=0.06)  # published for CIFAR-10
+    assert noise_levels(derived | {"num_levels": 7}, Data((1, 8, 8), 1, 1, 0)) == 7
+
+
+def test_operations_of_a_network_counted_by_hand():
+    block = {"kind": "mlp"} | components.resolve("networks", "mlp", {"width": 16}, "mlp")
+    size = networks.of_network(block, (8,), 0)
+    network = components.load("networks", "mlp")((8,), 0, width=16)
+    assert size.parameters == sum(p.numel() for p in network.parameters())
+    # Every matrix is used once for an image: a multiplication and an addition for each weight.
+    assert size.flops == 2 * sum(p.numel() for p in network.parameters() if p.ndim == 2)
+
+
+def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):
+    # 90 epochs of CIFAR-10 in batches of 32: 298 minutes (arXiv 2402.13369, Table A.5).
+    job = paper.facts.work.job("checkpoints/ddpm_cosine/seed-0/epoch-10.pt")
+    part = paper.parts(job)[0]
+    assert part.amount == math.ceil(10 * 50_000 / 32)
+    assert 9 * part.amount * part.each / 60 == pytest.approx(298, rel=0.05)
+
+
+@pytest.mark.parametrize(("sampler", "nfe"), [("HEDM", 35), ("MARK", 1000), ("LANG", 1161)])
+def test_evaluations_of_the_paper(paper, sampler, nfe):
+    model = {"MARK": "ddpm_cosine", "LANG": "ncsnv2"}.get(sampler, "ve_uncond")
+    assert paper.facts.nfe(sampler, model) == nfe

@@ -1,0 +1,56 @@
+"""Threads and memory of a job: as many as it was given, and freed memory used again."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_info
+
+from uncanny import hardware
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+FAULTS = """
+import resource, sys, torch
+from uncanny import hardware
+if sys.argv[1] == "kept":
+    hardware.device()
+torch.set_num_threads(1)
+parts = [torch.nn.Conv2d(16, 32, 3, padding=1), torch.nn.GroupNorm(4, 32), torch.nn.SiLU(),
+         torch.nn.Conv2d(32, 16, 3, padding=1)] * 4
+network, x = torch.nn.Sequential(*parts), torch.randn(400, 16, 8, 8)
+with torch.no_grad():
+    network(x)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        network(x)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how):
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, how], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+def test_a_job_keeps_to_its_threads():
+    np.linalg.inv(np.eye(3))
+    hardware.device(1)
+    assert torch.get_num_threads() == 1
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert blas and set(blas) == {1}
+
+
+def test_freed_memory_is_used_again():
+    """Pages that the system has to hand out again for ten tensors of 3 MB, a hundred times."""
+    assert faults("kept") < 100 < faults("given back")
+
+
+def test_peak_memory_is_that_of_the_process():
+    cpu = torch.device("cpu")
+    peak = hardware.peak_memory_mb(cpu)
+    assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

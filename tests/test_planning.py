@@ -1,0 +1,92 @@
+"""Planning grows with the study and no faster: counted in lines of our own code that run."""
+
+import copy
+import sys
+from pathlib import Path
+
+import pytest
+from test_configuration import TINY, plan
+
+from uncanny import checks, components, fingerprint, plan_claims
+from uncanny import plan as planning
+from uncanny.estimate.work import Work
+from uncanny.plan import cell_record
+from uncanny.study import Study
+
+LIBRARY = str(Path(planning.__file__).parent)
+
+
+def lines_run(work):
+    """Lines of the library that run in work()."""
+    count = 0
+
+    def trace(frame, event, argument):
+        nonlocal count
+        if not frame.f_code.co_filename.startswith(LIBRARY):
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+class Wildcards:
+    def __init__(self, **names):
+        vars(self).update(names)
+
+
+def planned(config):
+    """All that the rules ask of the plan: once for each job, twice for each figure."""
+    study = Study(config)
+    checks.check(study)
+    for figure in 2 * [*config["figures"]]:
+        planning.figure_data(study, figure)
+        planning.figure_datasets(study, figure)
+        planning.appearance(study, figure)
+    plan_claims.files(study)
+    work = Work(study)
+    for job in work.jobs(path for paths in work.targets().values() for path in paths):
+        if job.rule == "score_samples":
+            names = vars(job.cell) if hasattr(job.cell, "__dict__") else {}
+            cell_record(study, Wildcards(**names))
+            study.evaluation(study.names(job.cell.model)["dataset"])
+            study.code("score_samples", evaluation=study.names(job.cell.model)["dataset"])
+        if job.rule == "draw_samples":
+            cell = job.cell
+            study.code(
+                "draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance
+            )
+            planning.part_files(study, cell, 0, config["num_images"])
+
+
+def study_of(figures=1, **changes):
+    """The tiny study, with so many copies of each figure."""
+    config = copy.deepcopy(plan(TINY | changes).config)
+    blocks = config["figures"].items()
+    copies = {f"{name}_{n}": block for name, block in blocks for n in range(figures)}
+    return config | {"figures": copies}
+
+
+GROWING = {
+    "seeds": lambda n: study_of(seeds=list(range(n))),
+    "draws": lambda n: study_of(draws=list(range(n))),
+    "milestones": lambda n: study_of(milestones=list(range(1, n + 1)), segment_epochs=1),
+    "figures": lambda n: study_of(figures=n),
+}
+
+
+@pytest.mark.parametrize("axis", GROWING)
+def test_planning_grows_no_faster_than_the_study(axis):
+    for cached in (components.parse, fingerprint._digest):  # what depends on the code alone
+        cached.cache_clear()
+    planned(GROWING[axis](1))
+    counts = {n: lines_run(lambda n=n: planned(GROWING[axis](n))) for n in (2, 4, 8)}
+    steps = (counts[4] - counts[2]) / 2, (counts[8] - counts[4]) / 4
+    assert steps[1] == pytest.approx(steps[0], rel=0.1)
+    assert counts[8] < 4.2 * counts[2]

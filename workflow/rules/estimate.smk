@@ -1,0 +1,15 @@
+# No output: it runs each time that it is asked for, and no other job needs it.
+rule estimate:
+    log:
+        "<logs>/estimate.log",
+    localrule: True
+    conda:
+        "../../envs/uncanny.yaml"
+    params:
+        config=lambda w: STUDY.config,
+        results=f"results/{STUDY.name}",
+        on_cluster=lambda w: not workflow.local_exec,
+        at_once=lambda w: places(),
+        devices=lambda w: limit("gpu"),
+    script:
+        "../../scripts/estimate.py"

@@ -12,7 +12,6 @@ from uncanny.estimate.work import Work
 from uncanny.study import Study
 from uncanny.training import steps_until
 
-
 ADAPTIVE = 150  # evaluations of a sampler that chooses its steps, at tolerances near 1e-4
 
 

@@ -12,6 +12,8 @@ from uncanny.estimate.work import Work
 from uncanny.study import Study
 from uncanny.training import steps_until
 
+ADAPTIVE = 150  # evaluations of a sampler that chooses its steps, at tolerances near 1e-4
+
 
 class Facts:
     """A study's numbers. results: its folder, where prepared datasets are."""
@@ -54,7 +56,8 @@ class Facts:
         process = self.study.identity(model)["process"]
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
         options = self.study.sampler(sampler, model)
-        return evaluations.nfe(options, process | levels) or options.get("num_steps", 1)
+        known = evaluations.nfe(options, process | levels)
+        return known or options.get("num_steps") or ADAPTIVE
 
     def updates(self, job: Job) -> int:
         """Updates of a segment of training."""

@@ -60,7 +60,7 @@ JobCompType=jobcomp/none
 MpiDefault=none
 ReturnToService=1
 MinJobAge=3600
-KillWait=10
+KillWait=120
 SlurmdTimeout=20
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=20000

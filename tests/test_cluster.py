@@ -1,10 +1,13 @@
 """What is asked of a cluster before anything is submitted, with a stand-in for Slurm's answers."""
 
+import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from test_workflow import clone, dry_run, snakemake
 
 from uncanny import cluster
 
@@ -141,3 +144,36 @@ def test_the_default_profile_limits_no_cluster():
 
 def test_the_profile_is_found_by_its_name():
     assert (ROOT / "slurm/config.yaml").samefile(ROOT / "profiles/slurm/config.yaml")
+
+
+@pytest.mark.workflow
+def test_without_slurm_there_is_one_message(tmp_path):
+    """Whether or not this machine has Slurm's programs."""
+    folder = clone(tmp_path)
+    (folder / "bin").mkdir()
+    for name in ("bash", "sh", "which"):
+        (folder / "bin" / name).symlink_to(shutil.which(name))
+    done = snakemake(
+        folder,
+        "figure_2",
+        "--profile",
+        "slurm",
+        environment=os.environ | {"PATH": str(folder / "bin")},
+    )
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    assert text.count("no sbatch") == 1
+    assert "Traceback" not in text
+
+
+PREPARED = "results/{}/datasets/{}/dataset.json"
+
+
+@pytest.mark.workflow
+def test_the_profile_runs_the_study_paper_unless_another_is_named(tmp_path):
+    folder = clone(tmp_path)
+    profile = ["--profile", "slurm"]
+    assert dry_run(folder, PREPARED.format("paper", "cifar10"), *profile, config=None) == {
+        "prepare_dataset": 1
+    }
+    assert dry_run(folder, PREPARED.format("tiny", "digits"), *profile) == {"prepare_dataset": 1}

@@ -6,7 +6,6 @@ Every fault comes while a training job is frozen in the midst of its training: t
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import slurm_cluster
-from test_workflow import CONFIG, clone, dry_run, edited, snakemake
+from test_workflow import CONFIG, clone, edited, snakemake
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
 PLAN = ["--config", "milestones=[6]", "segment_epochs=6", "num_images=20"]
 FAULTY = ["figure_2", "table_2"]
@@ -106,22 +105,23 @@ def out_of_time(cluster, pid, job):
     cluster.command("scontrol", "update", f"jobid={job['JobId']}", "TimeLimit=1")
 
 
-TWICE, AGAIN = (
-    ["12:00:00", "1-00:00:00"],
+ONCE, TWICE = (
     ["12:00:00"],
-)  # time limits: submitted twice; put back by Slurm
-FAULTS = {  # job: fault, states and time limits of its submissions, whether its state is kept
-    "train_model_wildcards_vp_uncond_0": (cancelled, ["CANCELLED", "COMPLETED"], TWICE, True),
-    "train_model_wildcards_vp_uncond_1": (node_down, ["COMPLETED"], AGAIN, True),
-    "train_model_wildcards_vp_uncond_2": (
-        out_of_time,
-        ["TIMEOUT", "COMPLETED"],
-        ["00:01:00", TWICE[1]],
-        True,
-    ),
-    "train_model_wildcards_ddpm_cosine_0": (requeued, ["COMPLETED"], AGAIN, True),
-    "train_classifier_wildcards_noisy": (killed, ["FAILED", "COMPLETED"], TWICE, False),
-}
+    ["12:00:00", "1-00:00:00"],
+)  # time limits: put back into the queue; submitted again
+FAULTS = {  # log of a job: fault, states and time limits of its submissions, whether the last one goes on from a state
+    "train_model/vp_uncond/seed-0/epoch-6": (cancelled, ["CANCELLED", "COMPLETED"], TWICE, True),
+    "train_model/vp_uncond/seed-1/epoch-6": (node_down, ["COMPLETED"], ONCE, None),  # nobody waits for such a node
+    "train_model/vp_uncond/seed-2/epoch-6": (out_of_time, ["TIMEOUT", "COMPLETED"], ["00:01:00", TWICE[1]], True),
+    "train_model/ddpm_cosine/seed-0/epoch-6": (requeued, ["COMPLETED"], ONCE, True),
+    "train_classifier/noisy/digits-ddpm-cosine": (killed, ["FAILED", "COMPLETED"], TWICE, False),
+}  # fmt: skip
+
+
+def comment(log):
+    """What Slurm's record of a job has as comment."""
+    rule, _, wildcards = re.sub("seed-|epoch-", "", log).partition("/")
+    return f"rule_{rule}_wildcards_{re.sub('[/-]', '_', wildcards)}"
 
 
 def disturbed(cluster, run, faults):
@@ -131,7 +131,7 @@ def disturbed(cluster, run, faults):
         for pid in cluster.processes(".train_"):
             if waiting and pid not in after and slurm_cluster.heeds_sigterm(pid):
                 job = cluster.job_of(pid)
-                for name in [name for name in waiting if name in job.get("Comment", "")]:
+                for name in [name for name in waiting if comment(name) == job.get("Comment")]:
                     os.kill(pid, signal.SIGSTOP)
                     seen[name] = job | {
                         "devices": slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")
@@ -156,8 +156,8 @@ def faulty(cluster, folder):
 
 
 def rule(job):
-    """The rule of a job, or its group."""
-    return re.match(r"rule_(cell|\w+?)(_wildcards|_|$)", job["Comment"])[1]
+    """The rule of a job; "cell" of the group."""
+    return re.match(r"rule_(cell|\w+?(?=_wildcards_))", job["Comment"])[1]
 
 
 # -- where jobs run ---------------------------------------------------------------------------------
@@ -204,21 +204,12 @@ def test_weights_are_those_of_an_undisturbed_local_run(folder, local, faulty):
 def test_each_fault_has_happened_and_was_survived(cluster, folder, faulty, name):
     """From Slurm's records: what became of each submission, and that a new one asks for more time."""
     _, states, limits, goes_on = FAULTS[name]
-    attempts = [job for job in cluster.jobs() if name in job["Comment"]]
+    attempts = [job for job in cluster.jobs() if job["Comment"] == comment(name)]
     assert [attempt["JobState"] for attempt in attempts] == states
     assert [attempt["TimeLimit"] for attempt in attempts] == limits
     assert attempts[-1]["Restarts"] == str(2 - len(states))
-    rule, _, wildcards = name.partition("_wildcards_")
-    logs = (folder / "results/tiny/logs" / rule).rglob("*.log")
-    log = next(path for path in logs if _flat(path).startswith(wildcards))
-    assert ("goes on from" in log.read_text()) == goes_on
-
-
-def _flat(log):
-    """Wildcards of a log's path as the comment of a job has them."""
-    return "_".join(
-        log.relative_to(log.parents[len(log.parts) - log.parts.index("logs") - 3]).parts
-    ).replace("seed-", "")
+    log = (folder / f"results/tiny/logs/{name}.log").read_text()
+    assert goes_on in (None, "goes on from" in log)
 
 
 def test_nothing_unfinished_is_left(folder, faulty):
@@ -230,7 +221,11 @@ def test_an_interrupted_run_ends_its_jobs_and_the_same_command_goes_on(
     cluster, folder, local, faulty
 ):
     run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
-    disturbed(cluster, run, {"vp_uncond_3": lambda *_: run.send_signal(signal.SIGINT)})
+    disturbed(
+        cluster,
+        run,
+        {"train_model/vp_uncond/seed-3/epoch-6": lambda *_: run.send_signal(signal.SIGINT)},
+    )
     finished(run, folder, status=1)
     slurm_cluster.waited(lambda: not cluster.command("squeue", "--noheader"), "the queue is empty")
     run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
@@ -263,36 +258,3 @@ def test_a_mistake_of_the_site_is_one_message_before_any_job(cluster, folder, mi
     assert text.count(message) == 1
     assert "Traceback" not in text
     assert len(cluster.jobs()) == before
-
-
-def test_without_slurm_there_is_one_message(tmp_path):
-    """Whether or not this machine has Slurm's programs."""
-    folder = clone(tmp_path)
-    (folder / "bin").mkdir()
-    for name in ("bash", "sh", "which"):
-        (folder / "bin" / name).symlink_to(shutil.which(name))
-    done = snakemake(
-        folder,
-        "figure_2",
-        "--profile",
-        "slurm",
-        environment=os.environ | {"PATH": str(folder / "bin")},
-    )
-    assert done.returncode != 0
-    text = done.stdout + done.stderr
-    assert text.count("no sbatch") == 1
-    assert "Traceback" not in text
-
-
-# -- the profile ------------------------------------------------------------------------------------
-
-PREPARED = "results/{}/datasets/{}/dataset.json"
-
-
-def test_the_profile_runs_the_study_paper_unless_another_is_named(tmp_path):
-    folder = clone(tmp_path)
-    profile = ["--profile", "slurm"]
-    assert dry_run(folder, PREPARED.format("paper", "cifar10"), *profile, config=None) == {
-        "prepare_dataset": 1
-    }
-    assert dry_run(folder, PREPARED.format("tiny", "digits"), *profile) == {"prepare_dataset": 1}

@@ -154,10 +154,12 @@ class Cluster:
         for daemon in self.daemons.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.wait(10)
-        while left := self.processes():
-            for pid in left:
-                _kill(pid)
-            time.sleep(0.1)
+        waited(self._killed, lambda: f"an end of processes {self.processes()}")
+
+    def _killed(self):
+        for pid in self.processes():
+            _kill(pid)
+        return not self.processes()
 
     def command(self, *arguments):
         """Output of one of Slurm's commands."""
@@ -256,15 +258,16 @@ class Cluster:
 class Run:
     """Snakemake that hands its jobs to a cluster. It ends, or it is ended with all that belongs to it."""
 
-    def __init__(self, cluster, folder, arguments, environment=None):
+    def __init__(self, cluster, folder, arguments):
         command = [sys.executable, __file__, "--profile", "slurm", "--latency-wait", "10"]
         command += ["--slurm-init-seconds-before-status-checks", "1", *arguments]
         self.cluster, self.folder = cluster, folder
-        self.log = Path(tempfile.mkstemp(prefix="run-", suffix=".log", dir=folder)[1])
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment or cluster.environment, text=True, stdout=self.log.open("w"),
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        self.log = folder / f"run-{len(list(folder.glob('run-*.log')))}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=cluster.environment, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
 
     def text(self):
         """What it has said so far."""
@@ -286,9 +289,10 @@ class Run:
                 assert now - news < QUIET, f"nothing has happened for {QUIET:.0f} s"
                 assert now - started < LONGEST, f"not within {LONGEST:.0f} s"
                 time.sleep(0.03)
-        except BaseException as error:
+        except Exception as error:
             said = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"
-            self.end()
+            with contextlib.suppress(AssertionError, subprocess.SubprocessError):
+                self.end()
             raise AssertionError(said) from error
         return found
 

@@ -36,6 +36,7 @@ MARK = "UNCANNY_TEST_CLUSTER"  # in the environment of every process that belong
 SECONDS = 120.0  # a machine that is busy with other things takes its time
 QUIET = 200.0  # no job changes its state: longer than a time limit and what follows it
 LONGEST = 900.0
+FAILURES = (AssertionError, subprocess.SubprocessError)  # of a command
 
 SLURM_CONF = """
 ClusterName=test
@@ -161,11 +162,16 @@ class Cluster:
             _kill(pid)
         return not self.processes()
 
-    def command(self, *arguments):
-        """Output of one of Slurm's commands."""
-        return subprocess.run(
-            arguments, env=self.environment, capture_output=True, text=True, check=True, timeout=60
-        ).stdout  # fmt: skip
+    def command(self, *arguments, attempts=3):
+        """Output of one of Slurm's commands; a controller that is busy is asked again."""
+        done = subprocess.run(
+            arguments, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode and attempts > 1:
+            time.sleep(1)
+            return self.command(*arguments, attempts=attempts - 1)
+        assert done.returncode == 0, f"{' '.join(arguments)}: {done.returncode} {done.stderr}"
+        return done.stdout
 
     def clear(self):
         """No job is left, neither waiting nor frozen."""
@@ -186,15 +192,15 @@ class Cluster:
             ["squeue", "--format=%i %T %M of %l, %N, %r: %k"],
             ["sinfo", "--Node", "--format=%N %T %E"],
         ):
-            with contextlib.suppress(subprocess.SubprocessError):
-                said.append(self.command(*command))
+            with contextlib.suppress(*FAILURES):
+                said.append(self.command(*command, attempts=1))
         return "\n".join([*said, self._said("slurmctld", *(f"slurmd-{node}" for node in NODES))])
 
     def nodes(self):
         """State of each node, in Slurm's words; none while the controller does not answer."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            lines = self.command("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
-            return dict(line.split() for line in lines)
+        with contextlib.suppress(*FAILURES):
+            lines = self.command("sinfo", "--noheader", "--Node", "--format=%N %T", attempts=1)
+            return dict(line.split() for line in lines.splitlines())
         return {}
 
     def jobs(self):
@@ -291,7 +297,7 @@ class Run:
                 time.sleep(0.03)
         except Exception as error:
             said = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"
-            with contextlib.suppress(AssertionError, subprocess.SubprocessError):
+            with contextlib.suppress(*FAILURES):
                 self.end()
             raise AssertionError(said) from error
         return found

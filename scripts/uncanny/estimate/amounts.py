@@ -126,10 +126,8 @@ class Amounts:
         extractor, images = job.parts
         dataset, _, split = images.rpartition("-")
         size, width = self.facts.extractor(extractor)
-        each, count = (
-            costs.evaluation(size, 256, self.device),
-            getattr(self.facts.data(dataset), split),
-        )
+        count = getattr(self.facts.data(dataset), split)
+        each = costs.evaluation(size, 256, self.device)
         if self.study.neighbours(dataset):
             each += costs.neighbours(count, width) / costs.CORE
         return [Part((job.rule, extractor, dataset), count, each), self._rest(job)]

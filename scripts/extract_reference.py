@@ -1,17 +1,21 @@
 """Features of a dataset's real images, which samples are compared with. Rule: extract_reference."""
 
+import dataclasses
 from pathlib import Path
 
 from uncanny import jobs
 
 
 def main(snakemake):
-    from uncanny import extractors, features, hardware, scoring
+    from uncanny import extractors, features, hardware, neighbours, scoring
     from uncanny.datasets import Dataset
 
     extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
     split = Dataset.open(Path(snakemake.input.dataset).parent).splits[snakemake.wildcards.split]
     found = features.extract(extractor, split.images, scoring.BATCH, split.labels)
+    if snakemake.params.neighbours:
+        near = neighbours.others(found.pool, snakemake.params.neighbours)
+        found = dataclasses.replace(found, neighbours=near)
     features.save(
         snakemake.output[0], found, features.identity(extractor, split.images, split.labels)
     )

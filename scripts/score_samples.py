@@ -8,18 +8,9 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import hardware, scoring
 
-    scoring.score_samples(
-        samples=snakemake.input.samples,
-        record=snakemake.input.record,
-        extractor=snakemake.input.extractor,
-        reference=snakemake.input.reference,
-        features_path=snakemake.params.features,
-        evaluation=snakemake.params.evaluation,
-        cell=snakemake.params.cell,
-        identity=snakemake.params.identity,
-        output=snakemake.output[0],
-        device=hardware.device(snakemake.threads),
-    )
+    given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
+    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
+    scoring.score_samples(drawn, snakemake.params.features, snakemake.output[0])
 
 
 if __name__ == "__main__":

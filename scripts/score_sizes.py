@@ -6,18 +6,9 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import hardware, scoring
 
-    scoring.score_sizes(
-        samples=snakemake.input.samples,
-        record=snakemake.input.record,
-        extractor=snakemake.input.extractor,
-        reference=snakemake.input.reference,
-        sizes=snakemake.params.sizes,
-        evaluation=snakemake.params.evaluation,
-        cell=snakemake.params.cell,
-        identity=snakemake.params.identity,
-        output=snakemake.output[0],
-        device=hardware.device(snakemake.threads),
-    )
+    given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
+    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
+    scoring.score_sizes(drawn, snakemake.params.sizes, snakemake.output[0])
 
 
 if __name__ == "__main__":

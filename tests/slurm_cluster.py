@@ -33,7 +33,10 @@ CLIENTS = (
 )
 NODES = ("cpu1", "gpu1", "gpu2")
 MARK = "UNCANNY_TEST_CLUSTER"  # in the environment of every process that belongs to a cluster
-SECONDS = 300.0  # a machine that is busy with other things takes its time
+SECONDS = 120.0  # a machine that is busy with other things takes its time
+QUIET = 200.0  # no job changes its state: longer than a time limit and what follows it
+LONGEST = 900.0
+FAILURES = (AssertionError, subprocess.SubprocessError)  # of a command
 
 SLURM_CONF = """
 ClusterName=test
@@ -42,7 +45,10 @@ SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=5
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
+MessageTimeout=60
+TCPTimeout=20
+BatchStartTimeout=120
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -60,8 +66,9 @@ JobCompType=jobcomp/none
 MpiDefault=none
 ReturnToService=1
 MinJobAge=3600
-KillWait=120
-SlurmdTimeout=20
+KillWait=60
+UnkillableStepTimeout=300
+SlurmdTimeout=300
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=20000
 NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=20000 Gres=gpu:1
@@ -70,6 +77,9 @@ PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=INFINITE
 PartitionName=gpu Nodes=gpu[1-2] MaxTime=INFINITE
 """
 GRES_CONF = "NodeName=gpu[1-2] Name=gpu File=/dev/null\n"  # a count without a file is refused
+
+# Slurm's own limits count for a busy machine too: a job that is not launched within cred_expire is held for good, and
+# one that is put back into the queue waits as long; a node that does not answer in time loses its jobs.
 
 
 def lacking():
@@ -124,13 +134,13 @@ class Cluster:
         self._launch(
             "munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket", *munge
         )
-        waited((self.folder / "munge.socket").exists, lambda: self._said("munged"), 20)
+        waited((self.folder / "munge.socket").exists, lambda: f"munge: {self._said('munged')}")
         self._launch("slurmctld", "-D", "-f", f"{self.folder}/slurm.conf")
         for node in NODES:
             self.start_node(node)
         waited(
             lambda: list(self.nodes().values()) == ["idle"] * 3,
-            lambda: self._said("slurmctld", "slurmd-cpu1"),
+            lambda: f"a cluster that is up\n{self.report()}",
         )
 
     def start_node(self, node):
@@ -145,23 +155,52 @@ class Cluster:
         for daemon in self.daemons.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.wait(10)
-        while left := self.processes():
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.1)
+        waited(self._killed, lambda: f"an end of processes {self.processes()}")
 
-    def command(self, *arguments):
-        """Output of one of Slurm's commands."""
-        return subprocess.run(
-            arguments, env=self.environment, capture_output=True, text=True, check=True, timeout=60
-        ).stdout  # fmt: skip
+    def _killed(self):
+        for pid in self.processes():
+            _kill(pid)
+        return not self.processes()
+
+    def command(self, *arguments, attempts=3):
+        """Output of one of Slurm's commands; a controller that is busy is asked again."""
+        done = subprocess.run(
+            arguments, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode and attempts > 1:
+            time.sleep(1)
+            return self.command(*arguments, attempts=attempts - 1)
+        assert done.returncode == 0, f"{' '.join(arguments)}: {done.returncode} {done.stderr}"
+        return done.stdout
+
+    def clear(self):
+        """No job is left, neither waiting nor frozen."""
+        self.command("scancel", f"--user={getpass.getuser()}")
+        for pid in self.processes():
+            if variable(pid, "SLURM_JOB_ID") and "slurmstepd" not in _read(pid, "cmdline"):
+                _kill(pid)
+        waited(lambda: not self.command("squeue", "--noheader"), "the queue is empty")
+
+    def states(self):
+        """Number and state of every job there was."""
+        return self.command("squeue", "--noheader", "--states=all", "--format=%i %T")
+
+    def report(self):
+        """What Slurm says of jobs and nodes, and its daemons, for a message."""
+        said = []
+        for command in (
+            ["squeue", "--format=%i %T %M of %l, %N, %r: %k"],
+            ["sinfo", "--Node", "--format=%N %T %E"],
+        ):
+            with contextlib.suppress(*FAILURES):
+                said.append(self.command(*command, attempts=1))
+        return "\n".join([*said, self._said("slurmctld", *(f"slurmd-{node}" for node in NODES))])
 
     def nodes(self):
         """State of each node, in Slurm's words; none while the controller does not answer."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            lines = self.command("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
-            return dict(line.split() for line in lines)
+        with contextlib.suppress(*FAILURES):
+            lines = self.command("sinfo", "--noheader", "--Node", "--format=%N %T", attempts=1)
+            return dict(line.split() for line in lines.splitlines())
         return {}
 
     def jobs(self):
@@ -184,7 +223,7 @@ class Cluster:
         return [
             pid
             for pid in _pids()
-            if _belongs(pid, self.folder) and all(w in _read(pid, "cmdline") for w in words)
+            if all(w in _read(pid, "cmdline") for w in words) and _belongs(pid, self.folder)
         ]
 
     def _write(self):
@@ -219,9 +258,66 @@ class Cluster:
     def _said(self, *names):
         """What daemons have said so far, for a message."""
         files = [self.folder / f"{name}{suffix}" for name in names for suffix in (".out", ".log")]
-        return "a cluster that is up\n" + "\n".join(
-            f.read_text()[-2000:] for f in files if f.exists()
-        )
+        return "\n".join(f"{f.name}:\n{_tail(f, 1500)}" for f in files if f.exists())
+
+
+class Run:
+    """Snakemake that hands its jobs to a cluster. It ends, or it is ended with all that belongs to it."""
+
+    def __init__(self, cluster, folder, arguments):
+        command = [sys.executable, __file__, "--profile", "slurm", "--latency-wait", "10"]
+        command += ["--slurm-init-seconds-before-status-checks", "1", *arguments]
+        self.cluster, self.folder = cluster, folder
+        self.log = folder / f"run-{len(list(folder.glob('run-*.log')))}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=cluster.environment, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def text(self):
+        """What it has said so far."""
+        return self.log.read_text()
+
+    def watched(self, step=lambda: False):
+        """Ask `step()` again and again until it is true or the run has ended; what it said last.
+
+        Where nothing happens, or for too long, the run is ended, with one message on what everybody was at.
+        """
+        started = news = asked = time.monotonic()
+        found, before = None, None
+        try:
+            while not (found := step()) and self.process.poll() is None:
+                now = time.monotonic()
+                if now - asked > 3:
+                    state, asked = (len(self.text()), self.cluster.states()), now
+                    before, news = state, now if state != before else news
+                assert now - news < QUIET, f"nothing has happened for {QUIET:.0f} s"
+                assert now - started < LONGEST, f"not within {LONGEST:.0f} s"
+                time.sleep(0.03)
+        except Exception as error:
+            said = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"
+            with contextlib.suppress(*FAILURES):
+                self.end()
+            raise AssertionError(said) from error
+        return found
+
+    def end(self):
+        """Kill it and its jobs, and take its lock off the folder."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.cluster.clear()
+        shutil.rmtree(self.folder / ".snakemake/locks", ignore_errors=True)
+
+
+def _tail(path, count):
+    return path.read_text(errors="replace")[-count:]
+
+
+def _kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _free_ports(count):
@@ -253,16 +349,7 @@ def _belongs(pid, folder):
 
 def heeds_sigterm(pid):
     """Whether a process has a handler of its own for SIGTERM."""
-    return _has_signal(pid, "SigCgt")
-
-
-def has_pending_sigterm(pid):
-    """Whether a SIGTERM waits for a process to wake."""
-    return _has_signal(pid, "ShdPnd")
-
-
-def _has_signal(pid, which):
-    found = re.search(rf"{which}:\s*([0-9a-f]+)", _read(pid, "status"))
+    found = re.search(r"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
     return bool(found) and bool(int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 

@@ -10,6 +10,9 @@ class Named(list):
         super().__init__([*values, *named.values()])
         self.__dict__.update(named)
 
+    def items(self):
+        return self.__dict__.items()
+
     def get(self, name, default=None):
         return self.__dict__.get(name, default)
 

@@ -9,7 +9,7 @@ import yaml
 from test_configuration import TINY, plan
 
 from uncanny import components, datasets
-from uncanny.estimate import costs, networks
+from uncanny.estimate import costs, networks, storage
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
@@ -78,6 +78,18 @@ def test_guided_evaluations_cost_their_gradients(amounts):
     assert plain.each < one.each
     assert two.each - plain.each == pytest.approx(2 * (one.each - plain.each))  # two classifiers
     assert len({p.key for p in (plain, one, two)}) == 3
+
+
+def test_scoring_at_published_scale_fits_what_its_rules_ask_for(paper):
+    """8 GB; of 50,000 images only the metrics that are asked for, and no job of an hour."""
+    work = paper.facts.work
+    jobs = [job for job in work.jobs(work.targets()["all"]) if job.rule.startswith("score_")]
+    assert {"score_samples", "score_sizes", "score_references"} == {job.rule for job in jobs}
+    assert max(storage.memory(job, paper.facts, costs.ACCELERATOR) for job in jobs) < 8000
+    for job in jobs:
+        if job.rule == "score_samples":
+            assert paper.parts(job)[0].each < 900
+    assert max(paper.parts(job)[0].each for job in jobs) < 3600
 
 
 def test_data_are_expected_as_they_come_out(tmp_path):

@@ -1,5 +1,7 @@
 """Features: independent of batches, stored with their identity; control image sets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,16 @@ def test_stored_features_are_used_again(images, tmp_path):
     assert path.read_bytes() == written
     for name, values in vars(first).items():
         assert np.array_equal(values, getattr(second, name))
+
+
+def test_neighbours_are_stored_with_the_features_of_a_reference(tmp_path):
+    images = np.zeros((4, *SHAPE), np.uint8)
+    found = features.extract(_extractor(0), images, 4)
+    near = np.arange(8.0).reshape(4, 2)
+    features.save(tmp_path / "a.npz", replace(found, neighbours=near), {"extractor": "x"})
+    stored, identity = features.load(tmp_path / "a.npz")
+    assert np.array_equal(stored.neighbours, near)
+    assert identity == {"extractor": "x"}
 
 
 @pytest.mark.parametrize("change", ["extractor", "images", "labels", "number", "damage"])

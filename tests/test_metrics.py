@@ -1,12 +1,13 @@
 """Metrics: stored values, what the numbers mean, and whether the standard errors are true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from uncanny import components, metrics
+from uncanny import components, metrics, neighbours
 from uncanny.features import Features
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "metrics.npz")
@@ -101,6 +102,44 @@ def test_kid_of_stored_features(subsets, size):
 def test_precision_and_recall_of_stored_features(name, k):
     found = getattr(metrics, name)(GENERATED, REAL, k=k)
     assert found.value == pytest.approx(GOLDEN[f"prc/k{k}_full/float64/{name}"].item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [64, 1024])
+def test_precision_and_recall_are_those_of_whole_matrices(rows, monkeypatch):
+    """Of torch-fidelity, and of the error of recall, of halves that are taken one by one."""
+    from torch_fidelity import metric_prc
+
+    monkeypatch.setattr(neighbours, "ROWS", rows)
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((n, 12)).astype(np.float32) for n in (300, 500))
+    sample, reference = _of_pool(x), _of_pool(1.2 * y)
+
+    def expected(x, y):
+        found = metric_prc.calculate_precision_recall_full(
+            torch.from_numpy(x).double(), torch.from_numpy(y).double(), 3
+        )
+        return dict(zip(("precision", "recall"), found, strict=True))
+
+    whole = expected(sample.pool, reference.pool)
+    for name in ("precision", "recall"):
+        assert getattr(metrics, name)(sample, reference).value == whole[name]
+    halves = metrics._halves(300, seed=2020)
+    assert halves.sum(axis=0).tolist() == [150] * 20
+    assert (halves[:, ::2] ^ halves[:, 1::2]).all()
+    shares = [expected(x[half], reference.pool)["recall"] for half in halves.T]
+    se = np.sqrt(np.mean(np.subtract(shares[::2], shares[1::2]) ** 2) / 4)
+    assert metrics.recall(sample, reference).se == pytest.approx(se, rel=1e-12)
+
+
+def test_neighbours_of_the_reference_may_be_known(monkeypatch):
+    rng = np.random.default_rng(0)
+    sample, reference = _gaussian(rng, 50, 6, 0.1), _gaussian(rng, 80, 6)
+    known = replace(reference, neighbours=neighbours.others(reference.pool, 4))
+    assert metrics.precision(sample, known, k=3) == metrics.precision(sample, reference, k=3)
+    assert metrics.precision(sample, known, k=5) == metrics.precision(sample, reference, k=5)
+    assert known[:40].neighbours is None
+    monkeypatch.setattr(neighbours, "others", None)
+    metrics.precision(sample, known, k=4)
 
 
 def test_precision_and_recall_of_eight_rows():
@@ -201,6 +240,14 @@ def test_jackknife_of_kid_leaves_groups_out():
     other = np.delete(x, parts[1], axis=0)
     values = [metrics._mmd(a, y, 1, 36, 3, 0) for a in (whole, other)]
     assert differences[0] == pytest.approx(values[1] - values[0], abs=1e-12)
+
+
+def test_kid_takes_the_reference_in_parts(monkeypatch):
+    rng = np.random.default_rng(0)
+    sample, reference = _gaussian(rng, 100, 6), _gaussian(rng, 90, 6)
+    whole = metrics.kid(sample, reference)
+    monkeypatch.setattr(metrics, "VALUES", 200)
+    assert metrics.kid(sample, reference).se == pytest.approx(whole.se, rel=1e-9)
 
 
 def test_jackknife_of_the_mean_is_the_textbook_error():

@@ -94,6 +94,15 @@ def test_few_sizes_are_not_fitted():
     assert "fit" not in set(drawn["role"])
 
 
+def test_a_metric_may_begin_at_a_larger_size():
+    one = record()
+    for size in one["sizes"][:1]:
+        size["metrics"] = [found for found in size["metrics"] if found["metric"] != "fid"]
+    _, drawn = draw(one, metric="fid")
+    assert drawn[drawn["role"] == "mean"]["n"].tolist() == list(SIZES[1:])
+    assert drawn[drawn["role"] == "fit"]["value"].tolist() == pytest.approx([3])
+
+
 def test_seeds_are_averaged_and_the_last_epoch_is_shown():
     _, drawn = draw(record(seed=0), record(seed=1), record(epoch=5))
     points = drawn[drawn["role"] == "mean"]

@@ -76,9 +76,10 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     assert 0 < json.loads(report.read_text())["accuracy"] <= 1
 
     reference = folder / "reference.npz"
-    call("extract_reference", folder, params={}, wildcards={"split": "train"},
+    call("extract_reference", folder, params={"neighbours": study.neighbours("digits")}, wildcards={"split": "train"},
          inputs={"dataset": dataset, "extractor": extractor}, outputs={"features": reference})  # fmt: skip
     assert len(np.load(reference)["pool"]) == 1437
+    assert np.load(reference)["neighbours"].shape == (1437, 3)
 
     references = folder / "references.json"
     evaluation = study.evaluation("digits")
@@ -115,6 +116,23 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
     assert score.read_bytes() == first
     assert kept.stat().st_mtime_ns == times  # the features were used again
+
+    growing = folder / "sizes.json"
+    evaluation = study.evaluation_of_sizes("digits") | {
+        "least": {"is2": 1, "kid": 30, "precision": 41, "accuracy": 1}
+    }
+    call(
+        "score_sizes",
+        folder,
+        params=params | {"evaluation": evaluation, "sizes": [20, 40]},
+        inputs=inputs,
+        outputs={"score": growing},
+    )
+    measured = {
+        size["n"]: [entry["metric"] for entry in size["metrics"]]
+        for size in json.loads(growing.read_text())["sizes"]
+    }
+    assert measured == {20: ["accuracy", "is2"], 40: ["accuracy", "is2", "kid"]}
 
     figure = study.block("figures", "figure_1") | {
         "panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]

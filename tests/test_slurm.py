@@ -7,9 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,23 +42,16 @@ def folder(tmp_path_factory):
     return clone(tmp_path_factory.mktemp("cluster"))
 
 
-def submitted(cluster, folder, *arguments, config=CONFIG, environment=None):
-    """Snakemake that hands its jobs to the cluster, as it runs."""
-    command = [sys.executable, slurm_cluster.__file__, "--profile", "slurm", "--latency-wait", "10"]
-    command += ["--slurm-init-seconds-before-status-checks", "1", *arguments]
-    command += ["--configfile", config] if config else []
-    return subprocess.Popen(
-        command, cwd=folder, env=environment or cluster.environment, text=True,
-        stdout=(folder / "run.log").open("a"), stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def submitted(cluster, folder, *arguments):
+    """The workflow on the cluster, as it runs."""
+    return slurm_cluster.Run(cluster, folder, [*arguments, "--configfile", CONFIG])
 
 
-def finished(run, folder, status=0):
+def finished(run, status=0):
     """What Snakemake has said, when it is done."""
-    code = run.wait(1500)
-    text = (folder / "run.log").read_text()
-    assert (code == 0) == (status == 0), text[-6000:]
-    return text
+    run.watched()
+    assert (run.process.returncode == 0) == (status == 0), run.text()[-6000:]
+    return run.text()
 
 
 def scores(folder):
@@ -124,25 +114,28 @@ def comment(log):
     return f"rule_{rule}_wildcards_{re.sub('[/-]', '_', wildcards)}"
 
 
-def disturbed(cluster, run, faults):
-    """Let each fault happen once, to a job that is frozen in the midst of training; what was seen of those jobs."""
-    waiting, after, seen = dict(faults), {}, {}
-    while run.poll() is None and (waiting or after):
+def disturbed(run, faults):
+    """Let each fault happen once, to a job that is frozen in the midst of training; Slurm's records of those jobs then."""
+    cluster, waiting, names, after, seen = run.cluster, dict(faults), {}, {}, {}
+
+    def look():
         for pid in cluster.processes(".train_"):
-            if waiting and pid not in after and slurm_cluster.heeds_sigterm(pid):
-                job = cluster.job_of(pid)
-                for name in [name for name in waiting if comment(name) == job.get("Comment")]:
-                    os.kill(pid, signal.SIGSTOP)
-                    seen[name] = job | {
-                        "devices": slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")
-                    }
-                    after[pid] = waiting.pop(name)(cluster, pid, job)
+            if pid not in names:
+                found = cluster.job_of(pid).get("Comment")
+                names[pid] = next((name for name in waiting if comment(name) == found), None)
+            if names[pid] in waiting and slurm_cluster.heeds_sigterm(pid):
+                os.kill(pid, signal.SIGSTOP)
+                name, job = names[pid], cluster.job_of(pid)
+                devices = slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")
+                seen[name] = job | {"devices": devices}
+                after[pid] = waiting.pop(name)(cluster, pid, job)
         for pid in [pid for pid in after if not Path(f"/proc/{pid}").exists()]:
             repair = after.pop(pid)
             if repair:
                 repair()
-        time.sleep(0.05)
-    assert not waiting, f"no such jobs: {list(waiting)}"
+        return not waiting and not after
+
+    assert run.watched(look), f"no such jobs: {list(waiting)}\n{run.text()[-6000:]}"
     return seen
 
 
@@ -150,8 +143,8 @@ def disturbed(cluster, run, faults):
 def faulty(cluster, folder):
     """The study on the cluster, while it goes wrong in every way; what was seen of the jobs that failed."""
     run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[0,1,2]")
-    seen = disturbed(cluster, run, {name: fault for name, (fault, *_) in FAULTS.items()})
-    finished(run, folder)
+    seen = disturbed(run, {name: fault for name, (fault, *_) in FAULTS.items()})
+    finished(run)
     return seen
 
 
@@ -210,6 +203,9 @@ def test_each_fault_has_happened_and_was_survived(cluster, folder, faulty, name)
     assert attempts[-1]["Restarts"] == str(2 - len(states))
     log = (folder / f"results/tiny/logs/{name}.log").read_text()
     assert goes_on in (None, "goes on from" in log)
+    print(
+        f"{name}: {FAULTS[name][0].__name__} -> {', '.join(states)}; restarts {attempts[-1]['Restarts']}"
+    )
 
 
 def test_nothing_unfinished_is_left(folder, faulty):
@@ -220,22 +216,20 @@ def test_nothing_unfinished_is_left(folder, faulty):
 def test_an_interrupted_run_ends_its_jobs_and_the_same_command_goes_on(
     cluster, folder, local, faulty
 ):
-    run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
-    disturbed(
-        cluster,
-        run,
-        {"train_model/vp_uncond/seed-3/epoch-6": lambda *_: run.send_signal(signal.SIGINT)},
-    )
-    finished(run, folder, status=1)
-    slurm_cluster.waited(lambda: not cluster.command("squeue", "--noheader"), "the queue is empty")
-    run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
-    slurm_cluster.waited(lambda: cluster.processes("draw_samples.py"), "a cell is drawn")
-    run.kill()
-    run.wait()
+    command = [*FAULTY, *PLAN, "seeds=[3]"]
+    run = submitted(cluster, folder, *command)
+    job = "train_model/vp_uncond/seed-3/epoch-6"
+    disturbed(run, {job: lambda *_: run.process.send_signal(signal.SIGINT)})
+    finished(run, status=1)
+    slurm_cluster.waited(lambda: not cluster.command("squeue", "--noheader"), cluster.report)
+    run = submitted(cluster, folder, *command)
+    assert run.watched(lambda: cluster.processes("draw_samples.py")), run.text()[-6000:]
+    run.process.kill()
+    run.process.wait()
     cluster.command("scancel", "--partition=gpu")
     unlocked = snakemake(folder, "--unlock", *PLAN)
     assert unlocked.returncode == 0, unlocked.stderr
-    finished(submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]"), folder)
+    finished(submitted(cluster, folder, *command))
     assert seed(scores(folder), 3) == seed(scores(local), 3)
 
 
@@ -248,13 +242,18 @@ MISTAKES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A clone in which nothing has run."""
+    return clone(tmp_path_factory.mktemp("fresh"))
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_of_the_site_is_one_message_before_any_job(cluster, folder, mistake):
+def test_a_mistake_of_the_site_is_one_message_before_any_job(cluster, fresh, mistake):
     old, new, message = MISTAKES[mistake]
     before = len(cluster.jobs())
-    with edited(folder, PARTITIONS, (old, new)):
-        run = submitted(cluster, folder, "figure_1", *PLAN, "seeds=[7]")
-        text = finished(run, folder, status=1)
+    with edited(fresh, PARTITIONS, (old, new)):
+        text = finished(submitted(cluster, fresh, "figure_1", *PLAN, "seeds=[7]"), status=1)
     assert text.count(message) == 1
     assert "Traceback" not in text
     assert len(cluster.jobs()) == before

@@ -77,6 +77,24 @@ def test_every_option_of_a_sampler_is_resolved(study):
     assert options["grid"] == {"kind": "polynomial", "rho": 7.0}
 
 
+def test_metrics_of_growing_parts(study):
+    assert study.measured("digits", of_sizes=True) == study.measured("digits")
+    assert set(study.evaluation_of_sizes("digits")["least"].values()) == {1}
+    few = plan(changed(("evaluation", "digits", "sizes"), {"kid": 30, "is2": 1}))
+    assert few.evaluation("digits") == study.evaluation("digits")
+    found = few.evaluation_of_sizes("digits")
+    assert found["least"] == {"is2": 1, "kid": 30}
+    assert set(found["metrics"]) == {"is2", "kid"}
+
+
+def test_neighbours_are_asked_for_by_metrics(study):
+    assert study.neighbours("digits") == 3  # the default of precision
+    assert plan(changed(("metrics", "precision", "k"), 7)).neighbours("digits") == 7
+    assert (
+        plan(changed(("evaluation", "digits", "metrics"), ["is2", "kid"])).neighbours("digits") == 0
+    )
+
+
 def test_planning_needs_no_torch():
     code = "import sys; from uncanny import checks, configuration, plan, warm; sys.exit('torch' in sys.modules)"
     assert (

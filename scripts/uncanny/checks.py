@@ -45,6 +45,8 @@ def check(study: Study) -> None:
         for metric in block["metrics"]:
             _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
             _check_splits(study, metric)
+        for metric in block.get("sizes", {}):
+            _check_metric(study, dataset, metric, f"evaluation.{dataset}.sizes")
     for figure in study.config["figures"]:
         _check_figure(study, figure)
     for table in study.config.get("tables", {}):
@@ -142,8 +144,11 @@ def _check_figure(study: Study, figure: str) -> None:
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
+    of_sizes = plan.needs(study, figure) == "sizes"
     for model in sorted(plan.shown(study, figure, "models")):
-        _check_metric(study, model, block.get("metric"), where)
+        dataset = study.names(model)["dataset"]
+        for metric in sorted(plan.metrics(block)):
+            _check_metric(study, dataset, metric, f"{where}.metric", of_sizes)
 
 
 def _check_sources(study: Study, figure: str, where: str) -> None:
@@ -255,12 +260,14 @@ def _check_steps(options: dict, where: str) -> None:
         )
 
 
-def _check_metric(study: Study, model: str, metric: str | None, where: str) -> None:
-    dataset = study.names(model)["dataset"]
-    known = study.block("evaluation", dataset)["metrics"]
-    if metric is not None and metric not in known:
+def _check_metric(
+    study: Study, dataset: str, metric: str, where: str, of_sizes: bool = False
+) -> None:
+    known = study.measured(dataset, of_sizes)
+    if metric not in known:
+        at = " at growing numbers of images" if of_sizes else ""
         raise ValueError(
-            f"{where}.metric: {metric!r} is not measured on {dataset!r}; known: {', '.join(known)}"
+            f"{where}: {metric!r} is not measured on {dataset!r}{at}; known: {', '.join(known)}"
         )
 
 

@@ -16,12 +16,15 @@ class Features:
     """Features of n images: pool float32 [n, d], logits float32 [n, k], labels int64 [n] or None.
 
     labels are the classes that the images were asked to show, not those that the extractor sees.
-    Indexing takes a subset of the images: features[:1000].
+    neighbours: squared distances of each pool to the nearest others, ascending, float64 [n, k], or
+    None where nobody has looked.
+    Indexing takes a subset of the images, features[:1000], whose neighbours are other ones.
     """
 
     pool: np.ndarray
     logits: np.ndarray
     labels: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
 
     def __post_init__(self):
         lengths = {name: len(a) for name, a in vars(self).items() if a is not None}
@@ -112,7 +115,8 @@ def load(path: Path | str) -> tuple[Features, dict[str, str]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files}
-        features = Features(found.pop("pool"), found.pop("logits"), found.pop("labels", None))
+        arrays = [found.pop(name, None) for name in ("labels", "neighbours")]
+        features = Features(found.pop("pool"), found.pop("logits"), *arrays)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected stored features") from None
     except (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError) as error:

@@ -21,6 +21,13 @@ def run(script: str, snakemake) -> None:
     sys.exit(execute(script, snakemake) if status is None else status)
 
 
+def arguments(snakemake, *params: str) -> dict:
+    """The inputs of a job by their names, and some of its params."""
+    return dict(snakemake.input.items()) | {
+        name: getattr(snakemake.params, name) for name in params
+    }
+
+
 def execute(script: str, snakemake) -> int:
     """Run `main(snakemake)` of a script; the exit status.
 

@@ -16,9 +16,11 @@ from uncanny.features import Features
 
 GROUPS = 10  # of a delete-group jackknife
 BLOCK = 1000  # images in a KID block
-ROWS = 1000  # of a distance matrix, held at a time
+VALUES = 2**24  # of a matrix of kernels, held at a time: 128 MB
 HALVINGS = 10  # of the sample, for the error of recall
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
+# Metrics that look at the neighbours of reference images: the option that says how many.
+AMONG_REFERENCES = {"precision": "k"}
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,12 @@ def fid(
     x, y = _pools("fid", sample, reference, width + 1, f"more than the {width} features")
     if not 2 <= groups <= len(x):
         raise ValueError(f"fid: groups is {groups}, expected 2 to n = {len(x)}")
-    statistics = [metric_fid.fid_features_to_statistics(_tensor(pool)) for pool in (x, y)]
-    value = metric_fid.fid_statistics_to_metric(*statistics, verbose=False)
+    real = metric_fid.fid_features_to_statistics(_tensor(y.astype(np.float64)))
+    x = x.astype(np.float64)  # after the reference, so that one set of float64 is held at a time
+    generated = metric_fid.fid_features_to_statistics(_tensor(x))
+    value = metric_fid.fid_statistics_to_metric(generated, real, verbose=False)
     value = value["frechet_inception_distance"]
-    replicates = _fid_without_groups(x, **statistics[1], parts=_groups(len(x), seed, groups))
+    replicates = _fid_without_groups(x, **real, parts=_groups(len(x), seed, groups))
     se, bias = _jackknife(replicates, value)
     details = {"n_reference": len(y), "features": width, "groups": groups, "seed": seed}
     return Estimate(value, se, len(x), details | {"bias": bias})
@@ -124,6 +128,7 @@ def kid(
     Source: Bińkowski et al., ICLR 2018.
     """
     x, y = _pools("kid", sample, reference, 4, "two subsets of two images")
+    x, y = x.astype(np.float64), y.astype(np.float64)
     if subsets < 1 or subset_size < 2:
         found = f"subsets {subsets}, subset_size {subset_size}"
         raise ValueError(f"kid: {found}; expected at least 1 and 2")
@@ -159,7 +164,11 @@ def _mmd_without_groups(x, y, parts, degree: int) -> list[float]:
         for b, columns in enumerate(parts[: a + 1]):
             kernel = kernel_poly(x[rows], x[columns], **options)
             pairs[a, b] = pairs[b, a] = kernel.sum() - (np.trace(kernel) if a == b else 0)
-        cross[a] = kernel_poly(x[rows], y, **options).sum()
+        step = max(1, VALUES // len(rows))
+        cross[a] = sum(
+            kernel_poly(x[rows], y[start : start + step], **options).sum()
+            for start in range(0, len(y), step)
+        )
     values = []
     for g, part in enumerate(parts):
         n, kept = len(x) - len(part), np.arange(count) != g
@@ -171,11 +180,11 @@ def _mmd_without_groups(x, y, parts, degree: int) -> list[float]:
 def _blocks(x, y, seed: int):
     """Disjoint blocks of x, each with a block of y, which starts again when it is used up."""
     rng = np.random.RandomState(seed)
-    x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
+    images, references = rng.permutation(len(x)), rng.permutation(len(y))
     size = min(BLOCK, len(y))
     for b in range(len(x) // BLOCK):
         rows = np.arange(b * size, (b + 1) * size) % len(y)
-        yield x[b * BLOCK : (b + 1) * BLOCK], y[rows]
+        yield x[images[b * BLOCK : (b + 1) * BLOCK]], y[references[rows]]
 
 
 def precision(sample: Features, reference: Features | None = None, *, k: int = 3) -> Estimate:
@@ -184,7 +193,13 @@ def precision(sample: Features, reference: Features | None = None, *, k: int = 3
     That manifold does not depend on the sample: hits are independent, se is binomial.
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
-    value, _, _, details = _precision_recall("precision", sample, reference, k, k + 1)
+    x, y, details = _manifold("precision", sample, reference, k, k + 1)
+    near = reference.neighbours
+    if near is None or near.shape[1] < k:
+        near = neighbours.others(y, k)
+    radii = np.ascontiguousarray(near[:, k - 1 : k])
+    hits = neighbours.inside(_tensor(x), _tensor(y), _tensor(radii))
+    value = float(_shares(hits)[0])
     return Estimate(value, _binomial_se(value, len(sample)), len(sample), details)
 
 
@@ -198,49 +213,36 @@ def recall(
     other's neighbours and shrink the radii; a jackknife overstates the error up to twofold.)
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
-    value, x, y, details = _precision_recall("recall", sample, reference, k, 2 * k + 2)
-    shares = _covered(_tensor(x), _tensor(y), _halves(len(x), seed), k)
-    se = math.sqrt(np.mean((shares[::2] - shares[1::2]) ** 2) / 4)
+    x, y, details = _manifold("recall", sample, reference, k, 2 * k + 2)
+    sets = np.concatenate([np.ones((len(x), 1), bool), _halves(len(x), seed)], axis=1)
+    x = _tensor(x)
+    hits = neighbours.inside(_tensor(y), x, neighbours.radii(x, _tensor(sets), k))
+    value, *shares = map(float, _shares(hits))
+    se = math.sqrt(np.mean((np.array(shares[::2]) - shares[1::2]) ** 2) / 4)
     return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
 
 
-def _precision_recall(name: str, sample, reference, k: int, least: int) -> tuple:
-    from torch_fidelity import metric_prc
-
+def _manifold(name: str, sample, reference, k: int, least: int) -> tuple:
     if k < 1:
         raise ValueError(f"{name}: k is {k}, expected at least 1")
     x, y = _pools(name, sample, reference, least, f"k = {k} neighbours")
-    options = {"prc_neighborhood": k, "prc_batch_size": ROWS, "save_cpu_ram": True}
-    result = metric_prc.prc_features_to_metric(_tensor(x), _tensor(y), verbose=False, **options)
-    return result[name], x, y, {"n_reference": len(y), "k": k}
+    return x, y, {"n_reference": len(y), "k": k}
 
 
-def _halves(n: int, seed: int) -> list[np.ndarray]:
-    """Rows of the two halves of each random halving, one after the other."""
+def _shares(hits):
+    """Means over images in float32, as torch-fidelity takes them."""
+    return hits.float().mean(dim=0)
+
+
+def _halves(n: int, seed: int) -> np.ndarray:
+    """Which images the two halves of each random halving have, one after the other: [n, 2 H]."""
     rng = np.random.RandomState(seed)
     orders = [rng.permutation(n) for _ in range(HALVINGS)]
-    return [order[start : start + n // 2] for order in orders for start in (0, n // 2)]
-
-
-def _covered(x, y, halves: list[np.ndarray], k: int) -> np.ndarray:
-    """Shares of y inside the k-nearest-neighbour manifolds of parts of x; distances are taken once
-    for all parts.
-    """
-    import torch
-
-    halves, radii, inside = [torch.from_numpy(np.sort(h)) for h in halves], [[] for _ in halves], 0
-    for start in range(0, len(x), ROWS):
-        distances = torch.cdist(x[start : start + ROWS], x)
-        for half, found in zip(halves, radii, strict=True):
-            rows = half[(half >= start) & (half < start + ROWS)] - start
-            # the nearest of all is the image itself
-            found.append(distances[rows][:, half].kthvalue(k + 1).values)
-    radii = [torch.cat(found) for found in radii]
-    for part in y.split(ROWS):
-        distances = torch.cdist(part, x)
-        near = [(distances[:, h] <= r).any(dim=1).sum() for h, r in zip(halves, radii, strict=True)]
-        inside = inside + torch.stack(near)
-    return (inside / len(y)).double().numpy()
+    halves = np.zeros((n, 2 * HALVINGS), bool)
+    for number, order in enumerate(orders):
+        halves[order[: n // 2], 2 * number] = True
+        halves[order[n // 2 : n // 2 * 2], 2 * number + 1] = True
+    return halves
 
 
 def nearest(
@@ -300,8 +302,9 @@ def class_entropy(
 
 def _logits(name: str, sample: Features, least: int, why: str = "") -> np.ndarray:
     """Logits in float64, largest 0, cut at -700: exp(-700) vanishes in sums, 0 ln 0 is no NaN."""
-    logits = _checked(name, sample.logits, "n", least, why)
-    return np.maximum(logits - logits.max(axis=1, keepdims=True), -700)
+    logits = _checked(name, sample.logits, "n", least, why).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.maximum(logits, -700, out=logits)
 
 
 def _pools(name: str, sample: Features, reference: Features | None, least: int, why: str) -> tuple:
@@ -321,7 +324,7 @@ def _checked(name: str, array: np.ndarray, n: str, least: int, why: str) -> np.n
     bad = int((~np.isfinite(array).all(axis=1)).sum())
     if bad:
         raise ValueError(f"{name}: {n} = {len(array)}, {bad} not finite; needs finite features")
-    return array.astype(np.float64)
+    return array
 
 
 def _tensor(array: np.ndarray):

@@ -178,12 +178,12 @@ def appearance(study: Study, figure: str) -> dict:
         "models": {n: _look(n, block, n in own["models"]) for n, block in models},
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
-        "metrics": _looks(study, "metrics", _metrics(study.block("figures", figure))),
+        "metrics": _looks(study, "metrics", metrics(study.block("figures", figure))),
         "datasets": {model: study.names(model)["dataset"] for model in sorted(own["models"])},
     }
 
 
-def _metrics(block: Mapping) -> set:
+def metrics(block: Mapping) -> set:
     """Names of all metrics that a figure shows."""
     places = [
         block,

@@ -75,7 +75,7 @@ def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> 
         return
     for model in wanted["models"]:
         dataset = study.names(model)["dataset"]
-        if metric is not None and metric not in study.block("evaluation", dataset)["metrics"]:
+        if metric is not None and metric not in study.measured(dataset, key == "sizes"):
             yield f"metric {metric} of {dataset}"
         if isinstance(selection.get("epochs"), list):
             epochs = set(selection["epochs"]) - set(study.milestones(model))

@@ -1,5 +1,7 @@
 """From images to score records: every metric with its uncertainty and everything that made it."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,61 +56,79 @@ def _entry(
     }
 
 
-def score_samples(
-    *,
-    samples,
-    record,
-    extractor,
-    reference,
-    features_path,
-    evaluation,
-    cell,
-    identity,
-    output,
-    device,
-) -> None:
+@dataclass(frozen=True)
+class Drawn:
+    """The images of a cell, and what they are measured with.
+
+    samples, record, extractor, reference: files. evaluation: as in `score`. cell, identity: what
+    the record says of the cell and of its model.
+    """
+
+    samples: Path | str
+    record: Path | str
+    extractor: Path | str
+    reference: Path | str
+    evaluation: dict
+    cell: dict
+    identity: dict
+    device: torch.device
+
+    def write(
+        self, output: Path | str, scores: str, said: Iterable[str], measure: Callable[..., dict]
+    ) -> None:
+        """Write a score record. Images that diverged are not measured; it says why.
+
+        scores: key of the list of scores. said: keys of the drawing's record that are parameters.
+        measure(drawing's record, extractor, images, labels, features of the reference): the rest.
+        """
+        drawn = files.read_json(self.record)
+        parameters = {"identity": self.identity} | {key: drawn[key] for key in said}
+        found = {"cell": self.cell, "status": drawn["status"], "parameters": parameters, scores: []}
+        if drawn["status"] == "ok":
+            network = extractors.load(self.extractor, str(self.device))
+            real, _ = features.load(self.reference)
+            found |= measure(drawn, network, *load_images(self.samples), real)
+        else:
+            found |= {"reason": drawn["reason"]}
+        files.write_json(output, found | {"timing": drawn["timing"]})
+
+
+def score_samples(cell: Drawn, features_path: Path | str, output: Path | str) -> None:
     """Write the record of one cell. A diverged cell's record says so and has no metrics.
 
     features_path: where features are kept; they are used again while extractor and images are the
     same.
     """
-    drawn = files.read_json(record)
-    parameters = {"identity": identity} | {
-        key: drawn[key] for key in ("sampler", "guidance", "num_images", "image_seeds")
-    }
-    found = {"cell": cell, "status": drawn["status"], "parameters": parameters, "metrics": []}
-    if drawn["status"] == "ok":
-        images, labels = load_images(samples)
-        network = extractors.load(extractor, str(device))
+
+    def measure(drawn, network, images, labels, real):
         sample = features.load_or_extract(features_path, network, images, BATCH, labels)
-        real, _ = features.load(reference)
-        metrics = score(sample, real, network.id, evaluation, cell["dataset"])
-        found |= {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
-        found |= {key: drawn[key] for key in ("classifiers", "guidance_deciles") if key in drawn}
-    else:
-        found |= {"reason": drawn["reason"]}
-    files.write_json(output, found | {"timing": drawn["timing"]})
+        metrics = score(sample, real, network.id, cell.evaluation, cell.cell["dataset"])
+        found = {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
+        more = ("classifiers", "guidance_deciles")
+        return found | {key: drawn[key] for key in more if key in drawn}
+
+    said = ("sampler", "guidance", "num_images", "image_seeds")
+    cell.write(output, "metrics", said, measure)
 
 
-def score_sizes(
-    *, samples, record, extractor, reference, sizes, evaluation, cell, identity, output, device
-) -> None:
-    """Write every metric of the first n images of one set, for each n of `sizes` (ascending).
+def score_sizes(cell: Drawn, sizes: list[int], output: Path | str) -> None:
+    """Write the metrics of the first n images of one set, for each n of `sizes` (ascending).
 
-    The sets are nested, so that their errors are not independent.
+    The sets are nested, so that their errors are not independent. evaluation["least"]: metric ->
+    fewest images of which it is measured.
     """
-    drawn = files.read_json(record)
-    parameters = {"identity": identity} | {key: drawn[key] for key in ("sampler", "num_images")}
-    found = {"cell": cell, "status": drawn["status"], "parameters": parameters, "sizes": []}
-    if drawn["status"] == "ok":
-        images, labels = load_images(samples)
-        network = extractors.load(extractor, str(device))
-        sample = features.extract(network, images, BATCH, labels)
-        real, _ = features.load(reference)
+    metrics, least = cell.evaluation["metrics"], cell.evaluation["least"]
+
+    def measure(drawn, network, images, labels, real):
+        sample, found = features.extract(network, images, BATCH, labels), []
         for n in sizes:
-            metrics = score(sample[:n], real, network.id, evaluation, cell["dataset"])
-            found["sizes"].append({"n": n, "metrics": metrics})
-    files.write_json(output, found | {"timing": drawn["timing"]})
+            asked = {name: block for name, block in metrics.items() if n >= least[name]}
+            evaluation = cell.evaluation | {"metrics": asked}
+            values = score(sample[:n], real, network.id, evaluation, cell.cell["dataset"])
+            found.append({"n": n, "metrics": values})
+        return {"sizes": found}
+
+    cell.write(output, "sizes", ("sampler", "num_images"), measure)
 
 
 def load_images(path: Path | str) -> tuple[np.ndarray, np.ndarray]:

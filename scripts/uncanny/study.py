@@ -132,6 +132,28 @@ class Study:
             "metrics": metrics,
         }
 
+    def evaluation_of_sizes(self, dataset: str) -> dict:
+        """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
+        and `least`, the fewest images of each.
+        """
+        found = self.evaluation(dataset)
+        asked = self.block("evaluation", dataset).get("sizes", {})
+        least = {name: asked.get(name, 1) for name in sorted(self.measured(dataset, True))}
+        return found | {"metrics": {name: found["metrics"][name] for name in least}, "least": least}
+
+    def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:
+        """Names of the metrics of a dataset's cells, or of growing parts of one set."""
+        block = self.block("evaluation", dataset)
+        return list(block.get("sizes", block["metrics"]) if of_sizes else block["metrics"])
+
+    def neighbours(self, dataset: str) -> int:
+        """How many neighbours of each reference image the metrics of a dataset ask for."""
+        asked = 0
+        for block in self.evaluation(dataset)["metrics"].values():
+            options = components.constant("metrics", block["kind"], "AMONG_REFERENCES")
+            asked = max(asked, block.get(options.get(block["kind"]), 0))
+        return asked
+
     # -- extent ----------------------------------------------------------------------------------
 
     def milestones(self, model: str) -> list[int]:

@@ -182,6 +182,10 @@ def evaluation_of_model(wildcards):
     return STUDY.evaluation(STUDY.names(wildcards.model)["dataset"])
 
 
+def evaluation_of_sizes(wildcards):
+    return STUDY.evaluation_of_sizes(STUDY.names(wildcards.model)["dataset"])
+
+
 def extractor_of_model(wildcards):
     return f"<results>/extractors/{evaluation_of_model(wildcards)['extractor']}.pt"
 

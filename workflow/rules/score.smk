@@ -16,6 +16,7 @@ rule extract_reference:
         mem_mb=8000,
         runtime=hours(2),
     params:
+        neighbours=lambda w: STUDY.neighbours(w.dataset),
         code=lambda w: STUDY.code("extract_reference", extractors=w.extractor),
     script:
         "../../scripts/extract_reference.py"
@@ -94,7 +95,7 @@ rule score_sizes:
     params:
         cell=lambda w: plan.cell_record(STUDY, w),
         identity=lambda w: STUDY.identity(w.model),
-        evaluation=evaluation_of_model,
+        evaluation=evaluation_of_sizes,
         sizes=STUDY.config["sample_sizes"],
         code=lambda w: scoring_code("score_sizes", w),
     script:

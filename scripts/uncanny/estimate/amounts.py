@@ -127,34 +127,41 @@ class Amounts:
     def _extract_reference(self, job: Job) -> list[Part]:
         extractor, images = job.parts
         dataset, _, split = images.rpartition("-")
-        each = costs.evaluation(self.facts.extractor(extractor)[0], 256, self.device)
-        key = (job.rule, extractor, dataset)
-        return [Part(key, getattr(self.facts.data(dataset), split), each), self._rest(job)]
+        size, width = self.facts.extractor(extractor)
+        count = getattr(self.facts.data(dataset), split)
+        each = costs.evaluation(size, 256, self.device)
+        if self.study.neighbours(dataset):
+            each += costs.neighbours(count, width) / costs.CORE
+        return [Part((job.rule, extractor, dataset), count, each), self._rest(job)]
 
     def _score_references(self, job: Job) -> list[Part]:
-        each = self._score(job.subject, self.study.config["num_images"])
+        count, names = self.study.config["num_images"], self.study.measured(job.subject)
+        each = self._score(job.subject, count, names)
         return [Part((job.rule, job.subject), 4, each), self._rest(job)]
 
     def _score_samples(self, job: Job) -> list[Part]:
         dataset, count = self._measured(job), self.study.config["num_images"]
-        return [Part((job.rule, dataset, count), 1, self._score(dataset, count)), self._rest(job)]
+        total = self._score(dataset, count, self.study.measured(dataset))
+        return [Part((job.rule, dataset, count), 1, total), self._rest(job)]
 
     def _score_sizes(self, job: Job) -> list[Part]:
         dataset, sizes = self._measured(job), tuple(self.study.config["sample_sizes"])
-        total = sum(self._score(dataset, n, extract=n == max(sizes)) for n in sizes)
+        least = self.study.evaluation_of_sizes(dataset)["least"]
+        asked = {n: [name for name in least if n >= least[name]] for n in sizes}
+        total = sum(self._score(dataset, n, asked[n], extract=n == max(sizes)) for n in sizes)
         return [Part((job.rule, dataset, sizes), 1, total), self._rest(job)]
 
-    def _score(self, dataset: str, n: int, extract: bool = True) -> float:
-        """Seconds of all metrics of n images, and of their features."""
+    def _score(self, dataset: str, n: int, metrics: list[str], extract: bool = True) -> float:
+        """Seconds of metrics of n images, and of their features."""
         evaluation = self.study.evaluation(dataset)
         size, width = self.facts.extractor(evaluation["extractor"])
         m = getattr(self.facts.data(dataset), evaluation["reference"])
         counted = (
             costs.metric_operations(options["kind"], options, n, m, width)
-            for options in evaluation["metrics"].values()
+            for options in map(evaluation["metrics"].get, metrics)
         )
         features = n * costs.evaluation(size, 256, self.device) if extract else 0
-        return features + sum(counted) / costs.CORE + 0.05 * len(evaluation["metrics"])
+        return features + sum(counted) / costs.CORE + 0.05 * len(metrics)
 
     def _plot_figure(self, job: Job) -> list[Part]:
         return self._drawing(job, self.study.block("figures", job.subject)["kind"])

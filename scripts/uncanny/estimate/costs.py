@@ -44,7 +44,6 @@ DEVICES = {device.name: device for device in (PROCESSOR, ACCELERATOR)}
 # Metrics run in float64 on one core everywhere.
 CORE = 30e9  # operations per second
 SORTING = 600  # operations' worth of time of a pair of images, beside their distance
-EXACT = 24  # of each number of a pair whose distance is taken from differences
 ELSE = 1e5  # of each image, in metrics that compare no pairs
 
 
@@ -77,9 +76,15 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
         size = min(options["subset_size"], n // 2, m // 2)
         blocks = n * 3000 if n >= 10_000 else n * (n + m)
         return 2 * width * (3 * options["subsets"] * size**2 + blocks)
-    if kind in ("precision", "recall"):
-        halves = 20 * (n * n / 4 + n * m / 2) if kind == "recall" else 0
-        return pair * (m * m + n * n + n * m + halves)
+    if kind == "precision":
+        return pair * n * m
+    if kind == "recall":
+        return pair * n * (n + m)
     if kind == "nearest":
-        return EXACT * width * (n + min(options["baseline"], m)) * m
+        return pair * (n + min(options["baseline"], m)) * m
     return ELSE * n
+
+
+def neighbours(m: int, width: int) -> float:
+    """Operations of one image in the search of the nearest among m images."""
+    return m * (2 * width + SORTING)

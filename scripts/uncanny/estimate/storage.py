@@ -54,8 +54,9 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
         dataset = job.subject if job.rule == "score_references" else _dataset(job, facts)
         largest = max(config["num_images"], *config["sample_sizes"])
         count = largest if job.rule == "score_sizes" else config["num_images"]
-        held = _features(dataset, facts) + count * _width(dataset, facts)
-        return base + 20 * held / MB  # as they are stored, in float64, and once more in a metric
+        sets = _features(dataset, facts), count * _width(dataset, facts)
+        # As they are stored; the larger one in float64, and about its mean.
+        return base + (4 * sum(sets) + 16 * max(sets)) / MB
     if job.rule == "extract_reference":
         return base + 8 * _features(job.parts[1].rpartition("-")[0], facts) / MB
     return base

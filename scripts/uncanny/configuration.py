@@ -56,7 +56,7 @@ def _completing(check):
     def complete_and_check(validator, properties, instance, schema):
         if isinstance(instance, dict):
             for name, block in properties.items():
-                if "default" in block:
+                if isinstance(block, dict) and "default" in block:
                     instance.setdefault(name, copy.deepcopy(block["default"]))
         yield from check(validator, properties, instance, schema)
 
@@ -95,6 +95,13 @@ def message(error) -> str:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return "; ".join(f"{_join(where, key)}: missing" for key in missing)
+    if error.validator == "not" and error.validator_value == {}:
+        return f"{where}: does not go with the other keys of its block"
+    if error.validator == "oneOf":
+        known = [" with ".join(block["required"]) for block in error.validator_value]
+        found = [key for key in error.instance if key in " ".join(known).split()]
+        expected = f"expected one of {', '.join(known)}"
+        return f"{where}: has {' and '.join(found) or 'none of its keys'}; {expected}"
     if error.parent is not None and error.parent.validator == "propertyNames":
         return (
             f"{where or 'config'}: the name {error.instance!r} must match {error.validator_value}"

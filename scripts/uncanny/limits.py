@@ -28,7 +28,7 @@ INTERVALS = {
         "S_churn S_noise S_tmin S_tmax gamma nu kappa noise_weight weight_decay radius mode_std "
         "low high loss margin delta tolerance errors claims.start claims.end strengths"
     ),
-    "(0, inf)": (
+    "(0, 1000000000]": (
         "lr scale schedules.width widths tau rho sigma_min sigma_max sigma_begin sigma_end "
         "sigma_data beta_d beta_min beta_0 beta_1 inverse_mass fourier_scale snr step_size budget"
     ),
@@ -38,7 +38,10 @@ INTERVALS = {
     "(0, 1)": "test_fraction max_beta beta_start beta_end epsilon_t tol C_1 C_2",
 }
 LIMITS = {name: interval for interval, names in INTERVALS.items() for name in names.split()}
-WORDS = {"need": ("all", "any")}  # texts that an option may be where its type says no more
+# Texts that an option, or each of its list, may be where its type says no more.
+TARGETS = ("singular", "near", "mid", "broad", "manifold", "mixed", "spectrum")
+WORDS = {"need": ("all", "any"), "target": TARGETS, "targets": TARGETS}
+WORDS |= {"families": ("uniform", "bandwidth", "bias", "gain"), "solvers": ("sde", "heun", "euler")}
 FILLED = {"multipliers", "resample_filter", "metrics", "num_steps", "D", "Q", "Sigma_inf"}
 # Of two options of a block, the second is more than the first, or at least as much.
 RISING = (("sigma_min", "sigma_max"), ("sigma_end", "sigma_begin"), ("beta_start", "beta_end"))
@@ -51,14 +54,15 @@ def of(family: str, option: str) -> str | None:
 
 
 def check(family: str, option: str, value: object, where: str) -> None:
-    """ValueError that names the key where a number, or one of a list, lies outside its interval, or
-    a list is empty that may not be.
+    """ValueError that names the key where a number, or one of a list, lies outside its interval, a
+    text is none of those known, or a list or a text is empty that may not be.
     """
     if value == [] and option in FILLED:
         raise ValueError(f"{where}: []; expected at least one entry")
-    if isinstance(value, str) and option in WORDS and value not in WORDS[option]:
-        expected = ", ".join(WORDS[option])
-        raise ValueError(f"{where}: {value!r}; expected {expected} or a whole number from 1")
+    for text in (t for t in (value if isinstance(value, list) else [value]) if isinstance(t, str)):
+        if not text or text not in WORDS.get(option, (text,)):
+            expected = ", ".join(WORDS.get(option, ("text",)))
+            raise ValueError(f"{where}: {text!r}; expected {expected}")
     interval = of(family, option)
     for place, number in _numbers(value, where):
         if interval is not None and not _within(number, interval):

@@ -77,6 +77,8 @@ def _check_text(text: str, where: str, allowed: str = "\n\t") -> None:
     odd = next((c for c in text if category(c) in HIDDEN and c not in allowed), None)
     if odd is not None:
         raise ValueError(f"{_short(where)}: text with {odd!r}, which does not print")
+    if not text and not allowed:
+        raise ValueError(f"{_short(where)}; expected a name")
     if len(text) > TEXT:
         raise ValueError(
             f"{_short(where)}: text of {len(text)} characters; expected at most {TEXT}"

@@ -104,7 +104,7 @@ MISTAKES = [
     (("figures", "figure_1", "options"), {"metric": "kid"}, r"figures\.figure_1\.options\.metric: expected beside options"),
     ((*PANEL, "epochs"), [20_000], r"panels\[0\]\.epochs: epoch 20000 is 20000 training jobs of segment_epochs: 1 away"),
     (("tables", "table_1", "models"), None, r"tables\.table_1\.models: missing; kind 'sampler_parameters' shows them"),
-    (("tables", "table_2"), {"kind": "times", "title": "Times"}, r"tables\.table_2: no training and no sampling"),
+    (("tables", "table_2"), {"kind": "times", "title": "Times"}, r"tables\.table_2\.training: missing; kind 'times' shows them"),
     (("samplers", "DDIM", "num_steps"), 1001, r"samplers\.DDIM\.num_steps: 1001; expected at most the levels of 'ddpm', 1000"),
     (("samplers", "HEUN", "num_steps"), 1, r"samplers\.HEUN\.num_steps: 1; expected at least 2"),
     (("samplers", "EUL"), {"kind": "euler", "num_steps": 4, "grid": "ve", "sigma_min": 9.0, "sigma_max": 1.0}, r"samplers\.EUL\.sigma_max: 1\.0; expected more than sigma_min, which is 9\.0"),

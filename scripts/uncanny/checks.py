@@ -44,13 +44,14 @@ def check(study: Study) -> None:
         _refer(study, "extractors", block["extractor"], f"evaluation.{dataset}.extractor")
         for metric in block["metrics"]:
             _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
-            checks_shown.check_sizes(study, metric)
+            _check_splits(study, metric)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
     for table in study.config.get("tables", {}):
         _check_table(study, table)
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
+    checks_shown.check(study)
 
 
 def _check_model(study: Study, model: str) -> None:
@@ -111,9 +112,7 @@ def _check_milestones(study: Study, model: str) -> None:
             f"models.{model}.milestones: missing, and the study has none; expected epochs"
         )
     own = "milestones" in study.config["models"][model]
-    where = f"models.{model}.milestones" if own else "milestones"
-    _check_ascending(study.milestones(model), where)
-    checks_shown.check_epochs(study, study.milestones(model), where)
+    _check_ascending(study.milestones(model), f"models.{model}.milestones" if own else "milestones")
 
 
 def _check_ascending(numbers: list[int], where: str) -> None:
@@ -125,6 +124,15 @@ def _check_ascending(numbers: list[int], where: str) -> None:
             )
 
 
+def _check_splits(study: Study, metric: str) -> None:
+    splits = study.component("metrics", metric).get("splits", 1)
+    if splits > study.config["num_images"]:
+        raise ValueError(
+            f"num_images: {study.config['num_images']} is fewer than the {splits} splits "
+            f"of metrics.{metric}"
+        )
+
+
 def _check_figure(study: Study, figure: str) -> None:
     block = study.block("figures", figure)
     where = f"figures.{figure}"
@@ -133,11 +141,10 @@ def _check_figure(study: Study, figure: str) -> None:
     _check_sources(study, figure, where)
     for number, selection in enumerate(plan.selections(block)):
         _check_selection(study, selection, f"{where}.panels[{number}]")
-        epochs = selection.get("epochs", [])
-        checks_shown.check_epochs(study, epochs, f"{where}.panels[{number}].epochs")
     if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
-    checks_shown.check_metrics(study, figure)
+    for model in sorted(plan.shown(study, figure, "models")):
+        _check_metric(study, model, block.get("metric"), where)
 
 
 def _check_sources(study: Study, figure: str, where: str) -> None:
@@ -158,7 +165,6 @@ def _check_sources(study: Study, figure: str, where: str) -> None:
 def _check_table(study: Study, table: str) -> None:
     block, where = study.block("tables", table), f"tables.{table}"
     components.resolve("tables", block["kind"], block.get("options", {}), where)
-    checks_shown.check_table(study, table)
     for section in ("models", "samplers", "classifiers"):
         for name in block.get(section, []):
             _refer(study, section, name, f"{where}.{section}")
@@ -231,7 +237,6 @@ def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
             f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
         )
     _check_steps(study.sampler(sampler, model), f"samplers.{sampler}")
-    checks_shown.check_steps(study, model, sampler)
 
 
 def _check_steps(options: dict, where: str) -> None:
@@ -248,6 +253,15 @@ def _check_steps(options: dict, where: str) -> None:
         raise ValueError(
             f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
             "expected a number, or null with times ends"
+        )
+
+
+def _check_metric(study: Study, model: str, metric: str | None, where: str) -> None:
+    dataset = study.names(model)["dataset"]
+    known = study.block("evaluation", dataset)["metrics"]
+    if metric is not None and metric not in known:
+        raise ValueError(
+            f"{where}.metric: {metric!r} is not measured on {dataset!r}; known: {', '.join(known)}"
         )
 
 

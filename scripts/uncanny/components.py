@@ -137,12 +137,14 @@ def takes(family: str, kind: str, argument: str) -> bool:
 
 
 @cache
-def constant(family: str, kind: str, name: str) -> object:
+def constant(family: str, kind: str, name: str, default: object = REQUIRED) -> object:
     """The literal that a component's module binds to a name, read without importing it."""
     for node in parse(source(family, kind)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
-    raise ValueError(f"{family}/{kind}.py: no constant {name}")
+    if default is REQUIRED:
+        raise ValueError(f"{family}/{kind}.py: no constant {name}")
+    return default
 
 
 def load(family: str, kind: str):

@@ -5,7 +5,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
 
-.PHONY: figures claims all test test-slurm report docs check
+.PHONY: figures claims all test test-slurm fuzz report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures
 
@@ -22,6 +22,10 @@ test: .venv/ready-dev
 # A cluster of Slurm's real programs on this machine (Debian: slurm-wlm, munge), with faults.
 test-slurm: .venv/ready-dev
 	$(BIN)/pytest -m slurm
+
+# Twenty thousand damaged configs: a plan, or one message that names the key.
+fuzz: .venv/ready-dev
+	UNCANNY_FUZZ=20000 $(BIN)/pytest -n 2 --dist load tests/test_config_fuzz.py
 
 report: all
 	$(SNAKEMAKE) all --report results/$(STUDY)/report.html

@@ -1,13 +1,13 @@
 """What a config may be, and the one message that says why it may not."""
 
 import copy
+import datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from snakemake.utils import validate
 
-from uncanny import checks, configuration
+from uncanny import checks, configuration, plain
 from uncanny.study import Study
 
 ROOT = Path(__file__).parent.parent
@@ -16,7 +16,7 @@ SHIPPED = sorted(ROOT.glob("config/*.yaml"))
 
 
 def plan(config):
-    study = Study(configuration.validated(copy.deepcopy(config), ROOT, validate))
+    study = Study(configuration.validated(copy.deepcopy(config), ROOT))
     checks.check(study)
     return study
 
@@ -53,7 +53,7 @@ MISTAKES = [
     (("study",), "a/b", r"study: 'a/b' does not match"),
     (("seeds",), [0, 0], r"seeds: \[0, 0\] has non-unique elements"),
     (("seeds",), [], r"seeds: \[\] should be non-empty"),
-    (("seeds",), ["x"], r"seeds\.0: 'x' is not of type 'integer'"),
+    (("seeds",), ["x"], r"seeds\[0\]: 'x' is not of type 'integer'"),
     (("milestones",), [2, 1], r"milestones: 1 stands after a larger number in \[2, 1\]"),
     (("num_images",), 1_000_001, r"num_images: 1000001 is greater than the maximum"),
     (("num_images",), 1, r"num_images: 1 is less than the minimum of 2"),
@@ -75,7 +75,7 @@ MISTAKES = [
     (("samplers", "UNUSED"), {"kind": "heun", "rho": 7}, r"samplers\.UNUSED\.rho: unknown option"),
     ((*PANEL, "samplers"), ["HEUNN"], r"figures\.figure_1\.panels\[0\]\.samplers: 'HEUNN' is not defined in samplers"),
     ((*PANEL, "samplers"), ["DDIM"], r"sampler 'DDIM' walks with eps_model, but model 'vp_uncond' gives denoiser"),
-    ((*PANEL, "models"), [], r"figures\.figure_1\.panels\.0\.models: \[\] should be non-empty"),
+    ((*PANEL, "models"), [], r"figures\.figure_1\.panels\[0\]\.models: \[\] should be non-empty"),
     ((*PANEL, "guidances"), ["G3"], r"panels\[0\]\.guidances: 'G3' is not defined in guidances; known: G1, G2"),
     ((*PANEL, "guidances"), ["G1"], r"'G1' cannot guide sampler 'HEUN' of model 'vp_uncond'"),
     (("guidances", "G1", "classifier"), "noisi", r"guidances\.G1\.classifier: 'noisi' is not defined in classifiers; did you"),
@@ -95,7 +95,35 @@ MISTAKES = [
     ((*PART, "cells", "c"), {"models": ["vp_uncond"], "samplers": ["EUL"]}, r"quality\.cells: selections .*; expected a, b"),
     ((*PART, "cells", "a", "samplers"), ["DDIM"], r"sampler 'DDIM' walks with eps_model"),
     ((*PART, "options"), {"margin": 1}, r"quality\.options\.margin: unknown option of 'superior'"),
-    (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: "),
+    (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: has parts and not_testable; expected one of parts, not_testable"),
+    ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
+    ((*PART, "options", "each"), "models", r"quality\.options\.each: 'models' is not one of"),
+    ((*PART, "options", "need"), "most", r"quality\.options\.need: 'most'; expected all, any"),
+    ((*PANEL, "metric"), "fid", r"figures\.figure_1\.panels\[0\]\.metric: 'fid' is not measured on 'digits'"),
+    (("figures", "figure_5", "options"), {"one_split": "is1"}, r"figures\.figure_5\.options\.one_split: 'is1' is not measured"),
+    (("figures", "figure_1", "options"), {"metric": "kid"}, r"figures\.figure_1\.options\.metric: expected beside options"),
+    ((*PANEL, "epochs"), [20_000], r"panels\[0\]\.epochs: epoch 20000 is 20000 training jobs of segment_epochs: 1 away"),
+    (("tables", "table_1", "models"), None, r"tables\.table_1\.models: missing; kind 'sampler_parameters' shows them"),
+    (("tables", "table_2"), {"kind": "times", "title": "Times"}, r"tables\.table_2\.training: missing; kind 'times' shows them"),
+    (("samplers", "DDIM", "num_steps"), 1001, r"samplers\.DDIM\.num_steps: 1001; expected at most the levels of 'ddpm', 1000"),
+    (("samplers", "HEUN", "num_steps"), 1, r"samplers\.HEUN\.num_steps: 1; expected at least 2"),
+    (("samplers", "EUL"), {"kind": "euler", "num_steps": 4, "grid": "ve", "sigma_min": 9.0, "sigma_max": 1.0}, r"samplers\.EUL\.sigma_max: 1\.0; expected more than sigma_min, which is 9\.0"),
+    (("metrics", "precision", "k"), 40, r"num_images: 40 is fewer than the 41 k of metrics\.precision"),
+    (("networks", "unet", "dropout"), 1.0, r"networks\.unet\.dropout: 1\.0; expected a number in \[0, 1\)"),
+    (("networks", "unet", "multipliers"), [], r"networks\.unet\.multipliers: \[\]; expected at least one entry"),
+    (("networks", "unet", "multipliers"), [1, 0], r"networks\.unet\.multipliers\[1\]: 0; expected a number in \[1, 1000\]"),
+    (("training", "adam", "ema"), {"kind": "halflife"}, r"training\.adam\.ema\.halflife_images: missing"),
+    (("training", "adam", "ema"), {"kind": "halflife", "halflife_images": 9, "beta": 0.9}, r"training\.adam\.ema\.beta: does not go with"),
+    (("training", "adam", "ema"), {"beta": 0.9}, r"training\.adam\.ema\.kind: missing"),
+    (("training", "adam", "batch_size"), 128.0, r"training\.adam\.batch_size: 128\.0 is not of type 'integer'"),
+    (("training", "adam", "lr"), float("nan"), r"training\.adam\.lr: nan; expected a finite number"),
+    (("study",), "tiny\n", r"study: 'tiny\\n' does not match"),
+    (("draws",), [4294], r"draws\[0\]: 4294 is greater than the maximum of 4293"),
+    (("models", 1), TINY["models"]["vp_uncond"], r"models: the key 1 is a int, not text"),
+    (("models", "vp\x00"), TINY["models"]["vp_uncond"], r"models: the key 'vp\\x00': text with"),
+    (("models", "vp_uncond", "label"), "\ud800", r"models\.vp_uncond\.label: text with"),
+    (("models", "vp_uncond", "label"), datetime.date(2020, 1, 2), r"models\.vp_uncond\.label: .* is a date"),
+    (("seeds",), [2**63], r"seeds\[0\]: a whole number beyond"),
     (("figures", "figure_1", "panels"), [], r"figures\.figure_1\.panels: \[\] should be non-empty"),
     (("figures", "figure_1", "metric"), "fid", r"figures\.figure_1\.metric: 'fid' is not measured on 'digits'"),
     (("evaluation", "digits", "sizes"), {"fid": 5}, r"evaluation\.digits\.sizes: 'fid' is not measured on 'digits'"),
@@ -113,6 +141,40 @@ def test_a_mistake_is_named(path, value, message):
     with pytest.raises(ValueError, match=message) as error:
         plan(changed(path, value))
     assert "\n" not in str(error.value)
+
+
+def test_what_contains_itself_or_grows_without_end_is_refused():
+    block = {}
+    block["again"] = block
+    with pytest.raises(ValueError, match=r"estimate\.again: contains itself"):
+        plain.check({"estimate": block})
+    deep = []
+    for _ in range(40):
+        deep = [deep]
+    with pytest.raises(ValueError, match=r"seeds\[0\].*: more than 24 levels deep"):
+        plain.check({"seeds": deep})
+    wide = ["x"]
+    for _ in range(7):
+        wide = [wide] * 10
+    with pytest.raises(ValueError, match=r"more than 1000000 values"):
+        plain.check({"seeds": wide})
+
+
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("a: &a {b: 1}\nc:\n  d: {<<: *a, b: 2}\n  e: 1\n  d: 3\n")
+    with pytest.raises(ValueError, match=r"study\.yaml: c\.d: stands twice, in lines 3 and 5"):
+        plain.check_file(path)
+    for text in ("a: &a {b: 1}\nc: {<<: *a, b: 2}", "a: [", ""):
+        path.write_text(text)
+        plain.check_file(path)
+    plain.check_file(tmp_path / "absent.yaml")
+
+
+def test_what_is_not_said_is_the_schemas_and_stays_the_schemas():
+    first = plan(TINY).config["training"]["adam"]["ema"]
+    first["beta"] = 0.0
+    assert plan(TINY).config["training"]["adam"]["ema"]["beta"] == 0.999
 
 
 def test_text_from_the_command_line_becomes_numbers():

@@ -6,7 +6,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from itertools import pairwise, product
 
-from uncanny import components, plan, plan_claims
+from uncanny import checks_shown, components, plan, plan_claims
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
@@ -53,6 +53,7 @@ def check(study: Study) -> None:
         _check_table(study, table)
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
+    checks_shown.check(study)
 
 
 def _check_model(study: Study, model: str) -> None:

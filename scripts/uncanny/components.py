@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from uncanny import limits
+
 LIBRARY = Path(__file__).parent
 
 REQUIRED = object()  # the default of an option that has none
@@ -135,12 +137,14 @@ def takes(family: str, kind: str, argument: str) -> bool:
 
 
 @cache
-def constant(family: str, kind: str, name: str) -> object:
+def constant(family: str, kind: str, name: str, default: object = REQUIRED) -> object:
     """The literal that a component's module binds to a name, read without importing it."""
     for node in parse(source(family, kind)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
-    raise ValueError(f"{family}/{kind}.py: no constant {name}")
+    if default is REQUIRED:
+        raise ValueError(f"{family}/{kind}.py: no constant {name}")
+    return default
 
 
 def load(family: str, kind: str):
@@ -176,7 +180,7 @@ def fits(value: object, annotation: object) -> bool:
 
 def check(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
     """The options that a component knows, after what the config gives has been checked: known
-    names, right types.
+    names, right types, numbers within their limits.
 
     `where` is the config path used in messages; `more` are options that somebody else takes (name
     -> (type, default)). Raises ValueError that names the key, the value and what was expected.
@@ -194,6 +198,7 @@ def check(family: str, kind: str, given: dict, where: str, *, more: dict | None 
                 " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
             )
             raise ValueError(f"{where}.{key}: {value!r} is not {_name(options[key][0])}{hint}")
+        limits.check(family, key, value, f"{where}.{key}")
     return options
 
 
@@ -205,7 +210,9 @@ def resolve(family: str, kind: str, given: dict, where: str, *, more: dict | Non
     for name, (annotation, default) in options.items():
         if name not in given and default is REQUIRED:
             raise ValueError(f"{where}.{name}: missing; expected {_name(annotation)}")
-    return {name: given.get(name, options[name][1]) for name in sorted(options)}
+    complete = {name: given.get(name, options[name][1]) for name in sorted(options)}
+    limits.check_rising(complete, where)
+    return complete
 
 
 def _numeric_text(value: object) -> bool:

@@ -74,7 +74,7 @@ def ve() -> Recipe:
     return Recipe.from_sde([[0.0]], [[1.0]], None)
 
 
-def matrices(*, D: list, Q: list, Sigma_inf: list) -> Recipe:
+def matrices(*, D: list[list[float]], Q: list[list[float]], Sigma_inf: list[list[float]]) -> Recipe:
     """Any process: rows of D (positive semidefinite), Q (skew) and the stationary covariance.
 
     The first component is the image; the others start at N(0, kappa Sigma_inf).

@@ -2,7 +2,6 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -20,7 +19,9 @@ from uncanny import (
 from uncanny.study import Study
 
 try:
-    config.update(configuration.validated(config, Path(workflow.basedir), validate))
+    config.update(
+        configuration.validated(config, Path(workflow.basedir), workflow.configfiles)
+    )
     STUDY = Study(config)
     checks.check(STUDY)
 except ValueError as error:

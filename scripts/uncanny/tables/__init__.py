@@ -1,7 +1,8 @@
 """Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
-constant NEEDS: "config" if the config tells all, "timings" if timing records are read.
+constant NEEDS: "config" if the config tells all, "timings" if timing records are read; SHOWS,
+where it needs keys of its block: one of each group.
 """
 
 from dataclasses import dataclass, field

@@ -5,6 +5,7 @@ import pandas as pd
 from uncanny.tables import Contents, paper, said
 
 NEEDS = "config"
+SHOWS = (("models",),)
 
 NETWORK = {
     "width": "width",

@@ -9,6 +9,7 @@ from uncanny.tables import Contents, Walk, formulas, said
 from uncanny.tables.noise_levels import noise_levels
 
 NEEDS = "config"
+SHOWS = (("models",), ("samplers",))
 
 # Options that rows of their own show, or another table does.
 SHOWN = {"kind", "num_steps", "steps_per_level", "step_size"}

@@ -7,6 +7,7 @@ from uncanny.tables import Contents, Walk, paper
 from uncanny.tables.noise_levels import noise_levels
 
 NEEDS = "config"
+SHOWS = (("models",), ("samplers",))
 
 
 def stochastic_parameters(contents: Contents, *, published_steps: int = 256) -> pd.DataFrame:

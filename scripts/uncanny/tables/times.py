@@ -8,6 +8,7 @@ import pandas as pd
 from uncanny.tables import Contents, paper
 
 NEEDS = "timings"
+SHOWS = (("training", "sampling"),)
 
 EPOCHS, IMAGES = 90, 10_000  # to which the paper's minutes belong
 

@@ -5,7 +5,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
 
-.PHONY: figures claims all test report docs check
+.PHONY: figures claims all test test-slurm report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures
 
@@ -18,6 +18,10 @@ all: .venv/ready
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 2
+
+# A cluster of Slurm's real programs on this machine (Debian: slurm-wlm, munge), with faults.
+test-slurm: .venv/ready-dev
+	$(BIN)/pytest -m slurm
 
 report: all
 	$(SNAKEMAKE) all --report results/$(STUDY)/report.html

@@ -25,9 +25,11 @@ report: "workflow/report/workflow.rst"
 onstart:
     if workflow.local_exec:
         warm.start()
-        # The limit of submissions is for clusters: here each finished job would leave one more timer behind that looks
-        # at all waiting jobs every second, which comes to cost more than the jobs.
-        workflow.scheduler.job_rate_limiter = None
+    elif workflow.executor_plugin.name == "slurm":
+        check_cluster()
+    # Nothing needs the limit of submissions per second: on a cluster `jobs` limits the queue. Each finished job would
+    # leave one more timer behind that looks at all waiting jobs every second, which comes to cost more than the jobs.
+    workflow.scheduler.job_rate_limiter = None
 
 
 rule all_figures:

@@ -9,7 +9,10 @@ from uncanny import components, jobs
 
 def main(snakemake):
     options = dict(snakemake.params.dataset)
-    prepare = components.load("datasets", options.pop("kind"))
+    kind = options.pop("kind")
+    if components.takes("datasets", kind, "threads"):
+        options["threads"] = snakemake.threads
+    prepare = components.load("datasets", kind)
     prepare(Path(snakemake.output.description).parent, **options)
 
 

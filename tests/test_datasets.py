@@ -9,10 +9,11 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from uncanny import components
-from uncanny.datasets import Dataset, to_model, to_uint8, write_description, write_split
+from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.photos import _shrunk, photos
+from uncanny.datasets.writing import write_description, write_split
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +133,10 @@ def test_a_long_split_is_streamed(tmp_path):
     write_split(tmp_path, "train", count, shape, _items(count, shape))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (tmp_path / "train-images.npy").stat().st_size > 15e6
+    assert (tmp_path / "train-images.part").stat().st_size > 15e6
     assert peak < 1e6
-    images = np.load(tmp_path / "train-images.npy", mmap_mode="r")
-    labels = np.load(tmp_path / "train-labels.npy")
+    images = np.load(tmp_path / "train-images.part", mmap_mode="r")
+    labels = np.load(tmp_path / "train-labels.part")
     assert np.array_equal(images[:, 0, 0, 0], np.arange(count) % 256)
     assert np.array_equal(labels, np.arange(count) % 2)
 

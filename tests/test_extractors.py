@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from uncanny import extractors
-from uncanny.datasets import Dataset, write_description, write_split
+from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
+from uncanny.datasets.writing import write_description, write_split
 from uncanny.extractors import Extractor
 from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
 from uncanny.extractors.inception import inception

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from uncanny import features
-from uncanny.datasets import Dataset, write_description, write_split
+from uncanny.datasets import Dataset
+from uncanny.datasets.writing import write_description, write_split
 from uncanny.extractors import Extractor, classifier
 from uncanny.features import Features
 

@@ -8,6 +8,7 @@ import pytest
 
 from uncanny import style
 from uncanny.plotting import captions, saving
+from uncanny.plotting import grid as grid_module
 from uncanny.plotting.figure_data import Cell, FigureData
 from uncanny.plotting.grid import facts, grid
 
@@ -95,6 +96,14 @@ def test_nearest_training_images_lie_below_their_images():
     tops = [artist.get_extent()[3] for artist in figure.axes[0].images]
     assert min(tops[8:]) > max(tops[:8]) + 1
     assert "Below, the nearest of 30 training images" in captions.caption(drawn, {})
+
+
+def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
+    data = made({cell(): np.concatenate([REAL[[29, 0]], images(6)])})
+    _, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    monkeypatch.setattr(grid_module, "AT_ONCE", 7)
+    _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    pd.testing.assert_frame_equal(in_parts, drawn)
 
 
 def test_nearest_needs_training_images():

@@ -24,7 +24,7 @@ network, x = torch.nn.Sequential(*parts), torch.randn(400, 16, 8, 8)
 with torch.no_grad():
     network(x)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
+    for _ in range(60):
         network(x)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -47,7 +47,7 @@ def test_a_job_keeps_to_its_threads():
 
 def test_freed_memory_is_used_again():
     """Pages that the system has to hand out again for ten tensors of 3 MB, a hundred times."""
-    assert faults("kept") < 100 < faults("given back")
+    assert faults("kept") < faults("given back") / 4
 
 
 def test_peak_memory_is_that_of_the_process():

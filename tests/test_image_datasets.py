@@ -3,6 +3,8 @@
 import hashlib
 import io
 import pickle
+import shutil
+import tarfile
 import tracemalloc
 import zipfile
 
@@ -11,12 +13,15 @@ import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from uncanny.datasets import Dataset, _sources
+from uncanny.datasets import Dataset, _sources, writing
 from uncanny.datasets import images as images_module
 from uncanny.datasets.cifar10 import cifar10
 from uncanny.datasets.images import images
 
 # ---- CIFAR-10 -------------------------------------------------------------------------------
+
+
+URL = "http://127.0.0.1:9/cifar-10-python.tar.gz"  # where nobody answers
 
 
 @pytest.fixture
@@ -39,6 +44,12 @@ def batches(tmp_path, monkeypatch):
         monkeypatch.setattr(CIFAR10, attribute, entries)
     name, md5 = written("batches.meta", {"label_names": list("abcdefghij")})
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"filename": name, "md5": md5})
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(place, CIFAR10.base_folder)
+    (tmp_path / "whole.tar.gz").write_bytes(archive.getvalue())
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.getvalue()).hexdigest())
+    monkeypatch.setattr(CIFAR10, "url", URL)
     return tmp_path / "raw"
 
 
@@ -57,10 +68,45 @@ def test_cifar10_keeps_pixels_labels_and_order(batches, tmp_path):
 
 def test_a_changed_file_of_cifar10_is_refused(batches, tmp_path):
     path = batches / CIFAR10.base_folder / "test_batch"
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(ValueError, match=r"files missing or changed.*download: true") as error:
+    data = path.read_bytes()[:-1] + b"x"
+    path.write_bytes(data)
+    found, published = hashlib.md5(data).hexdigest(), CIFAR10.test_list[0][1]
+    message = f"{path}: {len(data)} bytes with MD5 {found}, expected {published}; .*download: true"
+    with pytest.raises(ValueError, match=message):
         cifar10(tmp_path / "data", root=str(batches))
-    assert str(batches) in str(error.value)
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_a_missing_file_of_cifar10_is_named(batches, tmp_path):
+    path = batches / CIFAR10.base_folder / "batches.meta"
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path}: no such file; expected the files of"):
+        cifar10(tmp_path / "data", root=str(batches))
+
+
+def test_the_archive_of_cifar10_is_unpacked(batches, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    shutil.copy(tmp_path / "whole.tar.gz", root / CIFAR10.filename)
+    with pytest.raises(ValueError, match=f"no such folder; .*{CIFAR10.filename}: whole, and not"):
+        cifar10(tmp_path / "data", root=str(root))
+    cifar10(tmp_path / "data", root=str(root), download=True)
+    cifar10(tmp_path / "same", root=str(batches))
+    for path in (tmp_path / "same").iterdir():
+        assert (tmp_path / "data" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_half_an_archive_of_cifar10_is_named(batches, tmp_path, download):
+    root = tmp_path / "root"
+    root.mkdir()
+    half = (tmp_path / "whole.tar.gz").read_bytes()[:5000]
+    (root / CIFAR10.filename).write_bytes(half)
+    message = f"{root / CIFAR10.filename}: 5000 bytes with MD5 .*; only partly there"
+    with pytest.raises(ValueError, match=message) as error:
+        cifar10(tmp_path / "data", root=str(root), download=download)
+    assert (f"{URL} cannot be fetched" in str(error.value)) == download
+    assert (root / CIFAR10.filename).read_bytes() == half
 
 
 def test_an_absent_cifar10_says_where_and_what_to_do(tmp_path):
@@ -210,6 +256,28 @@ def test_a_broken_image_stops_with_its_name_or_is_counted(place, tmp_path, name)
     assert data.parameters["skipped_first"] == [f"train/1{name}"]
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (_deep(), r"8×8 pixels of mode I;16; expected 8 bits per channel, that is mode 1, L"),
+        (_picture((0, 0, 0), size=(9, 3)), r"9×3 pixels of mode RGB; expected at least 4 each way"),
+    ],
+)
+def test_an_image_that_does_not_fit_is_described(place, tmp_path, data, message):
+    root = place({"a.png": data, "b.png": ONE})
+    with pytest.raises(ValueError, match=r"a\.png: " + message):
+        _prepared(tmp_path / "data", root, test_fraction=0.5)
+
+
+def test_small_images_may_be_left_out_or_enlarged(place, tmp_path):
+    small = {"train/a.png": _picture((7, 7, 7), size=(9, 3)), "train/b.png": ONE, "test/c.png": ONE}
+    root = place(small)
+    data = _prepared(tmp_path / "skip", root, on_error="skip")
+    assert data.parameters["skipped_first"] == ["train/a.png"]
+    data = _prepared(tmp_path / "enlarge", root, upscale=True)
+    assert data.train.images[:, 0].min(axis=(1, 2)).tolist() == [7, 1]
+
+
 ONE = _picture((1, 1, 1))
 
 
@@ -239,8 +307,17 @@ def test_a_wrong_root_is_named(tmp_path):
     ):
         _prepared(tmp_path / "data", tmp_path / "nowhere")
     (tmp_path / "a.zip").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"a\.zip: no zip archive"):
+    with pytest.raises(ValueError, match=r"a\.zip: no zip archive \(10 bytes"):
         _prepared(tmp_path / "data", tmp_path / "a.zip")
+
+
+def test_half_an_archive_is_named(tmp_path):
+    path = _archive(tmp_path / "a.zip", CLASSES)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(
+        ValueError, match=r"a\.zip: zip archive without an end, only partly there\?"
+    ):
+        _prepared(tmp_path / "data", path)
 
 
 def test_members_that_point_outside_are_read_and_not_written(tmp_path):
@@ -283,8 +360,132 @@ def test_linked_folders_are_followed(tmp_path):
 def test_memory_does_not_grow_with_the_pixels(tmp_path):
     root = _archive(tmp_path / "a.zip", {f"{i:04}.png": ONE for i in range(300)})
     tracemalloc.start()
-    data = _prepared(tmp_path / "data", root, resolution=128)
+    data = _prepared(tmp_path / "data", root, resolution=128, upscale=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (data.folder / "train-images.npy").stat().st_size > 13e6
     assert peak < 6e6
+
+
+# ---- Cut off, and gone on with ---------------------------------------------------------------
+
+MANY = {
+    f"{split}/{kind}/{i:02}.png": _picture((i, 9 * k, 0))
+    for split in ("train", "test")
+    for k, kind in enumerate("ab")
+    for i in range(6)
+}
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Names of the images that are decoded; `made.last` is the one behind which the job is cut."""
+
+    class Made(list):
+        last = None
+
+    names, whole = Made(), images_module._pixels
+
+    def pixels(source, name, **look):
+        if names.last in names:
+            raise KeyboardInterrupt
+        names.append(name)
+        return whole(source, name, **look)
+
+    monkeypatch.setattr(images_module, "_pixels", pixels)
+    monkeypatch.setattr(writing, "SECONDS", 0.0)
+    return names
+
+
+def _cut(folder, root, made, last, **options):
+    made.last = last
+    with pytest.raises(KeyboardInterrupt):
+        _prepared(folder, root, classes=True, **options)
+    made.last = None
+    made.clear()
+
+
+def _contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("last", ["train/a/02.png", "train/b/05.png", "test/b/01.png"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_preparation_goes_on_where_it_was_cut_off(place, tmp_path, made, last, threads):
+    root = place(MANY)
+    _cut(tmp_path / "cut", root, made, last, threads=threads)
+    _prepared(tmp_path / "cut", root, classes=True, threads=threads)
+    assert len(made) < len(MANY)
+    assert last not in made or threads > 1
+    _prepared(tmp_path / "straight", root, classes=True)
+    assert _contents(tmp_path / "cut") == _contents(tmp_path / "straight")
+
+
+@pytest.mark.parametrize(
+    "options", [{"resolution": 5}, {"resize": "lanczos"}, {"upscale": True}], ids=str
+)
+def test_other_parameters_begin_anew(place, tmp_path, made, options):
+    root = place(MANY)
+    _cut(tmp_path / "cut", root, made, "train/b/01.png")
+    _prepared(tmp_path / "cut", root, classes=True, **options)
+    assert len(made) == len(MANY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"train/a/00.png": _picture((99, 99, 99), size=(9, 9))}, {"train/aa/00.png": _picture(1)}],
+    ids=["contents", "class"],
+)
+def test_another_source_begins_anew(place, tmp_path, made, change):
+    root = place(MANY)
+    _cut(tmp_path / "cut", root, made, "train/b/01.png")
+    root = place(MANY | change)
+    _prepared(tmp_path / "cut", root, classes=True)
+    assert len(made) == len(MANY | change)
+    _prepared(tmp_path / "straight", root, classes=True)
+    assert _contents(tmp_path / "cut") == _contents(tmp_path / "straight")
+
+
+def test_after_a_broken_image_is_replaced_it_goes_on(tmp_path, made):
+    bad = "train/b/03.png"
+    root = _folder(tmp_path / "raw", MANY | {bad: MANY[bad][:-30]})
+    with pytest.raises(ValueError, match=bad):
+        _prepared(tmp_path / "data", root, classes=True)
+    _folder(root, {bad: MANY[bad]})
+    made.clear()
+    data = _prepared(tmp_path / "data", root, classes=True)
+    assert made[0] == bad
+    assert len(data.train) == 12
+
+
+def test_a_broken_image_may_be_skipped_later_and_not_be_forgotten(place, tmp_path, made):
+    bad = "train/a/03.png"
+    root = place(MANY | {bad: MANY[bad][:-30]})
+    with pytest.raises(ValueError, match=bad):
+        _prepared(tmp_path / "data", root, classes=True)
+    made.clear()
+    _cut(tmp_path / "data", root, made, "train/b/02.png", on_error="skip")
+    made.clear()
+    with pytest.raises(ValueError, match=bad):  # and not a dataset that silently lacks it
+        _prepared(tmp_path / "data", root, classes=True)
+    data = _prepared(tmp_path / "data", root, classes=True, on_error="skip")
+    assert data.parameters["skipped"] == {"train": 1, "test": 0}
+    assert len(data.train) == 11
+
+
+def test_large_images_are_decoded_one_at_a_time(place, tmp_path, monkeypatch):
+    """Two together would take more memory than a job asks for."""
+    monkeypatch.setattr(images_module, "LARGE", 10)
+    inside, most, square = [], [], images_module._square
+
+    def watched(image):
+        inside.append(image)
+        most.append(len(inside))
+        result = square(image)
+        inside.pop()
+        return result
+
+    monkeypatch.setattr(images_module, "_square", watched)
+    files = {f"{i:02}.png": _picture((i, i, i), size=(300, 300)) for i in range(40)}
+    _prepared(tmp_path / "data", place(files), threads=4)
+    assert max(most) == 1

@@ -19,11 +19,13 @@ CONFIG = "tests/tiny.yaml"
 pytestmark = pytest.mark.workflow
 
 
-def snakemake(folder, *arguments, config=CONFIG):
+def snakemake(folder, *arguments, config=CONFIG, environment=None):
     """Run Snakemake in a folder as from a terminal."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     command += ["--configfile", config] if config else []
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+    )
 
 
 def jobs(done):

@@ -39,6 +39,7 @@ FIRST_ARGUMENTS = {
 
 # Keyword arguments that the library passes itself, so that no config may set them.
 RESERVED = {"noise", "gradient", "constrain", "path", "shape", "num_classes", "reference"}
+RESERVED |= {"threads"}
 
 
 @dataclass(frozen=True)

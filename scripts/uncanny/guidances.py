@@ -285,5 +285,5 @@ class Account:
             "steps": len(self._times[decile]),
             **{name: value[0] / value[1] if value else None for name, value in kept.items()},
             **{f"{n}_max": kept[n][2] if kept[n] else None for n in self.names if "rho" in n},
-            "log_p_n": kept["log_p"][1] if kept["log_p"] else 0,
+            "log_p_n": kept["log_p"][1] if kept.get("log_p") else 0,
         }

@@ -7,7 +7,15 @@ from snakemake.utils import validate
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from uncanny import checks, configuration, plan, plan_claims, warm
+from uncanny import (
+    checks,
+    cluster,
+    components,
+    configuration,
+    plan,
+    plan_claims,
+    warm,
+)
 from uncanny.study import Study
 
 try:
@@ -16,6 +24,16 @@ try:
     checks.check(STUDY)
 except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
+
+
+def check_cluster():
+    """Stop with one message where the cluster cannot take the jobs that are to run there."""
+    todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
+    jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
+    try:
+        cluster.check(jobs, workflow.executor_settings.partition_config)
+    except ValueError as error:
+        raise WorkflowError(f"cluster: {error}") from None
 
 
 pathvars:
@@ -51,8 +69,19 @@ def previous_checkpoint(wildcards):
     return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
 
 
+def hours(first):
+    """The time a job asks for: so many hours, and as many more each time it is tried again."""
+    return lambda wildcards, attempt: 60 * first * attempt
+
+
 def prepared(dataset):
     return f"<results>/datasets/{dataset}/dataset.json"
+
+
+def threads_of_dataset(wildcards):
+    """Several where a dataset is decoded image by image; the machine's cores are the limit."""
+    kind = STUDY.block("datasets", wildcards.dataset)["kind"]
+    return 4 if components.takes("datasets", kind, "threads") else 1
 
 
 def dataset_of_model(wildcards):

@@ -10,9 +10,10 @@ rule prepare_dataset:
         "<logs>/prepare_dataset/{dataset}.log",
     conda:
         "../../envs/uncanny.yaml"
+    threads: threads_of_dataset
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=hours(12),
     params:
         dataset=lambda w: STUDY.component("datasets", w.dataset),
         code=lambda w: STUDY.code("prepare_dataset", datasets=w.dataset),

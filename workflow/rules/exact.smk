@@ -10,7 +10,7 @@ rule run_exact:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=hours(1),
     params:
         experiment=lambda w: STUDY.component("experiments", w.experiment),
         code=lambda w: STUDY.code("run_exact", experiments=w.experiment),

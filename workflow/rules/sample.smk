@@ -19,7 +19,7 @@ rule draw_part:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="6h",
+        runtime=hours(6),
     params:
         walk=walk,
         first=lambda w: int(w.first),
@@ -41,6 +41,9 @@ rule gather_many_samples:
         "<logs>/gather_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
     conda:
         "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=hours(1),
     params:
         code=STUDY.code("gather_samples"),
     script:
@@ -94,7 +97,7 @@ rule trace_process:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="1h",
+        runtime=hours(1),
     params:
         identity=lambda w: STUDY.identity(w.model),
         sampler=lambda w: STUDY.sampler(w.sampler, w.model),

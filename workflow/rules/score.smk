@@ -14,7 +14,7 @@ rule extract_reference:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="2h",
+        runtime=hours(2),
     params:
         code=lambda w: STUDY.code("extract_reference", extractors=w.extractor),
     script:
@@ -36,7 +36,7 @@ rule score_references:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="2h",
+        runtime=hours(2),
     params:
         evaluation=lambda w: STUDY.evaluation(w.dataset),
         num_images=STUDY.config["num_images"],
@@ -63,7 +63,7 @@ rule score_samples:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="1h",
+        runtime=hours(1),
     params:
         cell=lambda w: plan.cell_record(STUDY, w),
         identity=lambda w: STUDY.identity(w.model),
@@ -90,7 +90,7 @@ rule score_sizes:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="2h",
+        runtime=hours(2),
     params:
         cell=lambda w: plan.cell_record(STUDY, w),
         identity=lambda w: STUDY.identity(w.model),

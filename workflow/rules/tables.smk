@@ -1,4 +1,5 @@
-# Timing jobs take all cores, so that nothing runs beside them; what they time runs as in a study, on one thread.
+# Timing jobs take all cores, so that nothing runs beside them; what they time runs as in a study, on one thread. On a
+# cluster they have a GPU of their own (profiles/slurm).
 rule time_sampling:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
@@ -13,7 +14,7 @@ rule time_sampling:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="6h",
+        runtime=hours(6),
     params:
         walk=walk,
         num_images=STUDY.config["timing"].get("num_images", STUDY.config["num_images"]),
@@ -36,7 +37,7 @@ rule time_training:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="1h",
+        runtime=hours(1),
     params:
         identity=lambda w: STUDY.identity(w.model),
         blocks=STUDY.config["timing"]["blocks"],

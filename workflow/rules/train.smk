@@ -13,7 +13,7 @@ rule train_model:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="12h",
+        runtime=hours(12),
     params:
         identity=lambda w: STUDY.identity(w.model),
         code=lambda w: STUDY.code("train_model", model=w.model),
@@ -35,7 +35,7 @@ rule train_extractor:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="2h",
+        runtime=hours(2),
     params:
         extractor=lambda w: STUDY.component("extractors", w.extractor),
         code=lambda w: STUDY.code("train_extractor", extractors=w.extractor),
@@ -57,7 +57,7 @@ rule train_classifier:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime="12h",
+        runtime=hours(12),
     params:
         identity=lambda w: STUDY.classifier(
             w.classifier, w.dataset, w.process, w.schedule

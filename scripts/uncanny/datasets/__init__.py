@@ -3,21 +3,26 @@
 A folder holds `SPLIT-images.npy` (uint8 [N, C, H, W]; float32 [N, D] for a dataset of vectors),
 `SPLIT-labels.npy` (int64 [N], all zero where the data have no classes) for the splits `train` and
 `test`, and `dataset.json`, written last. A new dataset is one module with a function of its name,
-`name(folder, *, options)`, that streams its items through `write_split` and ends with
+`name(folder, *, options)`, that streams its items through `write_split` of writing.py and ends with
 `write_description`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.files import read_json, replacing, sha256, write_json
+from uncanny.files import read_json, sha256
 
 DTYPES = {"image": np.dtype(np.uint8), "vector": np.dtype(np.float32)}
 DESCRIPTION = "dataset.json"
 SPLITS = ("train", "test")
+
+
+def file_names(split: str) -> tuple[str, str]:
+    """Names of a split's two arrays: images, labels."""
+    return f"{split}-images.npy", f"{split}-labels.npy"
 
 
 @dataclass(frozen=True)
@@ -104,83 +109,6 @@ def to_uint8(x):
     return (127.5 * x + 128).clip(0, 255).floor().to(torch.uint8)
 
 
-def write_split(
-    directory: Path | str,
-    split: str,
-    count: int,
-    shape: tuple,
-    items: Iterable,
-    kind: str = "image",
-) -> None:
-    """Stream `count` items (value, label) into SPLIT-images.npy and SPLIT-labels.npy.
-
-    Each value has the given shape and the dtype of the kind (uint8 for "image", float32 for
-    "vector"); a label is an integer >= 0. Memory holds one item at a time. The files take their
-    names when all items are there. Raises ValueError on an item of another dtype or shape, a bad
-    label, or another number of items.
-    """
-    if count < 1:
-        raise ValueError(f"{directory}: split {split!r} has {count} items; expected at least 1")
-    headers = (DTYPES[kind], (count, *shape)), (np.dtype(np.int64), (count,))
-    images, labels = (Path(directory) / name for name in _file_names(split))
-    # Plain files: pages of a memory map would count as memory of the job.
-    with (
-        replacing(images) as images_part,
-        replacing(labels) as labels_part,
-        images_part.open("wb") as values,
-        labels_part.open("wb") as classes,
-    ):
-        for file, (dtype, whole) in zip((values, classes), headers, strict=True):
-            header = {"descr": dtype.str, "fortran_order": False, "shape": whole}
-            np.lib.format.write_array_header_1_0(file, header)
-        try:
-            for value, label in _counted(items, *headers[0]):
-                values.write(value.tobytes())
-                classes.write(np.int64(label).tobytes())
-        except ValueError as error:
-            raise ValueError(f"{directory}: split {split!r}: {error}") from error
-
-
-def _counted(items: Iterable, dtype: np.dtype, whole: tuple) -> Iterator[tuple[np.ndarray, int]]:
-    """The items, as many as announced, after each has been checked."""
-    number, (count, *shape) = 0, whole
-    for value, label in items:
-        if number == count:
-            raise ValueError(f"more than {count} items, the number announced")
-        value = np.asarray(value)
-        if value.shape != tuple(shape) or value.dtype != dtype:
-            expected = f"{dtype} {tuple(shape)}"
-            raise ValueError(f"item {number} is {value.dtype} {value.shape}, expected {expected}")
-        if int(label) != label or label < 0:
-            raise ValueError(f"item {number} has label {label!r}, expected an integer >= 0")
-        yield value, int(label)
-        number += 1
-    if number < count:
-        raise ValueError(f"{number} items, expected {count}")
-
-
-def write_description(
-    directory: Path | str, shape: tuple, *, name: str, num_classes: int, kind: str = "image", **more
-) -> None:
-    """Write dataset.json for the written splits `train` and `test`: count, bytes, SHA-256 of each.
-
-    more: `source`, where the data come from, and `parameters`, what determines them.
-    """
-    splits = {split: _describe(Path(directory), split) for split in SPLITS}
-    text = {"name": name, "kind": kind, "shape": list(shape), "num_classes": num_classes}
-    write_json(Path(directory) / DESCRIPTION, text | more | {"splits": splits})
-
-
-def _describe(directory: Path, split: str) -> dict:
-    paths = [directory / name for name in _file_names(split)]
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in paths}
-    return {"count": len(np.load(paths[0], mmap_mode="r")), "files": files}
-
-
-def _file_names(split: str) -> tuple[str, str]:
-    return f"{split}-images.npy", f"{split}-labels.npy"
-
-
 def _read_description(folder: Path) -> dict:
     path = folder / DESCRIPTION
     description = read_json(path)
@@ -195,7 +123,7 @@ def _read_description(folder: Path) -> dict:
 
 
 def _open_split(folder: Path, split: str, description: dict) -> Split:
-    names = _file_names(split)
+    names = file_names(split)
     try:
         record = description["splits"][split]
         sizes = [record["files"][name]["bytes"] for name in names]

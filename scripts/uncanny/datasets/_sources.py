@@ -18,13 +18,15 @@ class Source:
     """Images of a folder or an archive.
 
     names: paths within it, parts divided by `/`, sorted. Hidden files and folders are left out,
-    and those that macOS adds to archives.
+    and those that macOS adds to archives. stamp: text that changes with a file's contents, as far
+    as can be told without reading it.
     """
 
     place: Path
     names: list[str]
     size: Callable[[str], int]
     get: Callable[[str], bytes]
+    stamp: Callable[[str], str]
 
     def read(self, name: str) -> bytes:
         """Bytes of an image; ValueError where they cannot be read or are more than MAX_BYTES."""
@@ -42,18 +44,56 @@ def opened(root: Path | str) -> Iterator[Source]:
     """The images of a folder or a .zip file; ValueError that names root where there are none."""
     place = Path(root)
     if place.is_dir():
-        names = _sorted(_files(place))
-        yield _filled(
-            Source(place, names, lambda n: (place / n).stat().st_size, lambda n: _bytes(place / n))
-        )
+        yield _filled(_folder(place))
         return
     if not place.is_file():
-        raise ValueError(f"{place}: no such folder or file; expected a folder or a .zip of images")
-    if not zipfile.is_zipfile(place):
-        raise ValueError(f"{place}: no zip archive; expected a folder or a .zip of images")
-    with zipfile.ZipFile(place) as archive:
-        names = _sorted(archive.namelist())
-        yield _filled(Source(place, names, lambda n: archive.getinfo(n).file_size, archive.read))
+        raise ValueError(
+            f"{place}: no such folder or file; expected a folder or a .zip of images, as the "
+            "dataset's root says"
+        )
+    with _archive(place) as archive:
+        yield _filled(_members(place, archive))
+
+
+def _folder(place: Path) -> Source:
+    def stamp(name: str) -> str:
+        status = (place / name).stat()
+        return f"{status.st_size} {status.st_mtime_ns}"
+
+    return Source(
+        place=place,
+        names=_sorted(_files(place)),
+        size=lambda name: (place / name).stat().st_size,
+        get=lambda name: _bytes(place / name),
+        stamp=stamp,
+    )
+
+
+def _archive(place: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(place)
+    except UNREADABLE as error:
+        with place.open("rb") as file:
+            begun = file.read(4) == b"PK\3\4"
+        found = "zip archive without an end, only partly there?" if begun else "no zip archive"
+        raise ValueError(
+            f"{place}: {found} ({place.stat().st_size} bytes; {error}); expected a folder or a "
+            ".zip of images"
+        ) from None
+
+
+def _members(place: Path, archive: zipfile.ZipFile) -> Source:
+    def stamp(name: str) -> str:
+        member = archive.getinfo(name)
+        return f"{member.file_size} {member.CRC:08x}"
+
+    return Source(
+        place=place,
+        names=_sorted(archive.namelist()),
+        size=lambda name: archive.getinfo(name).file_size,
+        get=archive.read,
+        stamp=stamp,
+    )
 
 
 def _files(place: Path) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """CIFAR-10 from its published files."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import write_description, write_split
+from uncanny.datasets.writing import write_description, write_split
 
 SHAPE = (3, 32, 32)
 
@@ -14,8 +15,8 @@ def cifar10(folder: Path | str, *, root: str, download: bool = False) -> None:
 
     root: folder with cifar-10-batches-py/, as torchvision keeps it; every file there is compared
     with its published MD5. download: fetch what is missing into root (170 MB), or unpack the
-    archive cifar-10-python.tar.gz that lies there. Raises ValueError where files are missing or
-    differ. Order and pixels are those of the files.
+    archive cifar-10-python.tar.gz that lies there. Raises ValueError that names the file which is
+    missing or differs. Order and pixels are those of the files.
     Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
     for split in ("train", "test"):
@@ -33,10 +34,39 @@ def _read(root: str, train: bool, download: bool):
 
     try:
         return CIFAR10(root, train=train, download=download)
-    except RuntimeError as error:
-        place = Path(root) / CIFAR10.base_folder
-        found = "files missing or changed" if place.is_dir() else "no such folder"
+    except (RuntimeError, OSError) as error:  # files, checksums; the network
+        what = f"{CIFAR10.url} cannot be fetched ({error})" if download else ""
+        found = [_first_difference(Path(root), CIFAR10), _archive(Path(root), CIFAR10), what]
         raise ValueError(
-            f"{place}: {found} ({error}); expected the files of {CIFAR10.filename}: "
-            "set root to the folder that holds them, or download: true"
+            f"{'; '.join(filter(None, found))}; expected the files of {CIFAR10.filename}: set root "
+            "to the folder that holds them, or download: true"
         ) from None
+
+
+def _first_difference(root: Path, published) -> str:
+    """The first file that is not as published."""
+    place, meta = root / published.base_folder, published.meta
+    if not place.is_dir():
+        return f"{place}: no such folder"
+    files = [*published.train_list, *published.test_list, (meta["filename"], meta["md5"])]
+    differences = (_difference(place / name, md5) for name, md5 in files)
+    return next(filter(None, differences), "")
+
+
+def _archive(root: Path, published) -> str:
+    """What there is to say about the archive beside the folder, if there is one."""
+    path = root / published.filename
+    if not path.exists():
+        return ""
+    return _difference(path, published.tgz_md5) or f"{path}: whole, and not unpacked"
+
+
+def _difference(path: Path, published: str) -> str:
+    if not path.is_file():
+        return f"{path}: no such file"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found == published:
+        return ""
+    size = path.stat().st_size
+    return f"{path}: {size} bytes with MD5 {found}, expected {published}; only partly there?"

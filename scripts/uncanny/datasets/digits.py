@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import SPLITS, write_description, write_split
+from uncanny.datasets import SPLITS
+from uncanny.datasets.writing import write_description, write_split
 
 
 def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import SPLITS, write_description, write_split
+from uncanny.datasets import SPLITS
+from uncanny.datasets.writing import write_description, write_split
 
 
 def photos(

@@ -80,7 +80,7 @@ class Work:
         model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
         needs = [f"checkpoints/{model}/{seed}/{epoch}.pt"]
         needs += [f"{stem}.pt" for stem in self._classifiers(guidance, model)]
-        from_data = self.study.sampler(sampler, model).get("init") == "marginal"
+        from_data = self.study.starts_from_data(sampler, model, guidance)
         return [*needs, *([self._data(model)] if from_data else [])]
 
     _draw_part = _draw_samples

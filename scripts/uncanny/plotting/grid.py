@@ -20,6 +20,7 @@ EPOCHS = "last"
 RUNS = "first"
 
 TITLE_WIDTH = 46  # characters in a line above a grid
+AT_ONCE = 1000  # training images held at a time as numbers
 GAP = 0.55  # between the grid and the nearest training images, in images
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "dataset"],
@@ -136,17 +137,28 @@ def _nearest(data: FigureData, cell: Cell, images: np.ndarray) -> tuple[np.ndarr
             f"figure: nearest needs training images of {dataset!r}, the dataset of {cell.model}"
         )
     training = data.training[dataset]
-    real = np.asarray(training, np.float32).reshape(len(training), -1)
     found, rows = [], []
-    for image in images:
-        squares = np.square(real - image.astype(np.float32).ravel()).mean(axis=1)
-        place = int(squares.argmin())
+    for place, square in zip(*_least_squares(images, training), strict=True):
         found.append(training[place])
-        distance = float(np.sqrt(squares[place]))
-        rows.append(_described(training[place]) | {"index": place, "distance": distance})
+        facts = {"index": int(place), "distance": float(np.sqrt(square))}
+        rows.append(_described(training[place]) | facts)
     table = pd.DataFrame(rows, columns=[*_IMAGE, "distance"])
     shared = {"role": "nearest", "n": len(training), "diverged": 0, "status": "ok"}
     return np.stack(found), table.assign(**shared)
+
+
+def _least_squares(images: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Place of the nearest training image of each image, and the mean square of the difference."""
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    places, least = np.zeros(len(flat), int), np.full(len(flat), np.inf, np.float32)
+    for start in range(0, len(training), AT_ONCE):
+        real = np.asarray(training[start : start + AT_ONCE], np.float32).reshape(-1, flat.shape[1])
+        squares = np.stack([np.square(real - image).mean(axis=1) for image in flat])
+        nearest = squares.argmin(axis=1)
+        here = squares[np.arange(len(flat)), nearest]
+        places = np.where(here < least, start + nearest, places)
+        least = np.minimum(here, least)
+    return places, least
 
 
 # ---- Artists --------------------------------------------------------------------------------

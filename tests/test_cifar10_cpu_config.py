@@ -1,0 +1,61 @@
+"""The study on real images that two cores can run: complete, small, and asking for nothing but images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from test_configuration import plan
+
+from uncanny import components, plan_claims
+from uncanny.plan import figure_cells
+
+ROOT = Path(__file__).parent.parent
+SHAPE, CLASSES = (3, 32, 32), 10
+
+
+@pytest.fixture(scope="module")
+def study():
+    return plan(yaml.safe_load((ROOT / "config/cifar10_cpu.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", ["ddpm", "ddpmpp", "ncsnpp"])
+def test_networks_fit_the_images_and_are_small(study, name):
+    block = study.component("networks", name)
+    options = {key: value for key, value in block.items() if key != "kind"}
+    with torch.device("meta"):
+        network = components.load("networks", block["kind"])(SHAPE, CLASSES, **options)
+    assert sum(p.numel() for p in network.parameters()) < 1_000_000
+
+
+def test_one_dataset_of_files_is_all_it_needs(study):
+    assert list(study.config["datasets"]) == ["cifar10"]
+    dataset = study.component("datasets", "cifar10")
+    assert (dataset["kind"], dataset["resolution"], dataset["classes"]) == ("images", 32, True)
+    assert {block["kind"] for block in study.config["extractors"].values()} == {"classifier"}
+
+
+def test_extent_is_that_of_two_hours(study):
+    cells = {cell for figure in study.config["figures"] for cell in figure_cells(study, figure)}
+    epochs = len(study.config["models"]) * max(study.config["milestones"])
+    assert study.config["num_images"] == 1000
+    assert len(cells) <= 40
+    assert epochs <= 24
+
+
+def test_every_claim_can_be_tested(study):
+    assert len(study.config["claims"]) >= 5
+    for claim in study.config["claims"]:
+        assert plan_claims.resolved(study, claim)["missing"] == {}, claim
+
+
+def test_claims_need_no_cells_that_no_figure_shows(study):
+    drawn = {
+        f"scores/{cell.path}.json"
+        for figure in study.config["figures"]
+        for cell in figure_cells(study, figure)
+    }
+    asked = {path for paths in plan_claims.files(study).values() for path in paths}
+    assert {
+        path for path in asked if path.startswith("scores/") and "references" not in path
+    } <= drawn

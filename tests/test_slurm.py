@@ -1,0 +1,260 @@
+"""The workflow on a real Slurm: where its jobs run, and what becomes of scores when jobs, nodes and time limits fail.
+
+Every fault comes while a training job is frozen in the midst of its training: that takes no luck, and no long jobs.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+from test_workflow import CONFIG, clone, edited, snakemake
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
+
+PLAN = ["--config", "milestones=[6]", "segment_epochs=6", "num_images=20"]
+FAULTY = ["figure_2", "table_2"]
+PARTITIONS = "profiles/slurm/partitions.yaml"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    if reason := slurm_cluster.lacking():
+        pytest.skip(f"no cluster on this machine: {reason}")
+    with slurm_cluster.running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """A clone in which the same study has run on this machine."""
+    folder = clone(tmp_path_factory.mktemp("local"))
+    done = snakemake(folder, *FAULTY, *PLAN, "seeds=[0,1,2,3]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return clone(tmp_path_factory.mktemp("cluster"))
+
+
+def submitted(cluster, folder, *arguments, config=CONFIG, environment=None):
+    """Snakemake that hands its jobs to the cluster, as it runs."""
+    command = [sys.executable, slurm_cluster.__file__, "--profile", "slurm", "--latency-wait", "10"]
+    command += ["--slurm-init-seconds-before-status-checks", "1", *arguments]
+    command += ["--configfile", config] if config else []
+    return subprocess.Popen(
+        command, cwd=folder, env=environment or cluster.environment, text=True,
+        stdout=(folder / "run.log").open("a"), stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finished(run, folder, status=0):
+    """What Snakemake has said, when it is done."""
+    code = run.wait(1500)
+    text = (folder / "run.log").read_text()
+    assert (code == 0) == (status == 0), text[-6000:]
+    return text
+
+
+def scores(folder):
+    """All score records but for their times, by path."""
+    found = sorted((folder / "results/tiny/scores").rglob("*.json"))
+    return {
+        str(path.relative_to(folder)): {
+            k: v for k, v in json.loads(path.read_text()).items() if k != "timing"
+        }
+        for path in found
+    }
+
+
+def seed(scores, number):
+    return {path: score for path, score in scores.items() if f"/seed-{number}/" in path}
+
+
+# -- faults -----------------------------------------------------------------------------------------
+# Each gets the frozen process and Slurm's record of its job; it may return what has to be done once the process has gone.
+
+
+def cancelled(cluster, pid, job):
+    cluster.command("scancel", job["JobId"])
+
+
+def killed(cluster, pid, job):
+    os.kill(pid, signal.SIGKILL)
+
+
+def requeued(cluster, pid, job):
+    cluster.command("scontrol", "requeue", job["JobId"])
+
+
+def node_down(cluster, pid, job):
+    node = f"nodename={job['NodeList']}"
+    cluster.command("scontrol", "update", node, "state=down", "reason=test")
+    return lambda: cluster.command("scontrol", "update", node, "state=resume")
+
+
+def out_of_time(cluster, pid, job):
+    cluster.command("scontrol", "update", f"jobid={job['JobId']}", "TimeLimit=1")
+
+
+ONCE, TWICE = (
+    ["12:00:00"],
+    ["12:00:00", "1-00:00:00"],
+)  # time limits: put back into the queue; submitted again
+FAULTS = {  # log of a job: fault, states and time limits of its submissions, whether the last one goes on from a state
+    "train_model/vp_uncond/seed-0/epoch-6": (cancelled, ["CANCELLED", "COMPLETED"], TWICE, True),
+    "train_model/vp_uncond/seed-1/epoch-6": (node_down, ["COMPLETED"], ONCE, None),  # nobody waits for such a node
+    "train_model/vp_uncond/seed-2/epoch-6": (out_of_time, ["TIMEOUT", "COMPLETED"], ["00:01:00", TWICE[1]], True),
+    "train_model/ddpm_cosine/seed-0/epoch-6": (requeued, ["COMPLETED"], ONCE, True),
+    "train_classifier/noisy/digits-ddpm-cosine": (killed, ["FAILED", "COMPLETED"], TWICE, False),
+}  # fmt: skip
+
+
+def comment(log):
+    """What Slurm's record of a job has as comment."""
+    rule, _, wildcards = re.sub("seed-|epoch-", "", log).partition("/")
+    return f"rule_{rule}_wildcards_{re.sub('[/-]', '_', wildcards)}"
+
+
+def disturbed(cluster, run, faults):
+    """Let each fault happen once, to a job that is frozen in the midst of training; what was seen of those jobs."""
+    waiting, after, seen = dict(faults), {}, {}
+    while run.poll() is None and (waiting or after):
+        for pid in cluster.processes(".train_"):
+            if waiting and pid not in after and slurm_cluster.heeds_sigterm(pid):
+                job = cluster.job_of(pid)
+                for name in [name for name in waiting if comment(name) == job.get("Comment")]:
+                    os.kill(pid, signal.SIGSTOP)
+                    seen[name] = job | {
+                        "devices": slurm_cluster.variable(pid, "CUDA_VISIBLE_DEVICES")
+                    }
+                    after[pid] = waiting.pop(name)(cluster, pid, job)
+        for pid in [pid for pid in after if not Path(f"/proc/{pid}").exists()]:
+            repair = after.pop(pid)
+            if repair:
+                repair()
+        time.sleep(0.05)
+    assert not waiting, f"no such jobs: {list(waiting)}"
+    return seen
+
+
+@pytest.fixture(scope="module")
+def faulty(cluster, folder):
+    """The study on the cluster, while it goes wrong in every way; what was seen of the jobs that failed."""
+    run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[0,1,2]")
+    seen = disturbed(cluster, run, {name: fault for name, (fault, *_) in FAULTS.items()})
+    finished(run, folder)
+    return seen
+
+
+def rule(job):
+    """The rule of a job; "cell" of the group."""
+    return re.match(r"rule_(cell|\w+?(?=_wildcards_))", job["Comment"])[1]
+
+
+# -- where jobs run ---------------------------------------------------------------------------------
+
+
+def test_jobs_that_need_a_gpu_and_no_others_have_one(cluster, faulty):
+    """From Slurm's own records."""
+    for job in cluster.jobs():
+        needs_one = rule(job) not in ("prepare_dataset", "gather_samples", "gather_many_samples")
+        assert job["Partition"] == ("gpu" if needs_one else "cpu"), job
+        assert ("gres:gpu" in job.get("TresPerJob", "")) == needs_one, job
+        if job["JobState"] == "COMPLETED":
+            assert re.match("gpu" if needs_one else "cpu", job["NodeList"]), job
+            assert job["NumCPUs"] == "1", job
+
+
+def test_a_job_sees_its_device(faulty):
+    assert {name: job["devices"] for name, job in faulty.items()} == dict.fromkeys(FAULTS, "0")
+
+
+def test_sampling_and_scoring_of_a_cell_are_one_submission(cluster, faulty):
+    names = [rule(job) for job in cluster.jobs() if job["JobState"] == "COMPLETED"]
+    assert names.count("cell") == 6
+    assert not {"draw_samples", "score_samples"} & set(names)
+
+
+# -- what becomes of results ------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_an_undisturbed_local_run(folder, local, faulty):
+    ours, theirs = scores(folder), scores(local)
+    assert len(ours) == 7  # two cells of three seeds, and the real images
+    assert ours == {path: theirs[path] for path in ours}
+
+
+def test_weights_are_those_of_an_undisturbed_local_run(folder, local, faulty):
+    found = [path.relative_to(folder) for path in (folder / "results/tiny").rglob("epoch-*.pt")]
+    assert len(found) == 4
+    for path in found:
+        assert (folder / path).read_bytes() == (local / path).read_bytes(), path
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_has_happened_and_was_survived(cluster, folder, faulty, name):
+    """From Slurm's records: what became of each submission, and that a new one asks for more time."""
+    _, states, limits, goes_on = FAULTS[name]
+    attempts = [job for job in cluster.jobs() if job["Comment"] == comment(name)]
+    assert [attempt["JobState"] for attempt in attempts] == states
+    assert [attempt["TimeLimit"] for attempt in attempts] == limits
+    assert attempts[-1]["Restarts"] == str(2 - len(states))
+    log = (folder / f"results/tiny/logs/{name}.log").read_text()
+    assert goes_on in (None, "goes on from" in log)
+
+
+def test_nothing_unfinished_is_left(folder, faulty):
+    assert not list((folder / "results").rglob("*.unfinished.pt"))
+    assert not list((folder / ".snakemake/incomplete").rglob("*"))
+
+
+def test_an_interrupted_run_ends_its_jobs_and_the_same_command_goes_on(
+    cluster, folder, local, faulty
+):
+    run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
+    disturbed(
+        cluster,
+        run,
+        {"train_model/vp_uncond/seed-3/epoch-6": lambda *_: run.send_signal(signal.SIGINT)},
+    )
+    finished(run, folder, status=1)
+    slurm_cluster.waited(lambda: not cluster.command("squeue", "--noheader"), "the queue is empty")
+    run = submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]")
+    slurm_cluster.waited(lambda: cluster.processes("draw_samples.py"), "a cell is drawn")
+    run.kill()
+    run.wait()
+    cluster.command("scancel", "--partition=gpu")
+    unlocked = snakemake(folder, "--unlock", *PLAN)
+    assert unlocked.returncode == 0, unlocked.stderr
+    finished(submitted(cluster, folder, *FAULTY, *PLAN, "seeds=[3]"), folder)
+    assert seed(scores(folder), 3) == seed(scores(local), 3)
+
+
+# -- mistakes ---------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "a partition that is not there": ("gpu: {", "gpux: {", "no partition 'gpux' on this cluster; it has cpu, gpu"),
+    "no partition with GPUs": (", max_gpu: 1", "", "no partition has max_gpu, but jobs need a GPU"),
+    "GPUs where there are none": ("cpu: {", "cpu: {max_gpu: 1, ", "partition 'cpu' has max_gpu: it offers no GPU"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_of_the_site_is_one_message_before_any_job(cluster, folder, mistake):
+    old, new, message = MISTAKES[mistake]
+    before = len(cluster.jobs())
+    with edited(folder, PARTITIONS, (old, new)):
+        run = submitted(cluster, folder, "figure_1", *PLAN, "seeds=[7]")
+        text = finished(run, folder, status=1)
+    assert text.count(message) == 1
+    assert "Traceback" not in text
+    assert len(cluster.jobs()) == before

@@ -1,4 +1,4 @@
-"""Make one table from the config, or from timing records. Rule: make_table."""
+"""Make one table from the config, or from records of times or scores. Rule: make_table."""
 
 from pathlib import Path
 
@@ -9,8 +9,11 @@ def main(snakemake):
     from uncanny import table_files, tables
 
     block = snakemake.params.table
-    timings = [files.read_json(path) for path in snakemake.input.get("timings", [])]
-    contents = tables.Contents(**snakemake.params.contents, timings=timings)
+    records = {
+        key: [files.read_json(path) for path in snakemake.input.get(key, [])]
+        for key in ("timings", "scores")
+    }
+    contents = tables.Contents(**snakemake.params.contents, **records)
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))

@@ -379,6 +379,13 @@ def test_the_code_of_a_model_includes_its_recipe():
     assert ("recipes", "vp") in Study(config).model_components("m")
 
 
+def test_the_code_of_an_experiment_includes_its_recipes():
+    from uncanny.study import named_within
+
+    found = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
+    assert list(found) == [("recipes", "cld"), ("recipes", "psld")]
+
+
 def test_options_of_the_walk_are_known():
     options = components.options_of(components.source("families", "phase_space"), "start")
     assert set(options) == {"num_steps", "times", "epsilon_s", "denoise", "pixels"}

@@ -179,7 +179,7 @@ class Study:
             if (section, name) == ("schedules", NO_SCHEDULE):
                 continue
             named.append((FAMILIES.get(section, section), self.block(section, name)["kind"]))
-            if section == "processes":
+            if section in ("processes", "experiments"):
                 named += named_within(self.component(section, name))
         if model is not None:
             named += self.model_components(model)
@@ -298,9 +298,11 @@ def _nested(family: str, block: dict, where: str) -> dict:
 
 
 def named_within(options: dict) -> Iterator[tuple[str, str]]:
-    """Components that options name: a grid of noise levels, a recipe, a preconditioning."""
+    """Components that options name: a grid of noise levels, recipes, a preconditioning."""
     for key, family in NESTED.items():
         if key in options:
             yield family, options[key]["kind"]
+    for key, family in NAMED_WITHIN.items():
+        yield from ((family, part["kind"]) for part in options.get(key, {}).values())
     if "preconditioning" in options:
         yield "preconditioning", options["preconditioning"]

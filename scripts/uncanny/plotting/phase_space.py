@@ -124,7 +124,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     paths = table[table["role"] == "path"]
     bins = table[table["role"] == "marginal"]
     off = (bins["density"] - bins["exact"]).abs() * (bins["high"] - bins["low"])
-    worst = (off.groupby([bins["process"], bins["component"]]).sum() / 2).groupby("component").max()
+    distance = off.groupby([bins["process"], bins["component"]]).sum() / 2
+    worst = distance.groupby(level="component").max()
     count = paths.groupby("process")["path"].nunique().max()
     return [
         f"{count} walks of each process with the exact score, {paths['t'].nunique() - 1} steps",

@@ -1,4 +1,4 @@
-"""Make one table from the config, or from timing records. Rule: make_table."""
+"""Make one table from the config, or from records of times or scores. Rule: make_table."""
 
 from pathlib import Path
 
@@ -9,9 +9,12 @@ def main(snakemake):
     from uncanny import table_files, tables
 
     block = snakemake.params.table
-    paths = snakemake.input.get("timings", [])
-    timings = [record for path in paths for record in files.read_json(path)["records"]]
-    contents = tables.Contents(**snakemake.params.contents, timings=timings)
+    read = {
+        key: [files.read_json(path) for path in snakemake.input.get(key, [])]
+        for key in ("timings", "scores")
+    }
+    timings = [record for found in read["timings"] for record in found["records"]]
+    contents = tables.Contents(**snakemake.params.contents, timings=timings, scores=read["scores"])
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))

@@ -119,6 +119,29 @@ class TestComparisons:
         two = cells(records, a=selection("m", "A"), b=selection("m", ["B", "C"]))
         assert kind("costlier")(one).verdict == "supported"
         assert kind("costlier")(two).verdict == "refuted"
+        assert kind("costlier")(one, factor=3.0).verdict == "refuted"
+
+    @pytest.mark.parametrize(
+        ("counts", "verdict"),
+        [((50, 51), "supported"), ((40, 50), "inconclusive"), ((30, 34), "refuted")],
+    )
+    def test_costlier_in_every_draw(self, counts, verdict):
+        """Adaptive samplers take other numbers of evaluations in every draw."""
+        records = curve("m", "B", 5, nfe=35.5) + curve("m", "B", 5, nfe=35.25, draws=(1,))
+        for draw, nfe in enumerate(counts):
+            records += curve("m", "A", 5, nfe=nfe, draws=(draw,))
+        both = cells(records, draws=(0, 1), a=selection("m", "A"), b=selection("m", "B"))
+        found = kind("costlier")(both)
+        assert found.verdict == verdict
+        assert found.estimate == pytest.approx(np.mean(counts) / 35.375)
+
+    @pytest.mark.parametrize(
+        ("level", "verdict"), [(5.5, "supported"), (4.98, "supported"), (4.5, "refuted")]
+    )
+    def test_no_worse(self, level, verdict):
+        records = curve("m", "A", level) + curve("m", "B", 5)
+        both = cells(records, a=selection("m", "A"), b=selection("m", "B"))
+        assert kind("no_worse")(both).verdict == verdict
 
     def test_ranked(self):
         levels = {"cosine": 6, "sigmoid": 5.9, "lin": 5, "lin100": 5.2}

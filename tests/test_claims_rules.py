@@ -55,6 +55,19 @@ def test_eq(middle, sd, verdict):
 
 
 @pytest.mark.parametrize(
+    ("middle", "sd", "verdict"),
+    [
+        (0.3, 0.01, "supported"),
+        (0.0, 0.01, "supported"),
+        (0.0, 0.02, "inconclusive"),
+        (-0.05, 0.01, "refuted"),
+    ],
+)
+def test_non(middle, sd, verdict):
+    assert rules.non(middle + sd * Z).verdict == verdict
+
+
+@pytest.mark.parametrize(
     ("middle", "verdict"), [(0.5, "supported"), (0.7, "refuted"), (0.41, "inconclusive")]
 )
 def test_within(middle, verdict):

@@ -311,8 +311,27 @@ def test_known_pixels_are_those_of_test_images(checkpoint, data, tmp_path):
     originals = data.test.images[rows]
     assert np.array_equal(images[..., :4], originals[..., :4])
     assert not np.array_equal(images[..., 4:], originals[..., 4:])
+    with np.load(tmp_path / "0-6.npz") as stored:
+        assert np.array_equal(stored["originals"], originals)
+        assert stored["known"][..., :4].all() and not stored["known"][..., 4:].any()
     again, _ = run(checkpoint, tmp_path, guidance=INPAINTING, dataset=data.folder, first=2, num_images=2)  # fmt: skip
     assert np.abs(again.astype(int) - images[2:4]).max() <= 1
+
+
+def test_parts_keep_originals_and_masks(checkpoint, data, tmp_path):
+    masked = {"guidance": INPAINTING, "dataset": data.folder}
+    run(checkpoint, tmp_path, **masked)
+    sets = [tmp_path / "0-4.npz", tmp_path / "4-2.npz"]
+    for first, number in ((0, 4), (4, 2)):
+        run(checkpoint, tmp_path, **masked, first=first, num_images=number)
+    parts.gather(
+        parts=sets, records=[p.with_suffix(".json") for p in sets],
+        samples=tmp_path / "all.npz", record=tmp_path / "all.json",
+    )  # fmt: skip
+    with np.load(tmp_path / "all.npz") as joined, np.load(tmp_path / "0-6.npz") as whole:
+        assert set(joined.files) == {"images", "labels", "originals", "known"}
+        for name in ("originals", "known"):
+            assert np.array_equal(joined[name], whole[name])
 
 
 def test_inpainting_needs_images_and_a_sampler_that_can_be_held(checkpoint, data, tmp_path):
@@ -358,6 +377,13 @@ def test_the_code_of_a_model_includes_its_recipe():
     assert ("recipes", "cld") in Study(config).model_components("m")
     config["processes"] = {"p": {"kind": "phase_space", "recipe": "vp"}}
     assert ("recipes", "vp") in Study(config).model_components("m")
+
+
+def test_the_code_of_an_experiment_includes_its_recipes():
+    from uncanny.study import named_within
+
+    found = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
+    assert list(found) == [("recipes", "cld"), ("recipes", "psld")]
 
 
 def test_options_of_the_walk_are_known():

@@ -253,7 +253,7 @@ def losses(key, objective):
     eps = eps[:, : made.size]
     z = made.perturb(x0, t, eps, m0)
     matrix = stored("loss/linear_net_matrix")[: made.size, : made.size]
-    found = family.eps(Linear(matrix, made.predicted), z, t, None)
+    found = family.eps(Linear(matrix, made.predicted), z, t, None).detach()
     return z, (found - states.gathered(eps, made.predicted, made.size)), made
 
 

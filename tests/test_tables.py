@@ -573,7 +573,7 @@ def test_the_csv_can_be_computed_with(tmp_path):
 def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
-    assert ("timings" if kind == "times" else "config") == module.NEEDS
+    assert {"times": "timings", "published": "scores"}.get(kind, "config") == module.NEEDS
 
 
 def test_values_in_words():
@@ -594,9 +594,10 @@ def test_noise_levels_are_those_of_a_walk():
     assert walked.shape == x.shape and math.isfinite(float(walked))
 
 
-def test_components_are_the_five():
+def test_components_are_the_seven():
     assert KINDS == [
-        "classifier_parameters", "hyper_parameters", "sampler_parameters", "stochastic_parameters", "times",
+        "classifier_parameters", "hyper_parameters", "published", "recipes", "sampler_parameters",
+        "stochastic_parameters", "times",
     ]  # fmt: skip
 
 

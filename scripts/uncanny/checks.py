@@ -143,7 +143,7 @@ def _check_figure(study: Study, figure: str) -> None:
     _check_sources(study, figure, where)
     for number, selection in enumerate(plan.selections(block)):
         _check_selection(study, selection, f"{where}.panels[{number}]")
-    if plan.needs(study, figure) == "sizes" and not study.config["sample_sizes"]:
+    if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
     of_sizes = plan.needs(study, figure) == "sizes"
     for model in sorted(plan.shown(study, figure, "models")):
@@ -153,16 +153,18 @@ def _check_figure(study: Study, figure: str) -> None:
 
 
 def _check_sources(study: Study, figure: str, where: str) -> None:
-    """A figure draws cells, which its panels name, or experiments."""
-    block = study.block("figures", figure)
-    keys = ("panels", "experiments")
-    wanted, other = keys[::-1] if plan.needs(study, figure) == "exact" else keys
-    if wanted not in block:
-        raise ValueError(f"{where}.{wanted}: missing; figures of kind {block['kind']!r} need it")
-    if other in block:
-        raise ValueError(
-            f"{where}.{other}: figures of kind {block['kind']!r} take {wanted}, not {other}"
-        )
+    """A figure draws cells, which its panels name, or experiments, or both."""
+    block, found = study.block("figures", figure), set(plan.needs(study, figure))
+    keys = {"panels": found != {"exact"}, "experiments": "exact" in found}
+    wanted = [key for key, is_wanted in keys.items() if is_wanted]
+    for key in wanted:
+        if key not in block:
+            raise ValueError(f"{where}.{key}: missing; figures of kind {block['kind']!r} need it")
+    for key in keys.keys() - wanted:
+        if key in block:
+            raise ValueError(
+                f"{where}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
+            )
     for name in block.get("experiments", []):
         _refer(study, "experiments", name, f"{where}.experiments")
 
@@ -175,8 +177,11 @@ def _check_table(study: Study, table: str) -> None:
             _refer(study, section, name, f"{where}.{section}")
     for model in block.get("training", []):
         _refer(study, "models", model, f"{where}.training")
-    for number, selection in enumerate(block.get("sampling", [])):
-        _check_selection(study, selection, f"{where}.sampling[{number}]")
+    for key in ("sampling", "scores", "sizes"):
+        for number, selection in enumerate(block.get(key, [])):
+            _check_selection(study, selection, f"{where}.{key}[{number}]")
+    if block.get("sizes") and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {where} shows metrics of numbers of images")
 
 
 def _check_claim(study: Study, claim: str) -> None:

@@ -41,6 +41,13 @@ class Inpainting:
         options = {"paste": self.paste, "legacy_time": self.legacy_time}
         return Inpainted(model, times, images, known, noise, **options)
 
+    def beside(self, originals, seeds: list[int]) -> dict[str, np.ndarray]:
+        """What is stored beside the images: originals as they are stored, and `known`, true where
+        a pixel was kept; [n, ...] each.
+        """
+        images = np.stack([originals[row] for row in chosen(seeds, len(originals))])
+        return {"originals": images, "known": masks(self.mask, seeds, images.shape[1:]).numpy()}
+
 
 class Inpainted:
     """One batch: the model as the sampler sees it, and what holds the known pixels.

@@ -33,13 +33,25 @@ def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
     if diverged:
         joined |= {key: diverged[key] for key in ("status", "reason")}
         images, labels = (x[:0] for x in load_images(parts[0]))
+        beside = {}
     else:
         sets = [load_images(path) for path in parts]
         images, labels = (np.concatenate(arrays) for arrays in zip(*sets, strict=True))
+        beside = _beside(parts)
         if "guidance_deciles" in found[0]:
             joined["guidance_deciles"] = _deciles(found)
-    save(samples, images, labels)
+    save(samples, images, labels, **beside)
     files.write_json(record, joined)
+
+
+def _beside(paths: Sequence) -> dict[str, np.ndarray]:
+    """What the sets hold beside images and labels, joined."""
+    stored = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as found:
+            names = set(found.files) - {"images", "labels"}
+            stored.append({name: found[name] for name in sorted(names)})
+    return {name: np.concatenate([part[name] for part in stored]) for name in stored[0]}
 
 
 def _check(found: list[dict], paths: Sequence) -> None:

@@ -114,9 +114,10 @@ def paper_figures(study: Study) -> list[str]:
     return [name for name, block in blocks if not block.get("companion")]
 
 
-def needs(study: Study, figure: str) -> str:
-    """What a figure is drawn from: "scores", "samples", "sizes", "traces" or "exact"."""
-    return components.constant("plotting", study.block("figures", figure)["kind"], "NEEDS")
+def needs(study: Study, figure: str) -> tuple[str, ...]:
+    """What a figure is drawn from, of "scores", "samples", "sizes", "traces" and "exact"."""
+    found = components.constant("plotting", study.block("figures", figure)["kind"], "NEEDS")
+    return (found,) if isinstance(found, str) else tuple(found)
 
 
 @cache
@@ -139,10 +140,15 @@ def first_run(study: Study) -> dict:
 
 def figure_data(study: Study, figure: str) -> list[str]:
     """Files that a figure is drawn from, below the study's results."""
-    kind, found = needs(study, figure), figure_cells(study, figure)
+    return [path for kind in needs(study, figure) for path in _figure_files(study, figure, kind)]
+
+
+def _figure_files(study: Study, figure: str, kind: str) -> list[str]:
+    """Files of one kind."""
     if kind == "exact":
         names = study.block("figures", figure)["experiments"]
         return [f"exact/{name}.{suffix}" for name in names for suffix in ("csv", "jsonl")]
+    found = figure_cells(study, figure)
     if kind == "traces":
         return unique(f"traces/{cell.trace}.npz" for cell in found)
     return [FOLDERS[kind].format(cell.path) for cell in found]
@@ -232,13 +238,26 @@ def timed_names(study: Study, block: Mapping) -> list[dict]:
     return trained + sampled
 
 
+def table_scores(study: Study, block: Mapping) -> list[str]:
+    """Records of the scores that a table shows, below the study's results: of cells, and of their
+    sample sizes; at the last milestone where a selection does not say.
+    """
+    return unique(
+        FOLDERS[key].format(cell.path)
+        for key in ("scores", "sizes")
+        for selection in block.get(key, [])
+        for cell in cells(study, selection, "last")
+    )
+
+
 def table_contents(study: Study, table: str) -> dict:
     """Complete parameters of the blocks that a table names, and their labels.
 
     A sampler's are given for each of the models that it can walk with.
     """
     block = study.block("tables", table)
-    parts = [block, *block.get("sampling", [])]
+    keys = ("sampling", "scores", "sizes")
+    parts = [block, *(selection for key in keys for selection in block.get(key, []))]
     names = {
         key: unique(name for part in parts for name in part.get(key, []))
         for key in ("models", "samplers", "guidances", "classifiers")

@@ -191,6 +191,7 @@ def run(
     facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
     facts |= {"guidance": guidance}
     images, labels = np.zeros((0, *state["shape"]), np.uint8), np.zeros(0, np.int64)
+    beside = {}
     if state["status"] == "diverged":
         facts |= {"status": "diverged", "reason": state["reason"], "timing": {}}
     else:
@@ -204,14 +205,17 @@ def run(
         if facts["status"] == "ok":
             truncated = sampler.get("pixels") == "truncate"
             images, labels = stored(drawn.images, truncated=truncated), drawn.labels.numpy()
-    save(samples, images, labels)
+            beside = bent.beside(originals, seeds) if hasattr(bent, "beside") else {}
+    save(samples, images, labels, **beside)
     files.write_json(record, facts)
 
 
-def save(path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Write a set of samples: images [n, ...] as `stored` gives them, labels int64 [n]."""
+def save(path, images: np.ndarray, labels: np.ndarray, **beside: np.ndarray) -> None:
+    """Write a set of samples: images [n, ...] as `stored` gives them, labels int64 [n], and what a
+    guidance keeps beside them [n, ...].
+    """
     with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, images=images, labels=labels)
+        np.savez(file, images=images, labels=labels, **beside)
 
 
 def prepared(block: dict | None, classifiers: dict, identity: dict, device: torch.device):

@@ -33,10 +33,10 @@ COLUMNS = [
     *["metric", "kind", "value", "se", "status", "seconds", "device"],
 ]
 WHOLE_NUMBERS = [
-    *["n_steps", "nfe", "train_seed", "sample_seed", "epoch", "images_seen"],
+    *["n_steps", "train_seed", "sample_seed", "epoch", "images_seen"],
     *["n", "splits", "images_per_split"],
 ]
-REAL_NUMBERS = ["scale", "value", "se", "seconds"]
+REAL_NUMBERS = ["nfe", "scale", "value", "se", "seconds"]  # nfe: a mean where steps are adaptive
 CELL_KEYS = {"dataset", "model", "seed", "sampler", "guidance", "draw", "epoch"}
 
 

@@ -21,6 +21,7 @@ NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifie
 NAMED += ("figures", "tables", "experiments")
 NO_GUIDANCE = NO_SCHEDULE = "none"
 NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
+NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
 
@@ -200,7 +201,7 @@ class Study:
             if (section, name) == ("schedules", NO_SCHEDULE):
                 continue
             named.append((FAMILIES.get(section, section), self.block(section, name)["kind"]))
-            if section == "processes":
+            if section in ("processes", "experiments"):
                 named += named_within(self.component(section, name))
         if model is not None:
             named += self.model_components(model)
@@ -280,25 +281,37 @@ def by_process(block: dict, where: str) -> list[tuple[str, dict]]:
 
 
 def expanded(given: dict) -> dict:
-    """`grid: polynomial` is short for `grid: {kind: polynomial}`."""
+    """`grid: polynomial` is short for `grid: {kind: polynomial}`, also among named blocks."""
     return {
-        key: {"kind": value} if key in NESTED and isinstance(value, str) else value
+        key: {name: _block(part) for name, part in value.items()}
+        if key in NAMED_WITHIN and isinstance(value, dict)
+        else _block(value)
+        if key in NESTED
+        else value
         for key, value in given.items()
     }
 
 
+def _block(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 def _completed(options: dict, where: str) -> dict:
     """Options whose nested blocks are complete."""
-    return {
-        key: _nested(NESTED[key], value, f"{where}.{key}")
-        if key in NESTED and isinstance(value, dict)
-        else value
-        for key, value in options.items()
-    }
+    return {key: _complete_option(key, value, f"{where}.{key}") for key, value in options.items()}
+
+
+def _complete_option(key: str, value: object, where: str) -> object:
+    if not isinstance(value, dict) or key not in NESTED | NAMED_WITHIN:
+        return value
+    if key in NESTED:
+        return _nested(NESTED[key], value, where)
+    family = NAMED_WITHIN[key]
+    return {name: _nested(family, part, f"{where}.{name}") for name, part in value.items()}
 
 
 def _nested(family: str, block: dict, where: str) -> dict:
-    if "kind" not in block:
+    if not isinstance(block, dict) or "kind" not in block:
         raise ValueError(
             f"{where}.kind: missing; expected one of {', '.join(components.kinds(family))}"
         )
@@ -307,9 +320,11 @@ def _nested(family: str, block: dict, where: str) -> dict:
 
 
 def named_within(options: dict) -> Iterator[tuple[str, str]]:
-    """Components that options name: a grid of noise levels, a recipe, a preconditioning."""
+    """Components that options name: a grid of noise levels, recipes, a preconditioning."""
     for key, family in NESTED.items():
         if key in options:
             yield family, options[key]["kind"]
+    for key, family in NAMED_WITHIN.items():
+        yield from ((family, part["kind"]) for part in options.get(key, {}).values())
     if "preconditioning" in options:
         yield "preconditioning", options["preconditioning"]

@@ -221,7 +221,7 @@ def data_of_figure(wildcards):
 
 def references_of_figure(wildcards):
     """Scores of real images and noise, where a figure draws scores."""
-    if plan.needs(STUDY, wildcards.figure) not in ("scores", "sizes"):
+    if not {"scores", "sizes"} & set(plan.needs(STUDY, wildcards.figure)):
         return []
     return [
         f"<results>/scores/references/{dataset}.json"
@@ -231,7 +231,7 @@ def references_of_figure(wildcards):
 
 def datasets_of_figure(wildcards):
     """Real images, where a figure shows images."""
-    if plan.needs(STUDY, wildcards.figure) not in ("samples", "traces"):
+    if not {"samples", "traces"} & set(plan.needs(STUDY, wildcards.figure)):
         return []
     return [
         prepared(dataset) for dataset in plan.figure_datasets(STUDY, wildcards.figure)

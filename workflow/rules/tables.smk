@@ -59,6 +59,9 @@ rule make_table:
         timings=lambda w: below_results(
             plan.timing_files(STUDY, STUDY.block("tables", w.table))
         ),
+        scores=lambda w: below_results(
+            plan.table_scores(STUDY, STUDY.block("tables", w.table))
+        ),
     output:
         csv=report(
             "<results>/tables/{table}.csv",

@@ -22,7 +22,8 @@ class Curve:
     """A metric of one model, sampler and guidance over epochs, R training seeds and K draws.
 
     values, errors [R, K, m] (error NaN where unknown); epochs (m), seeds (R). sign is 1, or -1
-    where less is better. nfe: network evaluations per image; scale: of the guidance.
+    where less is better. nfe: network evaluations per image, their mean and, where samplers choose
+    their steps, the range over runs and draws; scale: of the guidance.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Curve:
     sign: int
     nfe: float = np.nan
     scale: float = np.nan
+    nfe_range: tuple[float, float] = (np.nan, np.nan)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -103,10 +105,13 @@ class Scores:
             raise NotTestable(f"missing: {metric} of {_cell(lost[0])}{_more(lost)}")
         shape = len(seeds), len(draws), len(epochs)
         found = np.array([self.values[metric, cell] for cell in cells]).reshape(*shape, 2)
-        nfe, scale = self.numbers[cells[0]]
+        nfe, scale = zip(*(self.numbers[cell] for cell in cells), strict=True)
+        ends = min(nfe), max(nfe)
+        mean = ends[0] if ends[0] == ends[1] else float(np.mean(nfe))
         sign = -1 if metric in self.falling else 1
         values, errors = found[..., 0], found[..., 1]
-        return Curve(*key, tuple(epochs), tuple(seeds), values, errors, sign, nfe, scale)
+        named = *key, tuple(epochs), tuple(seeds)
+        return Curve(*named, values, errors, sign, mean, scale[0], ends)
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
         """Metric of noise (the better of the two kinds) and of real images; None if unknown."""

@@ -64,6 +64,17 @@ def sup(relative: np.ndarray, estimate: float, band: np.ndarray | None = None) -
     return Decision(INCONCLUSIVE, 1.0)
 
 
+def non(relative: np.ndarray, delta: float = EQUAL) -> Decision:
+    """NON: is A no worse than B? relative [B]: draws of D/mean(B). Supported if the 90 % interval
+    is above -delta (a one-sided test), refuted if the 95 % interval is below it.
+    """
+    if interval(relative, 1 - 2 * ALPHA)[0] > -delta:
+        return Decision(SUPPORTED, tail(relative <= -delta))
+    if interval(relative)[1] < -delta:
+        return Decision(REFUTED, min(1.0, 2 * tail(relative >= -delta)))
+    return Decision(INCONCLUSIVE, 1.0)
+
+
 def eq(relative: np.ndarray, delta: float = EQUAL) -> Decision:
     """EQ by two one-sided tests: supported if the 90 % interval of D/mean(B) is within ±delta,
     refuted if the 95 % interval is wholly outside.

@@ -1,6 +1,7 @@
 """Sizes of a study's datasets and networks, and how often they are used."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from uncanny.estimate.work import Work
 from uncanny.study import Study
 from uncanny.training import steps_until
 
-ADAPTIVE = 150  # evaluations of a sampler that chooses its steps, at tolerances near 1e-4
+# Evaluations of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.
+ADAPTIVE = -16, 43
 
 
 class Facts:
@@ -57,7 +59,7 @@ class Facts:
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
         options = self.study.sampler(sampler, model)
         known = evaluations.nfe(options, process | levels)
-        return known or options.get("num_steps") or ADAPTIVE
+        return known or options.get("num_steps") or _adaptive(options.get("tol", 0.0001))
 
     def updates(self, job: Job) -> int:
         """Updates of a segment of training."""
@@ -85,3 +87,8 @@ def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Si
 
 def text(block: dict) -> str:
     return json.dumps(block, sort_keys=True)
+
+
+def _adaptive(tol: float) -> int:
+    at_one, per_tenth = ADAPTIVE
+    return max(10, round(at_one - per_tenth * math.log10(tol)))

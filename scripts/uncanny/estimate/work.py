@@ -124,20 +124,22 @@ class Work:
         return []
 
     def _plot_figure(self, figure: str) -> list[str]:
-        kind = plan.needs(self.study, figure)
+        kinds = plan.needs(self.study, figure)
         datasets = plan.figure_datasets(self.study, figure)
-        folder = (
-            "scores/references/{}.json"
-            if kind in ("scores", "sizes")
-            else "datasets/{}/dataset.json"
-        )
-        return [*plan.figure_data(self.study, figure), *(folder.format(name) for name in datasets)]
+        folders = {
+            "scores/references/{}.json": {"scores", "sizes"},
+            "datasets/{}/dataset.json": {"samples", "traces"},
+        }
+        found = [folder for folder, kinds_of in folders.items() if kinds_of & set(kinds)]
+        shown = [folder.format(name) for folder in found for name in datasets]
+        return [*plan.figure_data(self.study, figure), *shown]
 
     def _confirm_figure(self, figure: str) -> list[str]:
         return [f"figures/{figure}.csv"]
 
     def _make_table(self, table: str) -> list[str]:
-        return plan.timing_files(self.study, self.study.block("tables", table))
+        block = self.study.block("tables", table)
+        return plan.timing_files(self.study, block) + plan.table_scores(self.study, block)
 
     def _assess_claims(self, _: str) -> Iterator[str]:
         for paths in plan_claims.files(self.study).values():

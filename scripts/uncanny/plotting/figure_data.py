@@ -54,9 +54,10 @@ class FigureData:
     which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
     controls that are measured as samples are. datasets: model -> its dataset. images: uint8
     [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
-    drawn. sizes: scores of growing samples. traces: walks into noise and back. exact: rows of all
-    experiments, with the column experiment; verdicts: their cells with a verdict. training: dataset
-    -> real images uint8 [N, C, H, W].
+    drawn; inpainted: of cells that have them, the originals [n, C, H, W] and which of their pixels
+    were `known`, bool. sizes: scores of growing samples. traces: walks into noise and back. exact:
+    rows of all experiments, with the column experiment; verdicts: their cells with a verdict.
+    training: dataset -> real images uint8 [N, C, H, W].
     """
 
     table: pd.DataFrame = field(default_factory=lambda: scores.tidy([]))
@@ -69,6 +70,7 @@ class FigureData:
     images: Mapping[Cell, np.ndarray] = field(default_factory=dict)
     labels: Mapping[Cell, np.ndarray] = field(default_factory=dict)
     records: Mapping[Cell, Mapping] = field(default_factory=dict)
+    inpainted: Mapping[Cell, Mapping[str, np.ndarray]] = field(default_factory=dict)
     sizes: list[Mapping] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     exact: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -100,14 +102,21 @@ class FigureData:
 # ---- Reading --------------------------------------------------------------------------------
 
 
-def read(needs: str, paths: Iterable[str | Path]) -> dict:
-    """The fields of FigureData that files of one sort fill; `needs` is one of READERS.
+def read(needs: str | tuple[str, ...], paths: Iterable[str | Path]) -> dict:
+    """The fields of FigureData that files fill; `needs` is one of READERS, or several whose files
+    are told apart by their suffixes.
 
     Raises ValueError that names the file where one is missing, damaged or of another sort.
     """
-    if needs not in READERS:
-        raise ValueError(f"figure needs {needs!r}, expected one of {', '.join(READERS)}")
-    return READERS[needs]([Path(path) for path in paths])
+    sorts, paths = (needs,) if isinstance(needs, str) else needs, [Path(path) for path in paths]
+    if lost := [sort for sort in sorts if sort not in READERS]:
+        raise ValueError(f"figure needs {lost[0]!r}, expected one of {', '.join(READERS)}")
+    if len(sorts) == 1:
+        return READERS[sorts[0]](paths)
+    found = {}
+    for sort in sorts:
+        found |= READERS[sort]([path for path in paths if path.suffix in SUFFIXES[sort]])
+    return found
 
 
 def _read_scores(paths: list[Path]) -> dict:
@@ -118,9 +127,11 @@ def _read_samples(paths: list[Path]) -> dict:
     """Samples (.npz) with the record beside each of them."""
     cells = [cell_of(path) for path in paths]
     stored = [_read_arrays(path, ("images", "labels")) for path in paths]
+    beside = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
     return {
         "images": {cell: arrays["images"] for cell, arrays in zip(cells, stored, strict=True)},
         "labels": {cell: arrays["labels"] for cell, arrays in zip(cells, stored, strict=True)},
+        "inpainted": {cell: found for cell, found in zip(cells, beside, strict=True) if found},
         "records": {
             cell: files.read_json(path.with_suffix(".json"))
             for cell, path in zip(cells, paths, strict=True)
@@ -167,6 +178,7 @@ READERS = {
     "traces": _read_traces,
     "exact": _read_exact,
 }
+SUFFIXES = {"scores": {".json"}, "samples": {".npz"}, "exact": {".csv", ".jsonl"}}
 
 _CELL = re.compile(
     r"(?P<model>[^/]+)/seed-(?P<seed>\d+)/(?P<sampler>[^/]+)/"
@@ -194,10 +206,10 @@ def read_trace(path: Path | str) -> Trace:
     return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **arrays)
 
 
-def _read_arrays(path: Path, names: Iterable[str]) -> dict:
+def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) -> dict:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {name: stored[name] for name in names if not optional or name in stored.files}
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except Exception as error:

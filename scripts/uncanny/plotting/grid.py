@@ -1,16 +1,14 @@
 """Sample grids: the first images of a draw, never chosen."""
 
-import hashlib
 import textwrap
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from uncanny import style
-from uncanny.plotting import _page, captions
+from uncanny.plotting import _images, _page, captions
 from uncanny.plotting import panels as naming
 from uncanny.plotting.figure_data import Cell, FigureData
 from uncanny.plotting.panels import CURVE
@@ -112,7 +110,7 @@ def _samples(data: FigureData, cell: Cell, count: int) -> tuple[np.ndarray, pd.D
     images = np.zeros((0, 1, 1, 1), np.uint8) if images is None else images
     labels = data.labels.get(cell, np.full(len(images), -1))
     rows = [
-        _described(image) | {"index": index, "label": label}
+        _images.described(image) | {"index": index, "label": label}
         for index, (image, label) in enumerate(zip(images[:count], labels[:count], strict=True))
     ]
     table = pd.DataFrame(rows or [{}], columns=[*_IMAGE, "distance"])
@@ -121,12 +119,6 @@ def _samples(data: FigureData, cell: Cell, count: int) -> tuple[np.ndarray, pd.D
 
 
 _IMAGE = ["index", "label", "sha256", "mean_pixel"]
-
-
-def _described(image: np.ndarray) -> dict:
-    """What the table holds of an image: its mean and a hash of its content."""
-    content = np.ascontiguousarray(image).tobytes()
-    return {"sha256": hashlib.sha256(content).hexdigest()[:16], "mean_pixel": image.mean()}
 
 
 def _nearest(data: FigureData, cell: Cell, images: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
@@ -141,7 +133,7 @@ def _nearest(data: FigureData, cell: Cell, images: np.ndarray) -> tuple[np.ndarr
     for place, square in zip(*_least_squares(images, training), strict=True):
         found.append(training[place])
         facts = {"index": int(place), "distance": float(np.sqrt(square))}
-        rows.append(_described(training[place]) | facts)
+        rows.append(_images.described(training[place]) | facts)
     table = pd.DataFrame(rows, columns=[*_IMAGE, "distance"])
     shared = {"role": "nearest", "n": len(training), "diverged": 0, "status": "ok"}
     return np.stack(found), table.assign(**shared)
@@ -169,13 +161,9 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
     rows, columns = shape
     below = (table["role"] == "nearest") * (rows + GAP)
     bottom = max(rows, (table["row"] + below).max() + 1)
-    ax.set(xlim=(0, columns), ylim=(bottom, 0), aspect="equal")
-    ax.set_axis_off()
+    _images.frame(ax, columns, bottom)
     for image, column, top in zip(images, table["column"], table["row"] + below, strict=False):
-        # Grey between images: neither white nor black ones run into each other.
-        ax.add_patch(Rectangle((column, top), 1, 1, color="0.55", lw=0))
-        extent = (column + 0.02, column + 0.98, top + 0.98, top + 0.02)
-        ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
+        _images.place(ax, image, column, top)
     if below.any():
         count = int(table["row"][below > 0].max()) + 1
         first = "first row" if count == 1 else f"first {count} rows"
@@ -184,13 +172,7 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
         ax.text(columns / 2, rows / 2, table["status"].iloc[0], ha="center", va="center")
 
 
-_SHARP = {"interpolation": "nearest", "aspect": "equal"}
 _SMALL = {"size": 6.5, "color": "0.35", "va": "center"}
-
-
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """uint8 [C, H, W] as matplotlib wants it: [H, W] of a grey image, else [H, W, 3]."""
-    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
 
 
 # ---- Words ----------------------------------------------------------------------------------

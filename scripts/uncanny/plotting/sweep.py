@@ -40,32 +40,43 @@ def sweep(
 
     Raises ValueError as `curves` does, and for cells whose records do not say x.
     """
+    drawn = tabled(data, panels, metric, x, y_scale)
+    with style.context():
+        figure, axes = _page.canvas(len(panels))
+        legends = draw(axes, drawn, data, x, y_scale)
+        _page.finish(figure, legends, _points.notes(drawn))
+    return figure, captions.with_facts(drawn, facts(drawn))
+
+
+def tabled(data: FigureData, panels: list, metric: str, x: str, y_scale: str) -> pd.DataFrame:
+    """The drawn table: points with their x, and references."""
     points = _points.measured(data, _points.wanted(data, metric, panels), panels, EPOCHS)
     if y_scale == "log":
         _points.check_positive(points)
     points = _with_x(data, points, x).sort_values(["panel", "x"], kind="stable")
     points = points[[*_points.COLUMNS, "series", "x_name", "x"]]
     drawn = pd.concat([points, _points.references(data, points)], ignore_index=True)
+    drawn["status"] = _points.with_off_axis(drawn, _points.limits(drawn, y_scale))
+    return drawn
+
+
+def draw(axes: list[Axes], drawn: pd.DataFrame, data: FigureData, x: str, y_scale: str) -> list:
+    """One panel of the drawn table on each of the axes; the legends that belong to them."""
     limits = _points.limits(drawn, y_scale)
-    drawn["status"] = _points.with_off_axis(drawn, limits)
     variants = _lines.variants(drawn, ["series", "epoch"])
-    with style.context():
-        figure, axes = _page.canvas(len(panels))
-        for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
-            _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
-            _set_x(ax, rows["x"].dropna(), x)
-            _lines.draw_references(ax, rows[rows["control"].notna()])
-            _draw_curves(ax, rows[rows["control"].isna()], data, variants)
-        _lines.label_panels(axes, drawn)
-        _lines.label_references(axes, drawn)
-        labels = _variant_labels(drawn, variants)
-        _page.finish(figure, _lines.legends(data, drawn, variants, labels), _points.notes(drawn))
-    return figure, captions.with_facts(drawn, facts(drawn))
+    for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+        _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
+        _set_x(ax, rows["x"].dropna(), x)
+        _lines.draw_references(ax, rows[rows["control"].notna()])
+        _draw_curves(ax, rows[rows["control"].isna()], data, variants)
+    _lines.label_panels(axes, drawn)
+    _lines.label_references(axes, drawn)
+    return _lines.legends(data, drawn, variants, _variant_labels(drawn, variants))
 
 
 def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
     """Points with their x; a series without label is named by what all of its cells share."""
-    found = data.table.groupby(CURVE)[x].first()
+    found = data.table.groupby(CURVE)[x].mean()
     points = points.assign(x_name=x, x=found.reindex(points[CURVE]).to_numpy(float))
     if x == "scale":
         points.loc[points["guidance"] == "none", "x"] = 0.0

@@ -1,8 +1,8 @@
 """Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
-constant NEEDS: "config" if the config tells all, "timings" if timing records are read; SHOWS,
-where it needs keys of its block: one of each group.
+constant NEEDS: "config" if the config tells all, "timings" or "scores" if such records are read;
+SHOWS, where it needs keys of its block: one of each group.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,8 @@ class Contents:
 
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
-    timings: records of `timing`, of which those are shown whose names `timed` lists.
+    timings: records of `timing`, of which those are shown whose names `timed` lists. scores:
+    records of cells, and of their sample sizes.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Contents:
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     timings: list[dict] = field(default_factory=list)
     timed: list[dict] = field(default_factory=list)
+    scores: list[dict] = field(default_factory=list)
 
     def times(self) -> list[dict]:
         """The timing records to be shown, in their order."""

@@ -1,0 +1,30 @@
+"""NON: A is at least as good as B, or better."""
+
+from typing import Literal
+
+from uncanny.claims import rules
+from uncanny.claims.bootstrap import Difference
+from uncanny.claims.compare import compared
+from uncanny.claims.curves import Cells
+from uncanny.claims.finding import Finding
+
+SELECTIONS = ("a", "b")
+
+
+def no_worse(
+    cells: Cells,
+    *,
+    metric: str = "is10",
+    delta: float = 0.02,
+    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    need: str | int = "all",
+    best: Literal["none", "a", "b"] = "none",
+) -> Finding:
+    """Selection a loses less than `delta` of the mean of b over the epochs (rules.non); options as
+    in compare.compared.
+    """
+
+    def rule(found: Difference) -> rules.Decision:
+        return rules.non(found.relative_draws, delta)
+
+    return compared(cells, rule, metric=metric, each=each, need=need, best=best)

@@ -1,0 +1,61 @@
+"""Scores of a study beside those that a paper printed for the same model and sampler."""
+
+import numpy as np
+import pandas as pd
+
+from uncanny import scores
+from uncanny.tables import Contents, psld_paper
+
+NEEDS = "scores"
+
+
+def published(contents: Contents, *, metrics: list[str]) -> pd.DataFrame:
+    """One row per cell and number of images, means over seeds and draws: evaluations, each metric
+    with its standard error; and what arXiv 2303.01748 printed, where dataset, process, network,
+    sampler and number of images are the same, else nothing.
+    """
+    table = scores.tidy([entry for record in contents.scores for entry in _by_size(record)])
+    if table.empty:
+        raise ValueError("published: no scores to be shown")
+    evaluations = table.groupby(["model", "sampler", "guidance"])["nfe"].mean()
+    found = scores.summarise(table[table["metric"].isin(metrics)])
+    keys = ["model", "sampler", "guidance", "epoch", "n"]
+    rows = []
+    for key, points in found.drop_duplicates([*keys, "metric"]).groupby(keys, sort=False):
+        named = dict(zip(keys, key, strict=True))
+        rows.append(
+            _row(contents, named, evaluations[key[:3]], points.set_index("metric"), metrics)
+        )
+    return pd.DataFrame(rows).astype({"images": "Int64", "epoch": "Int64"})
+
+
+def _by_size(record: dict) -> list[dict]:
+    """A record of a cell, or of its sample sizes as one record for each size."""
+    if "sizes" not in record:
+        return [record]
+    rest = {key: value for key, value in record.items() if key != "sizes"}
+    sized = [rest | {"metrics": size["metrics"]} for size in record["sizes"]]
+    return [entry | {"cell": entry["cell"] | {"dataset": _sized(entry)}} for entry in sized]
+
+
+def _sized(entry: dict) -> str:
+    """Cells of different sizes must not be taken for one."""
+    return f"{entry['cell']['dataset']}, n = {entry['metrics'][0]['n']}"
+
+
+def _row(contents: Contents, named: dict, nfe: float, points: pd.DataFrame, metrics: list) -> dict:
+    row = {
+        "model": contents.label("models", named["model"]),
+        "sampler": contents.label("samplers", named["sampler"]),
+        "guidance": contents.label("guidances", named["guidance"]),
+        "epoch": named["epoch"],
+        "images": named["n"],
+        "NFE": nfe,
+    }
+    for metric in metrics:
+        has_metric = metric in points.index
+        row[metric] = points.loc[metric, "value"] if has_metric else np.nan
+        row[f"{metric}, s.e."] = points.loc[metric, "se"] if has_metric else np.nan
+    sampler = contents.samplers[named["sampler"]][named["model"]]
+    facts = psld_paper.facts(contents.models[named["model"]], sampler, named["guidance"])
+    return row | psld_paper.printed(facts | {"n": str(named["n"])})

@@ -1,4 +1,4 @@
-"""Make one table from the config, or from timing records. Rule: make_table."""
+"""Make one table from the config, from timing records, or from verdicts. Rule: make_table."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ def main(snakemake):
 
     block = snakemake.params.table
     timings = [files.read_json(path) for path in snakemake.input.get("timings", [])]
-    contents = tables.Contents(**snakemake.params.contents, timings=timings)
+    paths = snakemake.input.get("verdicts", [])
+    verdicts = [line for path in paths for line in files.read_json_lines(path)]
+    contents = tables.Contents(**snakemake.params.contents, timings=timings, verdicts=verdicts)
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))

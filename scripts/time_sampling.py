@@ -19,6 +19,7 @@ def main(snakemake):
         batches=snakemake.params.batches,
         names={key: getattr(wildcards, key) for key in ("model", "sampler", "guidance")},
         output=snakemake.output[0],
+        losses=snakemake.input.get("losses") or None,
     )
 
 

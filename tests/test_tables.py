@@ -564,7 +564,8 @@ def test_the_csv_can_be_computed_with(tmp_path):
 def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
-    assert ("timings" if kind == "times" else "config") == module.NEEDS
+    needs = {"times": "timings", "schedule_verdicts": "verdicts"}
+    assert needs.get(kind, "config") == module.NEEDS
 
 
 def test_values_in_words():

@@ -6,7 +6,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from itertools import pairwise, product
 
-from uncanny import components, plan, plan_claims
+from uncanny import checks_experiments, components, plan, plan_claims
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
@@ -45,6 +45,7 @@ def check(study: Study) -> None:
         for metric in block["metrics"]:
             _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
             _check_splits(study, metric)
+    checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
     for table in study.config.get("tables", {}):
@@ -164,7 +165,7 @@ def _check_sources(study: Study, figure: str, where: str) -> None:
 def _check_table(study: Study, table: str) -> None:
     block, where = study.block("tables", table), f"tables.{table}"
     components.resolve("tables", block["kind"], block.get("options", {}), where)
-    for section in ("models", "samplers", "classifiers"):
+    for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
             _refer(study, section, name, f"{where}.{section}")
     for model in block.get("training", []):

@@ -31,12 +31,13 @@ def time_sampling(
     batches,
     names,
     output,
+    losses=None,
 ) -> None:
     """Time so many batches of a trained model, as large as sampling makes them for num_images.
 
     sampler: complete options. guidance: complete block, or None; classifiers: the files of those it
-    names, by name. names: model, sampler and guidance of the study, for the record. A diverged
-    checkpoint leaves a record without times.
+    names, by name. names: model, sampler and guidance of the study, for the record. losses: as in
+    sampling.run. A diverged checkpoint leaves a record without times.
     """
     device = hardware.device(THREADS)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
@@ -47,6 +48,7 @@ def time_sampling(
         model = sampling.Trained.of(state, device)
         count = min(num_images, model.batch_size)
         bent = _guided(guidance, classifiers, identity, device)
+        bent |= {"losses": files.read_json(losses)} if losses else {}
         times, nfe = _timed_batches(model, sampler, bent, count, batches)
     write(
         output,

@@ -14,6 +14,7 @@ from uncanny import (
     configuration,
     plan,
     plan_claims,
+    plan_experiments,
     warm,
 )
 from uncanny.study import Study
@@ -97,6 +98,28 @@ def dataset_of_walk(wildcards):
     w = wildcards
     from_data = STUDY.starts_from_data(w.sampler, w.model, w.guidance)
     return dataset_of_model(w) if from_data else []
+
+
+def losses_of_walk(wildcards):
+    """The checkpoint's losses by noise level, for a walk along a grid that follows from them."""
+    w = wildcards
+    if not STUDY.needs_losses(w.sampler, w.model):
+        return []
+    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+
+
+def losses_of_comparison(wildcards):
+    """The same, for all walks of an experiment."""
+    w = wildcards
+    if not plan_experiments.derives(STUDY, w.experiment, w.model):
+        return []
+    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+
+
+def best_checkpoint(wildcards):
+    """The checkpoint that stands for the best denoiser."""
+    epoch = plan_experiments.best_epoch(STUDY, wildcards.model)
+    return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
 
 
 def classifiers_of_guidance(wildcards):

@@ -4,6 +4,7 @@ rule time_sampling:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
         classifiers=classifiers_of_guidance,
+        losses=losses_of_walk,
     output:
         "<results>/timings/sampling/{model}/seed-{seed}/{sampler}/{guidance}/epoch-{epoch}.json",
     log:
@@ -51,6 +52,7 @@ rule make_table:
         timings=lambda w: below_results(
             plan.timing_files(STUDY, STUDY.block("tables", w.table))
         ),
+        verdicts=lambda w: below_results(plan.table_verdicts(STUDY, w.table)),
     output:
         csv=report(
             "<results>/tables/{table}.csv",

@@ -80,6 +80,8 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
     if kind in ("precision", "recall"):
         halves = 20 * (n * n / 4 + n * m / 2) if kind == "recall" else 0
         return pair * (m * m + n * n + n * m + halves)
+    if kind == "sliced_w2":
+        return 12 * SORTING * options["projections"] * (n + m) / 10
     if kind == "nearest":
         return EXACT * width * (n + min(options["baseline"], m)) * m
     return ELSE * n

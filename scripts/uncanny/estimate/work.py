@@ -5,7 +5,7 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_claims
+from uncanny import plan, plan_claims, plan_experiments
 from uncanny.estimate.job import PREFIXES, RULES, Job, number
 from uncanny.study import Study
 
@@ -39,7 +39,8 @@ class Work:
         paper = [path for name in plan.paper_figures(self.study) for path in figures[name]]
         single = figures | tables | claims
         everything = [path for found in single.values() for path in found]
-        everything += [f"exact/{name}.csv" for name in config["experiments"]]
+        names = config["experiments"]
+        everything += [f"{plan_experiments.stem(self.study, name)}.csv" for name in names]
         return single | {"all_figures": paper, "all": everything}
 
     def jobs(self, paths: Iterable[str], done=lambda path: False) -> list[Job]:
@@ -80,6 +81,7 @@ class Work:
         model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
         needs = [f"checkpoints/{model}/{seed}/{epoch}.pt"]
         needs += [f"{stem}.pt" for stem in self._classifiers(guidance, model)]
+        needs += self._losses(sampler, model, f"{model}/{seed}/{epoch}")
         from_data = self.study.starts_from_data(sampler, model, guidance)
         return [*needs, *([self._data(model)] if from_data else [])]
 
@@ -112,9 +114,10 @@ class Work:
         return self._score_samples(subject, "sizes/samples")
 
     def _time_sampling(self, subject: str) -> list[str]:
-        model, seed, _, guidance, epoch = subject.split("/")
+        model, seed, sampler, guidance, epoch = subject.split("/")
         stems = [f"checkpoints/{model}/{seed}/{epoch}", *self._classifiers(guidance, model)]
-        return [f"{stem}.pt" for stem in stems]
+        losses = self._losses(sampler, model, f"{model}/{seed}/{epoch}")
+        return [*(f"{stem}.pt" for stem in stems), *losses]
 
     def _time_training(self, model: str) -> list[str]:
         return [self._data(model)]
@@ -122,9 +125,27 @@ class Work:
     def _run_exact(self, experiment: str) -> list[str]:
         return []
 
+    def _measure_losses(self, subject: str) -> list[str]:
+        model, seed, _ = subject.split("/")
+        best = plan_experiments.best_epoch(self.study, model)
+        paths = [f"checkpoints/{subject}.pt", f"checkpoints/{model}/{seed}/epoch-{best}.pt"]
+        return [*plan.unique(paths), self._data(model)]
+
+    def _compare_samplers(self, subject: str) -> list[str]:
+        experiment, _, checkpoint = subject.partition("/")
+        model = checkpoint.partition("/")[0]
+        derives = plan_experiments.derives(self.study, experiment, model)
+        losses = [f"losses/{checkpoint}.json"] if derives else []
+        dataset = self.study.names(model)["dataset"]
+        return [f"checkpoints/{checkpoint}.pt", *losses, *self._measure(dataset)]
+
+    def _run_trained(self, experiment: str) -> list[str]:
+        compared = plan_experiments.compared(self.study, experiment)
+        return [*compared, *plan_experiments.losses(self.study, experiment)]
+
     def _plot_figure(self, figure: str) -> list[str]:
         kind = plan.needs(self.study, figure)
-        datasets = plan.figure_datasets(self.study, figure)
+        datasets = [] if kind == "exact" else plan.figure_datasets(self.study, figure)
         folder = (
             "scores/references/{}.json"
             if kind in ("scores", "sizes")
@@ -136,7 +157,8 @@ class Work:
         return [f"figures/{figure}.csv"]
 
     def _make_table(self, table: str) -> list[str]:
-        return plan.timing_files(self.study, self.study.block("tables", table))
+        timings = plan.timing_files(self.study, self.study.block("tables", table))
+        return [*timings, *plan.table_verdicts(self.study, table)]
 
     def _assess_claims(self, _: str) -> Iterator[str]:
         for paths in plan_claims.files(self.study).values():
@@ -149,6 +171,10 @@ class Work:
         name, made_for = subject.split("/")
         dataset, process, schedule = made_for.split("-")
         return self.study.classifier(name, dataset, process, schedule)
+
+    def _losses(self, sampler: str, model: str, checkpoint: str) -> list[str]:
+        needed = self.study.needs_losses(sampler, model)
+        return [f"losses/{checkpoint}.json"] if needed else []
 
     def _classifiers(self, guidance: str, model: str) -> list[str]:
         names = self.study.guiding(guidance)

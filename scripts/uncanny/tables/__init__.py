@@ -1,7 +1,8 @@
 """Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
-constant NEEDS: "config" if the config tells all, "timings" if timing records are read.
+constant NEEDS: "config" if the config tells all, "timings" if timing records are read, "verdicts"
+if those of experiments are.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Contents:
 
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
-    timings: records of `timing`.
+    timings: records of `timing`. verdicts: of experiments, as they have written them.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Contents:
     classifiers: dict[str, dict] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     timings: list[dict] = field(default_factory=list)
+    verdicts: list[dict] = field(default_factory=list)
 
     def label(self, section: str, name: str) -> str:
         return self.labels.get(section, {}).get(name, name)

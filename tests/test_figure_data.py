@@ -19,6 +19,8 @@ KINDS = [
     "processes",
     "sample_size",
     "sweep",
+    "trained_schedules",
+    "training_weights",
 ]
 
 

@@ -46,7 +46,7 @@ def _check_range(options: dict, where: str) -> None:
             raise ValueError(f"{where}.{key}: {value}; expected a noise level above 0")
     if isinstance(low, int | float) and isinstance(high, int | float) and not low < high:
         raise ValueError(
-            f"{where}.sigma_min: {low} is not below sigma_max {high}: the noise levels would not fall"
+            f"{where}.sigma_min: {low} is not below sigma_max {high}; expected falling noise levels"
         )
 
 
@@ -70,8 +70,8 @@ def _check_model(study: Study, model: str, wanted: dict, where: str) -> None:
     kind = study.block("processes", process)["kind"]
     if kind != "continuous":
         raise ValueError(
-            f"{where}.models: {model!r} is a {kind} model; expected a continuous one, whose grid of "
-            "noise levels can be chosen"
+            f"{where}.models: {model!r} is a {kind} model; expected a continuous one, whose noise "
+            "levels can be chosen"
         )
     known = study.block("evaluation", dataset)["metrics"]
     if wanted["metric"] not in known:

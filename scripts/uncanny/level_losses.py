@@ -32,8 +32,8 @@ def run(*, checkpoint, best, identity, seed, dataset, options, names, output, th
     """Measure a checkpoint and write the record.
 
     best: checkpoint that stands for the best denoiser where that is not known. dataset: prepared
-    folder. options: {"split", "items", "levels", "sigma_min", "sigma_max"}; the range is cut to what
-    the network supports. names: {"model", "dataset"} of the study, for the record.
+    folder. options: {"split", "items", "levels", "sigma_min", "sigma_max"}; the range is cut to
+    what the network supports. names: {"model", "dataset"} of the study, for the record.
     """
     device = hardware.device(threads)
     state, model = _opened(checkpoint, identity, seed, device)
@@ -94,7 +94,7 @@ def _bound(model: sampling.Trained, labels: Tensor | None) -> Callable[[slice], 
 
 
 def _ideal(data: Dataset, best, identity: dict, seed: int, labels, device) -> tuple:
-    """The best denoiser, and what it is called: exact for a known mixture, else another checkpoint."""
+    """The best denoiser and its name: exact for a known mixture, else another checkpoint."""
     parameters = data.parameters
     if "means" in parameters:
         means = parameters["means"]
@@ -120,8 +120,8 @@ def measure(
     sigma: np.ndarray,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """At each noise level [M], summed over dimensions, means over the images: loss E||D - x0||^2 with
-    its standard error loss_se, mmse E||D* - x0||^2, distance E||D - D*||^2.
+    """At each noise level [M], summed over dimensions, means over the images: loss E||D - x0||^2
+    with its standard error loss_se, mmse E||D* - x0||^2, distance E||D - D*||^2.
     """
     parts = [slice(start, start + batch_size) for start in range(0, len(shown.x0), batch_size)]
     found = np.concatenate([_of_batch(model(p), ideal(p), shown, p, sigma) for p in parts], axis=2)

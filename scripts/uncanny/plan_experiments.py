@@ -70,7 +70,7 @@ def best_epoch(study: Study, model: str) -> int:
 
 
 def derives(study: Study, name: str, model: str) -> bool:
-    """Whether a sampler of an experiment walks along a grid that follows from the model's losses."""
+    """Whether a sampler of an experiment walks along a grid that follows from losses."""
     return any(study.needs_losses(s, model) for s in extent(study, name)["samplers"])
 
 

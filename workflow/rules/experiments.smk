@@ -51,9 +51,7 @@ rule compare_samplers:
 
 rule run_trained:
     input:
-        compared=lambda w: below_results(
-            plan_experiments.compared(STUDY, w.experiment)
-        ),
+        compared=lambda w: below_results(plan_experiments.compared(STUDY, w.experiment)),
         losses=lambda w: below_results(plan_experiments.losses(STUDY, w.experiment)),
     output:
         table="<results>/trained/{experiment}.csv",

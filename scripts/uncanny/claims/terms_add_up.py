@@ -12,9 +12,9 @@ SELECTIONS = ("a",)
 def terms_add_up(
     experiments: Experiments, *, margin: float = 0.02, largest: float = 4.0
 ) -> Finding:
-    """Mean relative difference of Monte Carlo from the sum of the terms, over all rows of experiments
-    of kind path_identity: equal within the margin, and no row further off than `largest` standard
-    errors.
+    """Mean relative difference of Monte Carlo from the sum of the terms, over all rows of
+    experiments of kind path_identity: equal within the margin, and no row further off than
+    `largest` standard errors.
     """
     rows = experiments.rows("a")
     gaps = (rows["monte_carlo"] / rows["path_kl"] - 1).to_numpy()

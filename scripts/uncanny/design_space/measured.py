@@ -50,8 +50,8 @@ def refined(sigma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def own_density(
     sigma: np.ndarray, loss: np.ndarray, dim: int, ends: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(noise levels, kappa) of a model at POINTS levels between two ends, even in ln sigma, from its
-    own denoising loss at levels [M].
+    """(noise levels, kappa) of a model at POINTS levels between two ends, even in ln sigma, from
+    its own denoising loss at levels [M].
     """
     fine = np.geomspace(*ends, POINTS)
     explained = explained_noise(loss, sigma, dim)

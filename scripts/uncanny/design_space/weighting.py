@@ -47,8 +47,8 @@ def imbalance(share: np.ndarray) -> np.ndarray:
 
 
 def steps_to(steps: np.ndarray, values: np.ndarray, threshold: float) -> tuple[float, bool]:
-    """(updates after which values [C] first are at or below a threshold, whether they are within the
-    training): between checkpoints along a straight line in both logarithms; the last number of
+    """(updates after which values [C] first are at or below a threshold, whether they are within
+    the training): between checkpoints along a straight line in both logarithms; the last number of
     updates where they never are.
     """
     below = np.flatnonzero(values <= threshold)
@@ -99,8 +99,8 @@ def ratio_of_steps(
 
 
 def verdict(ratios: Sequence[Ratio]) -> str:
-    """supports where at least two of three thresholds take RATIO times as long or more, significantly;
-    contradicts where they take as much less; else inconclusive.
+    """supports where at least two of three thresholds take RATIO times as long or more, beyond
+    chance; contradicts where they take as much less; else inconclusive.
     """
     known = [r for r in ratios if r.value is not None]
     slower = sum(r.value > RATIO and r.low > 1 for r in known)

@@ -32,7 +32,7 @@ def training_weights(
 
     checkpoints: `trained.Checkpoint`s of four models that differ in what ARMS says and in nothing
     else, the same training seeds and epochs of each. thresholds: times the best last value of any
-    model; default 2, 1.5, 1.2. seed: of the bootstrap. Raises ValueError that names what is missing.
+    model; default 2, 1.5, 1.2. seed: of the bootstrap. Raises ValueError that says what is missing.
     """
     _check(checkpoints)
     start = {(c.model, c.seed): c for c in reversed(_by_epoch(checkpoints))}

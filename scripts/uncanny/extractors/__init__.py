@@ -37,8 +37,8 @@ class Extractor:
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """images uint8 [N, C, H, W], or vectors float32 [N, D], of the kind that the network takes ->
-        pool float32 [N, d], logits float32 [N, k].
+        """images uint8 [N, C, H, W], or vectors float32 [N, D], as the network takes them -> pool
+        float32 [N, d], logits float32 [N, k].
         """
         pool, logits = self.network(images.to(self.device))
         return pool.float(), logits.float()

@@ -13,6 +13,7 @@ from uncanny.plotting import (
     captions,
 )
 from uncanny.plotting import panels as naming
+from uncanny.plotting._trained_artists import SOLVERS
 from uncanny.plotting.figure_data import FigureData
 
 NEEDS = "exact"
@@ -77,7 +78,7 @@ def _draw(ax, rows: pd.DataFrame, data: FigureData, last: float) -> None:
         _trained_artists.draw_crossings(ax, rows, last)
     elif role == "gain":
         labels = [
-            f"{data.label('models', row.model)}, {_trained_artists.SOLVERS[row.solver]} {row.nfe:.0f}"
+            f"{data.label('models', row.model)}, {SOLVERS[row.solver]} {row.nfe:.0f}"
             for row in rows.itertuples()
         ]
         _trained_artists.draw_gains(ax, rows, labels)

@@ -26,10 +26,10 @@ Y_LABELS = {
 def training_weights(
     data: FigureData, panels: list, *, nfe: int = 10, schedule: str = "exponential"
 ) -> tuple[Figure, pd.DataFrame]:
-    """For the four models of an experiment of kind training_weights: the metric (SDE sampler) along
-    training; the updates to reach thresholds, over those of the base; the score error E_S; the error
-    of the predicted noise at each noise level when training ends; what training takes off the base's
-    loss at each noise level; how unevenly noise levels add to the training loss.
+    """For the four models of an experiment of kind training_weights: the metric (SDE sampler)
+    along training; the updates to reach thresholds, over those of the base; the score error E_S;
+    the error of the predicted noise at each noise level when training ends; what training takes off
+    the base's loss at each noise level; how unevenly noise levels add to the training loss.
 
     data.exact, data.verdicts: of that experiment. Raises ValueError for what it lacks.
     """

@@ -1,5 +1,7 @@
 """Sampler of the reverse diffusion, by an exponential integrator: it knows no clock."""
 
+from itertools import pairwise
+
 from torch import Tensor
 
 from uncanny.processes import SIGMA_PATH, Path
@@ -27,7 +29,7 @@ def reverse_sde(
     if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
     y = latents.double() * sigmas[0]
-    for i, (sigma, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for i, (sigma, after) in enumerate(pairwise(sigmas)):
         removed = 1 - (after / sigma) ** 2
         y = y + removed * (denoiser(y, sigma) - y)
         if after > 0:

@@ -17,7 +17,7 @@ PLACE = ["experiment", "data", "error of the score", "solver", "metric"]
 def schedule_verdicts(
     contents: Contents, *, families: list[str] | None = None, nfe: list[int] | None = None
 ) -> pd.DataFrame:
-    """One row per data, kind of error, solver and metric; a column per number of evaluations. A cell
+    """One row per data, kind of error, solver and metric; a column per number of evaluations. Each
     says the verdict and where the better schedule changes: in the strength of the error, or in
     epochs of each training seed, with what the model's own loss predicts in brackets. For ways to
     train, the ratios of updates to the thresholds.

@@ -147,7 +147,7 @@ def test_the_script_reads_experiments(tmp_path):
     claims = {name: plan_claims.resolved(planned(with_claim()), name) for name in ("D01", "D02")}
     outputs = {suffix: tmp_path / f"claims.{suffix}" for suffix in ("csv", "md", "tex", "json")}
     paths = [str(tmp_path / f"identity.{suffix}") for suffix in ("csv", "jsonl")]
-    inputs = dict.fromkeys(("scores", "references", "timings", "sizes", "reports"), [])
+    inputs = {key: [] for key in ("scores", "references", "timings", "sizes", "reports")}
     snakemake = standin(
         tmp_path / "log", params={"claims": claims, "study": {"seeds": [0], "draws": [0]}},
         input=Named(**inputs, experiments=paths), output=Named(**outputs),

@@ -193,26 +193,27 @@ class TestReverseSde:
             )
 
 
-class TestComparing:
-    @pytest.fixture(scope="class")
-    def record(self, folder):
-        state = vectors(Dataset.open(folder / "ring"))
-        extractors.save(folder / "values.pt", state)
-        network = extractors.Extractor(state)
-        real = Dataset.open(folder / "ring").test.images
-        features.save(
-            folder / "real.npz", features.extract(network, real, 50), {"extractor": network.id}
-        )
-        samplers = {f"sde_{grid}": walk(grid) for grid in ("polynomial", "exponential", "derived")}
-        samplers["heun_polynomial"] = walk("polynomial", "heun", 3)
-        comparing.run(
-            checkpoint=folder / "epoch-2.pt", identity=IDENTITY, seed=0, losses=folder / "losses-2.json",
-            samplers=samplers, extent={"draws": [0, 2], "num_images": 30},
-            metric={"kind": "sliced_w2", "projections": 8, "seed": 1}, extractor=folder / "values.pt",
-            reference=folder / "real.npz", names=NAMES | {"metric": "w2"}, output=folder / "c.json", threads=1,
-        )  # fmt: skip
-        return files.read_json(folder / "c.json")
+@pytest.fixture(scope="module")
+def record(folder):
+    state = vectors(Dataset.open(folder / "ring"))
+    extractors.save(folder / "values.pt", state)
+    network = extractors.Extractor(state)
+    real = Dataset.open(folder / "ring").test.images
+    features.save(
+        folder / "real.npz", features.extract(network, real, 50), {"extractor": network.id}
+    )
+    samplers = {f"sde_{grid}": walk(grid) for grid in ("polynomial", "exponential", "derived")}
+    samplers["heun_polynomial"] = walk("polynomial", "heun", 3)
+    comparing.run(
+        checkpoint=folder / "epoch-2.pt", identity=IDENTITY, seed=0, losses=folder / "losses-2.json",
+        samplers=samplers, extent={"draws": [0, 2], "num_images": 30},
+        metric={"kind": "sliced_w2", "projections": 8, "seed": 1}, extractor=folder / "values.pt",
+        reference=folder / "real.npz", names=NAMES | {"metric": "w2"}, output=folder / "c.json", threads=1,
+    )  # fmt: skip
+    return files.read_json(folder / "c.json")
 
+
+class TestComparing:
     def test_every_sampler_with_every_draw(self, record):
         keys = [(row["sampler"], row["draw"]) for row in record["scores"]]
         assert len(keys) == len(set(keys)) == 8

@@ -134,22 +134,21 @@ class TestExperiment:
         assert files.read_json(output.summary)["verdict"] == "supports"
 
 
-class TestFigure:
-    @pytest.fixture(scope="class")
-    def data(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("trained")
-        more = series(seeds=(0,), model="digits", **SCHEDULES)
-        for name, made in (("ring", series(**SCHEDULES)), ("handwriting", more)):
-            table, lines_of = run(made)
-            table.to_csv(folder / f"{name}.csv", index=False)
-            files.write_json_lines(folder / f"{name}.jsonl", lines_of)
-        paths = [folder / f"{n}.{s}" for n in ("ring", "handwriting") for s in ("csv", "jsonl")]
-        looks = {"ring": {"label": "ring, EDM"}, "digits": {}}
-        metrics = {"w2": {"label": "Sliced W2"}}
-        return figure_data.FigureData(
-            **figure_data.read("exact", paths), models=looks, metrics=metrics
-        )
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    more = series(seeds=(0,), model="digits", **SCHEDULES)
+    for name, made in (("ring", series(**SCHEDULES)), ("handwriting", more)):
+        table, lines_of = run(made)
+        table.to_csv(folder / f"{name}.csv", index=False)
+        files.write_json_lines(folder / f"{name}.jsonl", lines_of)
+    paths = [folder / f"{n}.{s}" for n in ("ring", "handwriting") for s in ("csv", "jsonl")]
+    looks = {"ring": {"label": "ring, EDM"}, "digits": {}}
+    metrics = {"w2": {"label": "Sliced W2"}}
+    return figure_data.FigureData(**figure_data.read("exact", paths), models=looks, metrics=metrics)
 
+
+class TestFigure:
     def test_lines_hold_the_values_of_the_table(self, data, tmp_path):
         figure, drawn = draw(data, [], model="ring", other="digits", nfe=10)
         saving.save(figure, drawn, tmp_path / "f")

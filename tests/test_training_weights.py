@@ -108,9 +108,11 @@ class TestExperiment:
         assert set(by_cell) == set(itertools.product(("both", "levels", "weight"), ("w2", "E_S")))
         both = by_cell["both", "w2"]
         assert both["verdict"] == "supports"
-        assert both["thresholds"][0]["ratio"] == pytest.approx(4, rel=0.1)
+        assert both["thresholds"][0]["is_bound"]  # it never arrives
+        assert both["thresholds"][0]["ratio"] == pytest.approx(64 / 31.5, rel=0.05)
         assert [t["factor"] for t in both["thresholds"]] == [2.0, 1.5, 1.2]
-        assert by_cell["weight", "w2"]["verdict"] == "supports"
+        levels = by_cell["levels", "w2"]["thresholds"][0]
+        assert (levels["ratio"], levels["is_bound"]) == (pytest.approx(1.25, rel=0.05), False)
         assert verdicts.summary(lines_of)["verdict"] == "supports"
 
     def test_rows_hold_every_quantity(self, found):

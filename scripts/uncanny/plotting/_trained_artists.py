@@ -94,7 +94,7 @@ def draw_crossings(ax: Axes, rows: pd.DataFrame, last: float) -> None:
         same = rows[(rows["solver"] == solver) & (rows["nfe"] == nfe)]
         same = same[(same["metric"] == "path_kl") == (kind == "path KL")]
         offsets = place + 0.16 * (np.arange(len(same)) - (len(same) - 1) / 2)
-        at = same["value"].where(same["status"] == "", beyond)
+        at = same["value"].where(same["status"] == "change", beyond)
         face = NEUTRAL if kind == "samples" else "white"
         marker = {"marker": "o", "ms": 4, "mfc": face, "mec": NEUTRAL, "ls": "", "mew": 0.8}
         ax.plot(at, offsets, **marker, label=f"{kind}, {walk_name(solver, nfe)}")

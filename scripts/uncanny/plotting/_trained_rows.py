@@ -65,14 +65,17 @@ def predicted(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossings(verdicts: list, models: list[str], steps: dict) -> pd.DataFrame:
-    """One row per verdict of a model: the updates at which its better schedule changes, `status`
-    empty, or "none" where it does not. steps: (model, epoch) -> updates.
+    """One row per verdict of a model: the updates at which its better schedule changes, with status
+    "change", or "no change". steps: (model, epoch) -> updates.
     """
     found = [
         {
             **{key: line[key] for key in ("solver", "nfe", "metric", "model")},
             **{"dataset": line["target"], "seed": line["train_seed"], "role": "crossing"},
-            **{"epoch": line["crossing"]["epoch"], "status": "" if _turns(line) else "none"},
+            **{
+                "epoch": line["crossing"]["epoch"],
+                "status": "change" if _turns(line) else "no change",
+            },
             "value": steps.get((line["model"], line["crossing"]["epoch"]), np.nan),
         }
         for line in verdicts

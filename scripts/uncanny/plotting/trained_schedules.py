@@ -103,7 +103,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     """How it was measured and what was found, also from the CSV."""
     seeds = int(table.loc[table["role"] == "curve", "seeds"].max())
     turns = table[table["role"] == "crossing"]
-    turned = turns[turns["status"].fillna("") == ""]
+    turned = turns[turns["status"] == "change"]
     gains = table[table["role"] == "gain"]
     better, worse = (gains["upper"] < 0).sum(), (gains["lower"] > 0).sum()
     return [

@@ -14,6 +14,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/exact.smk"
+include: "workflow/rules/experiments.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/estimate.smk"
@@ -54,7 +55,10 @@ rule claims:
 rule all:
     input:
         [figure_target(figure) for figure in STUDY.config["figures"]],
-        below_results(f"exact/{name}.csv" for name in STUDY.config["experiments"]),
+        below_results(
+            f"{plan_experiments.stem(STUDY, name)}.csv"
+            for name in STUDY.config["experiments"]
+        ),
         rules.all_tables.input,
         rules.claims.input,
     localrule: True

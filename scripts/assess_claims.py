@@ -6,6 +6,8 @@ from uncanny import files, jobs
 
 
 def main(snakemake):
+    import pandas as pd
+
     from uncanny import scores
     from uncanny.claims import assess, curves, scorecard
 
@@ -16,6 +18,7 @@ def main(snakemake):
     reports: dict[str, list] = {}
     for path in map(Path, snakemake.input.reports):
         reports.setdefault(path.parent.name, []).append(files.read_json(path))
+    experiments = [Path(path) for path in snakemake.input.get("experiments", [])]
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
         seeds=snakemake.params.study["seeds"],
@@ -27,6 +30,12 @@ def main(snakemake):
         ],
         sizes=[files.read_json(path) for path in snakemake.input.sizes],
         reports=reports,
+        tables={path.stem: pd.read_csv(path) for path in experiments if path.suffix == ".csv"},
+        verdicts={
+            path.stem: files.read_json_lines(path)
+            for path in experiments
+            if path.suffix == ".jsonl"
+        },
     )
     found = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(found, Path(snakemake.output.csv).with_suffix(""))

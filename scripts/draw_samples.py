@@ -18,6 +18,7 @@ def main(snakemake):
         guidance=walk["guidance"],
         classifiers=dict(zip(walk["classifiers"], paths, strict=True)),
         dataset=Path(dataset).parent if dataset else None,
+        losses=snakemake.input.get("losses") or None,
         draw=int(snakemake.wildcards.draw),
         first=snakemake.params.first,
         num_images=snakemake.params.num_images,

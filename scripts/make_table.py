@@ -1,4 +1,4 @@
-"""Make one table from the config, or from records of times or scores. Rule: make_table."""
+"""Make one table from the config, or from times, scores or verdicts. Rule: make_table."""
 
 from pathlib import Path
 
@@ -13,8 +13,13 @@ def main(snakemake):
         key: [files.read_json(path) for path in snakemake.input.get(key, [])]
         for key in ("timings", "scores")
     }
-    timings = [record for found in read["timings"] for record in found["records"]]
-    contents = tables.Contents(**snakemake.params.contents, timings=timings, scores=read["scores"])
+    paths = snakemake.input.get("verdicts", [])
+    contents = tables.Contents(
+        **snakemake.params.contents,
+        timings=[record for found in read["timings"] for record in found["records"]],
+        scores=read["scores"],
+        verdicts=[line for path in paths for line in files.read_json_lines(path)],
+    )
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))

@@ -17,6 +17,7 @@ def main(snakemake):
         num_images=params.num_images,
         batches=params.batches,
         output=snakemake.output[0],
+        losses=snakemake.input.get("losses") or None,
     )
 
 

@@ -115,4 +115,4 @@ def test_default_cells_that_differ():
     assert summary([*agree, against])["verdict"] == "partial"
     assert summary([against, line(trained | {"nfe": 18}, FOUND, None)])["verdict"] == "contradicts"
     assert summary([])["verdict"] is None
-    assert set(DEFAULT) == {"G", "N"}
+    assert set(DEFAULT) == {"G", "N", "T"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import extractors
+from uncanny import extractors, features
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
@@ -15,6 +15,7 @@ from uncanny.extractors import Extractor
 from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
 from uncanny.extractors.inception import inception
 from uncanny.extractors.rotation import rotated, rotation
+from uncanny.extractors.vectors import vectors
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -302,3 +303,20 @@ def test_inception_does_not_take_vectors(tmp_path):
     gaussian_ring(tmp_path, n=10, n_test=5)
     with pytest.raises(ValueError, match="inception needs images"):
         inception(Dataset.open(tmp_path), weights="unused.pth")
+
+
+def test_vectors_are_their_own_features(tmp_path, digits):
+    gaussian_ring(tmp_path / "ring", num_modes=4, dim=3, n=20, n_test=7)
+    data = Dataset.open(tmp_path / "ring")
+    state = vectors(data)
+    extractors.save(tmp_path / "extractor.pt", state)
+    extractor = extractors.load(tmp_path / "extractor.pt")
+    found = features.extract(extractor, data.test.images, 3)
+    assert np.array_equal(found.pool, data.test.images)
+    assert extractors.report(extractor, data) == {
+        "extractor": extractor.id, "dataset": "gaussian_ring", "n": {"test": 7},
+    }  # fmt: skip
+    for noise in (features.gaussian_noise, features.uniform_noise):
+        assert features.extract(extractor, noise(5, data.shape, 0), 5).pool.shape == (5, 3)
+    with pytest.raises(ValueError, match="digits: images; expected a dataset of vectors"):
+        vectors(digits)

@@ -23,6 +23,8 @@ KINDS = [
     "sample_size",
     "sensitivity",
     "sweep",
+    "trained_schedules",
+    "training_weights",
 ]
 
 

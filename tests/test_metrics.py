@@ -411,6 +411,40 @@ def test_nearest_among_equal_references_is_refused():
         metrics.nearest(same, same)
 
 
+def _cloud(rng, n, dim, mean=0.0):
+    return _of_pool(mean + rng.standard_normal((n, dim)))
+
+
+def test_sliced_distance_of_a_shift_is_its_length_over_the_root_of_the_dimension():
+    rng = np.random.default_rng(0)
+    one, dim = _cloud(rng, 500, 4), 4
+    shifted = _of_pool(one.pool + np.array([2.0, 0, 0, 0]))
+    assert metrics.sliced_w2(one, one).value == pytest.approx(0, abs=1e-12)
+    found = metrics.sliced_w2(shifted, one, projections=4000)
+    assert found.value == pytest.approx(2 / np.sqrt(dim), rel=0.03)
+
+
+def test_sliced_distance_compares_sets_of_different_sizes():
+    rng = np.random.default_rng(1)
+    real = _cloud(rng, 4000, 3)
+    near, far = (metrics.sliced_w2(_cloud(rng, 400, 3, m), real).value for m in (0.0, 0.5))
+    assert near < 0.12 < far
+    line = _of_pool(np.arange(6.0)[:, None])
+    assert metrics.sliced_w2(_of_pool(line.pool[::2] + 0.5), line).value == pytest.approx(
+        0, abs=1e-12
+    )
+
+
+def test_standard_error_of_the_sliced_distance_is_its_spread():
+    rng = np.random.default_rng(2)
+    real = _cloud(rng, 3000, 3)
+    found = [metrics.sliced_w2(_cloud(rng, 200, 3, 0.4), real, projections=32) for _ in range(60)]
+    spread = np.std([e.value for e in found], ddof=1)
+    assert np.mean([e.se for e in found]) == pytest.approx(spread, rel=0.3)
+    with pytest.raises(ValueError, match="sliced_w2: projections is 0, expected at least 1"):
+        metrics.sliced_w2(real, real, projections=0)
+
+
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_refused(name, value):

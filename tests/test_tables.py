@@ -213,7 +213,7 @@ class TestFormulas:
         return names["_"]
 
     @pytest.mark.parametrize("time", sorted(formulas.CLOCKS))
-    @pytest.mark.parametrize("grid", sorted(set(formulas.GRIDS) - {"iddpm"}))
+    @pytest.mark.parametrize("grid", sorted(set(formulas.GRIDS) - {"iddpm", "derived"}))
     def test_time_steps_and_noise_levels(self, grid, time):
         N, low, high = 9, 0.02, 100.0
         options = {"polynomial": {"rho": 7.0}, "vp": {"epsilon_s": 0.001}, "ve": {"epsilon_s": 1e-5}}  # fmt: skip
@@ -573,7 +573,8 @@ def test_the_csv_can_be_computed_with(tmp_path):
 def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
-    assert {"times": "timings", "published": "scores"}.get(kind, "config") == module.NEEDS
+    needs = {"times": "timings", "published": "scores", "schedule_verdicts": "verdicts"}
+    assert needs.get(kind, "config") == module.NEEDS
 
 
 def test_values_in_words():
@@ -594,11 +595,18 @@ def test_noise_levels_are_those_of_a_walk():
     assert walked.shape == x.shape and math.isfinite(float(walked))
 
 
-def test_components_are_the_seven():
+def test_components_are_the_eight():
     assert KINDS == [
-        "classifier_parameters", "hyper_parameters", "published", "recipes", "sampler_parameters",
+        "classifier_parameters", "hyper_parameters", "published", "recipes", "sampler_parameters", "schedule_verdicts",
         "stochastic_parameters", "times",
     ]  # fmt: skip
+
+
+def test_ends_of_a_grid_that_follows_from_losses():
+    options = plan(TINY).sampler("HEUN", "ve_cond")
+    options = options | {"grid": {"kind": "derived", "even_share": 0.5}}
+    sigmas, _ = noise_levels.noise_levels(options, plan(TINY).identity("ve_cond")["process"])
+    assert (float(sigmas[0]), float(sigmas[-2]), len(sigmas)) == (80, 0.02, 5)
 
 
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):

@@ -6,7 +6,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from itertools import pairwise, product
 
-from uncanny import checks_shown, components, plan, plan_claims
+from uncanny import checks_experiments, checks_shown, components, plan, plan_claims
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
@@ -47,6 +47,7 @@ def check(study: Study) -> None:
             _check_splits(study, metric)
         for metric in block.get("sizes", {}):
             _check_metric(study, dataset, metric, f"evaluation.{dataset}.sizes")
+    checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
     for table in study.config.get("tables", {}):
@@ -145,7 +146,7 @@ def _check_figure(study: Study, figure: str) -> None:
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
-    of_sizes = plan.needs(study, figure) == "sizes"
+    of_sizes = "sizes" in plan.needs(study, figure)
     for model in sorted(plan.shown(study, figure, "models")):
         dataset = study.names(model)["dataset"]
         for metric in sorted(plan.metrics(block)):
@@ -172,7 +173,7 @@ def _check_sources(study: Study, figure: str, where: str) -> None:
 def _check_table(study: Study, table: str) -> None:
     block, where = study.block("tables", table), f"tables.{table}"
     components.resolve("tables", block["kind"], block.get("options", {}), where)
-    for section in ("models", "samplers", "classifiers"):
+    for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
             _refer(study, section, name, f"{where}.{section}")
     for model in block.get("training", []):

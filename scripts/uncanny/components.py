@@ -35,13 +35,13 @@ FIRST_ARGUMENTS = {
     "metrics": {"sample"},
     "plotting": {"data"},
     "tables": {"contents"},
-    "claims": {"cells", "timings", "sizes", "reports"},
-    "experiments": {""},
+    "claims": {"cells", "timings", "sizes", "reports", "experiments"},
+    "experiments": {"", "checkpoints"},
 }
 
 # Keyword arguments that the library passes itself, so that no config may set them.
 RESERVED = {"noise", "gradient", "constrain", "path", "shape", "num_classes", "reference"}
-RESERVED |= {"threads"}
+RESERVED |= {"threads", "losses"}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ EVALUATIONS: dict[str, Callable[[dict], int | None]] = {
     "euler": lambda options: options["num_steps"],
     "heun": lambda options: 2 * options["num_steps"] - 1,
     "song_euler": lambda options: options["num_steps"],
+    "reverse_sde": lambda options: options["num_steps"],
     "probability_flow": lambda options: None,  # chooses its steps, image by image
     "phase_euler": lambda options: options["num_steps"] + _corrections(options),
     "sscs": lambda options: (

@@ -10,6 +10,8 @@ import numpy as np
 
 from uncanny.files import replacing
 
+SORTS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
+
 
 @dataclass(frozen=True)
 class Features:
@@ -40,7 +42,8 @@ class Features:
 
 
 def extract(extractor: Callable, images, batch_size: int, labels=None) -> Features:
-    """Features of uint8 images [N, C, H, W] (array, memory map or tensor), batch by batch.
+    """Features of uint8 images [N, C, H, W], or float32 vectors [N, D] (array, memory map or
+    tensor), batch by batch.
 
     The batch size changes the values by rounding only. Raises ValueError on another dtype or number
     of dimensions.
@@ -126,15 +129,20 @@ def load(path: Path | str) -> tuple[Features, dict[str, str]]:
 
 def gaussian_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """n images of standard normal pixels in the model's units, as uint8: floor(clip(127.5 z + 128,
-    0, 255)).
+    0, 255)); vectors keep z.
     """
     noise = np.random.default_rng(seed).standard_normal((n, *shape), dtype=np.float32)
+    if len(shape) == 1:
+        return noise
     return np.floor(np.clip(127.5 * noise + 128, 0, 255)).astype(np.uint8)
 
 
 def uniform_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """n uint8 images of independent pixels, uniform on 0..255."""
-    return np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
+    """n uint8 images of independent pixels, uniform on 0..255; vectors uniform on [-1, 1)."""
+    rng = np.random.default_rng(seed)
+    if len(shape) == 1:
+        return 2 * rng.random((n, *shape), dtype=np.float32) - 1
+    return rng.integers(0, 256, (n, *shape), dtype=np.uint8)
 
 
 def pixel_mean(dataset, n: int = 1) -> np.ndarray:
@@ -148,9 +156,11 @@ def pixel_mean(dataset, n: int = 1) -> np.ndarray:
 
 
 def _check_images(images) -> None:
-    if str(images.dtype).removeprefix("torch.") != "uint8" or images.ndim != 4 or len(images) == 0:
+    """Images, or vectors, as datasets have them."""
+    if (str(images.dtype).removeprefix("torch."), images.ndim) not in SORTS or len(images) == 0:
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}, expected uint8 [N, C, H, W], N >= 1"
+            " (vectors: float32 [N, D])"
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
 
-from uncanny import components
+from uncanny import components, plan_experiments
 from uncanny.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers, named_within
 
 FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
@@ -147,7 +147,7 @@ def _figure_files(study: Study, figure: str, kind: str) -> list[str]:
     """Files of one kind."""
     if kind == "exact":
         names = study.block("figures", figure)["experiments"]
-        return [f"exact/{name}.{suffix}" for name in names for suffix in ("csv", "jsonl")]
+        return [path for name in names for path in plan_experiments.files(study, name)]
     found = figure_cells(study, figure)
     if kind == "traces":
         return unique(f"traces/{cell.trace}.npz" for cell in found)
@@ -161,7 +161,13 @@ def figure_datasets(study: Study, figure: str) -> list[str]:
 
 def shown(study: Study, figure: str, axis: str) -> set[str]:
     """Names of the models, samplers or guidances that a figure shows."""
-    found = selections(study.block("figures", figure))
+    block = study.block("figures", figure)
+    found = [
+        plan_experiments.extent(study, name)
+        for name in block.get("experiments", [])
+        if axis != "guidances" and plan_experiments.is_trained(study, name)
+    ]
+    found += selections(block)
     return {name for selection in found for name in selection.get(axis, [NO_GUIDANCE])}
 
 
@@ -248,6 +254,12 @@ def table_scores(study: Study, block: Mapping) -> list[str]:
         for selection in block.get(key, [])
         for cell in cells(study, selection, "last")
     )
+
+
+def table_verdicts(study: Study, table: str) -> list[str]:
+    """Files of the verdicts that a table shows, below the study's results."""
+    names = study.block("tables", table).get("experiments", [])
+    return [f"{plan_experiments.stem(study, name)}.jsonl" for name in names]
 
 
 def table_contents(study: Study, table: str) -> dict:

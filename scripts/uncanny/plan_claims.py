@@ -1,5 +1,5 @@
-"""What the claims of a study are judged on: their cells, times, sample sizes and classifier
-reports. No torch here.
+"""What the claims of a study are judged on: their cells, times, sample sizes, classifier reports
+and experiments. No torch here.
 
 A claim is made of parts and controls; each has a rule (a kind of the family "claims") and named
 selections under one of the keys of FOLDERS. What a study lacks makes a part untestable; it is no
@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import product
 
-from uncanny import components, plan
+from uncanny import components, plan, plan_experiments
 from uncanny.study import NO_GUIDANCE, Study, canonical
 
-SELECTED = ("cells", "sizes", "timings", "reports")
+SELECTED = ("cells", "sizes", "timings", "reports", "experiments")
+FILES = ("scores", "sizes", "timings", "reports", "experiments", "references")
+WHOLE = ("reports", "experiments")  # selections of names alone
 
 
 def parts(block: Mapping) -> Iterator[tuple[str, dict]]:
@@ -65,13 +67,13 @@ def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> 
     wanted = selection | {"models": [*selection.get("models", []), *selection.get("training", [])]}
     unknown = [
         f"{section.rstrip('s')} {name}"
-        for section in ("models", "samplers", "guidances", "classifiers")
+        for section in ("models", "samplers", "guidances", "classifiers", "experiments")
         for name in wanted.get(section, [])
         if name not in study.config.get(section, {})
         and (section, name) != ("guidances", NO_GUIDANCE)
     ]
     yield from unknown
-    if unknown or key == "reports":
+    if unknown or key in WHOLE:
         return
     for model in wanted["models"]:
         dataset = study.names(model)["dataset"]
@@ -84,7 +86,7 @@ def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> 
 
 def _complete(study: Study, key: str, selection: Mapping) -> dict:
     """A selection with its defaults; the epochs of each model where it has scores."""
-    if key == "reports" or "training" in selection:
+    if key in WHOLE or "training" in selection:
         return dict(selection)
     found = {"guidances": [NO_GUIDANCE]} | selection
     if key == "timings":
@@ -125,9 +127,9 @@ def timed_blocks(study: Study) -> list[dict]:
 @cache
 def files(study: Study) -> dict[str, list[str]]:
     """Files that the claims are judged on, below the study's results: {"scores", "sizes",
-    "timings", "reports", "references"}.
+    "timings", "reports", "experiments", "references"}.
     """
-    found = {key: [] for key in ("scores", "sizes", "timings", "reports", "references")}
+    found = {key: [] for key in FILES}
     guided = _guided(study)
     for block in timed_blocks(study):
         found["timings"] += plan.timing_files(study, block)
@@ -137,6 +139,9 @@ def files(study: Study) -> dict[str, list[str]]:
         elif key == "sizes":
             first = plan.first_run(study) | selection
             found["sizes"] += [f"sizes/scores/{c.path}.json" for c in _cells(study, first)]
+        elif key == "experiments":
+            names = selection["experiments"]
+            found[key] += [path for name in names for path in plan_experiments.files(study, name)]
         elif key == "reports":
             found["reports"] += [
                 plan.classifier_stem(study, name, model) + ".json"

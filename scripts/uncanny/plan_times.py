@@ -25,6 +25,11 @@ def guiding(study: Study, model: str) -> list[str]:
     return plan.unique(name for names in found for name in names)
 
 
+def needs_losses(study: Study, model: str) -> bool:
+    """Whether a timed walk of a model goes along a grid that follows from its losses."""
+    return any(study.needs_losses(sampler, model) for sampler, _ in walks(study, model))
+
+
 @cache
 def _blocks(study: Study) -> list[dict]:
     """Blocks with `training` and `sampling` to be timed."""

@@ -91,19 +91,22 @@ def draw_images(
     guidance=None,
     *,
     originals=None,
+    losses: dict | None = None,
     account: bool = True,
 ) -> Drawn:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
 
     options: a sampler's complete block. guidance: a `guidances.Guidance` towards each image's
-    label, or None. originals: images as they are stored, for walks that start from them. account:
-    keep account of what guidance does, which costs time.
+    label, or None. originals: images as they are stored, for walks that start from them. losses:
+    of the model at single noise levels, for walks whose grid follows from them. account: keep
+    account of what guidance does, which costs time.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     bend, kept = _bend(model, options, guidance, account, originals)
-    parts = [_draw_batch(model, options, batch, bend, originals) for batch in batches]
+    given = {"originals": originals, "losses": losses}
+    parts = [_draw_batch(model, options, batch, bend, **given) for batch in batches]
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
     return Drawn(images, labels, nfe, kept.report() if kept else None)
@@ -128,7 +131,7 @@ def _bend(model: Trained, options: dict, guidance, account: bool, originals) -> 
 
 
 @torch.no_grad()
-def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals) -> Drawn:
+def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals, losses) -> Drawn:
     streams = ImageStreams(seeds)
     latents = streams.latents(model.family.state_shape(model.shape)).to(model.device)
     # Drawn in any case, so that the noise that follows is the same for every model.
@@ -138,6 +141,8 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals
     sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
     if start.get("init") == "marginal" and originals is not None:
         start["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
+    if losses is not None:
+        start["losses"] = losses
     x, levels, extra = model.family.start(walked, latents, **start)
     seen = walked
     if bend is not None:
@@ -176,12 +181,14 @@ def run(
     guidance=None,
     classifiers=None,
     dataset=None,
+    losses=None,
 ) -> None:
     """Draw images first .. first + num_images - 1 of a draw and write them with their record.
 
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
     dataset: prepared folder of the model's dataset, for walks that start from its images: those
-    of the training split, or of the split that the guidance names.
+    of the training split, or of the split that the guidance names. losses: file of the checkpoint's
+    losses, for grids that follow from them.
     A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
     Gradients of a guidance that are not finite raise guidances.NotFinite.
     """
@@ -200,7 +207,9 @@ def run(
         split = getattr(bent, "split", "train")
         originals = Dataset.open(dataset).splits[split].images if dataset else None
         facts |= {"classifiers": bent.ids} if bent else {}
-        drawn, found = _timed(model, sampler, seeds, bent, originals)
+        measured = files.read_json(losses) if losses else None
+        given = {"originals": originals, "losses": measured}
+        drawn, found = _timed(model, sampler, seeds, bent, given)
         facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
             truncated = sampler.get("pixels") == "truncate"
@@ -231,10 +240,10 @@ def prepared(block: dict | None, classifiers: dict, identity: dict, device: torc
     )
 
 
-def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, originals) -> tuple:
+def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, given: dict) -> tuple:
     """What was drawn, and what the record says about it."""
     started = time.time()
-    drawn = draw_images(model, sampler, seeds, guidance, originals=originals)
+    drawn = draw_images(model, sampler, seeds, guidance, **given)
     facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
     facts |= _verdict(drawn.images)
     if drawn.deciles is not None and facts["status"] == "ok":

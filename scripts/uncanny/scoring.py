@@ -132,8 +132,8 @@ def score_sizes(cell: Drawn, sizes: list[int], output: Path | str) -> None:
 
 
 def load_images(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [n, C, H, W] and labels [n] of a stored sample set; ValueError that names a
-    damaged file.
+    """Images uint8 [n, C, H, W] (vectors float32 [n, D]) and labels [n] of a stored sample set;
+    ValueError that names a damaged file.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -6,6 +6,7 @@ fall strictly from sigma_max to sigma_min and end with an extra 0 (Karras et al.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -44,6 +45,33 @@ def vp(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float =
     """Even steps in the time of the VP-SDE from 1 to epsilon_s, its betas fitted to the range."""
     t = 1 + _fractions(num_steps, sigma_min, sigma_max) * (epsilon_s - 1)
     return _grid(VPClock(*vp_betas(sigma_min, sigma_max, epsilon_s)).sigma(t))
+
+
+def derived(
+    num_steps: int,
+    sigma_min: float,
+    sigma_max: float,
+    *,
+    losses: Mapping | None = None,
+    even_share: float = 0.5,
+) -> Tensor:
+    """The grid that suits a trained model: least cost to leading order for its own denoising loss
+    (`design_space.optimal_grid`).
+
+    losses: the model's record of losses (`level_losses`), {"sigma", "loss", "dim"}. even_share:
+    part of the steps, 0 to 1, that is laid evenly in log sigma.
+    """
+    from uncanny.design_space import measured, optimal_grid
+
+    if losses is None:
+        raise ValueError("grid derived: no losses of the model; expected those of its checkpoint")
+    if num_steps < 2:
+        raise ValueError(f"num_steps={num_steps}: a grid of noise levels needs at least 2")
+    check_range(sigma_min, sigma_max)
+    ends = sigma_min, sigma_max
+    sigma, density = measured.own_density(losses["sigma"], losses["loss"], losses["dim"], ends)
+    nodes = optimal_grid.derived(density, sigma, num_steps - 1, even_share=even_share)
+    return _grid(torch.from_numpy(nodes.copy()))
 
 
 def iddpm(

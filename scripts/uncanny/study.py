@@ -24,6 +24,17 @@ NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks
 NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
+# What the plan reads of an experiment on trained checkpoints: name -> (type, default; None: the
+# study's own).
+EXTENT = {
+    "models": (list[str], components.REQUIRED),
+    "samplers": (list[str], components.REQUIRED),
+    "metric": (str, components.REQUIRED),
+    "seeds": (list[int] | None, None),
+    "draws": (list[int] | None, None),
+    "num_images": (int | None, None),
+}
+
 
 class Study:
     """A config that `configuration.validated` and `checks.check` have passed."""
@@ -42,6 +53,9 @@ class Study:
         given = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
         family = FAMILIES.get(section, section)
         more = {"dataset": (str, components.REQUIRED)} if section == "extractors" else {}
+        if section == "experiments" and block["kind"] in components.kinds(family):
+            first = components.signature(family, block["kind"]).first
+            more = EXTENT if first == "checkpoints" else {}
         options = components.resolve(family, block["kind"], expanded(given), where, more=more)
         return {"kind": block["kind"]} | _completed(options, where)
 
@@ -84,6 +98,11 @@ class Study:
         block = self.block("samplers", sampler)
         special = block.get("by_process", {}).get(self.names(model)["process"], {})
         return special.get("kind", block["kind"])
+
+    def needs_losses(self, sampler: str, model: str) -> bool:
+        """Whether a walk goes along a grid that follows from the model's own losses."""
+        grid = self.sampler(sampler, model).get("grid")
+        return grid is not None and components.takes("sigma_grids", grid["kind"], "losses")
 
     @cache
     def guidance(self, name: str) -> dict | None:
@@ -206,8 +225,7 @@ class Study:
         if model is not None:
             named += self.model_components(model)
         if sampler is not None:
-            options = self.sampler(sampler, model)
-            named += [("samplers", options["kind"]), *named_within(options)]
+            named += self.sampler_components(sampler, model)
         if guidance is not None and guidance != NO_GUIDANCE:
             networks = [
                 self.block("classifiers", name)["network"] for name in self.guiding(guidance)
@@ -228,6 +246,11 @@ class Study:
             (family, identity[key]["kind"]) for family, key in families.items() if identity[key]
         ]
         return [*named, *named_within(identity["process"])]
+
+    def sampler_components(self, sampler: str, model: str) -> list[tuple[str, str]]:
+        """(family, kind) of a sampler as it walks with a model, and of what its options name."""
+        options = self.sampler(sampler, model)
+        return [("samplers", options["kind"]), *named_within(options)]
 
     def names(self, model: str) -> dict:
         """A model's identity as the config has it: names of blocks."""

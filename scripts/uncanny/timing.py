@@ -32,12 +32,13 @@ def time_sampling(
     num_images,
     batches,
     output,
+    losses=None,
 ) -> None:
     """Time so many batches of each walk, as large as sampling makes them for num_images.
 
     walks: {names, sampler, guidance, classifiers} each: sampler and guidance of the study, for the
-    record; complete options; complete block, or None; whom it asks. classifiers: files by name. A
-    diverged checkpoint leaves records without times.
+    record; complete options; complete block, or None; whom it asks. classifiers: files by name.
+    losses: as in sampling.run. A diverged checkpoint leaves records without times.
     """
     device = hardware.device(THREADS)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
@@ -47,7 +48,9 @@ def time_sampling(
     if state["status"] != "diverged":
         trained = sampling.Trained.of(state, device)
         count = min(num_images, trained.batch_size)
-        works = [_drawing(trained, walk, classifiers, identity, count) for walk in walks]
+        measured = files.read_json(losses) if losses else None
+        given = classifiers, identity, count, measured
+        works = [_drawing(trained, walk, *given) for walk in walks]
         nfe = [work(0) for work in works]
         times = side_by_side(works, batches, device)
     records = [
@@ -57,7 +60,7 @@ def time_sampling(
     write(output, records, device)
 
 
-def _drawing(model, walk: Mapping, classifiers: Mapping, identity, count: int) -> Callable:
+def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) -> Callable:
     """Draws batch `number` with a walk: evaluations per image. Every batch has seeds of its own."""
     given = {name: classifiers[name] for name in walk["classifiers"]}
     guided = {}
@@ -67,7 +70,7 @@ def _drawing(model, walk: Mapping, classifiers: Mapping, identity, count: int) -
 
     def draw(number: int) -> int:
         seeds = image_seeds(0, number * count, count)
-        return sampling.draw_images(model, walk["sampler"], seeds, **guided).nfe
+        return sampling.draw_images(model, walk["sampler"], seeds, losses=losses, **guided).nfe
 
     return draw
 

@@ -13,6 +13,7 @@ from uncanny import (
     configuration,
     plan,
     plan_claims,
+    plan_experiments,
     plan_times,
     warm,
 )
@@ -101,6 +102,28 @@ def dataset_of_walk(wildcards):
     return dataset_of_model(w) if from_data else []
 
 
+def losses_of_walk(wildcards):
+    """The checkpoint's losses by noise level, for a walk along a grid that follows from them."""
+    w = wildcards
+    if not STUDY.needs_losses(w.sampler, w.model):
+        return []
+    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+
+
+def losses_of_comparison(wildcards):
+    """The same, for all walks of an experiment."""
+    w = wildcards
+    if not plan_experiments.derives(STUDY, w.experiment, w.model):
+        return []
+    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+
+
+def best_checkpoint(wildcards):
+    """The checkpoint that stands for the best denoiser."""
+    epoch = plan_experiments.best_epoch(STUDY, wildcards.model)
+    return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
+
+
 def classifiers_of_guidance(wildcards):
     """Checkpoints of the classifiers that a guidance asks, made for the model's noise."""
     names = STUDY.guiding(wildcards.guidance)
@@ -137,6 +160,14 @@ def classifiers_of_timing(wildcards):
     names = plan_times.guiding(STUDY, wildcards.model)
     stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
     return below_results(f"{stem}.pt" for stem in stems)
+
+
+def losses_of_timing(wildcards):
+    """The checkpoint's losses by noise level, where a timed walk needs them."""
+    w = wildcards
+    if not plan_times.needs_losses(STUDY, w.model):
+        return []
+    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
 
 
 def timing_code(wildcards):

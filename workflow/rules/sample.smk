@@ -4,6 +4,7 @@ rule draw_part:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
         classifiers=classifiers_of_guidance,
         dataset=dataset_of_walk,
+        losses=losses_of_walk,
     output:
         samples=temp(
             "<results>/parts/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.npz"

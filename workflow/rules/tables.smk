@@ -4,6 +4,7 @@ rule time_sampling:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
         classifiers=classifiers_of_timing,
+        losses=losses_of_timing,
     output:
         "<results>/timings/sampling/{model}/seed-{seed}/epoch-{epoch}.json",
     log:
@@ -62,6 +63,7 @@ rule make_table:
         scores=lambda w: below_results(
             plan.table_scores(STUDY, STUDY.block("tables", w.table))
         ),
+        verdicts=lambda w: below_results(plan.table_verdicts(STUDY, w.table)),
     output:
         csv=report(
             "<results>/tables/{table}.csv",

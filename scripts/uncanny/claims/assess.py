@@ -18,7 +18,7 @@ from uncanny.claims.finding import (
     holm,
     untestable,
 )
-from uncanny.claims.records import Reports, Sizes, Timings
+from uncanny.claims.records import Experiments, Reports, Sizes, Timings
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Evidence:
     """What a study found.
 
     scores: its score table and reference scores. timings, sizes: records. reports: of classifiers,
-    by name. seeds, draws: of training and of sampling, those that every cell should have.
+    by name. tables, verdicts: of experiments, by name. seeds, draws: of training and of sampling,
+    those that every cell should have.
     """
 
     scores: Scores
@@ -35,6 +36,8 @@ class Evidence:
     timings: Sequence[Mapping] = ()
     sizes: Sequence[Mapping] = ()
     reports: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
+    tables: Mapping[str, object] = field(default_factory=dict)
+    verdicts: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
 
     def read(self, part: Mapping, seed: str):
         """What a kind of claim gets as its first argument."""
@@ -46,6 +49,8 @@ class Evidence:
             return Sizes(self.sizes, selections, self.seeds, self.draws, seed)
         if what == "timings":
             return Timings(self.timings, selections, seed)
+        if what == "experiments":
+            return Experiments(self.tables, self.verdicts, selections)
         return Reports(self.reports, selections)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 
 AXES = ("models", "samplers", "guidances")
-FALLING = {"fid", "kid"}  # kinds of metrics of which less is better
+FALLING = {"fid", "kid", "sliced_w2"}  # kinds of metrics of which less is better
 NOISE = ("gaussian", "uniform")  # names of references that are no images
 REAL = "train"
 

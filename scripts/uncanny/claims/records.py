@@ -1,5 +1,5 @@
 """Selections of other records than scores: timings, scores over the number of images, reports of
-classifiers.
+classifiers, experiments.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import AXES, broadcast, generator
@@ -137,3 +138,37 @@ class Reports:
         if lost := [name for name in names if not self.records.get(name)]:
             raise NotTestable(f"missing: report of classifier {lost[0]}")
         return {name: self.records[name] for name in names}
+
+
+@dataclass
+class Experiments:
+    """Tables and verdicts of experiments by name, for one part of a claim; selections:
+    {experiments: names}.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    verdicts: Mapping[str, Sequence[Mapping]]
+    selections: dict[str, dict]
+
+    def rows(self, selection: str) -> pd.DataFrame:
+        """Tables of a selection, one below the other."""
+        return pd.concat([self._known(name, self.tables) for name in self._names(selection)])
+
+    def lines(self, selection: str) -> list[Mapping]:
+        """Verdicts of a selection."""
+        names = self._names(selection)
+        return [line for name in names for line in self._known(name, self.verdicts)]
+
+    def suffixes(self, lines: Sequence[Mapping]) -> frozenset[str]:
+        """Single run, where all verdicts on trained models are about one training seed."""
+        seeds = {line["train_seed"] for line in lines if "train_seed" in line}
+        return frozenset({SINGLE_RUN} if len(seeds) == 1 else ())
+
+    def _names(self, selection: str) -> Sequence[str]:
+        return self.selections[selection]["experiments"]
+
+    @staticmethod
+    def _known(name: str, found: Mapping):
+        if name not in found:
+            raise NotTestable(f"missing: experiment {name}")
+        return found[name]

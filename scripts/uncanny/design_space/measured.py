@@ -8,7 +8,11 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from uncanny.design_space.crossovers import Crossing
-from uncanny.design_space.leading_order import explained_noise, variable_path_kl
+from uncanny.design_space.leading_order import (
+    cost_density,
+    explained_noise,
+    variable_path_kl,
+)
 
 POINTS = 400  # of a refined curve
 
@@ -28,7 +32,7 @@ def interpolated(sigma: np.ndarray, values: np.ndarray) -> PchipInterpolator:
 
 def at_nodes(sigma: np.ndarray, values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """Values [..., M] at nodes [N+1], which must lie among the noise levels."""
-    sigmas = np.asarray(sigmas, float)
+    sigma, sigmas = np.asarray(sigma, float), np.asarray(sigmas, float)
     if sigmas.min() < sigma[0] * (1 - 1e-9) or sigmas.max() > sigma[-1] * (1 + 1e-9):
         raise ValueError(
             f"losses are measured from sigma {sigma[0]:g} to {sigma[-1]:g}; the schedule visits "
@@ -41,6 +45,17 @@ def refined(sigma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """(noise levels, values) at POINTS levels, even in ln sigma, over the measured range."""
     fine = np.geomspace(sigma[0], sigma[-1], POINTS)
     return fine, at_nodes(sigma, values, fine)
+
+
+def own_density(
+    sigma: np.ndarray, loss: np.ndarray, dim: int, ends: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(noise levels, kappa) of a model at POINTS levels between two ends, even in ln sigma, from
+    its own denoising loss at levels [M].
+    """
+    fine = np.geomspace(*ends, POINTS)
+    explained = explained_noise(loss, sigma, dim)
+    return fine, cost_density(at_nodes(sigma, explained, fine), fine)
 
 
 class Measured:

@@ -21,10 +21,12 @@ VERDICTS = (SUPPORTS, PARTIAL, NO_CROSSOVER, CONTRADICTS, INCONCLUSIVE)
 SIGNIFICANT, STRONG = 1e-6, 0.01  # of a relative difference without sampling error
 STANDARD_ERRORS = 2.0
 NAMES = {-1: "exponential", 0: "tie", 1: "polynomial"}
+BOUNDS = ("path_kl", "E_S")  # no metric of samples: of trained models they are scope
 # Cells on which the summary rests; all others are its scope.
 DEFAULT = {
     "G": {"target": "manifold", "family": "bias", "metric": "kl", "nfe": (40, 40)},
-    "N": {"nfe": (1, 12)},
+    "N": {"nfe": (1, 12), "schedule_range": [0.002, 80.0]},
+    "T": {"nfe": (1, 12), "family": "both"},
 }
 
 
@@ -121,7 +123,8 @@ def is_default(entry: Mapping) -> bool:
     wanted = dict(DEFAULT.get(entry["experiment"], {"nfe": (0, 0)}))
     low, high = wanted.pop("nfe")
     same = all(entry[key] == value for key, value in wanted.items())
-    return same and entry["solver"] == "sde" and low <= entry["nfe"] <= high
+    same = same and entry["solver"] == "sde" and low <= entry["nfe"] <= high
+    return same and entry["metric"] not in BOUNDS
 
 
 def summary(lines: Iterable[Mapping]) -> dict:

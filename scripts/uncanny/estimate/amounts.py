@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from uncanny import plan, plan_times
+from uncanny import plan, plan_experiments, plan_times
 from uncanny.estimate import costs
 from uncanny.estimate.facts import Facts, text
 from uncanny.estimate.job import Job
@@ -13,6 +13,7 @@ from uncanny.training import steps_until
 REPORTED = 2560  # gradients in a classifier's report
 # Seconds on a core of what is neither training nor walking: of a job, and of one thing it handles.
 EXACT = 7.0  # seconds of an experiment without networks
+TRAINED = 3.0  # of putting together what one on trained models has measured
 DRAWING = {"plot_figure": (1.0, 2e-3), "make_table": (0.3, 1e-3), "assess_claims": (3.0, 5e-3)}
 CONFIRMING = 0.05
 PREPARING = {"images": 8e-3}  # of an image that has to be decoded
@@ -168,6 +169,32 @@ class Amounts:
 
     def _run_exact(self, job: Job) -> list[Part]:
         return [Part((job.rule, job.subject), 1, EXACT)]
+
+    def _measure_losses(self, job: Job) -> list[Part]:
+        """Two models at each noise level."""
+        model, options = job.parts[0], self.study.config["losses"]
+        found = self.facts.data_of(model)
+        count = min(options["items"], getattr(found, options["split"]))
+        batch = costs.batch_of(count, found.values)
+        each = costs.evaluation(self.facts.size(model), batch, self.device)
+        key = (job.rule, self.facts.network(model))
+        return [Part(key, 2 * count * options["levels"], each), self._rest(job)]
+
+    def _compare_samplers(self, job: Job) -> list[Part]:
+        """Walks with every sampler and draw, and one metric of each."""
+        name, model = job.parts[:2]
+        wanted, dataset = (
+            plan_experiments.extent(self.study, name),
+            self.study.names(model)["dataset"],
+        )
+        count, draws = wanted["num_images"], len(wanted["draws"])
+        walks = [self._walk(model, s, NO_GUIDANCE, count, count) for s in wanted["samplers"]]
+        score = self._score(dataset, count) / len(self.study.evaluation(dataset)["metrics"])
+        total = draws * sum(part.amount * part.each + score for part in walks)
+        return [Part((job.rule, name, model), 1, total), self._rest(job)]
+
+    def _run_trained(self, job: Job) -> list[Part]:
+        return [Part((job.rule, job.subject), 1, TRAINED + 2e-3 * len(job.needs))]
 
     def _make_table(self, job: Job) -> list[Part]:
         return self._drawing(job, self.study.block("tables", job.subject)["kind"])

@@ -80,6 +80,8 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
         return pair * n * m
     if kind == "recall":
         return pair * n * (n + m)
+    if kind == "sliced_w2":
+        return 12 * SORTING * options["projections"] * (n + m) / 10
     if kind == "nearest":
         return pair * (n + min(options["baseline"], m)) * m
     return ELSE * n

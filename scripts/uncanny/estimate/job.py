@@ -21,12 +21,15 @@ RULES = {
     "timings/sampling/": "time_sampling",
     "timings/training": "time_training",
     "exact/": "run_exact",
+    "losses/": "measure_losses",
+    "compared/": "compare_samplers",
+    "trained/": "run_trained",
     "figures/": "plot_figure",
     "tables/": "make_table",
 }
 # Rules whose jobs run on a processor; all others ask for `gpu=1`.
 ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims", "run_exact"}
+ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims", "run_exact", "run_trained"}
 PREFIXES = sorted(RULES, key=len, reverse=True)
 
 

@@ -45,6 +45,8 @@ def of_extractor(block: dict, shape: tuple[int, ...], num_classes: int) -> tuple
     """Size of a feature extractor, and how many numbers it keeps of an image."""
     if block["kind"] == "inception":
         return Size(**INCEPTION), INCEPTION_WIDTH
+    if block["kind"] == "vectors":
+        return Size(0, 0.0, 0, 0), shape[0] + 1
     config = {"shape": list(shape)} | {k: block[k] for k in ("width", "depth") if k in block}
     config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
     with torch.device("meta"):

@@ -50,6 +50,12 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
         batch = batch_of(count, _image(job, facts)) if walked else 0
         held = 4 * WALKED * batch * facts.size(job.parts[0]).activations
         return base + (24 * count * _image(job, facts) + held) / MB
+    if job.rule in ("measure_losses", "compare_samplers"):
+        model, count = job.parts[-3], max(config["num_images"], config["losses"]["items"])
+        values = facts.data_of(model).values
+        batch = 0 if device.accelerates else batch_of(count, values)
+        held = 4 * WALKED * batch * facts.size(model).activations
+        return base + (24 * count * values + held) / MB
     if job.rule in ("score_samples", "score_sizes", "score_references"):
         dataset = job.subject if job.rule == "score_references" else _dataset(job, facts)
         largest = max(config["num_images"], *config["sample_sizes"])

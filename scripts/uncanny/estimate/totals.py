@@ -27,6 +27,8 @@ WORK = {
     "score_references": "scoring",
     "score_samples": "scoring",
     "score_sizes": "scoring",
+    "measure_losses": "scoring",
+    "compare_samplers": "sampling",
     "train_extractor": "extractors and classifiers",
     "train_classifier": "extractors and classifiers",
     "time_sampling": "timing",

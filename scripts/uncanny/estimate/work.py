@@ -5,7 +5,7 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_claims, plan_times
+from uncanny import plan, plan_claims, plan_experiments, plan_times
 from uncanny.estimate.job import PREFIXES, RULES, Job, number
 from uncanny.study import Study
 
@@ -39,7 +39,8 @@ class Work:
         paper = [path for name in plan.paper_figures(self.study) for path in figures[name]]
         single = figures | tables | claims
         everything = [path for found in single.values() for path in found]
-        everything += [f"exact/{name}.csv" for name in config["experiments"]]
+        names = config["experiments"]
+        everything += [f"{plan_experiments.stem(self.study, name)}.csv" for name in names]
         return single | {"all_figures": paper, "all": everything}
 
     def jobs(self, paths: Iterable[str], done=lambda path: False) -> list[Job]:
@@ -80,6 +81,7 @@ class Work:
         model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
         needs = [f"checkpoints/{model}/{seed}/{epoch}.pt"]
         needs += [f"{stem}.pt" for stem in self._classifiers(guidance, model)]
+        needs += self._losses(sampler, model, f"{model}/{seed}/{epoch}")
         from_data = self.study.starts_from_data(sampler, model, guidance)
         return [*needs, *([self._data(model)] if from_data else [])]
 
@@ -115,7 +117,9 @@ class Work:
         model, *_ = subject.split("/")
         names = plan_times.guiding(self.study, model)
         guides = [plan.classifier_stem(self.study, name, model) for name in names]
-        return [f"{stem}.pt" for stem in (f"checkpoints/{subject}", *guides)]
+        stems = [f"checkpoints/{subject}", *guides]
+        losses = [f"losses/{subject}.json"] if plan_times.needs_losses(self.study, model) else []
+        return [*(f"{stem}.pt" for stem in stems), *losses]
 
     def _time_training(self, _: str) -> list[str]:
         return plan.unique(self._data(model) for model in plan_times.trained(self.study))
@@ -123,9 +127,28 @@ class Work:
     def _run_exact(self, experiment: str) -> list[str]:
         return []
 
+    def _measure_losses(self, subject: str) -> list[str]:
+        model, seed, _ = subject.split("/")
+        best = plan_experiments.best_epoch(self.study, model)
+        paths = [f"checkpoints/{subject}.pt", f"checkpoints/{model}/{seed}/epoch-{best}.pt"]
+        return [*plan.unique(paths), self._data(model)]
+
+    def _compare_samplers(self, subject: str) -> list[str]:
+        experiment, _, checkpoint = subject.partition("/")
+        model = checkpoint.partition("/")[0]
+        derives = plan_experiments.derives(self.study, experiment, model)
+        losses = [f"losses/{checkpoint}.json"] if derives else []
+        dataset = self.study.names(model)["dataset"]
+        return [f"checkpoints/{checkpoint}.pt", *losses, *self._measure(dataset)]
+
+    def _run_trained(self, experiment: str) -> list[str]:
+        compared = plan_experiments.compared(self.study, experiment)
+        return [*compared, *plan_experiments.losses(self.study, experiment)]
+
     def _plot_figure(self, figure: str) -> list[str]:
         kinds = plan.needs(self.study, figure)
-        datasets = plan.figure_datasets(self.study, figure)
+        exact = set(kinds) == {"exact"}
+        datasets = [] if exact else plan.figure_datasets(self.study, figure)
         folders = {
             "scores/references/{}.json": {"scores", "sizes"},
             "datasets/{}/dataset.json": {"samples", "traces"},
@@ -139,7 +162,9 @@ class Work:
 
     def _make_table(self, table: str) -> list[str]:
         block = self.study.block("tables", table)
-        return plan.timing_files(self.study, block) + plan.table_scores(self.study, block)
+        scores = plan.table_scores(self.study, block)
+        verdicts = plan.table_verdicts(self.study, table)
+        return [*plan.timing_files(self.study, block), *scores, *verdicts]
 
     def _assess_claims(self, _: str) -> Iterator[str]:
         for paths in plan_claims.files(self.study).values():
@@ -152,6 +177,10 @@ class Work:
         name, made_for = subject.split("/")
         dataset, process, schedule = made_for.split("-")
         return self.study.classifier(name, dataset, process, schedule)
+
+    def _losses(self, sampler: str, model: str, checkpoint: str) -> list[str]:
+        needed = self.study.needs_losses(sampler, model)
+        return [f"losses/{checkpoint}.json"] if needed else []
 
     def _classifiers(self, guidance: str, model: str) -> list[str]:
         names = self.study.guiding(guidance)

@@ -37,7 +37,9 @@ class Extractor:
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """images uint8 [N, C, H, W] -> pool float32 [N, d], logits float32 [N, k]."""
+        """images uint8 [N, C, H, W], or vectors float32 [N, D], as the network takes them -> pool
+        float32 [N, d], logits float32 [N, k].
+        """
         pool, logits = self.network(images.to(self.device))
         return pool.float(), logits.float()
 
@@ -86,9 +88,11 @@ def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:
     accuracy: share of test images that are classified as labelled, or as the kind's own `exam`
     says. floor: Inception Score (one split) of Gaussian and of uniform noise images, as many as
     there are test images; ceiling: that of the test and of the training images; both only where
-    the dataset has classes, which the extractor has to know.
+    the dataset has classes, which the extractor has to know. Of vectors nothing is to be known.
     """
     count = len(dataset.test)
+    if dataset.kind == "vector":
+        return {"extractor": extractor.id, "dataset": dataset.name, "n": {"test": count}}
     examined, labels = extractor.exam(dataset.test)
     found = features.extract(extractor, examined, batch_size, labels)
     facts = {

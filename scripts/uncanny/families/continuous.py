@@ -56,16 +56,20 @@ def start(
     sigma_max: float | None = None,
     time: Literal["linear", "vp", "ve", "geometric"] = "linear",
     scaling: Literal["none", "vp"] = "none",
+    losses: dict | None = None,
 ):
     """Walk along a grid of noise levels: (latents, sigmas [num_steps + 1], {"path": σ(t) and
     s(t)}).
 
     grid: kind and options of the noise levels. sigma_min, sigma_max: their range; None: customary
     for the grid, moved into the network's. time, scaling: clock σ(t) and scale s(t) in which the
-    sampler's steps are straight.
+    sampler's steps are straight. losses: of the model at single noise levels, for grids that follow
+    from them.
     """
     options = dict(grid)
     kind = options.pop("kind")
+    if components.takes("sigma_grids", kind, "losses"):
+        options["losses"] = losses
     clock = (
         {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
     )  # one clock for grid, range and path

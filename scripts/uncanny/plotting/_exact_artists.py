@@ -42,7 +42,12 @@ FAMILIES = {
 
 def looks() -> dict[str, style.ModelStyle]:
     """Colour, marker and label of both schedules."""
-    return style.model_styles({"exponential": {}, "polynomial": {}})
+    return {name: look for name, look in all_looks().items() if name != "derived"}
+
+
+def all_looks() -> dict[str, style.ModelStyle]:
+    """The same, and of the schedule derived for a model."""
+    return style.model_styles({"exponential": {}, "polynomial": {}, "derived": {}})
 
 
 def dashes(num_steps) -> dict[int, style.VariantStyle]:

@@ -1,8 +1,8 @@
 """Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
-constant NEEDS: "config" if the config tells all, "timings" or "scores" if such records are read;
-SHOWS, where it needs keys of its block: one of each group.
+constant NEEDS: "config" if the config tells all, "timings", "scores" or "verdicts" (of experiments)
+if such records are read; SHOWS, where it needs keys of its block: one of each group.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Contents:
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
     timings: records of `timing`, of which those are shown whose names `timed` lists. scores:
-    records of cells, and of their sample sizes.
+    records of cells, and of their sample sizes. verdicts: of experiments, as they have written them.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -37,6 +37,7 @@ class Contents:
     timings: list[dict] = field(default_factory=list)
     timed: list[dict] = field(default_factory=list)
     scores: list[dict] = field(default_factory=list)
+    verdicts: list[dict] = field(default_factory=list)
 
     def times(self) -> list[dict]:
         """The timing records to be shown, in their order."""

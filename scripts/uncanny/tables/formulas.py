@@ -12,12 +12,14 @@ SOLVERS = {
     "heun": "Heun, 2nd order",
     "phase_euler": "Euler–Maruyama in phase space, 1st order",
     "probability_flow": "Dormand–Prince 5(4), adaptive",
+    "reverse_sde": "exponential integrator of the reverse SDE",
     "song_euler": "Euler in the SDE's time, 1st order",
     "sscs": "symmetric splitting in phase space",
 }
 
 # sigma_i of each grid of noise levels
 GRIDS = {
+    "derived": "equal steps in the integral of √κ(σ) d log σ, κ from the model's own losses",
     "exponential": "σ_max·(σ_min/σ_max)^(i/(N−1))",
     "iddpm": "every (M−1)/(N−1)-th level of iDDPM's table of M within [σ_min, σ_max]",
     "polynomial": "(σ_max^(1/ρ) + i/(N−1)·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ",

@@ -1,0 +1,23 @@
+"""Put together what an experiment measured on trained checkpoints: its table, and the verdict on
+each of its cells. Rule: run_trained.
+"""
+
+from uncanny import components, files, jobs
+
+
+def main(snakemake):
+    from uncanny import trained
+    from uncanny.design_space import verdicts
+
+    options = dict(snakemake.params.options)
+    made = components.load("experiments", options.pop("kind"))
+    found = trained.read(snakemake.input.compared, snakemake.input.losses)
+    table, lines = made(found, **options)
+    with files.replacing(snakemake.output.table) as path:
+        table.to_csv(path, index=False, lineterminator="\n")
+    files.write_json_lines(snakemake.output.verdicts, lines)
+    files.write_json(snakemake.output.summary, verdicts.summary(lines))
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

@@ -1,0 +1,37 @@
+"""Sampler of the reverse diffusion, by an exponential integrator: it knows no clock."""
+
+from itertools import pairwise
+
+from torch import Tensor
+
+from uncanny.processes import SIGMA_PATH, Path
+from uncanny.samplers.steps import Denoiser, Noise
+
+
+def reverse_sde(
+    denoiser: Denoiser,
+    latents: Tensor,
+    sigmas: Tensor,
+    *,
+    noise: Noise,
+    path: Path = SIGMA_PATH,
+) -> Tensor:
+    """y_{k+1} = y_k + Delta_k s(y_k, sigma_k) + sqrt(Delta_k) n_k, Delta_k = sigma_k^2 -
+    sigma_{k+1}^2: the ancestral step of variance-exploding models (Song et al. 2021, algorithm 2,
+    without corrector).
+
+    latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling; a last step to 0 adds no
+    noise: it gives the denoised image. path: must not scale the image; its clock plays no part.
+    Returns float64 [N, ...]. NFE = num_steps.
+    """
+    if path.scaling != "none":
+        raise ValueError(f"reverse_sde: scaling {path.scaling!r}; expected none")
+    if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
+        raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    y = latents.double() * sigmas[0]
+    for i, (sigma, after) in enumerate(pairwise(sigmas)):
+        removed = 1 - (after / sigma) ** 2
+        y = y + removed * (denoiser(y, sigma) - y)
+        if after > 0:
+            y = y + sigma * removed.sqrt() * noise(i, y)
+    return y

@@ -1,0 +1,174 @@
+"""Claims that rest on experiments: verdicts in one vocabulary, terms that add up, what is missing."""
+
+import copy
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_checkpoints import series
+from standin import Named, standin
+from test_configuration import TINY
+from test_configuration import plan as planned
+
+from uncanny import components, files, plan, plan_claims
+from uncanny.claims.finding import NotTestable
+from uncanny.claims.records import Experiments
+from uncanny.tables import Contents
+from uncanny.tables.schedule_verdicts import schedule_verdicts
+
+trained = components.load("experiments", "trained_schedules")
+cells = components.load("claims", "cell_verdicts")
+add_up = components.load("claims", "terms_add_up")
+EXACT = {
+    "experiment": "G", "target": "manifold", "solver": "sde", "nfe": 40, "metric": "kl", "family": "bias",
+    "better_when_well_trained": "exponential", "better_when_less_trained": "polynomial",
+    "crossing": {"knob": 0.476, "interval": [0.46, 0.48], "direction": "E->P"},
+    "effect": {"well": -0.6, "less": 0.2}, "R_at_crossing": 0.8, "predicted_crossing": 0.7, "verdict": "supports",
+}  # fmt: skip
+THRESHOLD = {
+    "factor": 2.0,
+    "threshold": 0.1,
+    "ratio": 2.5,
+    "low": 2.0,
+    "high": 3.0,
+    "is_bound": False,
+}
+TIMES = EXACT | {
+    "experiment": "T", "target": "ring", "nfe": 10, "metric": "w2", "family": "both", "crossing": {"knob": None},
+    "thresholds": [THRESHOLD, THRESHOLD | {"factor": 1.2, "ratio": None}],
+}  # fmt: skip
+
+
+def evidence(lines, rows=None):
+    return Experiments({"made": rows}, {"made": lines}, {"a": {"experiments": ["made"]}})
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(
+        ("word", "verdict"),
+        [
+            ("supports", "supported"), ("contradicts", "refuted"), ("no_crossover", "refuted"),
+            ("partial", "inconclusive"), ("inconclusive", "inconclusive"),
+        ],
+    )  # fmt: skip
+    def test_one_vocabulary(self, word, verdict):
+        found = cells(evidence([EXACT | {"verdict": word}]), metric="kl", target="manifold")
+        assert found.verdict == verdict
+        assert found.estimate == pytest.approx(-60)
+        assert found.suffixes == frozenset()
+
+    def test_all_trainings_count(self):
+        _, lines = trained(series(seeds=(0, 1)))
+        found = cells(evidence(lines), metric="w2", model="ring", nfe=[10])
+        assert found.verdict == "supported"
+        assert found.cells == ("ring sde 10 evaluations seed 0", "ring sde 10 evaluations seed 1")
+        lines[2] = lines[2] | {"verdict": "contradicts"}
+        assert cells(evidence(lines), metric="w2").verdict == "inconclusive"
+        assert cells(evidence(lines), metric="w2", need="any").verdict == "supported"
+        (alone,) = (line for line in lines if line["train_seed"] == 0 and line["metric"] == "w2")
+        assert cells(evidence([alone]), metric="w2").suffixes == {"single run"}
+
+    def test_times_have_their_interval(self):
+        found = cells(evidence([TIMES]), metric="w2", family="both")
+        assert (found.estimate, found.low, found.high) == (2.5, 2.0, 3.0)
+        assert "2.50 (2.00 to 3.00) to 2 times the best, none to 1.2 times the best" in found.text
+
+    def test_what_is_not_there_cannot_be_tested(self):
+        with pytest.raises(
+            NotTestable, match="a verdict on metric kl, solver sde, target ring, any"
+        ):
+            cells(evidence([EXACT]), metric="kl", target="ring")
+        with pytest.raises(NotTestable, match="missing: experiment other"):
+            cells(Experiments({}, {}, {"a": {"experiments": ["other"]}}), metric="kl")
+
+
+class TestTerms:
+    @staticmethod
+    def rows(bias=0.0):
+        rng = np.random.default_rng(0)
+        truth, error = np.linspace(1, 3, 8), 0.01 * np.ones(8)
+        monte_carlo = truth * (1 + bias) + error * rng.standard_normal(8)
+        deviation = (monte_carlo - truth) / error
+        columns = {"path_kl": truth, "monte_carlo": monte_carlo, "standard_error": error}
+        return pd.DataFrame(columns | {"deviation": deviation})
+
+    def test_what_adds_up_is_supported(self):
+        found = add_up(evidence([], self.rows()))
+        assert found.verdict == "supported"
+        assert found.p < 0.05
+        assert abs(found.estimate) < 1
+
+    def test_what_does_not_is_refuted(self):
+        assert add_up(evidence([], self.rows(bias=0.1))).verdict == "refuted"
+
+
+def with_claim():
+    config = copy.deepcopy(TINY)
+    config["experiments"] = {"identity": {"kind": "path_identity"}}
+    part = {"kind": "terms_add_up", "experiments": {"a": {"experiments": ["identity"]}}}
+    lost = {
+        "kind": "cell_verdicts",
+        "options": {"metric": "kl"},
+        "experiments": {"a": {"experiments": ["ring"]}},
+    }
+    claim = {"says": "it adds up", "where": "§1", "parts": {"sum": part}}
+    config["claims"] |= {"D01": claim, "D02": claim | {"parts": {"cells": lost}}}
+    return config
+
+
+class TestPlan:
+    def test_a_claim_needs_the_files_of_its_experiments(self):
+        study = planned(with_claim())
+        assert plan_claims.files(study)["experiments"] == [
+            "exact/identity.csv",
+            "exact/identity.jsonl",
+        ]
+        assert plan_claims.resolved(study, "D02")["missing"] == {"parts.cells": ["experiment ring"]}
+
+    def test_a_table_needs_the_verdicts_of_its_experiments(self):
+        config = with_claim()
+        config["tables"]["table_D"] = {
+            "kind": "schedule_verdicts",
+            "title": "T",
+            "experiments": ["identity"],
+        }
+        assert plan.table_verdicts(planned(config), "table_D") == ["exact/identity.jsonl"]
+        config["tables"]["table_D"]["experiments"] = ["identities"]
+        with pytest.raises(
+            ValueError, match=r"tables\.table_D\.experiments: 'identities' is not defined"
+        ):
+            planned(config)
+
+
+def test_the_script_reads_experiments(tmp_path):
+    TestTerms.rows().to_csv(tmp_path / "identity.csv", index=False)
+    files.write_json_lines(tmp_path / "identity.jsonl", [])
+    claims = {name: plan_claims.resolved(planned(with_claim()), name) for name in ("D01", "D02")}
+    outputs = {suffix: tmp_path / f"claims.{suffix}" for suffix in ("csv", "md", "tex", "json")}
+    paths = [str(tmp_path / f"identity.{suffix}") for suffix in ("csv", "jsonl")]
+    inputs = {key: [] for key in ("scores", "references", "timings", "sizes", "reports")}
+    snakemake = standin(
+        tmp_path / "log", params={"claims": claims, "study": {"seeds": [0], "draws": [0]}},
+        input=Named(**inputs, experiments=paths), output=Named(**outputs),
+    )  # fmt: skip
+    path = components.LIBRARY.parent / "assess_claims.py"
+    spec = importlib.util.spec_from_file_location("assess_claims", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(snakemake)
+    assert pd.read_csv(outputs["csv"])["verdict"].to_list() == ["supported", "not testable"]
+
+
+def test_the_table_says_verdicts_and_where_the_better_schedule_changes():
+    _, lines = trained(series(seeds=(0, 1)))
+    frame = schedule_verdicts(
+        Contents(verdicts=[EXACT, EXACT | {"nfe": 18, "verdict": "no_crossover"}, *lines, TIMES])
+    )
+    table = frame.set_index(["experiment", "metric"])
+    assert table.loc[("G", "marginal KL"), "NFE 40"] == "supports: E→P at η = 0.476"
+    assert table.loc[("N", "W2"), "NFE 10"] == "2× supports: epoch 4 (–), 4 (–)"
+    assert table.loc[("T", "W2"), "NFE 10"] == "supports: 2.50"
+    assert table.loc[("T", "W2"), "NFE 40"] == ""
+    with pytest.raises(ValueError, match="no verdicts to be shown"):
+        schedule_verdicts(Contents(), nfe=[3])

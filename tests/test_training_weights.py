@@ -1,0 +1,158 @@
+"""Ways to weigh noise levels in training: formulas, times to thresholds, the experiment, its figure."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from made_checkpoints import SIGMA, checkpoint
+from plotted import lines
+
+from uncanny import components, files, losses
+from uncanny.design_space import verdicts, weighting
+from uncanny.plotting import figure_data, saving
+from uncanny.plotting.training_weights import facts
+from uncanny.plotting.training_weights import training_weights as draw
+
+run = components.load("experiments", "training_weights")
+SPEED = {"none": 1.0, "levels": 0.8, "weight": 0.5, "both": 0.25}
+WAYS = {
+    "none": ("lognormal", "unit_output"),
+    **components.load("experiments", "training_weights").__globals__["ARMS"],
+}
+EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)
+
+
+def made(arms=WAYS, epochs=EPOCHS, seeds=(0, 1, 2)):
+    """Errors that fall as 1 / updates, more slowly for some ways to train."""
+    found = []
+    for arm, seed, epoch in itertools.product(arms, seeds, epochs):
+        error = 1 / (1 + SPEED[arm] * epoch)
+
+        def value(schedule, solver, draw, error=error, seed=seed):
+            return error * (1 + 0.01 * draw + 0.02 * seed)
+
+        way = dict(zip(("levels", "weight"), WAYS[arm], strict=True))
+        names = {"model": f"ring_{arm}", "seed": seed, "width": 0.002 + error}
+        found.append(checkpoint(epoch, value, way=way, draws=2, **names))
+    return found
+
+
+class TestWeighting:
+    def test_densities_are_those_that_training_draws_from(self):
+        at = np.geomspace(1e-5, 1e4, 40_001)
+        for name, density in weighting.LEVELS.items():
+            assert np.trapezoid(density(at), np.log(at)) == pytest.approx(1, abs=1e-3), name
+        draws = torch.randn(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        drawn = losses.lognormal(draws).log()
+        share = weighting.LEVELS["lognormal"](at)
+        mean = np.trapezoid(share * np.log(at), np.log(at))
+        assert float(drawn.mean()) == pytest.approx(mean, abs=0.03)
+
+    @pytest.mark.parametrize("name", sorted(weighting.WEIGHTS))
+    def test_weights_are_those_of_training(self, name):
+        found = weighting.WEIGHTS[name](SIGMA)
+        np.testing.assert_allclose(
+            found, getattr(losses, name)(torch.from_numpy(SIGMA)), rtol=1e-12
+        )
+
+    def test_a_flat_weighting_of_noise_alone_is_balanced(self):
+        inside = SIGMA[SIGMA > 0.02]
+        share = weighting.share_of_loss("log_uniform", "inverse_variance", inside, inside**2)
+        assert weighting.imbalance(share) == pytest.approx(0, abs=1e-12)
+        assert weighting.imbalance(share * np.linspace(0, 2, len(inside))) > 0.5
+
+    def test_updates_to_a_threshold(self):
+        steps, values = np.array([0, 10, 100, 1000]), np.array([1.0, 0.5, 0.05, 0.005])
+        assert weighting.steps_to(steps, values, 0.05) == (100.0, True)
+        assert weighting.steps_to(steps, values, 0.5 / np.sqrt(10))[0] == pytest.approx(10**1.5)
+        assert weighting.steps_to(steps, values, 0.001) == (1000.0, False)
+        assert weighting.steps_to(steps, values, 0.6) == (10.0, True)
+
+    def test_ratio_and_its_interval(self):
+        rng = np.random.default_rng(0)
+        steps = np.array([0, 10, 100, 1000])
+        base = np.array([1.0, 0.1, 0.01, 0.001]) * rng.lognormal(0, 0.05, (3, 5, 1))
+        slow = np.array([1.0, 0.2, 0.02, 0.002]) * rng.lognormal(0, 0.05, (3, 5, 1))
+        found = weighting.ratio_of_steps(steps, slow, base, 0.05, rng)
+        assert 1 < found.low < 2.0 < found.high < 3
+        assert not found.is_bound
+        never = weighting.ratio_of_steps(steps, slow, base, 0.0015, rng)
+        assert never.is_bound
+        assert weighting.ratio_of_steps(steps, base, slow, 0.0015, rng).value is None
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([(1.5, 1.1, 2), (1.3, 1.05, 2), (1.1, 0.9, 2)], "supports"),
+            ([(1.5, 0.9, 2), (1.3, 1.05, 2), (1.1, 0.9, 2)], "inconclusive"),
+            ([(1.15, 1.1, 2), (1.1, 1.05, 2), (1.1, 1.05, 2)], "inconclusive"),
+            ([(0.7, 0.5, 0.9), (0.6, 0.5, 0.9), (1.1, 0.9, 2)], "contradicts"),
+            ([(None, None, None), (1.3, 1.05, 2), (1.5, 1.1, 2)], "supports"),
+        ],
+    )
+    def test_two_of_three_thresholds_decide(self, values, expected):
+        assert weighting.verdict([weighting.Ratio(*v, False) for v in values]) == expected
+
+
+@pytest.fixture(scope="module")
+def found():
+    return run(made())
+
+
+class TestExperiment:
+    def test_slower_ways_are_told_by_how_much(self, found):
+        _, lines_of = found
+        by_cell = {(e["family"], e["metric"]): e for e in lines_of}
+        assert set(by_cell) == set(itertools.product(("both", "levels", "weight"), ("w2", "E_S")))
+        both = by_cell["both", "w2"]
+        assert both["verdict"] == "supports"
+        assert both["thresholds"][0]["is_bound"]  # it never arrives
+        assert both["thresholds"][0]["ratio"] == pytest.approx(64 / 31.5, rel=0.05)
+        assert [t["factor"] for t in both["thresholds"]] == [2.0, 1.5, 1.2]
+        levels = by_cell["levels", "w2"]["thresholds"][0]
+        assert (levels["ratio"], levels["is_bound"]) == (pytest.approx(1.25, rel=0.05), False)
+        assert verdicts.summary(lines_of)["verdict"] == "supports"
+
+    def test_rows_hold_every_quantity(self, found):
+        table, _ = found
+        assert set(table["quantity"]) == {"w2", "E_S", "imbalance", "e2", "gain"}
+        start = table[(table["quantity"] == "gain") & (table["epoch"] == 0)]
+        assert (start["value"] == 0).all()
+        assert table["value"].notna().all()
+
+    def test_mistakes_are_named(self):
+        with pytest.raises(ValueError, match="none whose training differs by 'weight'"):
+            run(made(arms=("none", "levels", "both")))
+        short = made()[:-1]
+        with pytest.raises(
+            ValueError, match="ring_weight: seeds and epochs are not those of ring_none"
+        ):
+            run(short)
+        odd = made()
+        odd[0].losses["levels"] = "uniform_time"
+        with pytest.raises(ValueError, match=r"ring_none: levels and weight \('uniform_time'"):
+            run(odd)
+
+
+def test_the_figure_holds_the_values_of_the_table(found, tmp_path):
+    table, lines_of = found
+    table.to_csv(tmp_path / "weights.csv", index=False)
+    files.write_json_lines(tmp_path / "weights.jsonl", lines_of)
+    paths = [tmp_path / f"weights.{suffix}" for suffix in ("csv", "jsonl")]
+    models = {f"ring_{arm}": {"label": arm} for arm in WAYS}
+    data = figure_data.FigureData(
+        **figure_data.read("exact", paths), models=models, metrics={"w2": {"label": "Sliced W2"}}
+    )
+    figure, drawn = draw(data, [], nfe=10)
+    saving.save(figure, drawn, tmp_path / "f")
+    again = pd.read_csv(tmp_path / "f.csv")
+    assert facts(again) == drawn.attrs["facts"]
+    (line,) = lines(figure.axes[0], "both")
+    curve = again[(again["panel"] == "a") & (again["arm"] == "both")]
+    assert line.get_ydata().tolist() == pytest.approx(curve["value"].tolist())
+    ratios = again[again["role"] == "ratio"]
+    assert len(ratios) == 3 * 2 * 3
+    with pytest.raises(ValueError, match="no w2 with solver sde, nfe 11"):
+        draw(data, [], nfe=11)

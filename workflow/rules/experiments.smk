@@ -1,0 +1,72 @@
+# How well a checkpoint denoises, noise level by noise level, and how far it is from the best denoiser.
+rule measure_losses:
+    input:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        best=best_checkpoint,
+        dataset=dataset_of_model,
+    output:
+        "<results>/losses/{model}/seed-{seed}/epoch-{epoch}.json",
+    log:
+        "<logs>/measure_losses/{model}/seed-{seed}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=hours(2),
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        losses=STUDY.config["losses"],
+        names=lambda w: plan_experiments.loss_names(STUDY, w.model),
+        code=lambda w: STUDY.code("measure_losses", model=w.model),
+    script:
+        "../../scripts/measure_losses.py"
+
+
+# All that an experiment draws from one checkpoint: in one process, with the same noise for all schedules.
+rule compare_samplers:
+    input:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        losses=losses_of_comparison,
+        extractor=extractor_of_model,
+        reference=reference_of_model,
+    output:
+        "<results>/compared/{experiment}/{model}/seed-{seed}/epoch-{epoch}.json",
+    log:
+        "<logs>/compare_samplers/{experiment}/{model}/seed-{seed}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=hours(6),
+    params:
+        walks=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
+        code=lambda w: plan_experiments.code(STUDY, w.experiment, w.model),
+    script:
+        "../../scripts/compare_samplers.py"
+
+
+rule run_trained:
+    input:
+        compared=lambda w: below_results(plan_experiments.compared(STUDY, w.experiment)),
+        losses=lambda w: below_results(plan_experiments.losses(STUDY, w.experiment)),
+    output:
+        table="<results>/trained/{experiment}.csv",
+        verdicts="<results>/trained/{experiment}.jsonl",
+        summary="<results>/trained/{experiment}.json",
+    log:
+        "<logs>/run_trained/{experiment}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=hours(1),
+    params:
+        options=lambda w: plan_experiments.options(STUDY, w.experiment),
+        code=lambda w: STUDY.code("run_trained", experiments=w.experiment),
+    script:
+        "../../scripts/run_trained.py"

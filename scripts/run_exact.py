@@ -6,8 +6,10 @@ from uncanny import components, files, jobs
 
 
 def main(snakemake):
+    from uncanny import hardware
     from uncanny.design_space import verdicts
 
+    hardware.device(snakemake.threads)
     options = dict(snakemake.params.experiment)
     table, lines = components.load("experiments", options.pop("kind"))(**options)
     with files.replacing(snakemake.output.table) as path:

@@ -23,7 +23,7 @@ def phase_walks(
     width: float = 0.25,
     beta_0: float = 8.0,
     num_steps: int = 250,
-    paths: int = 20000,
+    paths: int = 10000,
     shown: int = 8,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:

@@ -167,7 +167,7 @@ def test_the_table_says_verdicts_and_where_the_better_schedule_changes():
     )
     table = frame.set_index(["experiment", "metric"])
     assert table.loc[("G", "marginal KL"), "NFE 40"] == "supports: E→P at η = 0.476"
-    assert table.loc[("N", "W2"), "NFE 10"] == "2× supports: epoch 4 (–), 4 (–)"
+    assert table.loc[("N", "W2"), "NFE 10"] == "2× supports: epoch 4 (8), 4 (8)"
     assert table.loc[("T", "W2"), "NFE 10"] == "supports: 2.50"
     assert table.loc[("T", "W2"), "NFE 40"] == ""
     with pytest.raises(ValueError, match="no verdicts to be shown"):

@@ -264,7 +264,8 @@ class TestFormulas:
         model.alphas_cumprod = processes.alphas_cumprod(schedules.cosine(1000))
         options, x = {"kind": kind, "num_steps": 6}, torch.zeros(1, 2, dtype=torch.float64)
         grid = components.load("sigma_grids", "vp")(6, 0.01, 100.0)
-        levels, extra = (grid, {"path": processes.Path.named("vp", "vp", 0.01, 100.0)})
+        scaling = "none" if kind == "reverse_sde" else "vp"  # which walks unscaled
+        levels, extra = (grid, {"path": processes.Path.named("vp", scaling, 0.01, 100.0)})
         if components.signature("samplers", kind).first == "eps_model":
             levels, extra = schedules.ddim_times(1000, 6), {}
         if kind == "annealed_langevin":
@@ -611,10 +612,11 @@ def test_ends_of_a_grid_that_follows_from_losses():
 
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     made = contents(timed=named(RECORDS))
-    given = {name: value for name, value in made.__dict__.items() if name != "timings"}
+    records = ("timings", "scores", "verdicts")
+    given = {name: value for name, value in made.__dict__.items() if name not in records}
     paths = [tmp_path / f"{number}.json" for number in range(2)]
-    for path, records in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):
-        files.write_json(path, {"records": records})
+    for path, found in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):
+        files.write_json(path, {"records": found})
     for kind, options, inputs in (
         ("times", {"work": "sampling"}, {"timings": [str(path) for path in paths]}),
         ("hyper_parameters", {}, {"timings": []}),

@@ -1,5 +1,6 @@
 """The verdicts that experiments came to, cell by cell, in the words of claims."""
 
+from dataclasses import replace
 from typing import Literal
 
 from uncanny.claims.finding import (
@@ -37,8 +38,9 @@ def cell_verdicts(
     for ways to train, design_space.weighting).
 
     nfe: numbers of evaluations. What is not given may be any. "No crossover" refutes, "partial" is
-    inconclusive. The estimate is the relative difference at the well trained end, or the ratio of
-    times to the strictest threshold that was reached.
+    inconclusive, and so are cells of which some refute and some do not. The estimate is the relative
+    difference at the well trained end, or the ratio of times to the strictest threshold that was
+    reached.
     """
     wanted = {"metric": metric, "solver": solver, "target": target, "family": family}
     wanted |= {"model": model}
@@ -53,7 +55,12 @@ def cell_verdicts(
         raise NotTestable(f"missing: a verdict on {named}, {nfe or 'any'} evaluations")
     suffixes = experiments.suffixes(found)
     findings = {_name(line): _finding(line, suffixes) for line in found}
-    return next(iter(findings.values())) if len(found) == 1 else combined(findings, need)
+    if len(found) == 1:
+        return next(iter(findings.values()))
+    verdict = combined(findings, need)
+    if verdict.verdict == REFUTED and not all(f.verdict == REFUTED for f in findings.values()):
+        return replace(verdict, verdict=INCONCLUSIVE)
+    return verdict
 
 
 def _name(line: dict) -> str:

@@ -26,7 +26,7 @@ class Contents:
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
     timings: records of `timing`, of which those are shown whose names `timed` lists. scores:
-    records of cells, and of their sample sizes. verdicts: of experiments, as they have written them.
+    records of cells, and of their sample sizes. verdicts: of experiments, as written by them.
     """
 
     models: dict[str, dict] = field(default_factory=dict)

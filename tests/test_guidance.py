@@ -417,12 +417,12 @@ def test_a_score_record_keeps_what_guidance_did(paths, data, tmp_path):
     extractors.save(tmp_path / "cnn.pt", classifier(data, width=4, epochs=1))
     network = extractors.load(tmp_path / "cnn.pt")
     features.load_or_extract(tmp_path / "reference.npz", network, np.array(data.test.images), 256, data.test.labels)  # fmt: skip
-    scoring.score_samples(
+    drawn = scoring.Drawn(
         samples=tmp_path / "s.npz", record=tmp_path / "s.json", extractor=tmp_path / "cnn.pt",
-        reference=tmp_path / "reference.npz", features_path=tmp_path / "f.npz", cell={"dataset": "digits"},
-        identity=MODEL, output=tmp_path / "score.json", device="cpu",
+        reference=tmp_path / "reference.npz", cell={"dataset": "digits"}, identity=MODEL, device="cpu",
         evaluation={"reference": "test", "metrics": {"accuracy": {"kind": "class_accuracy"}}},
     )  # fmt: skip
+    scoring.score_samples(drawn, tmp_path / "f.npz", tmp_path / "score.json")
     found = files.read_json(tmp_path / "score.json")
     assert found["parameters"]["guidance"] == G1
     assert found["guidance_deciles"] == record["guidance_deciles"]

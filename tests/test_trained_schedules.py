@@ -247,22 +247,22 @@ class TestPlan:
         [
             (
                 {"grid": {"kind": "polynomial", "rho": -7}},
-                r"samplers\.EUL\.grid\.rho: -7 makes no grid that falls",
+                r"EUL\.grid\.rho: -7; expected a number in \(0",
             ),
             (
                 {"grid": {"kind": "polynomial", "rho": 0}},
-                r"samplers\.EUL\.grid\.rho: 0 makes no grid",
+                r"EUL\.grid\.rho: 0; expected a number in \(0",
             ),
             (
                 {"grid": {"kind": "derived", "even_share": 2}},
-                r"grid\.even_share: 2; expected 0 to 1",
+                r"even_share: 2; expected a number in \[0, 1\]",
             ),
-            ({"num_steps": 1}, r"samplers\.EUL\.num_steps: 1 is too few"),
-            ({"sigma_min": 5.0, "sigma_max": 1.0}, r"sigma_min: 5\.0 is not below sigma_max 1\.0"),
+            ({"num_steps": 1}, r"EUL\.num_steps: 1; expected at least 2"),
             (
-                {"sigma_min": -1.0},
-                r"samplers\.EUL\.sigma_min: -1\.0; expected a noise level above 0",
+                {"sigma_min": 5.0, "sigma_max": 1.0},
+                r"EUL\.sigma_max: 1\.0; expected more than sigma_min",
             ),
+            ({"sigma_min": -1.0}, r"EUL\.sigma_min: -1\.0; expected a number in \(0"),
         ],
     )
     def test_a_grid_that_does_not_fall_is_refused_before_any_work(self, changes, message):

@@ -46,7 +46,7 @@ def check(study: Study) -> None:
             _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
             _check_splits(study, metric)
         for metric in block.get("sizes", {}):
-            _check_metric(study, dataset, metric, f"evaluation.{dataset}.sizes")
+            checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
     checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
@@ -146,11 +146,6 @@ def _check_figure(study: Study, figure: str) -> None:
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
         raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
-    of_sizes = "sizes" in plan.needs(study, figure)
-    for model in sorted(plan.shown(study, figure, "models")):
-        dataset = study.names(model)["dataset"]
-        for metric in sorted(plan.metrics(block)):
-            _check_metric(study, dataset, metric, f"{where}.metric", of_sizes)
 
 
 def _check_sources(study: Study, figure: str, where: str) -> None:
@@ -264,17 +259,6 @@ def _check_steps(options: dict, where: str) -> None:
         raise ValueError(
             f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
             "expected a number, or null with times ends"
-        )
-
-
-def _check_metric(
-    study: Study, dataset: str, metric: str, where: str, of_sizes: bool = False
-) -> None:
-    known = study.measured(dataset, of_sizes)
-    if metric not in known:
-        at = " at growing numbers of images" if of_sizes else ""
-        raise ValueError(
-            f"{where}: {metric!r} is not measured on {dataset!r}{at}; known: {', '.join(known)}"
         )
 
 

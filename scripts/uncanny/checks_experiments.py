@@ -1,53 +1,17 @@
 """Whether experiments on trained models can be made and judged: before anything is trained."""
 
-from uncanny import components, plan, plan_experiments
-from uncanny.study import Study, by_process
+from uncanny import components, limits, plan, plan_experiments
+from uncanny.study import Study
 
 FEWEST_DRAWS, FEWEST_EPOCHS = 2, 3  # of a verdict, and of a crossing
 
 
 def check(study: Study) -> None:
-    """Check experiments, and the grids of all samplers; the first mistake raises ValueError."""
-    for sampler, block in study.config["samplers"].items():
-        where = f"samplers.{sampler}"
-        for place, part in ((where, block), *by_process(block, where)):
-            _check_grid(block | part, place)
-    _check_range(study.config["losses"], "losses")
+    """Check experiments, and how losses are measured; the first mistake raises ValueError."""
+    limits.check_rising(study.config["losses"], "losses")
     for name in study.config["experiments"]:
         if plan_experiments.is_trained(study, name):
             _check_trained(study, name)
-
-
-def _check_grid(options: dict, where: str) -> None:
-    """Noise levels that fall strictly: rho, range and number, where they are given."""
-    grid = options.get("grid")
-    if grid is None:
-        return
-    rho = grid.get("rho") if isinstance(grid, dict) else None
-    if isinstance(rho, int | float) and not rho > 0:
-        raise ValueError(
-            f"{where}.grid.rho: {rho} makes no grid that falls; expected a number above 0"
-        )
-    share = grid.get("even_share") if isinstance(grid, dict) else None
-    if isinstance(share, int | float) and not 0 <= share <= 1:
-        raise ValueError(f"{where}.grid.even_share: {share}; expected 0 to 1")
-    steps = options.get("num_steps")
-    if isinstance(steps, int) and steps < 2:
-        raise ValueError(
-            f"{where}.num_steps: {steps} is too few; a grid of noise levels takes at least 2"
-        )
-    _check_range(options, where)
-
-
-def _check_range(options: dict, where: str) -> None:
-    low, high = options.get("sigma_min"), options.get("sigma_max")
-    for key, value in (("sigma_min", low), ("sigma_max", high)):
-        if isinstance(value, int | float) and not value > 0:
-            raise ValueError(f"{where}.{key}: {value}; expected a noise level above 0")
-    if isinstance(low, int | float) and isinstance(high, int | float) and not low < high:
-        raise ValueError(
-            f"{where}.sigma_min: {low} is not below sigma_max {high}; expected falling noise levels"
-        )
 
 
 def _check_trained(study: Study, name: str) -> None:

@@ -39,15 +39,22 @@ def check(study: Study) -> None:
 
 def _check_metrics(study: Study, figure: str) -> None:
     """Every metric that a figure draws is measured on the datasets of the models it is drawn of."""
-    for where, metric, models in _drawn_metrics(
-        study.block("figures", figure), f"figures.{figure}"
-    ):
+    block, of_sizes = study.block("figures", figure), "sizes" in plan.needs(study, figure)
+    for where, metric, models in _drawn_metrics(block, f"figures.{figure}"):
         for dataset in sorted({study.names(model)["dataset"] for model in models}):
-            known = study.block("evaluation", dataset)["metrics"]
-            if metric not in known:
-                raise ValueError(
-                    f"{where}: {metric!r} is not measured on {dataset!r}; known: {', '.join(known)}"
-                )
+            check_measured(study, dataset, metric, where, of_sizes)
+
+
+def check_measured(
+    study: Study, dataset: str, metric: str, where: str, of_sizes: bool = False
+) -> None:
+    """ValueError where a metric is not one of a dataset's cells, or of growing parts of a set."""
+    known = study.measured(dataset, of_sizes)
+    if metric not in known:
+        at = " at growing numbers of images" if of_sizes else ""
+        raise ValueError(
+            f"{where}: {metric!r} is not measured on {dataset!r}{at}; known: {', '.join(known)}"
+        )
 
 
 def _drawn_metrics(block: dict, where: str) -> Iterator[tuple[str, str, set]]:

@@ -232,7 +232,7 @@ def style(config, draw):
     block = yaml.dump(config, allow_unicode=True, sort_keys=False, width=10_000)
     ways = {
         "flow": lambda: yaml.dump(config, default_flow_style=True, sort_keys=False),
-        "json": lambda: json.dumps(config),
+        "json": lambda: re.sub(r"(?<=[:\[,] )(\d+)e(?=-\d)", r"\1.0e", json.dumps(config)),
         "yes and no": lambda: block.replace(": true", ": yes").replace(": false", ": no"),
         "windows": lambda: block.replace("\n", "\r\n"),
         "byte order mark": lambda: "\ufeff" + block,

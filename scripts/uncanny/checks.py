@@ -10,6 +10,7 @@ from uncanny import checks_experiments, checks_shown, components, plan, plan_cla
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
+    NESTED,
     NO_GUIDANCE,
     Study,
     by_process,
@@ -104,9 +105,12 @@ def _check_sampler(study: Study, sampler: str) -> None:
             family_start(f) for f in components.kinds("families") if family_offers(f) == walked
         ]
         given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
-        components.check(
-            "samplers", kind, expanded(given), place, more=starts[0] if starts else None
-        )
+        options = expanded(given)
+        components.check("samplers", kind, options, place, more=starts[0] if starts else None)
+        for key in options.keys() & NESTED.keys():
+            if isinstance(options[key], dict) and "kind" in options[key]:
+                inner = dict(options[key])
+                components.check(NESTED[key], inner.pop("kind"), inner, f"{place}.{key}")
 
 
 def _check_milestones(study: Study, model: str) -> None:

@@ -1,6 +1,5 @@
 """Prepared datasets: exact rules, whole files or none, one clear error for each damage."""
 
-import json
 import tracemalloc
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from uncanny import components
+from uncanny import components, files
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
@@ -217,7 +216,7 @@ def test_damage_is_named(small, damage, file, message):
 )
 def test_a_wrong_description_is_named(small, key, value, message):
     path = small / "dataset.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    files.write_json(path, files.read_json(path) | {key: value})
     with pytest.raises(ValueError, match=message):
         Dataset.open(small)
 

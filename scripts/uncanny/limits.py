@@ -20,17 +20,23 @@ INTERVALS = {
     "[2, 1000000]": "num_levels subset_size groups at",
     "[1, 65536]": "networks.width extractors.width networks.groups head_channels attention",
     "[1, 16384]": "resolution patch_size stride datasets.scale",
-    "[1, 1000]": "multipliers blocks heads hidden depth k columns rows nearest_rows need per_class shown",
+    "[1, 1000]": (
+        "multipliers blocks heads hidden depth k columns rows nearest_rows need per_class shown"
+    ),
     "[1, 10]": "degree",
     # numbers
-    "(-inf, inf)": "guidances.scale schedules.start schedules.end exponent D Q Sigma_inf strength centres",
+    "(-inf, inf)": (
+        "guidances.scale schedules.start schedules.end exponent D Q Sigma_inf strength centres"
+    ),
     "[0, inf)": (
         "S_churn S_noise S_tmin S_tmax gamma nu kappa noise_weight weight_decay radius mode_std "
-        "low high loss margin delta tolerance errors claims.start claims.end strengths largest thresholds"
+        "low high loss margin delta tolerance errors claims.start claims.end "
+        "strengths largest thresholds"
     ),
     "(0, 1000000000]": (
-        "lr scale schedules.width experiments.width widths claims.factor tau rho sigma_min sigma_max sigma_begin sigma_end "
-        "sigma_data beta_d beta_min beta_0 beta_1 inverse_mass fourier_scale snr step_size budget"
+        "lr scale schedules.width experiments.width widths claims.factor tau rho sigma_min "
+        "sigma_max sigma_begin sigma_end sigma_data beta_d beta_min beta_0 beta_1 inverse_mass "
+        "fourier_scale snr step_size budget"
     ),
     "[0, 1]": "eta share even_share at_least probability",
     "[0, 1)": "dropout offset epsilon_s",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uncanny import checkpoints, components, files, hardware, segments
+from uncanny import arrays, checkpoints, components, files, hardware, segments
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.random_streams import ImageStreams, chosen, image_seeds
 
@@ -210,8 +210,7 @@ def run(
 
 def save(path, images: np.ndarray, labels: np.ndarray) -> None:
     """Write a set of samples: images [n, ...] as `stored` gives them, labels int64 [n]."""
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, images=images, labels=labels)
+    arrays.save(path, images=images, labels=labels)
 
 
 def prepared(block: dict | None, classifiers: dict, identity: dict, device: torch.device):

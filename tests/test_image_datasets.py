@@ -146,7 +146,7 @@ def test_an_archive_of_cifar10_cannot_write_elsewhere(batches, tmp_path, monkeyp
     digest = hashlib.md5((root / CIFAR10.filename).read_bytes()).hexdigest()
     if known:
         monkeypatch.setattr(CIFAR10, "tgz_md5", digest)
-    with pytest.raises((ValueError, tarfile.TarError)) as error:
+    with pytest.raises(ValueError) as error:
         cifar10(tmp_path / "data", root=str(root), download=True)
     assert not list(outside.iterdir())
     assert CIFAR10.filename in str(error.value)
@@ -391,18 +391,18 @@ def test_an_archive_of_too_many_files_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_file_that_says_it_is_small_and_is_not_is_refused(tmp_path, monkeypatch, method):
-    """A member is read as far as its directory declares, whatever it unpacks to."""
+def test_a_file_that_says_it_is_small_and_is_not_is_refused(tmp_path, method):
+    """A member is unpacked as far as it declares."""
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("a.png", ONE)
+        archive.writestr("a.png", ONE, zipfile.ZIP_DEFLATED)
         archive.writestr("b.png", bytes(30_000_000))
         archive.getinfo("b.png").file_size = 1000
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=r"a\.zip: b\.png: not readable"):
+        with pytest.raises(ValueError, match=r"a\.zip: b\.png: not readable \((Bad CRC|packed by)"):
             _prepared(tmp_path / "data", path, test_fraction=0.5)
-        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
 

@@ -2,12 +2,13 @@
 confirm_figure.
 """
 
-from uncanny import jobs
+from uncanny import files, jobs
 
 
 def main(snakemake):
     import pandas as pd
 
+    files.check_checksum(snakemake.input[0])
     drawn = pd.read_csv(snakemake.input[0])
     lost = drawn[drawn["diverged"].fillna(0) > 0]
     if len(lost):

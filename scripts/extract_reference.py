@@ -11,7 +11,8 @@ def main(snakemake):
     from uncanny.datasets import Dataset
 
     extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
-    split = Dataset.open(Path(snakemake.input.dataset).parent).splits[snakemake.wildcards.split]
+    data = Dataset.open(Path(snakemake.input.dataset).parent, whole=True)
+    split = data.splits[snakemake.wildcards.split]
     found = features.extract(extractor, split.images, scoring.BATCH, split.labels)
     if snakemake.params.neighbours:
         near = neighbours.others(found.pool, snakemake.params.neighbours)

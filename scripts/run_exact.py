@@ -15,6 +15,7 @@ def main(snakemake):
     with files.replacing(snakemake.output.table) as path:
         table.to_csv(path, index=False, lineterminator="\n")
     files.write_json_lines(snakemake.output.verdicts, lines)
+    files.write_checksums([snakemake.output.table, snakemake.output.verdicts])
     files.write_json(snakemake.output.summary, verdicts.summary(lines))
 
 

@@ -12,7 +12,7 @@ def main(snakemake):
     from uncanny.datasets import Dataset
 
     device = hardware.device(snakemake.threads)
-    dataset = Dataset.open(Path(snakemake.input.dataset).parent)
+    dataset = Dataset.open(Path(snakemake.input.dataset).parent, whole=True)
     options = {k: v for k, v in snakemake.params.extractor.items() if k not in ("kind", "dataset")}
     make = components.load("extractors", snakemake.params.extractor["kind"])
     state = make(dataset, str(device), **options)

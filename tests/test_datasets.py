@@ -1,6 +1,5 @@
 """Prepared datasets: exact rules, whole files or none, one clear error for each damage."""
 
-import json
 import tracemalloc
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from uncanny import components
+from uncanny import components, datasets, files
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
@@ -217,7 +216,7 @@ def test_damage_is_named(small, damage, file, message):
 )
 def test_a_wrong_description_is_named(small, key, value, message):
     path = small / "dataset.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    files.write_json(path, files.read_json(path) | {key: value})
     with pytest.raises(ValueError, match=message):
         Dataset.open(small)
 
@@ -285,9 +284,14 @@ def test_photos_that_cannot_be_cut_are_refused(tmp_path, option, message):
         photos(tmp_path, **option)
 
 
-def test_changed_contents_of_the_right_size_are_found_by_verify(small):
+def test_changed_contents_of_the_right_size_are_found(small, monkeypatch):
     path = small / "train-images.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    data = Dataset.open(small)
-    with pytest.raises(ValueError, match=r"train-images.npy: SHA-256 is [0-9a-f]{64}, expected"):
-        data.verify()
+    message = r"train-images.npy: damaged: SHA-256 is [0-9a-f]{64}, expected"
+    with pytest.raises(ValueError, match=message):
+        Dataset.open(small)
+    monkeypatch.setattr(datasets, "EAGER", 0)  # a large dataset is read by jobs that read all of it
+    with pytest.raises(ValueError, match=message):
+        Dataset.open(small).verify()
+    with pytest.raises(ValueError, match=message):
+        Dataset.open(small, whole=True)

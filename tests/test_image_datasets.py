@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import pickle
 import shutil
 import tarfile
@@ -107,6 +108,48 @@ def test_half_an_archive_of_cifar10_is_named(batches, tmp_path, download):
         cifar10(tmp_path / "data", root=str(root), download=download)
     assert (f"{URL} cannot be fetched" in str(error.value)) == download
     assert (root / CIFAR10.filename).read_bytes() == half
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_code_in_a_file_of_cifar10_is_not_executed(batches, tmp_path, capsys):
+    path = batches / CIFAR10.base_folder / "data_batch_1"
+    path.write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(ValueError, match=r"data_batch_1: .* with MD5"):
+        cifar10(tmp_path / "data", root=str(batches))
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "pipe"])
+def test_an_archive_of_cifar10_cannot_write_elsewhere(batches, tmp_path, monkeypatch, kind, known):
+    """Not even one with the published checksum."""
+    root, outside = tmp_path / "deep/root", tmp_path / "deep/outside"
+    root.mkdir(parents=True)
+    outside.mkdir()
+    names = {
+        "above": "../outside/x",
+        "absolute": str(outside / "x"),
+        "link": "link",
+        "pipe": "pipe",
+    }
+    member = tarfile.TarInfo(names[kind])
+    member.type = {"link": tarfile.SYMTYPE, "pipe": tarfile.FIFOTYPE}.get(kind, tarfile.REGTYPE)
+    member.linkname = str(outside) if kind == "link" else ""
+    with tarfile.open(root / CIFAR10.filename, "w:gz") as tar:
+        tar.addfile(member)
+        if kind == "link":
+            tar.addfile(tarfile.TarInfo("link/x"))
+    digest = hashlib.md5((root / CIFAR10.filename).read_bytes()).hexdigest()
+    if known:
+        monkeypatch.setattr(CIFAR10, "tgz_md5", digest)
+    with pytest.raises(ValueError) as error:
+        cifar10(tmp_path / "data", root=str(root), download=True)
+    assert not list(outside.iterdir())
+    assert CIFAR10.filename in str(error.value)
 
 
 def test_an_absent_cifar10_says_where_and_what_to_do(tmp_path):
@@ -327,6 +370,57 @@ def test_members_that_point_outside_are_read_and_not_written(tmp_path):
     assert len(data.train) + len(data.test) <= 3
     new = {p for p in tmp_path.parent.rglob("*") if p not in before}
     assert not [p for p in new if p.suffix == ".png"]
+
+
+def test_an_archive_whose_files_overlap_is_refused(tmp_path):
+    """Many names for the same packed bytes: small as a file, endless to read."""
+    path = _archive(tmp_path / "a.zip", {f"{i}.png": ONE for i in range(50)})
+    with zipfile.ZipFile(path, "a") as archive:
+        for member in archive.filelist:
+            member.header_offset = archive.filelist[0].header_offset
+            member.compress_size = path.stat().st_size // 10
+        archive._didModify = True
+    with pytest.raises(ValueError, match=r"a\.zip: \d+ bytes that hold .*they overlap"):
+        _prepared(tmp_path / "data", path)
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(_sources, "MAX_FILES", 3)
+    with pytest.raises(ValueError, match=r"a\.zip: \d+ files; expected at most 3"):
+        _prepared(tmp_path / "data", _archive(tmp_path / "a.zip", CLASSES))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_that_says_it_is_small_and_is_not_is_refused(tmp_path, method):
+    """A member is unpacked as far as it declares."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png", ONE, zipfile.ZIP_DEFLATED)
+        archive.writestr("b.png", bytes(30_000_000))
+        archive.getinfo("b.png").file_size = 1000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a\.zip: b\.png: not readable \((Bad CRC|packed by)"):
+            _prepared(tmp_path / "data", path, test_fraction=0.5)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_odd_files_of_a_folder_are_named(tmp_path):
+    root = _folder(tmp_path / "raw", {"a.png": ONE, "b.png": ONE})
+    os.mkfifo(root / "c.png")
+    with pytest.raises(ValueError, match=r"c\.png: not readable \(no regular file\)"):
+        _prepared(tmp_path / "data", root, test_fraction=0.4)
+    (root / "c.png").unlink()
+    (root / "again").symlink_to(root)
+    with pytest.raises(ValueError, match="again is a link to a folder that it lies in"):
+        _prepared(tmp_path / "data", root, test_fraction=0.4)
+    (root / "again").unlink()
+    with open(os.fsencode(root) + b"/\xff.png", "wb") as file:
+        file.write(ONE)
+    with pytest.raises(ValueError, match="is no UTF-8"):
+        _prepared(tmp_path / "data", root, test_fraction=0.4)
 
 
 def test_a_changed_member_is_named(tmp_path):

@@ -26,10 +26,10 @@ class TestFiles:
             here, there = (tmp_path / f"{name}.{suffix}" for name in ("here", "there"))
             assert here.read_bytes() == there.read_bytes(), suffix
 
-    def test_three_files_and_nothing_else(self, tmp_path):
+    def test_three_files_their_checksums_and_nothing_else(self, tmp_path):
         saving.save(*draw(made()), tmp_path / "new" / "figure_A.1")
         found = sorted(path.name for path in (tmp_path / "new").iterdir())
-        assert found == ["figure_A.1.csv", "figure_A.1.pdf", "figure_A.1.png"]
+        assert found == ["figure_A.1.csv", "figure_A.1.pdf", "figure_A.1.png", "figure_A.1.sha256"]
 
     def test_failure_leaves_the_old_files(self, tmp_path, monkeypatch):
         figure, drawn = draw(made())

@@ -13,6 +13,7 @@ import pytest
 from standin import Named, standin
 from test_configuration import TINY, plan
 
+from uncanny import files
 from uncanny import plan as plan_module
 from uncanny.plan import Cell
 
@@ -151,6 +152,9 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     drawn = pd.read_csv(outputs["csv"])
     drawn.loc[0, "diverged"] = 1
     drawn.to_csv(outputs["csv"])
+    with pytest.raises(ValueError, match=r"figure_1\.csv: damaged"):
+        main("confirm_figure", snakemake)
+    files.write_checksums([outputs["csv"]])
     with pytest.raises(
         ValueError,
         match=r"figure_1 is drawn without models that diverged: ve_cond \(from epoch 1\)",

@@ -107,6 +107,19 @@ def test_what_was_written_after_the_last_record_is_written_again(tmp_path, strai
     assert _contents(tmp_path) == straight
 
 
+@pytest.mark.parametrize("name", ["train-images.part", "train-labels.part"])
+def test_what_was_damaged_meanwhile_is_made_anew(tmp_path, straight, name, capsys):
+    _cut(tmp_path, 5)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[140] ^= 1
+    (tmp_path / name).write_bytes(content)
+    made = []
+    _prepare(tmp_path, _recipe(made=made))
+    assert f"train: begins anew: {tmp_path / name} is damaged" in capsys.readouterr().out
+    assert sorted(made) == list(range(COUNT))
+    assert _contents(tmp_path) == straight
+
+
 def test_items_left_out_stay_left_out(tmp_path):
     _cut(tmp_path / "a", 7, left_out=LEFT_OUT)
     for name in "ab":

@@ -1,14 +1,13 @@
 """Checkpoints: the full state of a training run in one file, with the identity that it belongs to.
 
 A checkpoint holds only tensors, numbers and text, so that loading one never executes code. Its
-digest covers every byte of the tensors: a damaged file is named, never used.
+digest covers every byte of the tensors, and it knows its place: a damaged file, or another's, is
+named and never used.
 """
 
 import hashlib
 import json
-import pickle
 import sys
-import zipfile
 from pathlib import Path
 
 import torch
@@ -24,6 +23,7 @@ def save(path: Path | str, state: dict) -> None:
     state: nested dicts and lists of tensors, numbers, text and None, with at least identity, seed,
     epoch and status.
     """
+    state = state | {"place": files.place(path)}
     state = _unshared(state | {"format": FORMAT, "digest": digest(state)})
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
@@ -43,8 +43,8 @@ def _unshared(value: object) -> object:
 def load(path: Path | str, *, identity: dict | None = None, seed: int | None = None) -> dict:
     """Read a state and check it.
 
-    Raises ValueError that names the file where it is missing, damaged, or was made with another
-    identity or seed.
+    Raises ValueError that names the file where it is missing, damaged, another's, or was made with
+    another identity or seed.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -53,20 +53,15 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
         )
     except FileNotFoundError:
         raise ValueError(f"{path}: no such checkpoint") from None
-    except (
-        RuntimeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-    ):
+    except OSError as error:
+        raise ValueError(f"{path}: not readable ({error.strerror or error})") from None
+    except Exception:  # readers of broken files raise what they like
         intact = False
     if not intact:
         raise ValueError(
             f"{path}: not a whole checkpoint (truncated or damaged); delete it and run again"
         )
+    files.check_place(path, state.pop("place", ""))
     for name, expected in (("identity", identity), ("seed", seed)):
         if expected is not None and state[name] != expected:
             found, wanted = _difference(state[name], expected)

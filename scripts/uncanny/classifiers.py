@@ -96,7 +96,7 @@ def run(*, identity, dataset, checkpoint, report, threads, code="") -> None:
     """
     started = time.time()
     device = hardware.device(threads)
-    data = Dataset.open(dataset)
+    data = Dataset.open(dataset, whole=True)
     job = {"identity": identity, "code": code, "dataset": files.sha256(Path(dataset) / DESCRIPTION)}
     with Unfinished(Path(checkpoint).with_suffix(".unfinished.pt"), job) as unfinished:
         state = train(data, identity, device, unfinished.state(), unfinished.keep)

@@ -1,14 +1,13 @@
 """Features of image sets, extracted once and stored with their identity; control image sets."""
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.files import replacing
+from uncanny import arrays
 
 SORTS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
 
@@ -106,23 +105,19 @@ def array_sha256(array) -> str:
 
 def save(path: Path | str, features: Features, identity: dict[str, str]) -> None:
     """Store features as .npz, whole or not at all; the same features give the same bytes."""
-    arrays = {name: a for name, a in vars(features).items() if a is not None}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays, **{name: np.array(value) for name, value in identity.items()})
+    found = {name: a for name, a in vars(features).items() if a is not None}
+    arrays.save(path, **found, **identity)
 
 
 def load(path: Path | str) -> tuple[Features, dict[str, str]]:
     """Stored features and their identity; ValueError that names the file where it is missing or
     damaged.
     """
+    found = arrays.load(path, "a file of features")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-        arrays = [found.pop(name, None) for name in ("labels", "neighbours")]
-        features = Features(found.pop("pool"), found.pop("logits"), *arrays)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; expected stored features") from None
-    except (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+        own = [found.pop(name, None) for name in ("labels", "neighbours")]
+        features = Features(found.pop("pool"), found.pop("logits"), *own)
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a file of features ({error})") from None
     return features, {name: str(value) for name, value in found.items()}
 

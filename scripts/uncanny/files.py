@@ -1,4 +1,8 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and that know their contents and their place.
+
+What the workflow stores has a seal: a SHA-256 of its contents, and where it was written below the
+study's results. A file that is damaged, or lies in the place of another, is named and never used.
+"""
 
 import contextlib
 import hashlib
@@ -39,20 +43,98 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+# ---- Seals ------------------------------------------------------------------------------------
+
+
+def place(path: Path | str) -> str:
+    """Where a file lies below results/STUDY/; empty for one that lies elsewhere."""
+    parts = Path(path).parts
+    if "results" not in parts:
+        return ""
+    last = len(parts) - 1 - parts[::-1].index("results")
+    return "/".join(parts[last + 2 :])
+
+
+def seal(path: Path | str, digest: str) -> str:
+    """What a file carries of itself: the digest of its contents, and its place."""
+    return f"{digest} {place(path)}".rstrip()
+
+
+def check_seal(path: Path | str, found: str, digest: str) -> None:
+    """ValueError that names the file where its contents have another digest than its seal says, or
+    it was written for another place.
+    """
+    sealed, _, written = found.partition(" ")
+    if sealed != digest:
+        raise ValueError(
+            f"{path}: damaged, its contents are not those of its checksum; delete it and run again"
+        )
+    check_place(path, written)
+
+
+def check_place(path: Path | str, written: str) -> None:
+    """ValueError that names a file which was written for another place."""
+    if written and place(path) and written != place(path):
+        raise ValueError(
+            f"{path}: another file in its place, written as {written}; delete it and run again"
+        )
+
+
+def _sealed(path: Path | str, value: dict) -> dict:
+    """The seal covers all but `timing`, which has its own: the rest is the same bytes again."""
+    value = json.loads(json.dumps(value, allow_nan=False))
+    rest = {key: part for key, part in value.items() if key not in ("seal", "timing")}
+    sealed = rest | {"seal": seal(path, _digest(rest))}
+    if "timing" in value:
+        sealed["timing"] = value["timing"]
+        if isinstance(value["timing"], dict) and value["timing"]:
+            sealed["timing"] = value["timing"] | {"seal": _digest(value["timing"])}
+    return sealed
+
+
+def _opened(path: Path | str, value: object) -> object:
+    """What was sealed, or was written by hand; ValueError as for `check_seal`."""
+    if not isinstance(value, dict) or not isinstance(value.get("seal"), str):
+        return value
+    found, timing = value.pop("seal"), value.get("timing")
+    rest = {key: part for key, part in value.items() if key != "timing"}
+    check_seal(path, found, _digest(rest))
+    if isinstance(timing, dict) and "seal" in timing:
+        inner = timing.pop("seal")
+        check_seal(path, str(inner), _digest(timing))
+    return value
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ---- JSON -------------------------------------------------------------------------------------
+
+
 def write_json(path: Path | str, value: object) -> None:
-    """JSON with sorted keys, whole or not at all; NaN and infinity are refused."""
+    """JSON with sorted keys, whole or not at all; NaN and infinity are refused. An object gets a
+    seal.
+    """
+    value = _sealed(path, value) if isinstance(value, dict) else value
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def read_json(path: Path | str) -> dict:
-    """Contents of a JSON file; ValueError that names the file where it is missing or damaged."""
+    """Contents of a JSON file without its seal; ValueError that names the file where it is missing,
+    damaged, or another's.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+    except RecursionError:
+        raise ValueError(f"{path}: not valid JSON (too deep); delete it and run again") from None
+    return _opened(path, value)
 
 
 def write_json_lines(path: Path | str, values: Iterable[object]) -> None:
@@ -63,12 +145,38 @@ def write_json_lines(path: Path | str, values: Iterable[object]) -> None:
 
 def read_json_lines(path: Path | str) -> list:
     """The values of a file with one JSON value per line; ValueError as for `read_json`."""
+    check_checksum(path)
     try:
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not valid JSON lines ({error}); delete and run again") from None
+
+
+# ---- Tables, pictures: checksums beside them --------------------------------------------------
+
+
+def write_checksums(paths: Iterable[Path | str]) -> None:
+    """Write STEM.sha256 beside files of one stem, as `sha256sum --check` reads it."""
+    paths = [Path(path) for path in paths]
+    lines = [f"{sha256(path)}  {path.name}\n" for path in paths]
+    write_text(paths[0].with_suffix(".sha256"), "".join(lines))
+
+
+def check_checksum(path: Path | str) -> None:
+    """ValueError that names a file unlike the one whose checksum lies beside it, if one does."""
+    path = Path(path)
+    beside = path.with_suffix(".sha256")
+    if not beside.exists() or not path.exists():
+        return
+    lines = beside.read_text(encoding="utf-8", errors="replace").splitlines()
+    known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if known.get(path.name) != sha256(path):
+        raise ValueError(
+            f"{path}: damaged, or another file in its place: not as in {beside.name}; delete both "
+            "and run again"
+        )
 
 
 def sha256(path: Path | str) -> str:

@@ -30,8 +30,8 @@ INTERVALS = {
     ),
     "[0, inf)": (
         "S_churn S_noise S_tmin S_tmax gamma nu kappa noise_weight weight_decay radius mode_std "
-        "low high loss margin delta tolerance errors claims.start claims.end strengths largest "
-        "thresholds"
+        "low high loss margin delta tolerance errors claims.start claims.end "
+        "strengths largest thresholds"
     ),
     "(0, 1000000000]": (
         "lr scale schedules.width experiments.width widths claims.factor tau rho sigma_min "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uncanny import checkpoints, components, files, hardware, segments
+from uncanny import arrays, checkpoints, components, files, hardware, segments
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.random_streams import ImageStreams, chosen, image_seeds
 
@@ -223,8 +223,7 @@ def save(path, images: np.ndarray, labels: np.ndarray, **beside: np.ndarray) -> 
     """Write a set of samples: images [n, ...] as `stored` gives them, labels int64 [n], and what a
     guidance keeps beside them [n, ...].
     """
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, images=images, labels=labels, **beside)
+    arrays.save(path, images=images, labels=labels, **beside)
 
 
 def prepared(block: dict | None, classifiers: dict, identity: dict, device: torch.device):

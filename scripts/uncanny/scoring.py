@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uncanny import components, extractors, features, files
+from uncanny import arrays, components, extractors, features, files
 from uncanny.datasets import Dataset, Split
 from uncanny.features import Features
 
@@ -135,13 +135,10 @@ def load_images(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [n, C, H, W] (vectors float32 [n, D]) and labels [n] of a stored sample set;
     ValueError that names a damaged file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored["images"], stored["labels"]
-    except Exception as error:
-        raise ValueError(
-            f"{path}: not a whole set of samples ({error}); delete it and run again"
-        ) from None
+    stored = arrays.load(path, "a whole set of samples")
+    if not {"images", "labels"} <= stored.keys():
+        raise ValueError(f"{path}: not a whole set of samples; delete it and run again")
+    return stored["images"], stored["labels"]
 
 
 def score_references(

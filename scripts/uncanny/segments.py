@@ -51,7 +51,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
     """
     started = time.time()
     device = hardware.device(threads)
-    data = Dataset.open(dataset)
+    data = Dataset.open(dataset, whole=True)
     before = checkpoints.load(previous, identity=identity, seed=seed) if previous else None
     facts = {
         "identity": identity,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uncanny import checkpoints, files, hardware, sampling
+from uncanny import arrays, checkpoints, hardware, sampling
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import ImageStreams, generator, image_seeds
 
@@ -53,9 +53,7 @@ def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> Non
         known = ", ".join(sorted(LANES))
         raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
     shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
-    arrays = trace(model, sampler, real, shrinks=shrinks)
-    with files.replacing(output) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    arrays.save(output, **trace(model, sampler, real, shrinks=shrinks))
 
 
 def trace(
@@ -73,10 +71,10 @@ def trace(
     noisy = real + _noise(sigma, real)
     squares = 1 + sigma**2
     scale = squares.sqrt().reshape(-1, 1, 1, 1)
-    arrays = {"forward": noisy / scale, "backward": states / scale, "sigma": sigma}
-    arrays["alpha_bar"] = 1 / squares if shrinks else torch.full_like(sigma, math.nan)
+    found = {"forward": noisy / scale, "backward": states / scale, "sigma": sigma}
+    found["alpha_bar"] = 1 / squares if shrinks else torch.full_like(sigma, math.nan)
     named = {"lane": LANES.get(family, family), "axis": AXES.get(family, "noise level")}
-    return {name: array.numpy() for name, array in arrays.items()} | named
+    return {name: array.numpy() for name, array in found.items()} | named
 
 
 @torch.no_grad()

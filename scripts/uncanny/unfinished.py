@@ -54,7 +54,7 @@ class Unfinished:
         except ValueError as error:
             print(f"not used: {error}", flush=True)
             return None
-        if state["job"] != self.job:
+        if state.get("job") != self.job:
             print(f"not used: {self.path} belongs to a job with other parameters", flush=True)
             return None
         print(f"goes on from {self.path}, step {state['step']}", flush=True)

@@ -18,6 +18,7 @@ from uncanny.files import read_json, sha256
 DTYPES = {"image": np.dtype(np.uint8), "vector": np.dtype(np.float32)}
 DESCRIPTION = "dataset.json"
 SPLITS = ("train", "test")
+EAGER = 2**28  # bytes of a dataset that is read through whenever it is opened: tenths of a second
 
 
 def file_names(split: str) -> tuple[str, str]:
@@ -53,17 +54,22 @@ class Dataset:
     splits: Mapping[str, Split]
 
     @classmethod
-    def open(cls, folder: Path | str) -> "Dataset":
-        """Open a prepared folder without reading the arrays.
+    def open(cls, folder: Path | str, *, whole: bool = False) -> "Dataset":
+        """Open a prepared folder; the arrays stay on disk.
 
-        Raises ValueError that names the file, what was found and what was expected where a file is
-        missing or its size, dtype or shape differ from dataset.json; `verify` compares contents.
+        whole: the job reads all of it, so that a large dataset, too, is compared with its
+        checksums. Raises ValueError that names the file, what was found and what was expected where
+        a file is missing or its size, dtype, shape or contents differ from dataset.json.
         """
         folder = Path(folder)
         description = _read_description(folder)
         splits = {name: _open_split(folder, name, description) for name in SPLITS}
         fields = {key: description[key] for key in ("name", "kind", "num_classes", "parameters")}
-        return cls(folder=folder, shape=tuple(description["shape"]), splits=splits, **fields)
+        data = cls(folder=folder, shape=tuple(description["shape"]), splits=splits, **fields)
+        size = sum(a.nbytes for s in splits.values() for a in (s.images, s.labels))
+        if whole or size <= EAGER:
+            data.verify()
+        return data
 
     @property
     def train(self) -> Split:
@@ -80,7 +86,10 @@ class Dataset:
                 found = sha256(self.folder / name)
                 if found != expected["sha256"]:
                     path = self.folder / name
-                    raise ValueError(f"{path}: SHA-256 is {found}, expected {expected['sha256']}")
+                    raise ValueError(
+                        f"{path}: damaged: SHA-256 is {found}, expected {expected['sha256']}; "
+                        "delete it and run again"
+                    )
 
 
 def to_model(x):
@@ -140,11 +149,11 @@ def _open_array(path: Path, size: int, dtype: np.dtype, shape: tuple) -> np.ndar
         raise ValueError(f"{path}: no such file; expected {dtype} {shape}, {size} bytes")
     found = path.stat().st_size
     if found != size:
-        raise ValueError(f"{path}: {found} bytes, expected {size}; prepare the dataset again")
+        raise ValueError(f"{path}: {found} bytes, expected {size}; delete it and run again")
     try:
         array = np.load(path, mmap_mode="r")
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: not an array ({error}); expected {dtype} {shape}") from None
+        raise ValueError(f"{path}: not an array ({error}); delete it and run again") from None
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{path}: {array.dtype} {array.shape}, expected {dtype} {shape}")
     return array

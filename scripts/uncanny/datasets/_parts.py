@@ -20,6 +20,7 @@ from uncanny.datasets import file_names
 from uncanny.files import read_json
 
 LABEL = np.dtype(np.int64)
+CHUNK = 2**20  # bytes that are read at once
 
 
 def part(path: Path) -> Path:
@@ -59,7 +60,7 @@ class Parts:
         self.directory, self.split, self.dtype, self.shape = directory, split, dtype, shape
         self.paths = [part(directory / name) for name in file_names(split)]
         self.record = record(directory, split)
-        self._files = []
+        self._files, self._digests = [], [hashlib.sha256(), hashlib.sha256()]
 
     def found(self, recipe, count: int) -> Progress:
         """What an earlier attempt has left of the same items; else nothing, and its files go.
@@ -70,7 +71,7 @@ class Parts:
             done = self._found(recipe, count) if recipe else Progress()
         except (ValueError, OSError, KeyError, TypeError) as error:
             print(f"{self.split}: begins anew: {error}", flush=True)
-            done = Progress()
+            done, self._digests = Progress(), [hashlib.sha256(), hashlib.sha256()]
         if done.taken:
             print(f"{self.split}: goes on behind {done.taken} of {count} items", flush=True)
         else:
@@ -94,7 +95,20 @@ class Parts:
         for path, size in zip(self.paths, self._sizes(done.rows), strict=True):
             if path.stat().st_size < size:
                 raise ValueError(f"{path} is shorter than {self.record} says")
+        self._read_through(done.rows, kept["sha256"])
         return done
+
+    def _read_through(self, rows: int, expected: list[str]) -> None:
+        """Compare what is there of both files with its checksums, which go on from here."""
+        heads = [len(header) for header in self._headers(rows)]
+        places = zip(self.paths, heads, self._sizes(rows), self._digests, expected, strict=True)
+        for path, start, end, digest, found in places:
+            with path.open("rb") as file:
+                file.seek(start)
+                for at in range(start, end, CHUNK):
+                    digest.update(file.read(min(CHUNK, end - at)))
+            if digest.hexdigest() != found:
+                raise ValueError(f"{path} is damaged")
 
     def require_room(self, count: int) -> None:
         """ValueError where the disk has less than the split still takes."""
@@ -131,9 +145,10 @@ class Parts:
             yield
 
     def append(self, value: np.ndarray, label: int) -> None:
-        values, labels = self._files
-        values.write(value.tobytes())
-        labels.write(LABEL.type(label).tobytes())
+        parts = value.tobytes(), LABEL.type(label).tobytes()
+        for file, digest, content in zip(self._files, self._digests, parts, strict=True):
+            file.write(content)
+            digest.update(content)
 
     def keep(self, done: Progress, recipe) -> None:
         """Bring everything to the disk, then say so."""
@@ -142,6 +157,7 @@ class Parts:
             os.fsync(file.fileno())
         facts = {"made_with": self._made_with(recipe), "items": done.taken}
         facts |= {"left_out": done.left_out, "stamps": done.stamps.hexdigest()}
+        facts |= {"sha256": [digest.hexdigest() for digest in self._digests]}
         new = self.record.with_suffix(".new")  # a job killed here leaves one such file, not many
         with new.open("w", encoding="utf-8") as file:
             json.dump(facts, file)

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-MAX_BYTES = 100_000_000  # of one file; an archive's members are never read beyond what they declare
+MAX_BYTES = 100_000_000  # of one file
+METHODS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # the others cannot be unpacked little by little
+MAX_FILES = 20_000_000  # of an archive: their names alone are gigabytes
 UNREADABLE = (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
@@ -71,7 +76,7 @@ def _folder(place: Path) -> Source:
 
 def _archive(place: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(place)
+        archive = zipfile.ZipFile(place)
     except UNREADABLE as error:
         with place.open("rb") as file:
             begun = file.read(4) == b"PK\3\4"
@@ -80,6 +85,24 @@ def _archive(place: Path) -> zipfile.ZipFile:
             f"{place}: {found} ({place.stat().st_size} bytes; {error}); expected a folder or a "
             ".zip of images"
         ) from None
+    try:
+        _check_members(place, archive.infolist())
+    except ValueError:
+        archive.close()
+        raise
+    return archive
+
+
+def _check_members(place: Path, members: list[zipfile.ZipInfo]) -> None:
+    """ValueError for an archive that is made to fill memory or to take for ever."""
+    if len(members) > MAX_FILES:
+        raise ValueError(f"{place}: {len(members)} files; expected at most {MAX_FILES}")
+    packed, size = sum(member.compress_size for member in members), place.stat().st_size
+    if packed > size:
+        raise ValueError(
+            f"{place}: {size} bytes that hold {packed} bytes of packed files: they overlap; "
+            "expected each by itself"
+        )
 
 
 def _members(place: Path, archive: zipfile.ZipFile) -> Source:
@@ -91,14 +114,25 @@ def _members(place: Path, archive: zipfile.ZipFile) -> Source:
         place=place,
         names=_sorted(archive.namelist()),
         size=lambda name: archive.getinfo(name).file_size,
-        get=archive.read,
+        get=lambda name: _unpacked(archive, archive.getinfo(name)),
         stamp=stamp,
     )
 
 
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member as far as it declares, whatever it unpacks to: with more, its checksum is wrong."""
+    if member.compress_type not in METHODS:
+        raise NotImplementedError(f"packed by method {member.compress_type}, expected deflate")
+    with archive.open(member) as file:
+        return file.read(member.file_size)
+
+
 def _files(place: Path) -> Iterator[str]:
     for folder, _, files in os.walk(place, followlinks=True):  # folders of classes are often links
-        inside = Path(folder).relative_to(place)
+        inside, real = Path(folder).relative_to(place), os.path.realpath(folder)
+        above = os.path.realpath(os.path.dirname(folder))
+        if inside.parts and f"{above}{os.sep}".startswith(f"{real}{os.sep}"):
+            raise ValueError(f"{place}: {inside} is a link to a folder that it lies in")
         yield from ((inside / file).as_posix() for file in files)
 
 
@@ -113,6 +147,8 @@ def _is_image(name: str) -> bool:
 
 
 def _bytes(path: Path) -> bytes:
+    if not path.is_file():  # to open a pipe would wait for ever
+        raise OSError("no regular file")
     with path.open("rb") as file:
         return file.read(MAX_BYTES)
 
@@ -121,4 +157,14 @@ def _filled(source: Source) -> Source:
     if not source.names:
         kinds = ", ".join(sorted(SUFFIXES))
         raise ValueError(f"{source.place}: no images; expected files {kinds}")
+    for name in source.names:
+        if not name.isascii() and _is_broken(name):
+            raise ValueError(f"{source.place}: {name!r} is no UTF-8; expected another name")
     return source
+
+
+def _is_broken(name: str) -> bool:
+    try:
+        return not name.encode()
+    except UnicodeEncodeError:
+        return True

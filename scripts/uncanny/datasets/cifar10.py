@@ -1,6 +1,7 @@
 """CIFAR-10 from its published files."""
 
 import hashlib
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def _read(root: str, train: bool, download: bool):
 
     try:
         return CIFAR10(root, train=train, download=download)
-    except (RuntimeError, OSError) as error:  # files, checksums; the network
+    except (RuntimeError, OSError, tarfile.TarError) as error:  # files, checksums; the network
         what = f"{CIFAR10.url} cannot be fetched ({error})" if download else ""
         found = [_first_difference(Path(root), CIFAR10), _archive(Path(root), CIFAR10), what]
         raise ValueError(

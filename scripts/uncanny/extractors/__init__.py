@@ -9,13 +9,12 @@ logits [N, k]), float32. A network whose logits are not the classes of the datas
 
 import hashlib
 import importlib
-import pickle
+import json
 from pathlib import Path
 
 import torch
 
-from uncanny import features, metrics
-from uncanny.files import replacing
+from uncanny import features, files, metrics
 
 CONTROL_SEED = 0  # of the noise images in a report
 
@@ -27,12 +26,13 @@ class Extractor:
     trained extractors cannot be mixed up.
     """
 
-    def __init__(self, state: dict, device: str = "cpu"):
+    def __init__(self, state: dict, device: str = "cpu", *, sha256: str | None = None):
+        """sha256: that of the weights, where it is known."""
         module = importlib.import_module(f"uncanny.extractors.{state['kind']}")
         network = module.build(state["config"], state["weights"])
         self.exam = getattr(network, "exam", _as_labelled)
         self.network = network.to(device).eval().requires_grad_(False)
-        self.id = f"{state['kind']}@{weights_sha256(state['weights'])[:12]}"
+        self.id = f"{state['kind']}@{(sha256 or weights_sha256(state['weights']))[:12]}"
         self.device = device
 
     @torch.inference_mode()
@@ -55,31 +55,52 @@ def weights_sha256(weights: dict[str, torch.Tensor]) -> str:
 
 
 def save(path: Path | str, state: dict) -> None:
-    """Store a state, whole or not at all."""
+    """Store a state with its seal, whole or not at all."""
+    sealed = state | {"seal": files.seal(path, _digest(state, weights_sha256(state["weights"])))}
     with (
-        replacing(path) as temporary,
+        files.replacing(path) as temporary,
         temporary.open("wb") as file,
     ):  # the name of a path would enter the bytes
-        torch.save(state, file)
+        torch.save(sealed, file)
 
 
 def load(path: Path | str, device: str = "cpu") -> Extractor:
-    """The extractor of a stored state; ValueError that names a missing or damaged file."""
-    state = read(path, "a stored feature extractor")
-    if not isinstance(state, dict) or set(state) != {"kind", "config", "weights"}:
+    """The extractor of a stored state; ValueError that names a missing or damaged file, or
+    another's.
+    """
+    state = read(path, "a stored feature extractor", "; delete it and run again")
+    seal = state.pop("seal", None) if isinstance(state, dict) else None
+    if seal is None or set(state) != {"kind", "config", "weights"}:
         raise ValueError(f"{path}: not a stored feature extractor (expected kind, config, weights)")
-    return Extractor(state, device)
+    try:
+        found = weights_sha256(state["weights"])
+        digest = _digest(state, found)
+    except Exception:  # what stands for weights may be anything
+        found = digest = ""
+    files.check_seal(path, str(seal), digest)
+    return Extractor(state, device, sha256=found)
 
 
-def read(path: Path | str, expected: str) -> object:
-    """Tensors from a file of torch; ValueError that names the file and says what was expected."""
+def _digest(state: dict, weights: str) -> str:
+    """Hexadecimal SHA-256 of a state whose weights have that of their own."""
+    text = json.dumps([state["kind"], state["config"], weights], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(path: Path | str, expected: str, hint: str = "") -> object:
+    """Tensors from a file of torch; ValueError that names the file and says what was expected.
+
+    hint: what to do about a file that is damaged.
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected {expected}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # readers of broken files raise what they like
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: not readable as {expected} ({reason})") from None
+        raise ValueError(
+            f"{path}: not readable as {expected} ({reason}); delete it and run again"
+        ) from None
 
 
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from uncanny import files, scores
+from uncanny import arrays, files, scores
 
 
 class Cell(NamedTuple):
@@ -129,8 +129,8 @@ def _read_samples(paths: list[Path]) -> dict:
     stored = [_read_arrays(path, ("images", "labels")) for path in paths]
     beside = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
     return {
-        "images": {cell: arrays["images"] for cell, arrays in zip(cells, stored, strict=True)},
-        "labels": {cell: arrays["labels"] for cell, arrays in zip(cells, stored, strict=True)},
+        "images": {cell: found["images"] for cell, found in zip(cells, stored, strict=True)},
+        "labels": {cell: found["labels"] for cell, found in zip(cells, stored, strict=True)},
         "inpainted": {cell: found for cell, found in zip(cells, beside, strict=True) if found},
         "records": {
             cell: files.read_json(path.with_suffix(".json"))
@@ -163,6 +163,7 @@ def _read_exact(paths: list[Path]) -> dict:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    files.check_checksum(path)
     try:
         return pd.read_csv(path)
     except FileNotFoundError:
@@ -201,21 +202,18 @@ TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
 
 def read_trace(path: Path | str) -> Trace:
     """A trace file (traces.run)."""
-    cell, arrays = cell_of(path), _read_arrays(Path(path), TRACE_ARRAYS)
-    named = {"lane": str(arrays.pop("lane")), "axis": str(arrays.pop("axis"))}
-    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **arrays)
+    cell, found = cell_of(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    named = {"lane": str(found.pop("lane")), "axis": str(found.pop("axis"))}
+    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **found)
 
 
 def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) -> dict:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names if not optional or name in stored.files}
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except Exception as error:
-        raise ValueError(
-            f"{path}: not a whole file of {', '.join(names)} ({error}); delete it and run again"
-        ) from None
+    expected = f"a whole file of {', '.join(names)}"
+    stored = arrays.load(path, expected)
+    lost = [name for name in names if name not in stored]
+    if lost and not optional:
+        raise ValueError(f"{path}: not {expected} (no {lost[0]}); delete it and run again")
+    return {name: stored[name] for name in names if name in stored}
 
 
 def read_training(descriptions: Iterable[str | Path]) -> dict[str, np.ndarray]:

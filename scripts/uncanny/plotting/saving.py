@@ -10,7 +10,8 @@ from uncanny import files, style
 
 
 def save(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
-    """Write stem.pdf, stem.png (200 dpi) and stem.csv, all of them whole or none.
+    """Write stem.pdf, stem.png (200 dpi) and stem.csv, all of them whole or none, and
+    their checksums.
 
     The same figure gives the same bytes: the files carry no date.
     """
@@ -21,3 +22,4 @@ def save(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
         for kind in ("pdf", "png"):
             metadata = style.METADATA[kind]
             figure.savefig(part[kind], format=kind, dpi=style.PNG_DPI, metadata=metadata)
+    files.write_checksums(paths.values())

@@ -63,7 +63,7 @@ class Toy:
 
     def __call__(self, z: Tensor, t: float) -> Tensor:
         """grad log p_t, [N, 2] for z [N, 2]."""
-        self.seen.append((float(t), z[: self.shown]))
+        self.seen.append((float(t), z[: self.shown].clone()))
         moved = self.means @ self.process.flow(t).T
         inverse = torch.linalg.inv(self.process.covariance(t, self.initial))
         away = z[:, None] - moved

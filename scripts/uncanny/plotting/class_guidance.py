@@ -16,7 +16,7 @@ NEEDS = ("scores", "samples")
 EPOCHS = "last"
 RUNS = "all"
 
-CURVES = 1.9  # inches, height of the panels with curves
+CURVES = 2.4  # inches, height of the panels with curves
 TITLE = 0.3
 
 

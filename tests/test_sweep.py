@@ -50,6 +50,21 @@ def test_lines_hold_the_values_of_the_csv(tmp_path):
     assert figure.axes[0].get_xscale() == "log"
 
 
+def test_evaluations_that_a_sampler_chose():
+    """The mean over draws is where a point stands; ticks are round numbers."""
+    records = [
+        with_steps("E", n, draw=draw) | {"nfe": n + 0.5 + draw / 2}
+        for n in STEPS
+        for draw in (0, 1)
+    ]
+    panel = {"models": ["ve"], "samplers": [f"E{n}" for n in STEPS]}
+    figure, drawn = sweep(data(records), [panel], metric="is10", x="nfe")
+    assert drawn["x"].tolist() == [n + 0.75 for n in STEPS]
+    (ax,) = figure.axes
+    assert ax.get_xscale() == "log"
+    assert all(tick == round(tick) for tick in ax.get_xticks() if tick > 5)
+
+
 def test_without_series_all_samplers_are_one_curve():
     panel = {"models": ["ve"], "samplers": [f"E{n}" for n in STEPS]}
     figure, _ = sweep(data(made()), [panel], metric="is10", x="nfe")

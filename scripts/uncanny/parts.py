@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uncanny import files
+from uncanny import arrays, files
 from uncanny.sampling import mean_nfe, save
 from uncanny.scoring import load_images
 
@@ -36,7 +36,7 @@ def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
         beside = {}
     else:
         sets = [load_images(path) for path in parts]
-        images, labels = (np.concatenate(arrays) for arrays in zip(*sets, strict=True))
+        images, labels = (np.concatenate(found) for found in zip(*sets, strict=True))
         beside = _beside(parts)
         if "guidance_deciles" in found[0]:
             joined["guidance_deciles"] = _deciles(found)
@@ -46,12 +46,9 @@ def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
 
 def _beside(paths: Sequence) -> dict[str, np.ndarray]:
     """What the sets hold beside images and labels, joined."""
-    stored = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as found:
-            names = set(found.files) - {"images", "labels"}
-            stored.append({name: found[name] for name in sorted(names)})
-    return {name: np.concatenate([part[name] for part in stored]) for name in stored[0]}
+    stored = [arrays.load(path, "a whole set of samples") for path in paths]
+    names = sorted(stored[0].keys() - {"images", "labels"})
+    return {name: np.concatenate([part[name] for part in stored]) for name in names}
 
 
 def _check(found: list[dict], paths: Sequence) -> None:

@@ -24,16 +24,16 @@ def phase_walks(
     beta_0: float = 8.0,
     num_steps: int = 250,
     paths: int = 10000,
-    shown: int = 8,
+    shown: int = 4,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:
     """Euler-Maruyama walks of every process, with the exact score of a mixture in equal parts.
 
     recipes: name -> block of `recipes` with two components. centres, width: means of the data's
-    parts and their standard deviation. num_steps: on quadratic times, the last one denoises.
+    parts and their standard deviation. num_steps: on quadratic times, to 0.001, without denoising.
     Rows of role "path" are the states (x, m) of the first `shown` walks at every time; those of
     role "marginal" the density of x and of m at the end, in bins from low to high, of all walks and
-    of the truth. No verdicts. Raises ValueError for recipes of another size.
+    of the truth at that time. No verdicts. Raises ValueError for recipes of another size.
     """
     rows = []
     for name, block in recipes.items():
@@ -58,11 +58,12 @@ class Toy:
         self.means = torch.tensor([[centre, 0.0] for centre in centres], dtype=torch.float64)
         self.initial = process.momentum.clone()
         self.initial[0, 0] = width**2
+        self.end = 0.0
         self.seen: list[tuple[float, Tensor]] = []
 
     def __call__(self, z: Tensor, t: float) -> Tensor:
         """grad log p_t, [N, 2] for z [N, 2]."""
-        self.seen.append((float(t), z[: self.shown]))
+        self.seen.append((float(t), z[: self.shown].clone()))
         moved = self.means @ self.process.flow(t).T
         inverse = torch.linalg.inv(self.process.covariance(t, self.initial))
         away = z[:, None] - moved
@@ -78,18 +79,21 @@ class Toy:
             return torch.randn(like.shape, generator=generator, dtype=like.dtype)
 
         z = self.process.prior(noise(0, torch.empty(paths, 2)))
-        return phase_euler(self, z, walk_times(num_steps, "quadratic"), noise=noise)
+        times = walk_times(num_steps, "quadratic", denoise=False)
+        self.end = float(times[-1])
+        return phase_euler(self, z, times, noise=noise)
 
     def paths(self, end: Tensor) -> Iterator[dict]:
-        for t, states in [*self.seen, (0.0, end[: self.shown])]:
+        for t, states in [*self.seen, (self.end, end[: self.shown])]:
             for path, (x, m) in enumerate(states.tolist()):
                 yield {"role": "path", "path": path, "t": t, "x": x, "m": m}
 
     def marginals(self, end: Tensor) -> Iterator[dict]:
         """Densities of both components in BINS bins that hold all but a few walks."""
-        spread = float(self.initial[1, 1].sqrt())
-        laws = [(self.means[:, 0], self.width), (torch.zeros(1, dtype=torch.float64), spread)]
-        for component, (means, scale) in enumerate(laws):
+        moved = self.means @ self.process.flow(self.end).T
+        spreads = self.process.covariance(self.end, self.initial).diagonal().sqrt()
+        for component in (0, 1):
+            means, scale = moved[:, component], float(spreads[component])
             ends = float(means.min()) - 4 * scale, float(means.max()) + 4 * scale
             density, edges = np.histogram(end[:, component].numpy(), BINS, ends)
             density = density / len(end) / np.diff(edges)

@@ -21,7 +21,7 @@ def place(ax: Axes, image: np.ndarray, column: float, top: float) -> None:
     ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
 
 
-_SHARP = {"interpolation": "nearest", "aspect": "equal"}
+_SHARP = {"interpolation": "nearest", "aspect": "equal", "zorder": 2}  # above the grey
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ NEEDS = ("scores", "samples")
 EPOCHS = "last"
 RUNS = "all"
 
-CURVES = 1.9  # inches, height of the panels with curves
+CURVES = 2.4  # inches, height of the panels with curves
 TITLE = 0.3
 
 
@@ -62,9 +62,9 @@ def _canvas(grids: int, curves: int, height: float) -> tuple[Figure, list[Axes],
     upper = style.FULL_WIDTH / grids * height + TITLE
     figure = Figure(figsize=(style.FULL_WIDTH, upper + CURVES), layout="constrained")
     FigureCanvasAgg(figure)
-    page = figure.add_gridspec(2, grids * curves, height_ratios=[upper, CURVES])
-    above = [figure.add_subplot(page[0, i * curves : (i + 1) * curves]) for i in range(grids)]
-    below = [figure.add_subplot(page[1, i * grids : (i + 1) * grids]) for i in range(curves)]
+    page = figure.add_gridspec(2, 1, height_ratios=[upper, CURVES])
+    rows = page[0].subgridspec(1, grids), page[1].subgridspec(1, curves)
+    above, below = ([figure.add_subplot(place) for place in row] for row in rows)
     return figure, above, below
 
 

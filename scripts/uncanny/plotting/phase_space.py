@@ -129,6 +129,6 @@ def facts(table: pd.DataFrame) -> list[str]:
     count = paths.groupby("process")["path"].nunique().max()
     return [
         f"{count} walks of each process with the exact score, {paths['t'].nunique() - 1} steps",
-        "Histograms are of all walks at the end; total variation distance to the exact density at "
-        f"most {worst[0]:.2g} for x and {worst[1]:.2g} for m",
+        f"Histograms are of all walks at their end, t = {paths['t'].min():.2g}; total variation to "
+        f"the exact density there is at most {worst[0]:.2g} for x and {worst[1]:.2g} for m",
     ]

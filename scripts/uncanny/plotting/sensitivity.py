@@ -110,6 +110,7 @@ def _set_x(ax: Axes, values: pd.Series, label: str) -> None:
     ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     ax.set_xlabel(label)
     _lines.number_ticks(ax, values)
+    ax.tick_params(axis="x", labelrotation=35)
 
 
 def _draw_factors(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
@@ -117,7 +118,8 @@ def _draw_factors(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     for model, curve in rows.groupby("model", sort=False):
         look = style.line_look(looks[model], style.SOLID)
         ax.plot(curve["x"], curve["value"], **look, markevery=(0, 10), label=looks[model].label)
-    ax.set(xscale="log", yscale="log", xlabel="time t", ylabel="factor from ε to a step")
+    ax.set(xscale="log", xlabel="time t", ylabel="factor from ε to a step")
+    _lines.set_y(ax, (0.7 * rows["value"].min(), 1.4 * rows["value"].max()), "log")
 
 
 def _models(data: FigureData, drawn: pd.DataFrame, factors: pd.DataFrame) -> list[Line2D]:

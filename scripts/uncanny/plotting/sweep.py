@@ -5,6 +5,7 @@ from typing import Literal
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from uncanny import style
 from uncanny.plotting import _lines, _page, _points, captions
@@ -98,7 +99,12 @@ def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
     elif len(positive):
         ax.set_xscale("log")
     ax.set_xlabel(X_LABELS[x])
-    _lines.number_ticks(ax, values)
+    if (values % 1 == 0).all():
+        _lines.number_ticks(ax, values)
+    else:  # counted, not set: round numbers read better
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_curves(ax: Axes, rows: pd.DataFrame, data: FigureData, variants: dict) -> None:

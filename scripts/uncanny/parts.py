@@ -36,7 +36,7 @@ def gather(*, parts: Sequence, records: Sequence, samples, record) -> None:
         beside = {}
     else:
         sets = [load_images(path) for path in parts]
-        images, labels = (np.concatenate(found) for found in zip(*sets, strict=True))
+        images, labels = (np.concatenate(each) for each in zip(*sets, strict=True))
         beside = _beside(parts)
         if "guidance_deciles" in found[0]:
             joined["guidance_deciles"] = _deciles(found)

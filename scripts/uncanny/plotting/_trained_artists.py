@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from uncanny import style
 from uncanny.plotting import _exact_artists, _lines
 
 SOLVERS = {"sde": "SDE", "heun": "Heun", "euler": "Euler"}
-FACES = {"path_kl": "white"}  # of markers of crossings that are no metric of samples
 NEUTRAL = "0.25"
 
 
@@ -27,9 +25,9 @@ def set_updates(ax: Axes, steps: pd.Series) -> None:
     """Updates on a logarithmic axis that begins at 0."""
     least = steps[steps > 0].min()
     ax.set_xscale("symlog", linthresh=least, linscale=0.4)
+    ax.set_xlim(-0.25 * least if (steps == 0).any() else 0.8 * least, 1.3 * steps.max())
     ax.set_xlabel("Updates of the network")
-    _lines.number_ticks(ax, steps)
-    ax.xaxis.set_minor_locator(NullLocator())
+    _lines.number_ticks(ax, steps[steps > 0], {0.0: "0"} if (steps == 0).any() else {})
 
 
 def draw_band(ax: Axes, rows: pd.DataFrame, look: dict, label: str, x: str = "step") -> None:
@@ -73,17 +71,23 @@ def shade(looks: dict, walk: tuple) -> str:
 def _name_sides(ax: Axes) -> None:
     """Words above and below 0, in the colours of the schedules."""
     low, high = ax.get_ylim()
-    low, high = min(low, -0.12 * (high - low)), max(high, 0.12 * (high - low))
+    reach = high - low
+    low, high = min(low, -0.12 * reach), max(high + 0.06 * reach, 0.12 * reach)
     ax.set_ylim(low, high)
     colors = _exact_artists.all_looks()
-    words = {"transform": ax.transAxes, "ha": "right", "size": 6.5}
-    ax.text(0.99, 0.985, "polynomial better", va="top", color=colors["polynomial"].color, **words)
-    below = {"va": "bottom", "color": colors["exponential"].color}
-    ax.text(0.99, 0.015, "exponential better", **below, **words)
+    words = {"transform": ax.transAxes, "size": 6.5}  # lines fall from above 0 to below it
+    above = {"va": "top", "ha": "right", "color": colors["polynomial"].color}
+    below = {"va": "bottom", "ha": "left", "color": colors["exponential"].color}
+    ax.text(0.985, 0.985, "polynomial better", **above, **words)
+    ax.text(0.015, 0.015, "exponential better", **below, **words)
 
 
-def draw_crossings(ax: Axes, rows: pd.DataFrame, last: float) -> None:
-    """A line per walk and metric, a marker per training seed; on the right where there is none."""
+def draw_crossings(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:
+    """A line per walk and metric, a marker per training seed; on the right where there is none.
+
+    steps: updates of all checkpoints.
+    """
+    last = steps.max()
     names = {}
     for row in rows.itertuples():
         kind = "path KL" if row.metric == "path_kl" else "samples"
@@ -102,6 +106,8 @@ def draw_crossings(ax: Axes, rows: pd.DataFrame, last: float) -> None:
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.axvline(1.45 * last, color="0.6", lw=0.6, ls=(0, (2, 2)))
     ax.set_xscale("log")
+    ax.set_xlim(0.7 * steps[steps > 0].min(), 3.2 * last)
+    _lines.number_ticks(ax, steps[steps > 0])
     ax.set_xlabel("Updates at which the better schedule changes")
 
 

@@ -51,7 +51,7 @@ def trained_schedules(
     with style.context():
         figure, axes = _page.canvas(len(tables), columns=2)
         for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
-            _draw(ax, rows, data, main["step"].max())
+            _draw(ax, rows, data, main["step"])
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
         _page.finish(figure, _legends(drawn), "")
     return figure, captions.with_facts(drawn, facts(drawn))
@@ -69,13 +69,13 @@ def _titles(data: FigureData, model: str, other: str, nfe: int) -> list[str]:
     ]
 
 
-def _draw(ax, rows: pd.DataFrame, data: FigureData, last: float) -> None:
+def _draw(ax, rows: pd.DataFrame, data: FigureData, steps: pd.Series) -> None:
     role, metric = rows["role"].iloc[0], data.metric_label(rows["metric"].iloc[0])
     if role == "curve":
         _trained_artists.draw_curves(ax, rows)
         ax.set_ylabel(metric)
     elif role == "crossing":
-        _trained_artists.draw_crossings(ax, rows, last)
+        _trained_artists.draw_crossings(ax, rows, steps)
     elif role == "gain":
         labels = [
             f"{data.label('models', row.model)}, {SOLVERS[row.solver]} {row.nfe:.0f}"

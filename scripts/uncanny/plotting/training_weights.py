@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from uncanny import style
 from uncanny.plotting import _lines, _page, _trained_artists, _weight_rows, captions
@@ -18,7 +20,7 @@ WORDS = {"both": "both", "levels": "levels alone", "weight": "weight alone"}
 Y_LABELS = {
     "E_S": "Score error $E_S$ (nats)",
     "e2": "Error of the predicted noise $e^2$",
-    "gain": "Loss taken off, per pixel",
+    "gain": "Loss taken off, per dimension",
     "imbalance": "Imbalance of the training loss",
 }
 
@@ -83,6 +85,8 @@ def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, looks: dict) -> None:
         return
     for model, curve in rows.groupby("model", sort=False):
         look = style.line_look(looks[model], style.SOLID) | {"markersize": 2.6}
+        if role == "sigma":
+            look["markevery"] = 4
         _trained_artists.draw_band(ax, curve, look, looks[model].label, role)
     values = rows[["lower", "upper"]]
     _lines.set_y(ax, (values.min().min() / 1.15, values.max().max() * 1.15), "log")
@@ -118,6 +122,15 @@ def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     ax.set_yticks(range(len(arms)), [WORDS[arm] for arm in arms])
     ax.set_ylim(len(arms) - 0.5, -0.5)
     ax.set(xscale="log", xlabel="Updates, over those of the base")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    names = [data.metric_label(metrics[0]), "$E_S$"]
+    marks = [
+        Line2D([], [], ls="", marker="o", color="0.2", mfc=face, ms=3.4, label=name)
+        for face, name in zip(("0.2", "white"), names, strict=True)
+    ]
+    ax.legend(handles=marks, fontsize=6, loc="lower right", handlelength=1)
 
 
 def _legend(drawn: pd.DataFrame, looks: dict) -> list:

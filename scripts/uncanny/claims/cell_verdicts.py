@@ -38,9 +38,9 @@ def cell_verdicts(
     for ways to train, design_space.weighting).
 
     nfe: numbers of evaluations. What is not given may be any. "No crossover" refutes, "partial" is
-        inconclusive, and so are cells of which some refute and some not. The estimate is the relative
-    difference at the well trained end, or the ratio of times to the strictest threshold that was
-    reached.
+    inconclusive, and so are cells of which some refute and some do not. The estimate is the
+    relative difference at the well trained end, or the ratio of times to the strictest threshold
+    that was reached.
     """
     wanted = {"metric": metric, "solver": solver, "target": target, "family": family}
     wanted |= {"model": model}

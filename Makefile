@@ -31,7 +31,7 @@ docs: all
 	mkdir -p docs/figures docs/tables
 	cp results/$(STUDY)/figures/*.png docs/figures/
 	cp results/$(STUDY)/tables/*.md docs/tables/
-	sed '/^## What the verdicts/,$$d; /^## /d' docs/tables/claims.md > docs/tables/scorecard.md
+	sed '/^## What the verdicts/,$$d; /^## /d; s/^\(\(|[^|]*\)\{4\}|\).*/\1/' docs/tables/claims.md > docs/tables/scorecard.md
 	sed -i -e '/^<!-- scorecard/,/^<!-- end/{//!d}' -e '/^<!-- scorecard/r docs/tables/scorecard.md' README.md
 	rm docs/tables/scorecard.md
 

@@ -9,11 +9,10 @@ def main(snakemake):
     from uncanny import table_files, tables
 
     block = snakemake.params.table
-    records = {
-        key: [files.read_json(path) for path in snakemake.input.get(key, [])]
-        for key in ("timings", "scores")
-    }
-    contents = tables.Contents(**snakemake.params.contents, **records)
+    paths = snakemake.input.get("timings", [])
+    timings = [record for path in paths for record in files.read_json(path)["records"]]
+    scores = [files.read_json(path) for path in snakemake.input.get("scores", [])]
+    contents = tables.Contents(**snakemake.params.contents, timings=timings, scores=scores)
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))

@@ -122,12 +122,17 @@ def _estimate(found: Finding) -> str:
         return ""
     known = found.low is not None and found.high is not None
     return _number(found.estimate, found.unit) + (
-        f" ({found.low:.3g} to {found.high:.3g})" if known else ""
+        f" ({_rounded(found.low)} to {_rounded(found.high)})" if known else ""
     )
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:.3g} {unit}".strip()
+    return "" if value is None else f"{_rounded(value)} {unit}".strip()
+
+
+def _rounded(value: float) -> str:
+    """Three significant digits, thousands without an exponent."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def as_json(assessments: Sequence[Assessment]) -> dict:

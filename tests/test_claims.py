@@ -22,9 +22,9 @@ from standin import Named, standin
 
 from uncanny import components, convergence
 from uncanny.claims import scorecard
-from uncanny.claims.assess import assess
+from uncanny.claims.assess import Evidence, assess
 from uncanny.claims.curves import broadcast
-from uncanny.claims.finding import NotTestable
+from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.claims.records import Reports, Sizes, Timings
 
 RISE = 8 - 5 * np.exp(-np.array(EPOCHS) / 4)  # settles at epoch 20 within 1 %
@@ -398,6 +398,13 @@ class TestSizes:
         assert kind("power_law")(falls).verdict == "supported"
         assert kind("power_law")(falls).estimate == pytest.approx(-0.5)
         assert kind("power_law")(levels).verdict == "refuted"
+
+    def test_they_are_of_the_first_run_whatever_the_number_of_seeds(self):
+        part = {"kind": "settles", "sizes": {"a": selection("ve", "EUL", epochs=(30,))}}
+        records = sizes(lambda n: 8 - 100 / n, lambda n: 0.2 / np.sqrt(n)).records
+        found = Evidence(None, seeds=(0, 1, 2), draws=(0, 1), sizes=records).read(part, "")
+        assert kind("settles")(found, at=400).verdict == "refuted"
+        assert SINGLE_RUN in found.suffixes
 
     def test_diverged_and_missing(self):
         with pytest.raises(NotTestable, match="diverged: ve EUL"):

@@ -46,7 +46,8 @@ class Evidence:
         if what == "cells":
             return Cells(self.scores, selections, self.seeds, self.draws, seed)
         if what == "sizes":
-            return Sizes(self.sizes, selections, self.seeds, self.draws, seed)
+            first = self.seeds[:1], self.draws[:1]  # of which alone there are sets of many images
+            return Sizes(self.sizes, selections, *first, seed)
         if what == "timings":
             return Timings(self.timings, selections, seed)
         if what == "experiments":

@@ -23,7 +23,11 @@ def main(snakemake):
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
         seeds=snakemake.params.study["seeds"],
         draws=snakemake.params.study["draws"],
-        timings=[files.read_json(path) for path in snakemake.input.timings],
+        timings=[
+            record
+            for path in snakemake.input.timings
+            for record in files.read_json(path)["records"]
+        ],
         sizes=[files.read_json(path) for path in snakemake.input.sizes],
         reports=reports,
         tables={path.stem: pd.read_csv(path) for path in experiments if path.suffix == ".csv"},

@@ -9,7 +9,8 @@ def main(snakemake):
     from uncanny import table_files, tables
 
     block = snakemake.params.table
-    timings = [files.read_json(path) for path in snakemake.input.get("timings", [])]
+    paths = snakemake.input.get("timings", [])
+    timings = [record for path in paths for record in files.read_json(path)["records"]]
     paths = snakemake.input.get("verdicts", [])
     verdicts = [line for path in paths for line in files.read_json_lines(path)]
     contents = tables.Contents(**snakemake.params.contents, timings=timings, verdicts=verdicts)

@@ -1,4 +1,4 @@
-"""Time the sampling of a trained model. Rule: time_sampling."""
+"""Time the walks of a trained model, side by side. Rule: time_sampling."""
 
 from uncanny import jobs
 
@@ -6,20 +6,17 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import timing
 
-    wildcards = snakemake.wildcards
-    walk, paths = snakemake.params.walk, snakemake.input.get("classifiers") or []
+    params, paths = snakemake.params, snakemake.input.get("classifiers") or []
     timing.time_sampling(
         checkpoint=snakemake.input.checkpoint,
-        identity=walk["identity"],
-        seed=int(wildcards.seed),
-        sampler=walk["sampler"],
-        guidance=walk["guidance"],
-        classifiers=dict(zip(walk["classifiers"], paths, strict=True)),
-        num_images=snakemake.params.num_images,
-        batches=snakemake.params.batches,
-        names={key: getattr(wildcards, key) for key in ("model", "sampler", "guidance")},
+        identity=params.identity,
+        model=snakemake.wildcards.model,
+        seed=int(snakemake.wildcards.seed),
+        walks=params.walks,
+        classifiers=dict(zip(params.classifiers, paths, strict=True)),
+        num_images=params.num_images,
+        batches=params.batches,
         output=snakemake.output[0],
-        losses=snakemake.input.get("losses") or None,
     )
 
 

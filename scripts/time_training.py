@@ -1,4 +1,4 @@
-"""Time the updates of a model's training. Rule: time_training."""
+"""Time the updates of models' trainings, side by side. Rule: time_training."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import timing
 
+    identities = snakemake.params.identities
+    folders = [Path(path).parent for path in snakemake.input.datasets]
     timing.time_training(
-        dataset=Path(snakemake.input.dataset).parent,
-        identity=snakemake.params.identity,
-        model=snakemake.wildcards.model,
+        datasets=dict(zip(identities, folders, strict=True)),
+        identities=identities,
         blocks=snakemake.params.blocks,
         output=snakemake.output[0],
     )

@@ -312,6 +312,33 @@ class TestTimings:
         with pytest.raises(NotTestable, match="timing of m A"):
             kind("time_ratio")(Timings([], {"a": SAMPLED["A"], "b": SAMPLED["B"]}), low=0, high=1)
 
+    def test_what_slows_a_whole_round_is_not_in_the_ratio(self):
+        rng = np.random.default_rng(1)
+        drift = np.exp(0.2 * rng.standard_normal(6))
+        records = [
+            timing("m", name, 1.0) | {"seconds_per_image": (seconds * drift * noise).tolist()}
+            for name, seconds in (("A", 1.0), ("B", 2.0))
+            for noise in [np.exp(0.005 * rng.standard_normal(6))]
+        ]
+        found = Timings(records, {"a": SAMPLED["A"], "b": SAMPLED["B"]})
+        ratio = kind("time_ratio")(found, low=0.4, high=0.6)
+        assert 0.48 < ratio.low < ratio.high < 0.52
+
+    def test_equal_times_are_seldom_said_to_differ(self):
+        rng, refuted = np.random.default_rng(2), 0
+        for number in range(100):
+            records = [
+                {
+                    "what": "training",
+                    "model": str(m),
+                    "ms_per_update": np.exp(0.03 * rng.standard_normal(5)).tolist(),
+                }
+                for m in range(6)
+            ]
+            found = Timings(records, {"a": {"training": list("012345")}}, seed=str(number))
+            refuted += kind("time_spread")(found, high=1.0001).verdict == "refuted"
+        assert refuted <= 10  # 5 expected at most
+
     def test_spread_of_training(self):
         records = [
             {"what": "training", "model": m, "ms_per_update": [t, t * 1.001, t, t * 0.999, t]}

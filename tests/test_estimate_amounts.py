@@ -30,10 +30,12 @@ def paper():
 
 
 def own_work(amounts, target):
-    """rule -> sum of the amounts of the jobs' own work."""
+    """rule -> sum of the amounts of the jobs' own work: the first part, or all that time several."""
     work, sums = amounts.facts.work, {}
     for job in work.jobs(work.targets()[target]):
-        sums[job.rule] = sums.get(job.rule, 0) + amounts.parts(job)[0].amount
+        parts = amounts.parts(job)
+        own = parts[:-1] if job.rule.startswith("time_") else parts[:1]
+        sums[job.rule] = sums.get(job.rule, 0) + sum(part.amount for part in own)
     return sums
 
 

@@ -116,18 +116,13 @@ def test_times_of_a_processor_say_nothing_about_an_accelerator(tmp_path):
     assert cost(amounts, rates, "figures/figure_1.csv") == (pytest.approx(3.0), "measured")
 
 
-def test_timed_batches_and_blocks_count_as_records(tmp_path):
-    write(
-        tmp_path,
-        "timings/training/vp_uncond.json",
-        {"ms_per_update": [40.0, 50.0, 90.0], "device": "cpu"},
-    )
-    path = "timings/sampling/ddpm_cosine/seed-0/DDIM/none/epoch-2.json"
-    write(tmp_path, path, {"ms_per_nfe": [1.0, 2.0, 3.0], "device": "cpu"})
-    amounts, rates, _ = learn(tmp_path)
-    assert cost(amounts, rates, f"checkpoints/{SEGMENT}.pt")[0] == pytest.approx(0.05)
+def test_a_job_of_several_kinds_of_work_teaches_its_memory_alone(tmp_path):
+    job = "benchmarks/time_sampling/ddpm_cosine/seed-0/epoch-2.json"
+    write(tmp_path, job, {"seconds": 1000.0, "peak_memory_mb": 900.0})
+    amounts, rates, memory = learn(tmp_path)
     cell = "samples/ddpm_cosine/seed-0/DDIM/none/draw-0/epoch-1.npz"
-    assert cost(amounts, rates, cell)[0] == pytest.approx(0.002, rel=0.3)  # another batch
+    assert cost(amounts, rates, cell)[1] == "default"
+    assert memory["time_sampling"] == 900.0
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"timing": {}}', "not JSON"])

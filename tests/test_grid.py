@@ -46,6 +46,19 @@ def test_table_names_the_first_images_in_order():
     assert (drawn["row"] * 4 + drawn["column"]).tolist() == list(range(8))
 
 
+def test_images_are_seen():
+    """Their pixels come out on the page: no artist covers them."""
+    black, white = np.zeros((8, 1, 4, 4), np.uint8), np.full((8, 1, 4, 4), 255, np.uint8)
+    shares = []
+    for shown in (black, white):
+        figure, _ = grid(made({cell(): shown}), [PANEL], rows=2, columns=4)
+        figure.canvas.draw()
+        page = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        shares.append([(page == level).all(axis=2).mean() for level in (0, 255)])
+    (dark, light), (dark_of_white, light_of_white) = shares
+    assert dark > dark_of_white + 0.5 and light_of_white > light + 0.5
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_artists_are_the_images_of_the_table_at_their_places(channels):
     figure, drawn = grid(made({cell(): images(12, channels)}), [PANEL], rows=2, columns=4)

@@ -9,21 +9,23 @@ from test_scripts import call
 
 from uncanny import checkpoints, components, files, sampling, timing, training
 
-NAMES = {"model": "vp_cond", "sampler": "HEUN", "guidance": "none"}
+NAMES = {"sampler": "HEUN", "guidance": "none"}
+WALK = {"names": NAMES, "sampler": HEUN, "guidance": None, "classifiers": []}
 
 
 def timed(checkpoint, output, **changes):  # noqa: F811
     arguments = {
-        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": HEUN, "guidance": None,
-        "classifiers": {}, "num_images": 6, "batches": 5, "names": NAMES, "output": output,
+        "checkpoint": checkpoint, "identity": IDENTITY, "model": "vp_cond", "seed": 0, "walks": [WALK],
+        "classifiers": {}, "num_images": 6, "batches": 5, "output": output,
     }  # fmt: skip
     timing.time_sampling(**arguments | changes)
-    return files.read_json(output)
+    return files.read_json(output)["records"]
 
 
 def test_a_sampling_record_has_every_batch(checkpoint, tmp_path):  # noqa: F811
-    record = timed(checkpoint, tmp_path / "t.json")
+    [record] = timed(checkpoint, tmp_path / "t.json")
     assert {k: record[k] for k in NAMES} == NAMES
+    assert record["model"] == "vp_cond"
     assert (record["what"], record["status"], record["epoch"]) == ("sampling", "ok", 1)
     assert (record["nfe"], record["num_steps"], record["batch_size"]) == (7, 4, 6)
     assert len(record["ms_per_nfe"]) == len(record["seconds_per_image"]) == 5
@@ -44,7 +46,7 @@ def test_a_batch_is_as_large_as_sampling_makes_it(checkpoint, tmp_path, monkeypa
 
     monkeypatch.setattr(sampling, "draw_images", watched)
     monkeypatch.setattr(sampling, "BATCH_VALUES", 4 * 64)
-    record = timed(checkpoint, tmp_path / "t.json", batches=2)
+    [record] = timed(checkpoint, tmp_path / "t.json", batches=2)
     assert record["batch_size"] == 4
     assert drawn == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]  # one warms up
 
@@ -52,7 +54,7 @@ def test_a_batch_is_as_large_as_sampling_makes_it(checkpoint, tmp_path, monkeypa
 def test_a_diverged_model_has_no_times(checkpoint, tmp_path):  # noqa: F811
     state = checkpoints.load(checkpoint) | {"status": "diverged", "reason": "loss not finite"}
     checkpoints.save(tmp_path / "epoch-1.pt", state)
-    record = timed(tmp_path / "epoch-1.pt", tmp_path / "t.json")
+    [record] = timed(tmp_path / "epoch-1.pt", tmp_path / "t.json")
     assert (record["status"], record["ms_per_nfe"], record["nfe"]) == ("diverged", [], None)
 
 
@@ -72,10 +74,10 @@ def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa
 
     monkeypatch.setattr(training, "advance", watched)
     timing.time_training(
-        dataset=data.folder, identity=IDENTITY, model="vp_cond", blocks=5, updates=2,
+        datasets={"vp_cond": data.folder}, identities={"vp_cond": IDENTITY}, blocks=5, updates=2,
         output=tmp_path / "t.json",
     )  # fmt: skip
-    record = files.read_json(tmp_path / "t.json")
+    [record] = files.read_json(tmp_path / "t.json")["records"]
     assert made == [2, 4, 6, 8, 10, 12]  # one block warms up, then they go on
     assert len(record["ms_per_update"]) == 5
     assert min(record["ms_per_update"]) > 0
@@ -84,26 +86,32 @@ def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa
 
 
 def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811
-    call("time_sampling", tmp_path, wildcards=NAMES | {"seed": "0", "epoch": "1"},
-         params={"walk": {"identity": IDENTITY, "sampler": HEUN, "guidance": None, "classifiers": []},
-                 "num_images": 4, "batches": 1},
+    call("time_sampling", tmp_path, wildcards={"model": "vp_cond", "seed": "0", "epoch": "1"},
+         params={"identity": IDENTITY, "walks": [WALK, WALK], "classifiers": [], "num_images": 4, "batches": 1},
          inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"record": tmp_path / "s.json"})  # fmt: skip
-    assert files.read_json(tmp_path / "s.json")["sampler"] == "HEUN"
-    call("time_training", tmp_path, wildcards={"model": "vp_cond"},
-         params={"identity": IDENTITY, "blocks": 1},
-         inputs={"dataset": data.folder / "dataset.json"}, outputs={"record": tmp_path / "t.json"})  # fmt: skip
-    assert files.read_json(tmp_path / "t.json")["model"] == "vp_cond"
+    records = files.read_json(tmp_path / "s.json")["records"]
+    assert [record["sampler"] for record in records] == ["HEUN", "HEUN"]
+    call("time_training", tmp_path, wildcards={},
+         params={"identities": {"a": IDENTITY, "b": IDENTITY}, "blocks": 1},
+         inputs={"datasets": 2 * [data.folder / "dataset.json"]}, outputs={"record": tmp_path / "t.json"})  # fmt: skip
+    records = files.read_json(tmp_path / "t.json")["records"]
+    assert [record["model"] for record in records] == ["a", "b"]
 
 
-def test_warm_up_is_not_counted_and_clocks_wait(monkeypatch):
-    events, clock = [], iter(range(100))
+def test_works_take_turns_in_changing_order_and_clocks_wait(monkeypatch):
+    events, clock = [], iter(range(1000))
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(timing, "_wait", lambda device: events.append("wait"))
-    seconds = timing.repeated(events.append, 2, torch.device("cpu"))
-    assert seconds == [1, 1]
-    assert events == ["wait", 0, "wait", "wait", 1, "wait", "wait", 2, "wait"]
-    with pytest.raises(ValueError, match="0 repetitions to be timed: expected at least 1"):
-        timing.repeated(events.append, 0, torch.device("cpu"))
+    works = [lambda number, name=name: events.append((name, number)) for name in "abc"]
+    seconds = timing.side_by_side(works, 6, torch.device("cpu"))
+    assert seconds == [[1] * 6] * 3
+    assert events[::3] == events[2::3] == ["wait"] * 18
+    rounds = [events[1::3][start : start + 3] for start in range(0, 18, 3)]
+    for number, done in enumerate(rounds, start=1):
+        assert sorted(done) == [(name, number) for name in "abc"]
+    assert len({tuple(name for name, _ in done) for done in rounds}) > 1
+    with pytest.raises(ValueError, match="0 rounds to be timed: expected at least 1"):
+        timing.side_by_side(works, 0, torch.device("cpu"))
 
 
 def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F811
@@ -117,9 +125,12 @@ def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F8
     block = {"kind": "classifier"} | components.resolve(
         "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
     )
-    record = timed(
-        paths["model"], tmp_path / "t.json", identity=MODEL, guidance=block, batches=1,
-        sampler=DDIM, classifiers={"noisy": paths["noisy"]},
+    free = WALK | {"sampler": DDIM}
+    guided = free | {"guidance": block, "classifiers": ["noisy"]}
+    records = timed(
+        paths["model"], tmp_path / "t.json", identity=MODEL, walks=[free, guided], batches=1,
+        classifiers={"noisy": paths["noisy"]},
     )  # fmt: skip
-    assert record["nfe"] == 12  # evaluations of the classifier are not counted
-    assert all(more["guidance"] is not None and more["account"] is False for more in given)
+    assert [record["nfe"] for record in records] == [12, 12]  # not the classifier's evaluations
+    assert sorted(map(len, given)) == [0, 0, 2, 2]
+    assert all(more["guidance"] and more["account"] is False for more in given if more)

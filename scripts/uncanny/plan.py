@@ -39,8 +39,8 @@ class Cell:
 
     @property
     def timing(self) -> str:
-        """Where its times lie below timings/sampling/."""
-        return f"{self.model}/seed-{self.seed}/{self.sampler}/{self.guidance}/epoch-{self.epoch}"
+        """Where its times lie below timings/sampling/, beside those of all walks of its model."""
+        return f"{self.model}/seed-{self.seed}/epoch-{self.epoch}"
 
 
 def cell_of(wildcards) -> Cell:
@@ -212,16 +212,18 @@ def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
 # ---- Times and tables -----------------------------------------------------------------------
 
 
+def timed_cells(study: Study, block: Mapping) -> list[Cell]:
+    """Cells whose `sampling` a block has timed: at the first seed and the last milestone."""
+    selected = [first_run(study) | selection for selection in block.get("sampling", [])]
+    return unique(cell for selection in selected for cell in cells(study, selection, "last"))
+
+
 def timing_files(study: Study, block: Mapping) -> list[str]:
     """Records of the times that a block asks for: models whose `training` is timed, selections
-    whose `sampling` is, at the first seed and the last milestone.
+    whose `sampling` is.
     """
-    trained = [f"timings/training/{model}.json" for model in block.get("training", [])]
-    sampled = [
-        f"timings/sampling/{cell.timing}.json"
-        for selection in block.get("sampling", [])
-        for cell in cells(study, first_run(study) | selection, "last")
-    ]
+    trained = ["timings/training.json"] if block.get("training") else []
+    sampled = [f"timings/sampling/{cell.timing}.json" for cell in timed_cells(study, block)]
     return unique(trained + sampled)
 
 
@@ -229,6 +231,17 @@ def table_verdicts(study: Study, table: str) -> list[str]:
     """Files of the verdicts that a table shows, below the study's results."""
     names = study.block("tables", table).get("experiments", [])
     return [f"{plan_experiments.stem(study, name)}.jsonl" for name in names]
+
+
+def timed_names(study: Study, block: Mapping) -> list[dict]:
+    """Names of what a block has timed, in its order, as the records have them."""
+    trained = [{"what": "training", "model": model} for model in block.get("training", [])]
+    names = ("model", "sampler", "guidance")
+    sampled = [
+        {"what": "sampling"} | {name: getattr(cell, name) for name in names}
+        for cell in timed_cells(study, block)
+    ]
+    return trained + sampled
 
 
 def table_contents(study: Study, table: str) -> dict:
@@ -245,6 +258,7 @@ def table_contents(study: Study, table: str) -> dict:
     names["models"] = unique([*names["models"], *block.get("training", [])])
     names["processes"] = unique(study.names(model)["process"] for model in names["models"])
     return {
+        "timed": timed_names(study, block),
         "models": {model: study.identity(model) for model in names["models"]},
         "processes": {model: study.names(model)["process"] for model in names["models"]},
         "samplers": {

@@ -118,25 +118,31 @@ def _cells(study: Study, selection: Mapping) -> list[plan.Cell]:
 
 
 @cache
+def timed_blocks(study: Study) -> list[dict]:
+    """What the claims have timed, as blocks with `training` or `sampling`."""
+    found = [selection for key, selection in _available(study) if key == "timings"]
+    return [s if "training" in s else {"sampling": [s]} for s in found]
+
+
+@cache
 def files(study: Study) -> dict[str, list[str]]:
     """Files that the claims are judged on, below the study's results: {"scores", "sizes",
     "timings", "reports", "experiments", "references"}.
     """
     found = {key: [] for key in FILES}
     guided = _guided(study)
+    for block in timed_blocks(study):
+        found["timings"] += plan.timing_files(study, block)
     for key, selection in _available(study):
         if key == "cells":
             found["scores"] += [f"scores/{c.path}.json" for c in _cells(study, selection)]
         elif key == "sizes":
             first = plan.first_run(study) | selection
             found["sizes"] += [f"sizes/scores/{c.path}.json" for c in _cells(study, first)]
-        elif key == "timings":
-            block = selection if "training" in selection else {"sampling": [selection]}
-            found["timings"] += plan.timing_files(study, block)
         elif key == "experiments":
             names = selection["experiments"]
             found[key] += [path for name in names for path in plan_experiments.files(study, name)]
-        else:
+        elif key == "reports":
             found["reports"] += [
                 plan.classifier_stem(study, name, model) + ".json"
                 for name in selection["classifiers"]

@@ -1,12 +1,14 @@
 """How long sampling and training take: repeated after a warm-up, on the code that the study runs.
 
-A record holds every repetition, so that medians, quartiles and ratios with their uncertainty can be
-taken later. Times are those of one processor thread, as jobs of the study have, or of the
+What is compared takes turns in one process, in an order drawn anew for every round: whatever slows
+the machine for a while slows all alike, and ratios of the times of a round are free of it. A record
+holds every round. Times are those of one processor thread, as jobs of the study have, or of the
 accelerator.
 """
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,75 +25,104 @@ def time_sampling(
     *,
     checkpoint,
     identity,
+    model,
     seed,
-    sampler,
-    guidance,
+    walks: Sequence[Mapping],
     classifiers,
     num_images,
     batches,
-    names,
     output,
-    losses=None,
 ) -> None:
-    """Time so many batches of a trained model, as large as sampling makes them for num_images.
+    """Time so many batches of each walk, as large as sampling makes them for num_images.
 
-    sampler: complete options. guidance: complete block, or None; classifiers: the files of those it
-    names, by name. names: model, sampler and guidance of the study, for the record. losses: as in
-    sampling.run. A diverged checkpoint leaves a record without times.
+    walks: {names, sampler, guidance, classifiers} each: sampler and guidance of the study, for the
+    record; complete options; complete block, or None; whom it asks. classifiers: files by name. A
+    diverged checkpoint leaves records without times.
     """
     device = hardware.device(THREADS)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
     facts = {"what": "sampling", "status": state["status"], "dataset": identity["dataset"]}
-    facts |= names | {"seed": seed, "epoch": state["epoch"], "num_steps": sampler.get("num_steps")}
-    times, nfe, count = [], None, None
+    facts |= {"model": model, "seed": seed, "epoch": state["epoch"]}
+    times, nfe, count = [[] for _ in walks], [None for _ in walks], None
     if state["status"] != "diverged":
-        model = sampling.Trained.of(state, device)
-        count = min(num_images, model.batch_size)
-        bent = _guided(guidance, classifiers, identity, device)
-        bent |= {"losses": files.read_json(losses)} if losses else {}
-        times, nfe = _timed_batches(model, sampler, bent, count, batches)
-    write(
-        output,
-        facts
-        | {
-            "nfe": nfe,
-            "batch_size": count,
-            "seconds_per_image": [seconds / count for seconds in times],
-            "ms_per_nfe": [1000 * seconds / (count * nfe) for seconds in times],
-        },
-        device,
-    )
+        trained = sampling.Trained.of(state, device)
+        count = min(num_images, trained.batch_size)
+        works = [_drawing(trained, walk, classifiers, identity, count) for walk in walks]
+        nfe = [work(0) for work in works]
+        times = side_by_side(works, batches, device)
+    records = [
+        facts | walk["names"] | _sampled(walk["sampler"], taken, evaluations, count)
+        for walk, taken, evaluations in zip(walks, times, nfe, strict=True)
+    ]
+    write(output, records, device)
 
 
-def _guided(guidance: dict | None, classifiers: dict, identity: dict, device) -> dict:
-    """Arguments of `sampling.draw_images`; no account of what guidance does is kept."""
-    if guidance is None:
-        return {}
-    bent = sampling.prepared(guidance, classifiers, identity, device)
-    return {"guidance": bent, "account": False}
+def _drawing(model, walk: Mapping, classifiers: Mapping, identity, count: int) -> Callable:
+    """Draws batch `number` with a walk: evaluations per image. Every batch has seeds of its own."""
+    given = {name: classifiers[name] for name in walk["classifiers"]}
+    guided = {}
+    if walk["guidance"] is not None:  # no account of what guidance does is kept
+        bent = sampling.prepared(walk["guidance"], given, identity, model.device)
+        guided = {"guidance": bent, "account": False}
 
-
-def _timed_batches(model, sampler: dict, guided: dict, count: int, batches: int) -> tuple:
-    """Seconds of each batch and evaluations per image; every batch has seeds of its own."""
-    evaluations = []
-
-    def draw(number: int) -> None:
+    def draw(number: int) -> int:
         seeds = image_seeds(0, number * count, count)
-        evaluations.append(sampling.draw_images(model, sampler, seeds, **guided).nfe)
+        return sampling.draw_images(model, walk["sampler"], seeds, **guided).nfe
 
-    return repeated(draw, batches, model.device), evaluations[0]
+    return draw
+
+
+def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
+    return {
+        "num_steps": sampler.get("num_steps"),
+        "nfe": nfe,
+        "batch_size": count,
+        "seconds_per_image": [taken / count for taken in seconds],
+        "ms_per_nfe": [1000 * taken / (count * nfe) for taken in seconds],
+    }
 
 
 def time_training(
-    *, dataset, identity, model, blocks, output, seed=0, updates=UPDATES_PER_BLOCK
+    *, datasets, identities, blocks, output, seed=0, updates=UPDATES_PER_BLOCK
 ) -> None:
-    """Time so many blocks of updates from the start of a model's training.
+    """Time so many blocks of updates of each model, from the start of its training.
 
-    dataset: prepared folder. model: its name in the study, for the record. updates: of one block.
+    datasets: prepared folders, identities: complete parameters, both by the model's name in the
+    study. updates: of one block. All models with their optimisers are in memory.
     """
     device = hardware.device(THREADS)
-    data, options = Dataset.open(Path(dataset)), identity["training"]
-    stream = training.Stream(data, options["batch_size"], seed, identity["conditional"])
+    opened = {name: Dataset.open(Path(folder)) for name, folder in datasets.items()}
+    streams = {
+        name: training.Stream(opened[name], options["batch_size"], seed, identity["conditional"])
+        for name, identity in identities.items()
+        for options in [identity["training"]]
+    }
+    works = [
+        _training(identity, opened[name], streams[name], seed, updates, device)
+        for name, identity in identities.items()
+    ]
+    for work in works:
+        work(0)
+    times = side_by_side(works, blocks, device)
+    records = [
+        {
+            "what": "training",
+            "status": "ok",
+            "dataset": identity["dataset"],
+            "model": name,
+            "batch_size": identity["training"]["batch_size"],
+            "updates_per_epoch": len(streams[name]) / identity["training"]["batch_size"],
+            "updates_per_block": updates,
+            "ms_per_update": [1000 * seconds / updates for seconds in taken],
+        }
+        for (name, identity), taken in zip(identities.items(), times, strict=True)
+    ]
+    write(output, records, device)
+
+
+def _training(identity, data: Dataset, stream, seed: int, updates: int, device) -> Callable:
+    """Goes on with a model's training for one block."""
+    options = identity["training"]
     run = training.begin(
         lambda: segments.build_network(identity, data.shape, data.num_classes),
         options,
@@ -99,37 +130,28 @@ def time_training(
         device,
     )
     family = segments.build_family(identity, segments.build_family(identity).derive(data))
-    times = repeated(
-        lambda _: training.advance(run, family.loss, stream, options, seed, updates), blocks, device
-    )
-    facts = {
-        "what": "training",
-        "status": "ok",
-        "dataset": identity["dataset"],
-        "model": model,
-        "batch_size": options["batch_size"],
-        "updates_per_epoch": len(stream) / options["batch_size"],
-        "updates_per_block": updates,
-        "ms_per_update": [1000 * seconds / updates for seconds in times],
-    }
-    write(output, facts, device)
+    return lambda _: training.advance(run, family.loss, stream, options, seed, updates)
 
 
-def repeated(work: Callable[[int], object], times: int, device: torch.device) -> list[float]:
-    """Seconds of work(1), work(2), …, after work(0), which warms up.
+def side_by_side(
+    works: Sequence[Callable[[int], object]], rounds: int, device: torch.device
+) -> list[list[float]]:
+    """Seconds [works][rounds] of work(1), work(2), … of each, one of each in every round.
 
-    The accelerator's queue is empty when a clock starts and stops.
+    Works are warm. The order of a round is drawn anew, the same in every run. The accelerator's
+    queue is empty when a clock starts and stops.
     """
-    if times < 1:
-        raise ValueError(f"{times} repetitions to be timed: expected at least 1")
-    seconds = []
-    for number in range(times + 1):
-        _wait(device)
-        started = time.perf_counter()
-        work(number)
-        _wait(device)
-        seconds.append(time.perf_counter() - started)
-    return seconds[1:]
+    if rounds < 1:
+        raise ValueError(f"{rounds} rounds to be timed: expected at least 1")
+    order, seconds = random.Random(0), [[] for _ in works]
+    for number in range(1, rounds + 1):
+        for index in order.sample(range(len(works)), len(works)):
+            _wait(device)
+            started = time.perf_counter()
+            works[index](number)
+            _wait(device)
+            seconds[index].append(time.perf_counter() - started)
+    return seconds
 
 
 def _wait(device: torch.device) -> None:
@@ -137,12 +159,12 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def write(output, facts: dict, device: torch.device) -> None:
-    """Write a record: what was timed and where."""
+def write(output, records: list[dict], device: torch.device) -> None:
+    """Write records: what was timed side by side, and where."""
     where = {
         "precision": "fp32",
         "device": hardware.describe(device),
         "threads": THREADS if device.type == "cpu" else None,
         "peak_memory_mb": round(hardware.peak_memory_mb(device), 1),
     }
-    files.write_json(output, facts | where)
+    files.write_json(output, {"records": [record | where for record in records]})

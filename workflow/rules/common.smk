@@ -15,6 +15,7 @@ from uncanny import (
     plan,
     plan_claims,
     plan_experiments,
+    plan_times,
     warm,
 )
 from uncanny.study import Study
@@ -138,6 +139,35 @@ def walk(wildcards):
         "guidance": STUDY.guidance(w.guidance),
         "classifiers": STUDY.guiding(w.guidance),
     }
+
+
+def timed_walks(wildcards):
+    """All walks of a model that are compared by their times, with their names."""
+    return [
+        {
+            "names": {"sampler": sampler, "guidance": guidance},
+            "sampler": STUDY.sampler(sampler, wildcards.model),
+            "guidance": STUDY.guidance(guidance),
+            "classifiers": STUDY.guiding(guidance),
+        }
+        for sampler, guidance in plan_times.walks(STUDY, wildcards.model)
+    ]
+
+
+def classifiers_of_timing(wildcards):
+    """Checkpoints of all classifiers that the timed walks of a model ask."""
+    names = plan_times.guiding(STUDY, wildcards.model)
+    stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
+    return below_results(f"{stem}.pt" for stem in stems)
+
+
+def timing_code(wildcards):
+    """Fingerprints of the code of all walks that are timed."""
+    model = wildcards.model
+    return [
+        STUDY.code("time_sampling", model=model, sampler=sampler, guidance=guidance)
+        for sampler, guidance in plan_times.walks(STUDY, model)
+    ]
 
 
 def parts_of_cell(wildcards):

@@ -1,37 +1,41 @@
 # Timing jobs take all cores, so that nothing runs beside them; what they time runs as in a study, on one thread. On a
-# cluster they have a GPU of their own (profiles/slurm).
+# cluster they have a GPU of their own (profiles/slurm). What is compared is timed by one job, in turns.
 rule time_sampling:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
-        classifiers=classifiers_of_guidance,
-        losses=losses_of_walk,
+        classifiers=classifiers_of_timing,
     output:
-        "<results>/timings/sampling/{model}/seed-{seed}/{sampler}/{guidance}/epoch-{epoch}.json",
+        "<results>/timings/sampling/{model}/seed-{seed}/epoch-{epoch}.json",
     log:
-        "<logs>/time_sampling/{model}/seed-{seed}/{sampler}/{guidance}/epoch-{epoch}.log",
+        "<logs>/time_sampling/{model}/seed-{seed}/epoch-{epoch}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: workflow.cores
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(6),
+        runtime=hours(12),
     params:
-        walk=walk,
+        identity=lambda w: STUDY.identity(w.model),
+        walks=timed_walks,
+        classifiers=lambda w: plan_times.guiding(STUDY, w.model),
         num_images=STUDY.config["timing"].get("num_images", STUDY.config["num_images"]),
         batches=STUDY.config["timing"]["batches"],
-        code=lambda w: walk_code("time_sampling", w),
+        code=timing_code,
     script:
         "../../scripts/time_sampling.py"
 
 
 rule time_training:
     input:
-        dataset=dataset_of_model,
+        datasets=[
+            prepared(STUDY.names(model)["dataset"])
+            for model in plan_times.trained(STUDY)
+        ],
     output:
-        "<results>/timings/training/{model}.json",
+        "<results>/timings/training.json",
     log:
-        "<logs>/time_training/{model}.log",
+        "<logs>/time_training.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: workflow.cores
@@ -40,9 +44,12 @@ rule time_training:
         mem_mb=8000,
         runtime=hours(1),
     params:
-        identity=lambda w: STUDY.identity(w.model),
+        identities={m: STUDY.identity(m) for m in plan_times.trained(STUDY)},
         blocks=STUDY.config["timing"]["blocks"],
-        code=lambda w: STUDY.code("time_training", model=w.model),
+        code=[
+            STUDY.code("time_training", model=model)
+            for model in plan_times.trained(STUDY)
+        ],
     script:
         "../../scripts/time_training.py"
 

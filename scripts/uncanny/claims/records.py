@@ -14,7 +14,7 @@ from uncanny.claims.curves import AXES, broadcast, generator
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.convergence import replicate_weights
 
-FEWEST_BATCHES = 5
+FEWEST_ROUNDS = 5
 
 
 @dataclass
@@ -41,19 +41,20 @@ class Timings:
         return list(broadcast(self._axes["a"], self._axes["b"]))
 
     def log_time(self, key: tuple, quantity: str) -> tuple[float, np.ndarray]:
-        """Mean log time of a key's batches and draws [B] of it, the same whenever asked for.
+        """Mean log time of a key's rounds and draws [B] of it, the same whenever asked for.
 
-        Draws have the t distribution of a mean of so many batches.
+        Draws have the t distribution of a mean of so many rounds. A draw weighs the rounds of all
+        keys alike: what slows a whole round leaves ratios as they are.
         """
         if key not in self._found:
             raise NotTestable(f"missing: timing of {_timing_name(key)}")
         times = np.array(self._found[key].get(quantity) or [], float)
-        if len(times) < FEWEST_BATCHES or not np.all(times > 0):
+        if len(times) < FEWEST_ROUNDS or not np.all(times > 0):
             raise NotTestable(
-                f"{len(times)} timed batches of {_timing_name(key)}, expected {FEWEST_BATCHES}"
+                f"{len(times)} timed rounds of {_timing_name(key)}, expected {FEWEST_ROUNDS}"
             )
         if (key, quantity) not in self._draws:
-            logs, rng = np.log(times), generator(f"{self.seed}/{quantity}/{_timing_name(key)}")
+            logs, rng = np.log(times), generator(f"{self.seed}/{quantity}")
             drawn = logs.mean() + replicate_weights(len(logs), DRAWS, rng) @ (logs - logs.mean())
             self._draws[key, quantity] = float(logs.mean()), drawn
         return self._draws[key, quantity]

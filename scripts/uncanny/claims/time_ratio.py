@@ -21,7 +21,7 @@ def time_ratio(
     """The time of a over that of b, the geometric mean over pairs, is in [low, high].
 
     Supported if the 95 % interval of the ratio is (on the log scale, from the spread of at least
-    five timed batches), refuted if it lies wholly outside.
+    five rounds in which both were timed), refuted if it lies wholly outside.
     """
     keys = timings.pairs()
     sides = [[timings.log_time(k, quantity) for k in pair] for pair in keys]

@@ -19,10 +19,13 @@ def time_spread(
 ) -> Finding:
     """The longest time of a over its shortest is at most `high`.
 
-    Chance makes the ratio of extremes larger, never smaller, which speaks against the claim.
+    Chance alone makes the ratio of extremes larger. Its interval is therefore the simultaneous one
+    of all pairs (as Tukey's): the estimate, give or take the range of the errors of all times.
     """
     keys = timings.selected("a")
     times = [timings.log_time(key, quantity) for key in keys]
-    drawn = np.ptp([draws for _, draws in times], axis=0)
     estimate = float(np.ptp([mean for mean, _ in times]))
+    error = np.ptp([draws - mean for mean, draws in times], axis=0)
+    error[::2] *= -1
+    drawn = np.maximum(estimate + error, 0.0)
     return finding(timings, estimate, drawn, (1.0, high), [keys], quantity)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from uncanny import plan, plan_experiments
+from uncanny import plan, plan_experiments, plan_times
 from uncanny.estimate import costs
 from uncanny.estimate.facts import Facts, text
 from uncanny.estimate.job import Job
@@ -48,8 +48,9 @@ class Amounts:
         return [self._update(job.parts[0], self.facts.updates(job)), self._rest(job)]
 
     def _time_training(self, job: Job) -> list[Part]:
-        blocks = self.study.config["timing"]["blocks"] + 1
-        return [self._update(job.subject, blocks * UPDATES_PER_BLOCK), self._rest(job)]
+        count = (self.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK
+        updates = [self._update(model, count) for model in plan_times.trained(self.study)]
+        return [*updates, self._rest(job)]
 
     def _update(self, model: str, count: int) -> Part:
         identity = self.study.identity(model)
@@ -76,11 +77,12 @@ class Amounts:
     _draw_part = _draw_samples
 
     def _time_sampling(self, job: Job) -> list[Part]:
-        model, _, sampler, guidance, _ = job.parts
+        model, *_ = job.parts
         timing, most = self.study.config["timing"], self.study.config["num_images"]
         count = costs.batch_of(timing.get("num_images", most), self.facts.data_of(model).values)
         total = (timing["batches"] + 1) * count
-        return [self._walk(model, sampler, guidance, total, count), self._rest(job)]
+        walks = plan_times.walks(self.study, model)
+        return [*(self._walk(model, *walk, total, count) for walk in walks), self._rest(job)]
 
     def _trace_process(self, job: Job) -> list[Part]:
         model, _, sampler, _ = job.parts

@@ -19,7 +19,7 @@ RULES = {
     "scores/references/": "score_references",
     "sizes/scores/": "score_sizes",
     "timings/sampling/": "time_sampling",
-    "timings/training/": "time_training",
+    "timings/training": "time_training",
     "exact/": "run_exact",
     "losses/": "measure_losses",
     "compared/": "compare_samplers",

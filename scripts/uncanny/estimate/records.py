@@ -104,7 +104,7 @@ def _shares(first, others: list, record: Record) -> Iterator[tuple]:
         yield first, record.each * first.amount
         if record.whole is not None and others and record.own is not None:
             yield others[0], max(record.whole - record.own, 0.0)
-    elif record.whole is not None:
+    elif record.whole is not None and not any(part.key[0] in WORK for part in others):
         rest = sum(part.amount * part.each for part in others)
         yield first, max(record.whole - rest, 0.1 * record.whole)
 
@@ -142,10 +142,6 @@ def _timing(job: Job, results: Listing) -> tuple[tuple[float, float | None] | No
         if job.rule == "gather_samples" or "ms_per_nfe" not in timing:
             return None, timing.get("device")
         return (timing["ms_per_nfe"] / 1000, timing["seconds"]), timing.get("device")
-    if job.rule in ("time_sampling", "time_training"):
-        found = results.json(record) or {}
-        times = found.get("ms_per_nfe") or found.get("ms_per_update")
-        return ((statistics.median(times) / 1000, None) if times else None), found.get("device")
     return None, None
 
 

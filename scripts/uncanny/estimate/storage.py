@@ -1,5 +1,6 @@
 """Bytes that a job leaves, and the memory that it needs beside its libraries."""
 
+from uncanny import plan_times
 from uncanny.estimate.costs import Device, batch_of
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
@@ -39,10 +40,9 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
     """MB that a job's process needs, on a processor or beside an accelerator."""
     config, base = facts.study.config, device.base if job.on_device else 500
     if job.rule in ("train_model", "time_training"):
-        size = facts.size(job.parts[0])
-        batch = facts.study.identity(job.parts[0])["training"]["batch_size"]
-        held = 0 if device.accelerates else 4 * batch * size.activations
-        return base + (3 * KEPT * size.parameters + held) / MB
+        alone = job.rule == "train_model"
+        models = job.parts[:1] if alone else plan_times.trained(facts.study)
+        return base + sum(_trained(model, facts, device) for model in models) / MB
     if job.rule in ("draw_samples", "draw_part", "gather_samples", "gather_many_samples"):
         largest = max(config["num_images"], *config["sample_sizes"])
         count = largest if job.rule == "gather_many_samples" else facts.images(job)
@@ -65,6 +65,13 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
     if job.rule == "extract_reference":
         return base + 8 * _features(job.parts[1].rpartition("-")[0], facts) / MB
     return base
+
+
+def _trained(model: str, facts, device: Device) -> float:
+    """Bytes of a model in training: what is kept, thrice, and on a processor its activations."""
+    size, batch = facts.size(model), facts.study.identity(model)["training"]["batch_size"]
+    held = 0 if device.accelerates else 4 * batch * size.activations
+    return 3 * KEPT * size.parameters + held
 
 
 def _dataset(job: Job, facts) -> str:

@@ -5,7 +5,7 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_claims, plan_experiments
+from uncanny import plan, plan_claims, plan_experiments, plan_times
 from uncanny.estimate.job import PREFIXES, RULES, Job, number
 from uncanny.study import Study
 
@@ -114,13 +114,13 @@ class Work:
         return self._score_samples(subject, "sizes/samples")
 
     def _time_sampling(self, subject: str) -> list[str]:
-        model, seed, sampler, guidance, epoch = subject.split("/")
-        stems = [f"checkpoints/{model}/{seed}/{epoch}", *self._classifiers(guidance, model)]
-        losses = self._losses(sampler, model, f"{model}/{seed}/{epoch}")
-        return [*(f"{stem}.pt" for stem in stems), *losses]
+        model, *_ = subject.split("/")
+        names = plan_times.guiding(self.study, model)
+        guides = [plan.classifier_stem(self.study, name, model) for name in names]
+        return [f"{stem}.pt" for stem in (f"checkpoints/{subject}", *guides)]
 
-    def _time_training(self, model: str) -> list[str]:
-        return [self._data(model)]
+    def _time_training(self, _: str) -> list[str]:
+        return plan.unique(self._data(model) for model in plan_times.trained(self.study))
 
     def _run_exact(self, experiment: str) -> list[str]:
         return []

@@ -184,7 +184,7 @@ def _draw(ax: Axes, images: np.ndarray, table: pd.DataFrame, shape: tuple[int, i
         ax.text(columns / 2, rows / 2, table["status"].iloc[0], ha="center", va="center")
 
 
-_SHARP = {"interpolation": "nearest", "aspect": "equal"}
+_SHARP = {"interpolation": "nearest", "aspect": "equal", "zorder": 2}  # above the grey
 _SMALL = {"size": 6.5, "color": "0.35", "va": "center"}
 
 

@@ -25,7 +25,8 @@ class Contents:
 
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
-    timings: records of `timing`. verdicts: of experiments, as they have written them.
+    timings: records of `timing`, of which those are shown whose names `timed` lists. verdicts: of
+    experiments, as they have written them.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -34,7 +35,13 @@ class Contents:
     classifiers: dict[str, dict] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     timings: list[dict] = field(default_factory=list)
+    timed: list[dict] = field(default_factory=list)
     verdicts: list[dict] = field(default_factory=list)
+
+    def times(self) -> list[dict]:
+        """The timing records to be shown, in their order."""
+        wanted = [[r for r in self.timings if r.items() >= names.items()] for names in self.timed]
+        return [record for found in wanted for record in found]
 
     def label(self, section: str, name: str) -> str:
         return self.labels.get(section, {}).get(name, name)

@@ -22,7 +22,7 @@ def times(
     same kind: of all trained models, or of the samplers of one model. `at equal NFE` leaves the
     numbers of evaluations out; `at the paper's NFE` has the paper's instead of ours.
     """
-    records = [r for r in contents.timings if work in ("all", r["what"])]
+    records = [r for r in contents.times() if work in ("all", r["what"])]
     if not records:
         raise ValueError(f"times: no timing records of {work} to be shown")
     first = {}

@@ -110,7 +110,7 @@ def _betas(alpha_bar: Tensor, max_beta: float) -> Tensor:
 
 
 def _checked(betas: Tensor, name: str) -> Tensor:
-    if len(betas) < 2 or (betas <= 0).any() or (betas >= 1).any():
+    if len(betas) < 2 or not ((betas > 0) & (betas < 1)).all():  # nor is NaN between
         ends = f"{float(betas[0]):g} to {float(betas[-1]):g}" if len(betas) else "none"
         raise ValueError(
             f"{name} and {len(betas)} levels: betas {ends}; expected at least 2, between 0 and 1"

@@ -261,6 +261,11 @@ class Cluster:
         return "\n".join(f"{f.name}:\n{_tail(f, 1500)}" for f in files if f.exists())
 
 
+def _heed_interrupts():
+    """What a shell starts in the background ignores them, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """Snakemake that hands its jobs to a cluster. It ends, or it is ended with all that belongs to it."""
 
@@ -272,7 +277,7 @@ class Run:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=cluster.environment, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_heed_interrupts,
             )  # fmt: skip
 
     def text(self):

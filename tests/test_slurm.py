@@ -150,7 +150,7 @@ def faulty(cluster, folder):
 
 def rule(job):
     """The rule of a job; "cell" of the group."""
-    return re.match(r"rule_(cell|\w+?(?=_wildcards_))", job["Comment"])[1]
+    return re.match(r"rule_(cell|\w+?(?=_wildcards_|$))", job["Comment"])[1]
 
 
 # -- where jobs run ---------------------------------------------------------------------------------

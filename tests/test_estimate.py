@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from test_configuration import TINY, plan
+import yaml
+from test_configuration import SHIPPED, TINY, plan
 from test_scripts import main
 
 from uncanny.estimate import costs, report, storage
@@ -31,6 +32,14 @@ def test_there_is_a_row_for_every_target(nothing_done):
     rows = by_target(nothing_done)
     assert list(rows) == [*TINY["figures"], *TINY["tables"], "claims", "all_figures", "all"]
     assert rows["all"]["jobs"] > rows["all_figures"]["jobs"] > rows["figure_1"]["jobs"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_study_can_be_estimated(path, tmp_path):
+    found = Estimate(plan(yaml.safe_load(path.read_text())), tmp_path, CLUSTER)
+    rows = by_target(found)
+    assert all(row["device_hours"] + row["cpu_hours"] > 0 for row in rows.values())
+    assert 0 < rows["all"]["memory_gb"] < 64
 
 
 def test_before_anything_has_run_all_is_left(nothing_done):

@@ -183,13 +183,11 @@ class Amounts:
     def _compare_samplers(self, job: Job) -> list[Part]:
         """Walks with every sampler and draw, and one metric of each."""
         name, model = job.parts[:2]
-        wanted, dataset = (
-            plan_experiments.extent(self.study, name),
-            self.study.names(model)["dataset"],
-        )
+        wanted = plan_experiments.extent(self.study, name)
+        dataset = self.study.names(model)["dataset"]
         count, draws = wanted["num_images"], len(wanted["draws"])
         walks = [self._walk(model, s, NO_GUIDANCE, count, count) for s in wanted["samplers"]]
-        score = self._score(dataset, count) / len(self.study.evaluation(dataset)["metrics"])
+        score = self._score(dataset, count, [wanted["metric"]])
         total = draws * sum(part.amount * part.each + score for part in walks)
         return [Part((job.rule, name, model), 1, total), self._rest(job)]
 

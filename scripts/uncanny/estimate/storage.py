@@ -44,7 +44,7 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
         models = job.parts[:1] if alone else plan_times.trained(facts.study)
         return base + sum(_trained(model, facts, device) for model in models) / MB
     if job.rule in ("draw_samples", "draw_part", "gather_samples", "gather_many_samples"):
-        largest = max(config["num_images"], *config["sample_sizes"])
+        largest = max([config["num_images"], *config["sample_sizes"]])
         count = largest if job.rule == "gather_many_samples" else facts.images(job)
         walked = job.on_device and not device.accelerates
         batch = batch_of(count, _image(job, facts)) if walked else 0
@@ -58,7 +58,7 @@ def memory(job: Job, facts: Facts, device: Device) -> float:
         return base + (24 * count * values + held) / MB
     if job.rule in ("score_samples", "score_sizes", "score_references"):
         dataset = job.subject if job.rule == "score_references" else _dataset(job, facts)
-        largest = max(config["num_images"], *config["sample_sizes"])
+        largest = max([config["num_images"], *config["sample_sizes"]])
         count = largest if job.rule == "score_sizes" else config["num_images"]
         sets = _features(dataset, facts), count * _width(dataset, facts)
         # As they are stored; the larger one in float64, and about its mean.

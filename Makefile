@@ -1,20 +1,22 @@
-# Each target sets up .venv by itself; nothing but Python 3.11, make and git is needed.
+# Each target sets up .venv by itself; nothing but Python 3.11, make and git is needed. Another study: CONFIG=config/psld.yaml
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
-STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
+CONFIG ?= config/config.yaml
+WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
+STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
 .PHONY: figures claims all test test-slurm fuzz report docs check
 figures: .venv/ready
-	$(SNAKEMAKE) all_figures
+	$(SNAKEMAKE) all_figures $(WITH)
 
 claims: .venv/ready
-	$(SNAKEMAKE) claims
+	$(SNAKEMAKE) claims $(WITH)
 
 # Figures, companions beyond the paper, tables, claims.
 all: .venv/ready
-	$(SNAKEMAKE) all
+	$(SNAKEMAKE) all $(WITH)
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 2
@@ -28,16 +30,18 @@ fuzz: .venv/ready-dev
 	UNCANNY_FUZZ=20000 $(BIN)/pytest -n 2 --dist load tests/test_config_fuzz.py
 
 report: all
-	$(SNAKEMAKE) all --report results/$(STUDY)/report.html
+	$(SNAKEMAKE) all --report results/$(STUDY)/report.html $(WITH)
 
-# The pictures and the scorecard of the README: those of the study as it is now.
-docs: all
-	mkdir -p docs/figures docs/tables
-	cp results/$(STUDY)/figures/*.png docs/figures/
-	cp results/$(STUDY)/tables/*.md docs/tables/
-	sed '/^## What the verdicts/,$$d; /^## /d; s/^\(\(|[^|]*\)\{4\}|\).*/\1/' docs/tables/claims.md > docs/tables/scorecard.md
-	sed -i -e '/^<!-- scorecard/,/^<!-- end/{//!d}' -e '/^<!-- scorecard/r docs/tables/scorecard.md' README.md
-	rm docs/tables/scorecard.md
+# A study's pictures, tables and page, as they are now, and the scorecard of the README if it has one of that study.
+docs: .venv/ready
+	$(SNAKEMAKE) all gallery $(WITH)
+	mkdir -p docs/$(STUDY)/figures docs/$(STUDY)/tables
+	cp results/$(STUDY)/README.md docs/$(STUDY)/
+	cp results/$(STUDY)/figures/*.png docs/$(STUDY)/figures/
+	cp results/$(STUDY)/tables/*.md docs/$(STUDY)/tables/
+	{ echo; sed -n '/^| claim/,/^$$/p' docs/$(STUDY)/README.md; } > docs/scorecard.md
+	sed -i -e '/^<!-- scorecard $(STUDY):/,/^<!-- end/{//!d}' -e '/^<!-- scorecard $(STUDY):/r docs/scorecard.md' README.md
+	rm docs/scorecard.md
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ include: "workflow/rules/experiments.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/estimate.smk"
+include: "workflow/rules/gallery.smk"
 
 
 report: "workflow/report/workflow.rst"

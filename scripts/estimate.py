@@ -5,8 +5,6 @@ from pathlib import Path
 
 from uncanny import jobs
 
-START = {"here": 0.25, "cluster": 20.0}  # seconds before a job works: imports shared, or its own
-
 
 def main(snakemake):
     import torch
@@ -22,7 +20,7 @@ def main(snakemake):
     place = totals.Place(
         costs.DEVICES[device],
         at_once=wanted.get("jobs") or given.at_once,
-        start=START["cluster" if given.on_cluster else "here"],
+        start=totals.START["cluster" if given.on_cluster else "here"],
         one_machine=not given.on_cluster,
         devices=given.devices,
     )

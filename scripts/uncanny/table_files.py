@@ -51,8 +51,8 @@ def write(frame: pd.DataFrame, stem: Path | str, *, title: str, caption: str) ->
 def markdown(frame: pd.DataFrame, *, title: str, caption: str) -> str:
     """Title, table and caption as Markdown; numbers are aligned to the right."""
     rules = ["---:" if _is_numeric(frame[name]) else "---" for name in frame.columns]
-    rows = [[_markdown_cell(str(name)) for name in frame.columns], rules]
-    rows += [[_markdown_cell(shown(v)) for v in row] for row in _rows(frame)]
+    rows = [[cell(str(name)) for name in frame.columns], rules]
+    rows += [[cell(shown(v)) for v in row] for row in _rows(frame)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"## {title}", "", *lines, "", caption, ""])
 
@@ -99,7 +99,8 @@ def _is_numeric(column: pd.Series) -> bool:
     return bool(is_number) and all(is_number)
 
 
-def _markdown_cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as a cell of a table in Markdown."""
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
 
 

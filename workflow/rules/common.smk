@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def figure_target(figure):
 
 def table_target(table):
     return [f"<results>/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex")]
+
+
+def given_configs():
+    """Config files of the command line, as seen from the working directory."""
+    found = workflow.config_settings.configfiles or []
+    return [os.path.relpath(path) for path in found]
 
 
 def previous_checkpoint(wildcards):

@@ -36,6 +36,8 @@ WORK = {
 }
 BASES = ("measured", "scaled", "default")
 
+START = {"here": 0.25, "cluster": 20.0}  # seconds before a job works: imports shared, or its own
+
 
 @dataclass(frozen=True)
 class Place:

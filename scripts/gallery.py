@@ -1,0 +1,28 @@
+"""Show a study on one page: verdicts, figures in small, what each costs. Rule: gallery."""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import files, gallery
+    from uncanny.estimate import costs, totals
+    from uncanny.study import Study
+
+    given, study = snakemake.params, Study(snakemake.params.config)
+    start = totals.START["here"]
+    place = totals.Place(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
+    rows = totals.Estimate(study, Path(given.results), place).of_targets()
+    claims = snakemake.input.get("claims")
+    text = gallery.page(
+        study,
+        given.command,
+        {row["target"]: row for row in rows},
+        Path(claims).read_text(encoding="utf-8") if claims else "",
+    )
+    files.write_text(snakemake.output[0], text)
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

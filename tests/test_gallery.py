@@ -1,0 +1,66 @@
+"""A study on one page."""
+
+import re
+
+import pytest
+from test_configuration import TINY, plan
+
+from uncanny import gallery
+
+COST = {"jobs": 12, "device_hours": 0.2, "cpu_hours": 0.05}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return plan(TINY)
+
+
+def page(study, claims=""):
+    costs = {name: COST for name in [*TINY["figures"], *TINY["tables"], "claims", "all"]}
+    command = "snakemake {} --configfile tiny.yaml"
+    return gallery.page(study, command, costs, claims)
+
+
+CLAIMS = """## What the paper claims
+
+| claim | the paper says | verdict | estimate | p |
+| --- | --- | --- | --- | ---: |
+| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) | 0.01 |
+| C02 | c | not testable |  | |
+
+Verdicts follow rules.
+
+| control | result |
+"""
+
+
+def test_every_figure_and_table_has_its_command_and_cost(study):
+    text = page(study)
+    for name in [*TINY["figures"], *TINY["tables"]]:
+        assert f"`snakemake {name} --configfile tiny.yaml`: 12 jobs, 15 min" in text
+    shown = re.findall(r'<img src="figures/(\w+)\.png"', text)
+    assert sorted(shown) == sorted(TINY["figures"])
+    assert "## Verdicts" not in text
+
+
+def test_figures_beyond_the_paper_stand_apart(study):
+    companions = [name for name, block in study.config["figures"].items() if block["companion"]]
+    first, _, beyond = page(study).partition("## Beyond the paper")
+    for name in TINY["figures"]:
+        assert (f'alt="{name}"' in beyond) is (name in companions)
+        assert (f'alt="{name}"' in first) is (name not in companions)
+
+
+def test_verdicts_are_the_first_columns_of_the_scorecard(study):
+    text = page(study, CLAIMS)
+    assert "| claim | the paper says | verdict | estimate |\n| --- | --- | --- | --- |" in text
+    assert "| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) |" in text
+    assert "| C02 | c | not testable |  |" in text
+    assert "control |" not in text
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(2.345, "2.3 h"), (0.5, "30 min"), (0.01, "36 s"), (0.0, "1 s")]
+)
+def test_times_as_a_person_says_them(hours, said):
+    assert gallery.duration(hours) == said

@@ -162,13 +162,15 @@ def figure_datasets(study: Study, figure: str) -> list[str]:
 def shown(study: Study, figure: str, axis: str) -> set[str]:
     """Names of the models, samplers or guidances that a figure shows."""
     block = study.block("figures", figure)
-    found = [
-        plan_experiments.extent(study, name)
-        for name in block.get("experiments", [])
-        if axis != "guidances" and plan_experiments.is_trained(study, name)
-    ]
+    found = [] if axis == "guidances" else _extents(study, block)
     found += selections(block)
     return {name for selection in found for name in selection.get(axis, [NO_GUIDANCE])}
+
+
+def _extents(study: Study, block: Mapping) -> list[dict]:
+    """Of the experiments on trained models that a figure shows."""
+    names = [n for n in block.get("experiments", []) if plan_experiments.is_trained(study, n)]
+    return [plan_experiments.extent(study, name) for name in names]
 
 
 @cache
@@ -186,11 +188,13 @@ def appearance(study: Study, figure: str) -> dict:
     own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
     blocks = study.config["models"].items()
     models = [(name, block) for name, block in blocks if name in drawn_models(study)]
+    figure_block = study.block("figures", figure)
+    measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
         "models": {n: _look(n, block, n in own["models"]) for n, block in models},
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
-        "metrics": _looks(study, "metrics", metrics(study.block("figures", figure))),
+        "metrics": _looks(study, "metrics", metrics(figure_block) | measured),
         "datasets": {model: study.names(model)["dataset"] for model in sorted(own["models"])},
     }
 

@@ -110,6 +110,19 @@ def number_ticks(ax: Axes, values: pd.Series, more: dict[float, str] | None = No
     ax.xaxis.set_minor_locator(NullLocator())
 
 
+def spaced(ax: Axes, values: pd.Series, gap: float = 0.11) -> pd.Series:
+    """Of values on an x axis whose limits are set, the largest, and those below it whose labels do
+    not touch. gap: least distance, part of the axis.
+    """
+    at = np.sort(values.unique())[::-1]
+    places = ax.transAxes.inverted().transform(ax.transData.transform([(x, 0) for x in at]))[:, 0]
+    kept = []
+    for index, place in enumerate(places):
+        if not kept or places[kept[-1]] - place >= gap:
+            kept.append(index)
+    return pd.Series(at[kept])
+
+
 def legends(
     data: FigureData, drawn: pd.DataFrame, looks: Mapping[Hashable, style.VariantStyle], labels
 ) -> list[list[Line2D]]:

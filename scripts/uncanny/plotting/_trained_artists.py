@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from uncanny import style
 from uncanny.plotting import _exact_artists, _lines
@@ -27,7 +28,8 @@ def set_updates(ax: Axes, steps: pd.Series) -> None:
     ax.set_xscale("symlog", linthresh=least, linscale=0.4)
     ax.set_xlim(-0.25 * least if (steps == 0).any() else 0.8 * least, 1.3 * steps.max())
     ax.set_xlabel("Updates of the network")
-    _lines.number_ticks(ax, steps[steps > 0], {0.0: "0"} if (steps == 0).any() else {})
+    at = _lines.spaced(ax, steps[steps > 0])
+    _lines.number_ticks(ax, at, {0.0: "0"} if (steps == 0).any() else {})
 
 
 def draw_band(ax: Axes, rows: pd.DataFrame, look: dict, label: str, x: str = "step") -> None:
@@ -107,18 +109,22 @@ def draw_crossings(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:
     ax.axvline(1.45 * last, color="0.6", lw=0.6, ls=(0, (2, 2)))
     ax.set_xscale("log")
     ax.set_xlim(0.7 * steps[steps > 0].min(), 3.2 * last)
-    _lines.number_ticks(ax, steps[steps > 0])
+    _lines.number_ticks(ax, _lines.spaced(ax, steps[steps > 0]), {beyond: "none"})
     ax.set_xlabel("Updates at which the better schedule changes")
 
 
 def draw_gains(ax: Axes, rows: pd.DataFrame, labels: list[str]) -> None:
-    """Bars of 95 % around each gain."""
+    """Bars of 95 % around each gain, given in percent and drawn as a ratio."""
     color = _exact_artists.all_looks()["derived"].color
     at = np.arange(len(rows))
-    reach = np.abs(rows[["lower", "upper"]].to_numpy(float).T - rows["value"].to_numpy(float))
+    value, *ends = (1 + rows[name].to_numpy(float) / 100 for name in ("value", "lower", "upper"))
     style_of = {"fmt": "v", "color": color, "ms": 4, "lw": 0.9, "capsize": 1.8}
-    ax.errorbar(rows["value"], at, xerr=reach, **style_of, label="derived")
-    ax.axvline(0, color="0.35", lw=0.8)
+    ax.errorbar(value, at, xerr=np.abs(np.array(ends) - value), **style_of, label="derived")
+    ax.axvline(1, color="0.35", lw=0.8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_yticks(at, labels)
     ax.set_ylim(len(rows) - 0.4, -0.6)
 

@@ -82,7 +82,7 @@ def _draw(ax, rows: pd.DataFrame, data: FigureData, steps: pd.Series) -> None:
             for row in rows.itertuples()
         ]
         _trained_artists.draw_gains(ax, rows, labels)
-        ax.set_xlabel("Metric, derived over the better of both (%)")
+        ax.set_xlabel("Metric: derived schedule over the better of both")
     else:
         _trained_artists.draw_differences(ax, rows)
         unit = (

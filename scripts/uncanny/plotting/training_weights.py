@@ -104,7 +104,7 @@ def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
         updates = f"{curve['step'].iloc[0]:,.0f}"
         ax.plot(curve["sigma"], curve["value"], color=str(shade), lw=1.0, label=updates)
     ax.set(xscale="log", xlabel="Noise level σ")
-    ax.legend(title="updates", fontsize=6, title_fontsize=6, loc="upper left", labelspacing=0.2)
+    ax.legend(title="updates", fontsize=6, title_fontsize=6, loc="upper right", labelspacing=0.2)
 
 
 def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
@@ -125,10 +125,12 @@ def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
-    names = [data.metric_label(metrics[0]), "$E_S$"]
+    names = {("o", "0.2"): data.metric_label(metrics[0]), ("o", "white"): "$E_S$"}
+    if (rows["status"] == "at least").any():
+        names[">", "0.2"] = "at least"
     marks = [
-        Line2D([], [], ls="", marker="o", color="0.2", mfc=face, ms=3.4, label=name)
-        for face, name in zip(("0.2", "white"), names, strict=True)
+        Line2D([], [], ls="", marker=mark, color="0.2", mfc=face, ms=3.4, label=name)
+        for (mark, face), name in names.items()
     ]
     ax.legend(handles=marks, fontsize=6, loc="lower right", handlelength=1)
 
@@ -150,9 +152,9 @@ def facts(table: pd.DataFrame) -> list[str]:
     bound = (ratios["status"] == "at least").sum()
     return [
         f"Lines are means over {seeds} training seeds, bands their range",
-        f"Thresholds are {factors} times the best last value of any model; filled: the metric of "
-        f"samples, open: E_S; bars: 95 % by bootstrap over training and sampling seeds; {bound} "
-        "ratios are lower bounds (triangles)",
+        f"Thresholds, from the top mark down: {factors} times the best last value of any model; "
+        "filled: the metric of samples, open: E_S; bars: 95 % by bootstrap over training and "
+        f"sampling seeds; {bound} ratios are lower bounds (triangles)",
         f"Training takes most off the loss, in units of the network's output, at σ from "
         f"{peak.min():.2g} to {peak.max():.2g}",
         "Imbalance: coefficient of variation, over noise levels, of what each adds to the training "

@@ -4,7 +4,8 @@ import json
 import os
 
 import pytest
-from test_configuration import TINY, plan
+import yaml
+from test_configuration import ROOT, TINY, plan
 
 from uncanny.estimate import costs, records
 from uncanny.estimate.amounts import Amounts
@@ -22,8 +23,8 @@ def write(folder, path, content):
     file.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
-def learn(folder, device=costs.PROCESSOR):
-    amounts = Amounts(Facts(plan(TINY), folder), device)
+def learn(folder, device=costs.PROCESSOR, config=TINY):
+    amounts = Amounts(Facts(plan(config), folder), device)
     work = amounts.facts.work
     return amounts, *records.learnt(amounts, work.jobs(work.targets()["all"]), Listing(folder))
 
@@ -54,6 +55,17 @@ def test_a_measured_cell_stands_for_all_of_its_network(tmp_path):
     found, basis = cost(amounts, rates, elsewhere)
     assert (found, basis) == (pytest.approx(ratio * cost(amounts, Rates(), elsewhere)[0]), "scaled")
     assert cost(amounts, rates, f"checkpoints/{SEGMENT}.pt")[1] == "scaled"  # by the same device
+
+
+def test_what_is_said_to_cost_nothing_has_no_ratio(tmp_path):
+    # Features of vectors are the vectors; before its first update a model is not trained.
+    config = yaml.safe_load((ROOT / "config/design_space.yaml").read_text())
+    for name in ("extract_reference/ring_values/ring-test", "train_model/ring_edm/seed-0/epoch-0"):
+        write(tmp_path, f"benchmarks/{name}.json", {"seconds": 0.2, "peak_memory_mb": 400.0})
+    amounts, rates, memory = learn(tmp_path, config=config)
+    assert {"extract_reference", "train_model"} & memory.keys()
+    found = amounts.parts(amounts.facts.work.job("features/ring_values/ring-test.npz"))
+    assert all(rates.of(part.key)[0] * part.amount * part.each < 1 for part in found)
 
 
 def test_scores_keep_the_time_of_samples_that_are_gone(tmp_path):

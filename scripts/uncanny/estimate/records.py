@@ -94,7 +94,8 @@ def learnt(amounts, jobs: Iterable[Job], results: Listing) -> tuple[Rates, dict[
         if record.memory is not None:
             memory[job.rule] = max(record.memory, memory.get(job.rule, 0.0))
         for part, seconds in _shares(first, others, record):
-            rates.learn(part.key, seconds / (part.amount * part.each))
+            if stated := part.amount * part.each:  # what is said to cost nothing has no ratio
+                rates.learn(part.key, seconds / stated)
     return rates, memory
 
 

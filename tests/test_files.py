@@ -1,6 +1,9 @@
 """Files are whole or not there."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +27,31 @@ def test_replacing_takes_the_final_name(tmp_path):
         assert not path.exists()
     assert path.read_text() == "whole"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+WRITER = """
+import os, sys
+from uncanny import files
+with files.replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_and_nothing_else(tmp_path):
+    path = tmp_path / "a[1].txt"
+    paths = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", WRITER, path], env=os.environ | {"PYTHONPATH": paths})
+    assert len(list(tmp_path.iterdir())) == 1
+    others = {tmp_path / ".a[1].txt.swp", tmp_path / ".b.txt.abcdefgh.txt"}
+    for other in others:
+        other.write_text("somebody else's")
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert set(tmp_path.iterdir()) == {first, second, *others}
+    assert path.read_text() == "first"
+    assert set(tmp_path.iterdir()) == {path, *others}
 
 
 def test_json_is_sorted_and_refuses_nan(tmp_path):

@@ -72,3 +72,38 @@ def test_damaged_json_is_named(tmp_path, content):
         files.read_json(path)
     with pytest.raises(ValueError, match="no such file"):
         files.read_json(tmp_path / "b.json")
+
+
+LIMITED = """
+import resource, sys
+import numpy as np, torch
+from uncanny import arrays, checkpoints, files
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+many = {"identity": {}, "seed": 0, "epoch": 1, "status": "ok", "average": {"w": torch.zeros(10**6)}}
+for name, write in {
+    "a.pt": lambda path: checkpoints.save(path, many),
+    "a.npz": lambda path: arrays.save(path, images=np.zeros(10**6)),
+    "a.json": lambda path: files.write_json(path, {"a": "x" * 10**6}),
+}.items():
+    try:
+        write(f"{sys.argv[1]}/{name}")
+    except OSError as error:
+        print(error)
+"""
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path):
+    """Of torch, too, which says "unexpected pos" where a disk is full."""
+    for name in ("a.pt", "a.npz", "a.json"):
+        (tmp_path / name).write_text("old")
+    paths = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path], env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert len(said) == 3, done.stderr
+    for name, line in zip(("a.pt", "a.npz", "a.json"), said, strict=True):
+        assert line == f"[Errno 27] File too large: '{tmp_path / name}'"
+        assert (tmp_path / name).read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 3

@@ -18,7 +18,8 @@ from pathlib import Path
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary path in the same folder that takes the final name when the block succeeds, and
-    goes when it fails. What was left there by a process that was killed goes, too.
+    goes when it fails. What was left there by a process that was killed goes, too. OSError that
+    names the path where it cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,9 +32,20 @@ def replacing(path: Path | str) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch speaks of positions where a disk is full
+        if (known := _of_system(error)) is None or known.filename:
+            raise
+        raise OSError(known.errno, known.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _of_system(error: BaseException | None) -> OSError | None:
+    """What the system said, of an error or of what led to it."""
+    while error is not None and not (isinstance(error, OSError) and error.errno):
+        error = error.__context__
+    return error
 
 
 def _sweep(path: Path) -> None:

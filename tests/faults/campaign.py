@@ -8,7 +8,7 @@ byte, as one that was left alone: all but logs, benchmarks and times. Exit statu
 
 import argparse
 import collections
-import itertools
+import dataclasses
 import json
 import random
 import re
@@ -17,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from faults.runs import CONFIG, FAULTS, Run
+from faults.runs import FAULTS, Run
+from test_workflow import clone
 
 RESULTS = "results/faults"
 APART = ("logs", "benchmarks")  # folders without results
@@ -35,6 +36,7 @@ SHOWS = {  # what a user reads: first kind that fits
     "Snakemake: error in rule": r"Error in rule \w+",
     "nothing: Snakemake is gone": "",
 }
+STARTED = "    jobid:"
 LOCKED = "Directory cannot be locked"
 
 
@@ -67,12 +69,28 @@ def differences(folder, expected: dict[str, object]) -> list[str]:
 # ---- Kills ------------------------------------------------------------------------------------
 
 
+@dataclasses.dataclass
+class Kill:
+    """What is killed, and while which file is being written; at a random moment where there is none."""
+
+    fault: str
+    written: str = ""
+    moment: str = ""
+    shown: str = ""
+    locked: bool = False
+    survived: bool = False
+
+    @property
+    def halt(self) -> tuple[str, str] | None:
+        return (WRITTEN[self.written], self.moment) if self.written else None
+
+
 def at_random(run: Run, fault: str, rng: random.Random) -> bool:
     """Kill at a random moment; False if the run has ended before."""
-    starts, share, begun = rng.randrange(STARTS), rng.random(), time.monotonic()
-    if not run.until(lambda: run.text().count("    jobid:") >= starts + 1):
+    starts, share = rng.randrange(STARTS), rng.random()
+    if not run.until(lambda: run.text().count(STARTED) >= starts + 1):
         return False
-    time.sleep(share * (time.monotonic() - begun) / (starts + 1))
+    time.sleep(share * (time.monotonic() - run.begun) / (starts + 1))
     return run.until(lambda: FAULTS[fault](run, rng))
 
 
@@ -81,20 +99,129 @@ def while_written(run: Run, fault: str, rng: random.Random) -> bool:
     return run.until(run.halted) and FAULTS[fault](run, rng)
 
 
-def after(run: Run) -> dict:
-    """What the user sees of a kill, and of the same command given again as far as its lock."""
-    run.wait()
-    shown = next(name for name, text in SHOWS.items() if re.search(text, run.text()))
-    again = Run(run.folder, "--dry-run", "--quiet")
-    again.wait()
-    return {"shown": shown, "traceback": "Traceback" in run.text()}
-
-
-def again(folder, **options) -> tuple[Run, bool]:
-    """The same command; after `--unlock` where Snakemake asks for that."""
-    run = Run(folder, "all", **options)
-    if run.until(lambda: "    jobid:" in run.text()) or LOCKED not in run.text():
+def again(folder, halt=None) -> tuple[Run, bool]:
+    """The same command; once more after `--unlock` where Snakemake asks for that."""
+    run = Run(folder, "all", halt=halt)
+    if run.until(lambda: STARTED in run.text()) or LOCKED not in run.text():
         return run, False
     unlock = Run(folder, "--unlock")
     assert unlock.wait() == 0, unlock.text()
-    return Run(folder, "all", **options), True
+    return Run(folder, "all", halt=halt), True
+
+
+def befallen(folder, kills: list[Kill], rng: random.Random) -> tuple[list[Kill], list[Run]]:
+    """A study that is killed again and again: the kills that hit something, and the runs."""
+    hit, runs = [], []
+    for kill in kills:
+        run, locked = again(folder, kill.halt)
+        runs.append(run)
+        if hit:
+            hit[-1].locked = locked
+        meet = while_written if kill.written else at_random
+        if not meet(run, kill.fault, rng):
+            break
+        run.wait()
+        kill.shown = next(name for name, text in SHOWS.items() if re.search(text, run.text()))
+        hit.append(kill)
+    return hit, runs
+
+
+def trial(folder, kills: list[Kill], expected: dict, rng: random.Random) -> list[Kill]:
+    """A study from its clone to its end; the kills that hit something."""
+    shutil.rmtree(folder, ignore_errors=True)
+    clone(folder)
+    hit, runs = befallen(folder, kills, rng)
+    last, locked = again(folder)
+    if hit:
+        hit[-1].locked |= locked
+    wrong = [] if last.wait() == 0 else [last.text()[-3000:]]
+    for run in runs:  # what was left over writes now, if it still can
+        run.let_go()
+        run.process.wait()
+        deadline = time.monotonic() + 20
+        while run.processes() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        run.end()
+    wrong += differences(folder, expected)
+    check = Run(folder, "all", "--dry-run")
+    if check.wait() != 0 or "Nothing to be done" not in check.text():
+        wrong.append(check.text()[-3000:])
+    print(*wrong, sep="\n", end="")
+    for kill in hit:
+        kill.survived = not wrong
+    return hit
+
+
+def at_random_moments(number: int, seed: int):
+    """Plans of studies, without end: kills, and a generator for their moments."""
+    for index in range(10 * number):
+        rng = random.Random(f"{seed} {index}")
+        yield [Kill(rng.choice(list(FAULTS))) for _ in range(KILLS)], rng
+
+
+def while_files_are_written(seed: int):
+    """One study for each moment of a file: each kind of file with another fault."""
+    faults = [name for name in FAULTS if name != "a_job"]  # whose worker stops by itself
+    for turn, moment in enumerate(MOMENTS):
+        kinds = enumerate(WRITTEN)
+        kills = [Kill(faults[(turn + i) % len(faults)], kind, moment) for i, kind in kinds]
+        yield kills, random.Random(f"{seed} {moment}")
+
+
+# ---- The table --------------------------------------------------------------------------------
+
+
+def table(kills: list[Kill]) -> str:
+    """Markdown: fault, trials, survived, how it shows."""
+    groups = {}
+    for kill in kills:
+        when = f"while {kill.written} is written" if kill.written else "at a random moment"
+        groups.setdefault((kill.fault.replace("_", " "), when), []).append(kill)
+    lines = ["| killed | when | trials | survived | how it shows |", "|---|---|---|---|---|"]
+    for (fault, when), group in sorted(groups.items()):
+        shown = [f"{name}: {n}" for name, n in collections.Counter(k.shown for k in group).items()]
+        locked = sum(kill.locked for kill in group)
+        shown += [f"the next command asks for `--unlock`: {locked}"] if locked else []
+        survived = sum(kill.survived for kill in group)
+        lines.append(f"| {fault} | {when} | {len(group)} | {survived} | {'; '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def undisturbed(folder) -> dict[str, object]:
+    """What a study makes that nobody kills."""
+    if not Path(folder).exists():
+        clone(folder)
+    run = Run(folder, "all")
+    assert run.wait() == 0, run.text()
+    return results(folder)
+
+
+def campaign(folder, number: int, targeted: bool, seed: int) -> list[Kill]:
+    """All kills; they are written down after each study."""
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    expected, done = undisturbed(folder / "undisturbed"), []
+    plans = list(while_files_are_written(seed)) if targeted else []
+    for kills, rng in [*plans, *at_random_moments(number, seed)]:
+        left = number - sum(not kill.written for kill in done)
+        if not kills[0].written and left <= 0:
+            break
+        hit = trial(folder / "trial", kills if kills[0].written else kills[:left], expected, rng)
+        done += hit
+        print(*hit, sep="\n", flush=True)
+        records = [dataclasses.asdict(kill) for kill in done]
+        (folder / "faults.json").write_text(json.dumps(records, indent=1) + "\n")
+        (folder / "faults.md").write_text(table(done))
+    return done
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition(".")[0])
+    parser.add_argument("--kills", type=int, default=50, help="at random moments")
+    parser.add_argument("--targeted", action="store_true", help="also while files are written")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", default="faults", help="of studies and tables")
+    given = parser.parse_args()
+    kills = campaign(given.folder, given.kills, given.targeted, given.seed)
+    print(table(kills))
+    sys.exit(not all(kill.survived for kill in kills))

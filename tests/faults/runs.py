@@ -24,6 +24,7 @@ class Run:
     def __init__(self, folder, *arguments, config=CONFIG, halt=None, prefix=()):
         self.folder, self.name = Path(folder), f"run-{uuid.uuid4().hex[:12]}"
         self.printed = self.folder.parent / f"{self.name}.txt"
+        self.begun = time.monotonic()
         self.mark = self.folder.parent / f"{self.name}.mark"
         environment = os.environ | {"UNCANNY_RUN": self.name, "OMP_NUM_THREADS": "1"}
         if halt:

@@ -18,9 +18,11 @@ def halting(source, target, **options):
     if not fnmatch.fnmatch(os.fspath(target), PATTERN) or not claimed():
         return replace(source, target, **options)
     if MOMENT in WRITTEN:
-        content = os.stat(source).st_size
-        os.truncate(source, int(WRITTEN[MOMENT] * content))
+        size = os.stat(source).st_size
+        os.truncate(source, int(WRITTEN[MOMENT] * size))
         halt()
+        if WRITTEN[MOMENT] < 1:
+            os._exit(1)  # what was cut cannot go on
     replace(source, target, **options)
     if MOMENT not in WRITTEN:
         halt()

@@ -31,10 +31,9 @@ WRITTEN = {
     "a figure": "*/figures/*.csv",
 }
 MOMENTS = ("begun", "half", "whole", "named")  # named: it has its name, what belongs to it has not
-SHOWS = {  # what a user reads: first kind that fits
-    "the job's process was killed": r"the job's process was killed \(out of memory\?\)",
-    "Snakemake: error in rule": r"Error in rule \w+",
-    "nothing: Snakemake is gone": "",
+SHOWS = {  # what a user reads
+    "a job says that its process was killed": r"the job's process was killed \(out of memory\?\)",
+    "Snakemake names the job and its log": r"Error in rule \w+",
 }
 STARTED = "    jobid:"
 LOCKED = "Directory cannot be locked"
@@ -121,7 +120,8 @@ def befallen(folder, kills: list[Kill], rng: random.Random) -> tuple[list[Kill],
         if not meet(run, kill.fault, rng):
             break
         run.wait()
-        kill.shown = next(name for name, text in SHOWS.items() if re.search(text, run.text()))
+        said = [name for name, text in SHOWS.items() if re.search(text, run.text())]
+        kill.shown = ", ".join(said) or "nothing: Snakemake is gone"
         hit.append(kill)
     return hit, runs
 
@@ -146,7 +146,7 @@ def trial(folder, kills: list[Kill], expected: dict, rng: random.Random) -> list
     check = Run(folder, "all", "--dry-run")
     if check.wait() != 0 or "Nothing to be done" not in check.text():
         wrong.append(check.text()[-3000:])
-    print(*wrong, sep="\n", end="")
+    print(*wrong, sep="\n", end="\n" * bool(wrong), flush=True)
     for kill in hit:
         kill.survived = not wrong
     return hit

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from faults import campaign
+from faults.outcome import differences, results
 from faults.runs import Run
 from test_workflow import clone
 
@@ -32,7 +32,7 @@ def finished(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("finished") / "clone")
     status, text = run(folder, "all")
     assert status == 0, text
-    return folder, campaign.results(folder)
+    return folder, results(folder)
 
 
 def copy_of(finished, target):
@@ -121,7 +121,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on_when_there_is_room(fi
     assert "the full disk: exit status 1, 0 left" in text
     assert "No space left on device: 'results/faults/" in text
     shutil.copytree(folder / "saved", folder / "results/faults", dirs_exist_ok=True)
-    assert campaign.differences(folder, finished[1]) == []
+    assert differences(folder, finished[1]) == []
 
 
 # -- clocks, folders --------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_a_clock_that_was_set_back_changes_no_result(finished, tmp_path):
         os.utime(path, ns=(time, time))
     status, text = run(folder, "all")
     assert status == 0, text
-    assert campaign.differences(folder, finished[1]) == []
+    assert differences(folder, finished[1]) == []
     assert nothing_to_do(folder)
 
 
@@ -151,7 +151,7 @@ def test_results_of_a_future_are_results(finished, tmp_path):
         os.utime(path, ns=(ahead, ahead))
     status, text = run(folder, "all")
     assert status == 0, text
-    assert campaign.differences(folder, finished[1]) == []
+    assert differences(folder, finished[1]) == []
     assert nothing_to_do(folder)
 
 
@@ -173,4 +173,20 @@ def test_results_copied_without_their_times_are_adopted(finished, tmp_path):
     status, text = run(folder, "all", "--touch")
     assert status == 0, text
     assert nothing_to_do(folder)
-    assert campaign.differences(folder, finished[1]) == []
+    assert differences(folder, finished[1]) == []
+
+
+# -- threads ----------------------------------------------------------------------------------------
+
+
+def test_two_threads_give_the_scores_of_one_to_rounding(finished, tmp_path):
+    folder = clone(tmp_path / "clone")
+    rules = ("train_extractor", "extract_reference", "train_model", "draw_part", "score_samples")
+    status, text = run(folder, "all", "--set-threads", *(f"{rule}=2" for rule in rules))
+    assert status == 0, text
+    found, expected = results(folder), finished[1]
+    assert found.keys() == expected.keys()
+    for path in (path for path in expected if path.startswith("scores/vp/")):
+        for one, two in zip(expected[path]["metrics"], found[path]["metrics"], strict=True):
+            print(path, one["metric"], one["value"], two["value"], two["value"] - one["value"])
+            assert two["value"] == pytest.approx(one["value"], abs=0.01 * one["se"])

@@ -1,7 +1,7 @@
 """Kill a study again and again, give the same command after each kill, and compare what it makes.
 
-python -m faults.campaign --kills 50 --targeted --seed 0 --folder FOLDER (in tests/). One line is
-printed per kill. FOLDER/faults.json has all of them, FOLDER/faults.md the table: fault, trials,
+PYTHONPATH=tests python -m faults.campaign --kills 50 --targeted --seed 0 --folder FOLDER. One line
+is printed per kill. FOLDER/faults.json has all of them, FOLDER/faults.md the table: fault, trials,
 survived, how it shows. A kill counts as survived if the study that it befell came out, byte for
 byte, as one that was left alone: all but logs, benchmarks and times. Exit status 1 if one did not.
 """
@@ -17,11 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+from faults.outcome import differences, results
 from faults.runs import FAULTS, Run
 from test_workflow import clone
 
-RESULTS = "results/faults"
-APART = ("logs", "benchmarks")  # folders without results
 STARTS = 7  # kills come before this many further jobs have started
 KILLS = 8  # of one study
 WRITTEN = {
@@ -39,39 +38,14 @@ STARTED = "    jobid:"
 LOCKED = "Directory cannot be locked"
 
 
-# ---- What comes out ---------------------------------------------------------------------------
-
-
-def results(folder) -> dict[str, object]:
-    """All that a study has made, by path: JSON without times, of other files the bytes."""
-    root = Path(folder) / RESULTS
-    found = sorted(path for path in root.rglob("*") if path.is_file())
-    paths = [path for path in found if path.relative_to(root).parts[0] not in APART]
-    return {str(path.relative_to(root)): _timeless(path) for path in paths}
-
-
-def _timeless(path: Path) -> object:
-    if path.suffix != ".json":
-        return path.read_bytes()
-    value = json.loads(path.read_text())
-    return {key: part for key, part in value.items() if key != "timing"}
-
-
-def differences(folder, expected: dict[str, object]) -> list[str]:
-    """Paths that are missing, left over, or other than expected."""
-    found = results(folder)
-    return sorted(
-        path for path in found.keys() | expected.keys() if found.get(path) != expected.get(path)
-    )
-
-
 # ---- Kills ------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass
 class Kill:
-    """What is killed, and while which file is being written; at a random moment where there is none."""
+    """What is killed, and while which file is being written; without one, at a random moment."""
 
+    study: str  # that it befell
     fault: str
     written: str = ""
     moment: str = ""
@@ -153,19 +127,20 @@ def trial(folder, kills: list[Kill], expected: dict, rng: random.Random) -> list
 
 
 def at_random_moments(number: int, seed: int):
-    """Plans of studies, without end: kills, and a generator for their moments."""
+    """More than enough studies: their kills, and a generator for their moments."""
     for index in range(10 * number):
-        rng = random.Random(f"{seed} {index}")
-        yield [Kill(rng.choice(list(FAULTS))) for _ in range(KILLS)], rng
+        study = f"{seed} {index}"
+        rng = random.Random(study)
+        yield [Kill(study, rng.choice(list(FAULTS))) for _ in range(KILLS)], rng
 
 
 def while_files_are_written(seed: int):
     """One study for each moment of a file: each kind of file with another fault."""
     faults = [name for name in FAULTS if name != "a_job"]  # whose worker stops by itself
     for turn, moment in enumerate(MOMENTS):
-        kinds = enumerate(WRITTEN)
-        kills = [Kill(faults[(turn + i) % len(faults)], kind, moment) for i, kind in kinds]
-        yield kills, random.Random(f"{seed} {moment}")
+        study, kinds = f"{seed} {moment}", enumerate(WRITTEN)
+        kills = [Kill(study, faults[(turn + i) % len(faults)], kind, moment) for i, kind in kinds]
+        yield kills, random.Random(study)
 
 
 # ---- The table --------------------------------------------------------------------------------
@@ -196,17 +171,23 @@ def undisturbed(folder) -> dict[str, object]:
     return results(folder)
 
 
+def known(path: Path) -> list[Kill]:
+    """Kills of a campaign that was cut off itself."""
+    return [Kill(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+
+
 def campaign(folder, number: int, targeted: bool, seed: int) -> list[Kill]:
-    """All kills; they are written down after each study."""
+    """All kills. They are written down after each study, and the same call goes on from there."""
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    expected, done = undisturbed(folder / "undisturbed"), []
+    expected, done = undisturbed(folder / "undisturbed"), known(folder / "faults.json")
     plans = list(while_files_are_written(seed)) if targeted else []
     for kills, rng in [*plans, *at_random_moments(number, seed)]:
         left = number - sum(not kill.written for kill in done)
-        if not kills[0].written and left <= 0:
-            break
-        hit = trial(folder / "trial", kills if kills[0].written else kills[:left], expected, rng)
+        kills = kills if kills[0].written else kills[:left]
+        if not kills or kills[0].study in {kill.study for kill in done}:
+            continue
+        hit = trial(folder / "trial", kills, expected, rng)
         done += hit
         print(*hit, sep="\n", flush=True)
         records = [dataclasses.asdict(kill) for kill in done]
@@ -220,7 +201,7 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=50, help="at random moments")
     parser.add_argument("--targeted", action="store_true", help="also while files are written")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", default="faults", help="of studies and tables")
+    parser.add_argument("--folder", default="results/kills", help="of studies and tables")
     given = parser.parse_args()
     kills = campaign(given.folder, given.kills, given.targeted, given.seed)
     print(table(kills))

@@ -1,8 +1,8 @@
-"""A study of thousands of cells whose jobs do nothing, run to its end: what the workflow itself costs.
+"""A study of thousands of cells whose jobs do nothing: what the workflow itself costs.
 
-python -m faults.soak --cells 5000 --folder FOLDER (in tests/). One job in a hundred fails at first.
-Prints, and writes to FOLDER/soak.json: jobs, seconds, the largest memory of the main process, and
-what ran more often than it had to. Exit status 1 where that is anything.
+PYTHONPATH=tests python -m faults.soak --cells 5000 --folder FOLDER. One job in a hundred fails at
+first. Prints, and writes to FOLDER/soak.json: jobs, seconds, the largest memory of the main
+process, and what ran more often than it had to. Exit status 1 where that is anything.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def memory_mb(pid: int) -> float:
 
 
 def watched(run: Run, folder: Path) -> dict:
-    """Wait for a run; its seconds, and the memory of its main process when jobs begin and at most."""
+    """Wait for a run; its seconds, memory of its main process when jobs begin and at most."""
     planned, most = 0.0, 0.0
     while not run.ended():
         most = max(most, memory_mb(run.process.pid))
@@ -102,7 +102,7 @@ def watched(run: Run, folder: Path) -> dict:
 
 
 def counted(folder: Path) -> dict:
-    """Jobs, those that failed at first, and those that ran more or less often than that asks for."""
+    """Jobs, those that failed at first, those that ran more or less often than that asks."""
     found = collections.Counter((folder / "jobs.txt").read_text().splitlines())
     failed = {name for name in found if zlib.crc32(f"{name}\n".encode()) % ONE_IN == 0}
     odd = sorted(name for name, times in found.items() if times != 1 + (name in failed))
@@ -124,7 +124,9 @@ def soak(folder, cells: int) -> dict:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--cells", type=int, default=5000, help=f"a multiple of {CELLS}")
-    parser.add_argument("--folder", default="soak", help="of the study and what was measured")
+    parser.add_argument(
+        "--folder", default="results/soak", help="of the study and what was measured"
+    )
     given = parser.parse_args()
     found = soak(given.folder, given.cells)
     print(json.dumps(found, indent=1))

@@ -7,6 +7,7 @@ path, how far the writing has come, and a path at which the process that waits l
 import fnmatch
 import os
 import time
+from pathlib import Path
 
 WRITTEN = {"begun": 0.0, "half": 0.5, "whole": 1.0}  # of the temporary file; else it has its name
 PATTERN, MOMENT, MARK = os.environ.get("UNCANNY_HALT", "\n\n").split("\n")
@@ -18,11 +19,10 @@ def halting(source, target, **options):
     if not fnmatch.fnmatch(os.fspath(target), PATTERN) or not claimed():
         return replace(source, target, **options)
     if MOMENT in WRITTEN:
-        size = os.stat(source).st_size
-        os.truncate(source, int(WRITTEN[MOMENT] * size))
+        content = Path(source).read_bytes()
+        os.truncate(source, int(WRITTEN[MOMENT] * len(content)))
         halt()
-        if WRITTEN[MOMENT] < 1:
-            os._exit(1)  # what was cut cannot go on
+        Path(source).write_bytes(content)
     replace(source, target, **options)
     if MOMENT not in WRITTEN:
         halt()

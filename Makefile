@@ -7,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz report docs check
+.PHONY: figures claims all test test-slurm fuzz faults soak report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -28,6 +28,14 @@ test-slurm: .venv/ready-dev
 # Twenty thousand damaged configs: a plan, or one message that names the key.
 fuzz: .venv/ready-dev
 	UNCANNY_FUZZ=20000 $(BIN)/pytest -n 2 --dist load tests/test_config_fuzz.py
+
+# Studies that are killed, 50 times at random and 16 times while files are written, and come out as others do.
+faults: .venv/ready-dev
+	PYTHONPATH=tests $(BIN)/python -m faults.campaign --targeted
+
+# Five thousand cells whose jobs do nothing: what the workflow itself costs, and that nothing runs twice.
+soak: .venv/ready-dev
+	PYTHONPATH=tests $(BIN)/python -m faults.soak
 
 report: all
 	$(SNAKEMAKE) all --report results/$(STUDY)/report.html $(WITH)

@@ -1,6 +1,9 @@
 """Files are whole or not there."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +29,31 @@ def test_replacing_takes_the_final_name(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
 
 
+WRITER = """
+import os, sys
+from uncanny import files
+with files.replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_and_nothing_else(tmp_path):
+    path = tmp_path / "a[1].txt"
+    paths = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", WRITER, path], env=os.environ | {"PYTHONPATH": paths})
+    assert len(list(tmp_path.iterdir())) == 1
+    others = {tmp_path / ".a[1].txt.swp", tmp_path / ".b.txt.abcdefgh.txt"}
+    for other in others:
+        other.write_text("somebody else's")
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert set(tmp_path.iterdir()) == {first, second, *others}
+    assert path.read_text() == "first"
+    assert set(tmp_path.iterdir()) == {path, *others}
+
+
 def test_json_is_sorted_and_refuses_nan(tmp_path):
     path = tmp_path / "a.json"
     files.write_json(path, {"b": 1, "a": [2.5, None]})
@@ -44,3 +72,38 @@ def test_damaged_json_is_named(tmp_path, content):
         files.read_json(path)
     with pytest.raises(ValueError, match="no such file"):
         files.read_json(tmp_path / "b.json")
+
+
+LIMITED = """
+import resource, sys
+import numpy as np, torch
+from uncanny import arrays, checkpoints, files
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+many = {"identity": {}, "seed": 0, "epoch": 1, "status": "ok", "average": {"w": torch.zeros(10**6)}}
+for name, write in {
+    "a.pt": lambda path: checkpoints.save(path, many),
+    "a.npz": lambda path: arrays.save(path, images=np.zeros(10**6)),
+    "a.json": lambda path: files.write_json(path, {"a": "x" * 10**6}),
+}.items():
+    try:
+        write(f"{sys.argv[1]}/{name}")
+    except OSError as error:
+        print(error)
+"""
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path):
+    """Of torch, too, which says "unexpected pos" where a disk is full."""
+    for name in ("a.pt", "a.npz", "a.json"):
+        (tmp_path / name).write_text("old")
+    paths = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path], env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert len(said) == 3, done.stderr
+    for name, line in zip(("a.pt", "a.npz", "a.json"), said, strict=True):
+        assert line == f"[Errno 27] File too large: '{tmp_path / name}'"
+        assert (tmp_path / name).read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -79,8 +80,6 @@ def server():
 
 
 def client(environment, script, snakemake, **options):
-    import pickle
-
     command = [sys.executable, "-c", CLIENT, script, pickle.dumps(snakemake).hex()]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **options)
 
@@ -147,6 +146,30 @@ def test_the_server_ends_with_its_parent(tmp_path):
     while os.path.exists(folder) and time.time() < deadline:
         time.sleep(0.1)
     assert not os.path.exists(folder)
+
+
+PARENT = """
+import os, subprocess, sys, time
+from uncanny import warm
+warm.PRELOADED = ()
+warm.start()
+subprocess.Popen([sys.executable, "-c", *sys.argv[1:]])
+time.sleep(60)
+"""
+
+
+def test_jobs_end_with_the_snakemake_that_was_killed(tmp_path, script):
+    """Or they would write beside those of the next run."""
+    task = pickle.dumps(job(tmp_path, "sleep")).hex()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, CLIENT, script, task], env=environment)
+    pid = pid_in_log(tmp_path)
+    parent.kill()
+    parent.wait()
+    deadline = time.time() + 30
+    while alive(pid) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
 
 
 def test_a_folder_that_allows_no_socket_is_no_obstacle(tmp_path, monkeypatch, capsys):

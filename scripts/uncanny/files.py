@@ -5,6 +5,8 @@ study's results. A file that is damaged, or lies in the place of another, is nam
 """
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -16,19 +18,42 @@ from pathlib import Path
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary path in the same folder that takes the final name when the block succeeds, and
-    goes when it fails.
+    goes when it fails. What was left there by a process that was killed goes, too. OSError that
+    names the path where it cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
     temporary = Path(name)
     try:
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch speaks of positions where a disk is full
+        if (known := _of_system(error)) is None or known.filename:
+            raise
+        raise OSError(known.errno, known.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _of_system(error: BaseException | None) -> OSError | None:
+    """What the system said, of an error or of what led to it."""
+    while error is not None and not (isinstance(error, OSError) and error.errno):
+        error = error.__context__
+    return error
+
+
+def _sweep(path: Path) -> None:
+    """Remove temporary files of a path whose writers are gone: the lock went with them."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}{path.suffix}"):
+        with contextlib.suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def _umask() -> int:

@@ -3,8 +3,9 @@
 Importing torch and torch-fidelity takes longer than many a cell's arithmetic and would be paid by
 every job. While Snakemake runs jobs on this machine, one server process holds the imports and forks
 a child for each job; the job's own process hands its work over and waits. Where no server listens
-(a cluster node, a test) the job runs in its own process. The server ends with the Snakemake that
-started it; a child ends with the job that asked for it.
+(a cluster node, a test) the job runs in its own process. A child ends with the job that asked for
+it; the server ends with the Snakemake that started it, and ends all children: nothing that is left
+over writes into the results of the next run.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import os
 import pickle
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -91,20 +93,25 @@ def call(task: tuple[str, object]) -> int | None:
 
 
 def serve(listener: socket.socket, parent: int) -> None:
-    """Fork a child for each connection until the parent process is gone."""
+    """Fork a child for each connection until the parent process is gone; end them with it."""
     for module in PRELOADED:
         importlib.import_module(module)
+    children = set()
     while os.getppid() == parent:
         ready, _, _ = select.select([listener], [], [], 1.0)
         if ready:
             connection, _ = listener.accept()
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 listener.close()
                 _end_with(_child, connection)
+            children.add(child)
             connection.close()
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while ended := os.waitpid(-1, os.WNOHANG)[0]:
+                children.discard(ended)
+    for child in children:
+        os.kill(child, signal.SIGTERM)  # training keeps its state
 
 
 def _end_with(work, connection: socket.socket) -> None:

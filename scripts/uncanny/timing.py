@@ -137,8 +137,11 @@ def _training(identity, data: Dataset, stream, seed: int, updates: int, device) 
 
 
 def side_by_side(
-    works: Sequence[Callable[[int], object]], rounds: int, device: torch.device
-) -> list[list[float]]:
+    works: Sequence[Callable[[int], object]],
+    rounds: int,
+    device: torch.device,
+    clock: Callable = time.perf_counter,
+) -> list[list]:
     """Seconds [works][rounds] of work(1), work(2), … of each, one of each in every round.
 
     Works are warm. The order of a round is drawn anew, the same in every run. The accelerator's
@@ -150,10 +153,10 @@ def side_by_side(
     for number in range(1, rounds + 1):
         for index in order.sample(range(len(works)), len(works)):
             _wait(device)
-            started = time.perf_counter()
+            started = clock()
             works[index](number)
             _wait(device)
-            seconds[index].append(time.perf_counter() - started)
+            seconds[index].append(clock() - started)
     return seconds
 
 

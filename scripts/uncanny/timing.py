@@ -140,7 +140,7 @@ def side_by_side(
     works: Sequence[Callable[[int], object]],
     rounds: int,
     device: torch.device,
-    clock: Callable = time.perf_counter,
+    clock: Callable = lambda: time.perf_counter(),
 ) -> list[list]:
     """Seconds [works][rounds] of work(1), work(2), … of each, one of each in every round.
 

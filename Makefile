@@ -5,7 +5,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' config/config.yaml)
 
-.PHONY: figures claims all test test-slurm fuzz report docs check
+.PHONY: figures claims all test test-slurm fuzz bench report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures
 
@@ -26,6 +26,15 @@ test-slurm: .venv/ready-dev
 # Twenty thousand damaged configs: a plan, or one message that names the key.
 fuzz: .venv/ready-dev
 	UNCANNY_FUZZ=20000 $(BIN)/pytest -n 2 --dist load tests/test_config_fuzz.py
+
+# Ours beside what people use instead, at two scales: results/benchmarks, or BENCH=folder.
+BENCH ?= results/benchmarks
+bench: .venv/ready-bench
+	for scale in digits cifar; do for what in training_step sampling_images; do \
+	  PYTHONPATH=scripts $(BIN)/python tests/benchmarks/$$what.py --scale $$scale --folder $(BENCH) || exit 1; \
+	done; done
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)/one_image
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
 
 report: all
 	$(SNAKEMAKE) all --report results/$(STUDY)/report.html
@@ -48,6 +57,11 @@ check: .venv/ready-dev
 .venv/ready: envs/requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+.venv/ready-bench: envs/requirements-bench.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps k-diffusion==0.1.1.post1
 	touch $@
 
 .venv/ready-dev: envs/requirements-dev.txt .venv/ready

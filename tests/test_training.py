@@ -131,6 +131,23 @@ def test_gradients_that_are_not_finite_are_repaired_before_the_norm_is_limited(l
     assert torch.allclose(found, repaired / repaired.norm() if limit else repaired)
 
 
+def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):
+    def state(**more):
+        options = OPTIONS | more
+        run, stream = fresh(data, options=options), training.Stream(data, 100, 0, False)
+        loss = segments.build_family(IDENTITY).loss
+        training.advance(run, loss, stream, options, 0, 2)
+        assert {weight.dtype for weight in run.weights} == {torch.float32}
+        return run.network.state_dict()
+
+    plain, rounded = state(), state(precision="bf16")
+    assert equal(plain, state(precision="fp32"))
+    assert not equal(plain, rounded)
+    assert all(torch.allclose(plain[k], rounded[k], atol=5e-3) for k in plain)
+    with pytest.raises(ValueError, match="precision: 'fp16'; expected fp32, tf32, bf16"):
+        state(precision="fp16")
+
+
 def test_loss_falls_and_the_history_says_so(data):
     history = trained(data, [4])["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]

@@ -78,6 +78,7 @@ def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) ->
 def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
     return {
         "num_steps": sampler.get("num_steps"),
+        "precision": sampler.get("precision", "fp32"),
         "nfe": nfe,
         "batch_size": count,
         "seconds_per_image": [taken / count for taken in seconds],
@@ -113,6 +114,7 @@ def time_training(
             "status": "ok",
             "dataset": identity["dataset"],
             "model": name,
+            "precision": identity["training"].get("precision", "fp32"),
             "batch_size": identity["training"]["batch_size"],
             "updates_per_epoch": len(streams[name]) / identity["training"]["batch_size"],
             "updates_per_block": updates,
@@ -168,7 +170,6 @@ def _wait(device: torch.device) -> None:
 def write(output, records: list[dict], device: torch.device) -> None:
     """Write records: what was timed side by side, and where."""
     where = {
-        "precision": "fp32",
         "device": hardware.describe(device),
         "threads": THREADS if device.type == "cpu" else None,
         "peak_memory_mb": round(hardware.peak_memory_mb(device), 1),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from uncanny import ema
+from uncanny import ema, precision
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import generator, seed_of
 
@@ -125,7 +125,8 @@ def advance(
     """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
     device = next(run.network.parameters()).device
     run.network.train()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with forked, precision.products(options.get("precision", "fp32")):
         return [_update(run, loss, data, options, seed, device) for _ in range(updates)]
 
 
@@ -136,7 +137,8 @@ def _update(
     _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
     x0, labels = data.batch(run.step, device)
     draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
-    value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
+    with precision.layers(options.get("precision", "fp32"), device):
+        value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
     run.optimizer.zero_grad()
     value.backward()
     norm = _repair_and_clip(run.weights, options.get("grad_clip"))

@@ -50,11 +50,16 @@ def clocks() -> np.ndarray:
     return np.array([time.perf_counter(), spent])
 
 
-def compare(works: Mapping[str, Work], rounds: int, device: torch.device) -> dict:
+def compare(
+    works: Mapping[str, Work],
+    rounds: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> dict:
     """Rows by name: seconds [rounds][wall, processor], and medians with quartiles of times, of
     ratios to the first of the group, and of the part of the machine's limit that is reached.
     """
-    ceilings = limits.works(device)
+    ceilings = limits.works(device, dtype)
     calls = [work.call for work in works.values()] + [call for call, _ in ceilings.values()]
     for call in calls:
         call(0)

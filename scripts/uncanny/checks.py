@@ -12,6 +12,7 @@ from uncanny.study import (
     CLASSIFIER_OPTIONS,
     NESTED,
     NO_GUIDANCE,
+    PRECISION,
     Study,
     by_process,
     expanded,
@@ -122,7 +123,8 @@ def _check_sampler(study: Study, sampler: str) -> None:
         ]
         given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
         options = expanded(given)
-        components.check("samplers", kind, options, place, more=starts[0] if starts else None)
+        more = (starts[0] if starts else {}) | PRECISION
+        components.check("samplers", kind, options, place, more=more)
         for key in options.keys() & NESTED.keys():
             if isinstance(options[key], dict) and "kind" in options[key]:
                 inner = dict(options[key])

@@ -7,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz faults soak report docs check
+.PHONY: figures claims all test test-slurm fuzz faults soak bench report docs check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -60,6 +60,11 @@ check: .venv/ready-dev
 .venv/ready: envs/requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+.venv/ready-bench: envs/requirements-bench.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps k-diffusion==0.1.1.post1
 	touch $@
 
 .venv/ready-dev: envs/requirements-dev.txt .venv/ready

@@ -26,6 +26,6 @@ def test_parameters_are_averaged_and_buffers_copied():
         average.weight.fill_(1.0)
         network.weight.fill_(3.0)
         network.running_mean.fill_(7.0)
-    ema.update(average, network, 0.75)
+    ema.follower(average, network)(0.75)
     assert average.weight.tolist() == [1.5, 1.5]
     assert average.running_mean.tolist() == [7.0, 7.0]

@@ -73,6 +73,17 @@ def test_an_image_is_a_function_of_its_seed_not_of_its_batch(checkpoint, monkeyp
     assert together.labels.tolist() == apart.labels.tolist()
 
 
+def test_precision_is_that_of_the_network_alone(checkpoint):
+    plain, rounded = (
+        drawn(checkpoint, [0, 1]),
+        drawn(checkpoint, [0, 1], HEUN | {"precision": "bf16"}),
+    )
+    assert torch.equal(plain.images, drawn(checkpoint, [0, 1], HEUN | {"precision": "fp32"}).images)
+    assert rounded.images.dtype == torch.float64
+    assert not torch.equal(plain.images, rounded.images)
+    assert torch.allclose(plain.images, rounded.images, atol=0.2)
+
+
 def test_draws_differ_and_repeat(checkpoint):
     first, again, other = (drawn(checkpoint, image_seeds(k, 0, 4)).images for k in (0, 0, 1))
     assert torch.equal(first, again)

@@ -77,6 +77,31 @@ def test_every_option_of_a_sampler_is_resolved(study):
     assert options["grid"] == {"kind": "polynomial", "rho": 7.0}
 
 
+def test_precision_is_part_of_a_sampler_only_where_it_is_given(study):
+    assert "precision" not in study.sampler("HEUN", "vp_uncond")
+    config = copy.deepcopy(TINY)
+    for block in config["samplers"].values():
+        block["precision"] = "bf16"
+    assert plan(config).sampler("HEUN", "vp_uncond")["precision"] == "bf16"
+    assert plan(config).identity("vp_uncond") == study.identity("vp_uncond")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            ("samplers", "EUL", "precision"),
+            r"samplers.EUL.precision: bf16, but samplers.\w+ has fp32",
+        ),
+        (("training", "other"), r"training.other.precision: bf16, but training.adam has fp32"),
+    ],
+)
+def test_precisions_are_not_mixed_in_a_study(path, message):
+    value = "bf16" if path[0] == "samplers" else TINY["training"]["adam"] | {"precision": "bf16"}
+    with pytest.raises(ValueError, match=message + "; expected one precision in a study"):
+        plan(changed(path, value))
+
+
 def test_metrics_of_growing_parts(study):
     assert study.measured("digits", of_sizes=True) == study.measured("digits")
     assert set(study.evaluation_of_sizes("digits")["least"].values()) == {1}

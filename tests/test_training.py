@@ -103,6 +103,51 @@ def test_each_pass_shows_every_image_once(data):
     assert first.tolist() != second.tolist()
 
 
+def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
+    plain = training.Stream(data, 100, 0, True)
+    expected = [plain.batch(step, CPU) for step in (0, 17, 18)]
+    monkeypatch.setattr(training, "RESIDENT", {"cpu"})
+    kept = training.Stream(data, 100, 0, True)
+    found = [kept.batch(step, CPU) for step in (0, 17, 18)]
+    assert kept._kept["images"].dtype == torch.uint8
+    assert all(
+        equal(a, b) for e, f in zip(expected, found, strict=True) for a, b in zip(e, f, strict=True)
+    )
+    monkeypatch.setattr(training, "RESIDENT_BYTES", 0)
+    large = training.Stream(data, 100, 0, True)
+    assert equal(large.batch(3, CPU)[0], kept.batch(3, CPU)[0])
+    assert not large._kept
+
+
+@pytest.mark.parametrize("limit", [None, 1.0])
+def test_gradients_that_are_not_finite_are_repaired_before_the_norm_is_limited(limit):
+    weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    weights[0].grad = torch.tensor([float("nan"), 3.0])
+    weights[1].grad = torch.tensor([float("-inf"), 4.0])
+    norm = training._repair_and_clip(weights, limit)
+    found = torch.cat([weight.grad for weight in weights])
+    repaired = torch.tensor([0.0, 3.0, -1e5, 4.0])
+    assert not torch.isfinite(norm)
+    assert torch.allclose(found, repaired / repaired.norm() if limit else repaired)
+
+
+def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):
+    def state(**more):
+        options = OPTIONS | more
+        run, stream = fresh(data, options=options), training.Stream(data, 100, 0, False)
+        loss = segments.build_family(IDENTITY).loss
+        training.advance(run, loss, stream, options, 0, 2)
+        assert {weight.dtype for weight in run.weights} == {torch.float32}
+        return run.network.state_dict()
+
+    plain, rounded = state(), state(precision="bf16")
+    assert equal(plain, state(precision="fp32"))
+    assert not equal(plain, rounded)
+    assert all(torch.allclose(plain[k], rounded[k], atol=5e-3) for k in plain)
+    with pytest.raises(ValueError, match="precision: 'fp16'; expected fp32, tf32, bf16"):
+        state(precision="fp16")
+
+
 def test_loss_falls_and_the_history_says_so(data):
     history = trained(data, [4])["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]

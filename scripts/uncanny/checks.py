@@ -12,6 +12,7 @@ from uncanny.study import (
     CLASSIFIER_OPTIONS,
     NESTED,
     NO_GUIDANCE,
+    PRECISION,
     Study,
     by_process,
     expanded,
@@ -48,6 +49,8 @@ def check(study: Study) -> None:
             _check_splits(study, metric)
         for metric in block.get("sizes", {}):
             checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
+    for section in ("training", "samplers"):
+        _check_precision(study, section)
     checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
@@ -56,6 +59,20 @@ def check(study: Study) -> None:
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
     checks_shown.check(study)
+
+
+def _check_precision(study: Study, section: str) -> None:
+    """All blocks are compared with one another, in results and in times."""
+    found = {}
+    for name, block in study.config[section].items():
+        for options in (block, *block.get("by_process", {}).values()):
+            found[options.get("precision", block.get("precision", "fp32"))] = name
+    if len(found) > 1:
+        (one, first), (other, second), *_ = sorted(found.items())
+        raise ValueError(
+            f"{section}.{first}.precision: {one}, but {section}.{second} has {other}; expected one "
+            "precision in a study, so that no comparison mixes them"
+        )
 
 
 def _check_model(study: Study, model: str) -> None:
@@ -106,7 +123,8 @@ def _check_sampler(study: Study, sampler: str) -> None:
         ]
         given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
         options = expanded(given)
-        components.check("samplers", kind, options, place, more=starts[0] if starts else None)
+        more = (starts[0] if starts else {}) | PRECISION
+        components.check("samplers", kind, options, place, more=more)
         for key in options.keys() & NESTED.keys():
             if isinstance(options[key], dict) and "kind" in options[key]:
                 inner = dict(options[key])

@@ -1,5 +1,7 @@
 """Exponential moving average of the weights; samples are always drawn from it."""
 
+from collections.abc import Callable
+
 import torch
 
 
@@ -19,11 +21,17 @@ def decay(options: dict, step: int, batch_size: int) -> float:
     return 0.5 ** (batch_size / max(halflife, 1e-8))
 
 
-@torch.no_grad()
-def update(average: torch.nn.Module, network: torch.nn.Module, beta: float) -> None:
-    """average ← beta · average + (1 − beta) · network for parameters; buffers are copied, never
-    averaged.
+def follower(average: torch.nn.Module, network: torch.nn.Module) -> Callable[[float], None]:
+    """A function of beta: average ← beta · average + (1 − beta) · network for parameters; buffers
+    are copied, never averaged. Both keep their tensors; those are looked up once.
     """
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - beta)
-    for target, source in zip(average.buffers(), network.buffers(), strict=True):
-        target.copy_(source)
+    averages, weights = list(average.parameters()), list(network.parameters())
+    buffers = list(zip(average.buffers(), network.buffers(), strict=True))
+
+    @torch.no_grad()
+    def update(beta: float) -> None:
+        torch._foreach_lerp_(averages, weights, 1 - beta)
+        for target, source in buffers:
+            target.copy_(source)
+
+    return update

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uncanny import arrays, checkpoints, components, files, hardware, segments
+from uncanny import arrays, checkpoints, components, files, hardware, precision, segments
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.random_streams import ImageStreams, chosen, image_seeds
 
@@ -106,7 +106,8 @@ def draw_images(
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     bend, kept = _bend(model, options, guidance, account, originals)
     given = {"originals": originals, "losses": losses}
-    parts = [_draw_batch(model, options, batch, bend, **given) for batch in batches]
+    with precision.computing(options.get("precision", "fp32"), model.device):
+        parts = [_draw_batch(model, options, batch, bend, **given) for batch in batches]
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
     return Drawn(images, labels, nfe, kept.report() if kept else None)
@@ -162,7 +163,7 @@ def walk(options: dict, family: str) -> tuple:
     """
     names = components.options_of(components.source("families", family), "start")
     start = {k: v for k, v in options.items() if k in names}
-    rest = {k: v for k, v in options.items() if k not in names and k != "kind"}
+    rest = {k: v for k, v in options.items() if k not in (*names, "kind", "precision")}
     return components.load("samplers", options["kind"]), start, rest
 
 
@@ -243,7 +244,7 @@ def _timed(model: Trained, sampler: dict, seeds: list[int], guidance, given: dic
     """What was drawn, and what the record says about it."""
     started = time.time()
     drawn = draw_images(model, sampler, seeds, guidance, **given)
-    facts = {"timing": _timing(time.time() - started, drawn, model), "nfe": drawn.nfe}
+    facts = {"timing": _timing(time.time() - started, drawn, model, sampler), "nfe": drawn.nfe}
     facts |= _verdict(drawn.images)
     if drawn.deciles is not None and facts["status"] == "ok":
         facts["guidance_deciles"] = drawn.deciles
@@ -267,13 +268,13 @@ def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
     return to_uint8(images - 1 / 255 if truncated else images).numpy()
 
 
-def _timing(seconds: float, drawn: Drawn, model: Trained) -> dict:
+def _timing(seconds: float, drawn: Drawn, model: Trained, sampler: dict) -> dict:
     count = len(drawn.images)
     return {
         "seconds": round(seconds, 4),
         "ms_per_nfe": round(1000 * seconds / (count * drawn.nfe), 5),
         "batch_size": min(count, model.batch_size),
-        "precision": "fp32",
+        "precision": sampler.get("precision", "fp32"),
         "device": hardware.describe(model.device),
         "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),
     }

@@ -8,6 +8,7 @@ nothing.
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 from uncanny import components
 from uncanny.fingerprint import fingerprint
@@ -23,6 +24,9 @@ NO_GUIDANCE = NO_SCHEDULE = "none"
 NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
 NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
+
+# Of any sampler where it is given: in which precision the network is evaluated.
+PRECISION = {"precision": (Literal["fp32", "tf32", "bf16"], "fp32")}
 
 # What the plan reads of an experiment on trained checkpoints: name -> (type, default; None: the
 # study's own).
@@ -90,7 +94,8 @@ class Study:
         start = family_start(family)
         where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         kind = self.sampler_kind(sampler, model)
-        options = components.resolve("samplers", kind, expanded(given), where, more=start)
+        more = start | (PRECISION if "precision" in given else {})
+        options = components.resolve("samplers", kind, expanded(given), where, more=more)
         return {"kind": kind} | _completed(options, where)
 
     def sampler_kind(self, sampler: str, model: str) -> str:

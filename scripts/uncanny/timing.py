@@ -78,6 +78,7 @@ def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) ->
 def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
     return {
         "num_steps": sampler.get("num_steps"),
+        "precision": sampler.get("precision", "fp32"),
         "nfe": nfe,
         "batch_size": count,
         "seconds_per_image": [taken / count for taken in seconds],
@@ -113,6 +114,7 @@ def time_training(
             "status": "ok",
             "dataset": identity["dataset"],
             "model": name,
+            "precision": identity["training"].get("precision", "fp32"),
             "batch_size": identity["training"]["batch_size"],
             "updates_per_epoch": len(streams[name]) / identity["training"]["batch_size"],
             "updates_per_block": updates,
@@ -137,8 +139,11 @@ def _training(identity, data: Dataset, stream, seed: int, updates: int, device) 
 
 
 def side_by_side(
-    works: Sequence[Callable[[int], object]], rounds: int, device: torch.device
-) -> list[list[float]]:
+    works: Sequence[Callable[[int], object]],
+    rounds: int,
+    device: torch.device,
+    clock: Callable = lambda: time.perf_counter(),
+) -> list[list]:
     """Seconds [works][rounds] of work(1), work(2), … of each, one of each in every round.
 
     Works are warm. The order of a round is drawn anew, the same in every run. The accelerator's
@@ -150,10 +155,10 @@ def side_by_side(
     for number in range(1, rounds + 1):
         for index in order.sample(range(len(works)), len(works)):
             _wait(device)
-            started = time.perf_counter()
+            started = clock()
             works[index](number)
             _wait(device)
-            seconds[index].append(time.perf_counter() - started)
+            seconds[index].append(clock() - started)
     return seconds
 
 
@@ -165,7 +170,6 @@ def _wait(device: torch.device) -> None:
 def write(output, records: list[dict], device: torch.device) -> None:
     """Write records: what was timed side by side, and where."""
     where = {
-        "precision": "fp32",
         "device": hardware.describe(device),
         "threads": THREADS if device.type == "cpu" else None,
         "peak_memory_mb": round(hardware.peak_memory_mb(device), 1),

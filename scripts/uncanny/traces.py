@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uncanny import arrays, checkpoints, hardware, sampling
+from uncanny import arrays, checkpoints, hardware, precision, sampling
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import ImageStreams, generator, image_seeds
 
@@ -87,7 +87,8 @@ def _walked(model: sampling.Trained, options: dict, family: str) -> list[tuple[f
     recorded = Recorded(model.family.bind(model.network, shown))
     sampler, start, rest = sampling.walk(options, family)
     x, levels, extra = model.family.start(recorded, latents, **start)
-    x = sampler(recorded, x, levels, noise=streams.noise, **extra, **rest)
+    with precision.computing(options.get("precision", "fp32"), model.device):
+        x = sampler(recorded, x, levels, noise=streams.noise, **extra, **rest)
     states = [_unscaled(model.family, family, *seen) for seen in recorded.seen]
     return [*_last_at_each_level(states), (0.0, _finished(model.family, x)[0].cpu())]
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from uncanny import ema
+from uncanny import ema, precision
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import generator, seed_of
 
 UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
+RESIDENT = {"cuda"}  # kinds of device that keep the images of a training, as uint8
+RESIDENT_BYTES = 2**33
 
 
 class Diverged(Exception):
@@ -40,6 +42,11 @@ class Run:
     step: int
     history: list[dict]
     started: list[torch.Tensor] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.weights = list(self.network.parameters())
+        if self.average is not None:
+            self.follow = ema.follower(self.average, self.network)
 
     def state(self) -> dict:
         """Everything needed to go on exactly here: tensors, numbers and text only."""
@@ -118,7 +125,8 @@ def advance(
     """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
     device = next(run.network.parameters()).device
     run.network.train()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with forked, precision.products(options.get("precision", "fp32")):
         return [_update(run, loss, data, options, seed, device) for _ in range(updates)]
 
 
@@ -126,19 +134,28 @@ def _update(
     run: Run, loss: Callable, data: "Stream", options: dict, seed: int, device
 ) -> torch.Tensor:
     """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
-    torch.manual_seed(seed_of(seed, "dropout", run.step))
+    _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
     x0, labels = data.batch(run.step, device)
     draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
-    value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
+    with precision.layers(options.get("precision", "fp32"), device):
+        value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
     run.optimizer.zero_grad()
     value.backward()
-    norm = _repair_and_clip(run.network, options.get("grad_clip"))
+    norm = _repair_and_clip(run.weights, options.get("grad_clip"))
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(options, run.step)
     run.optimizer.step()
-    ema.update(run.average, run.network, ema.decay(options["ema"], run.step, options["batch_size"]))
+    run.follow(ema.decay(options["ema"], run.step, options["batch_size"]))
     run.step += 1
     return torch.stack([value.detach(), norm, (~torch.isfinite(norm)).to(norm.dtype)])
+
+
+def _global_generator(device: torch.device) -> torch.Generator:
+    """What dropout draws from on a device; torch.manual_seed looks for every kind of device."""
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
+    return torch.default_generator
 
 
 def learning_rate(options: dict, step: int) -> float:
@@ -150,16 +167,19 @@ def learning_rate(options: dict, step: int) -> float:
     return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
 
 
-def _repair_and_clip(network: torch.nn.Module, limit: float | None) -> torch.Tensor:
+def _repair_and_clip(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
     """Global gradient norm before repair; then NaN → 0, ±inf → ±1e5 (as EDM does), and the norm
     limited.
     """
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    for gradient in gradients:
-        torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norm = repaired = torch.nn.utils.get_total_norm(gradients)
+    # A processor may skip what changes nothing; an accelerator would wait for a look at the norm.
+    if norm.is_cuda or not torch.isfinite(norm):
+        for gradient in gradients:
+            torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
+        repaired = torch.nn.utils.get_total_norm(gradients)
     if limit is not None:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
+        torch.nn.utils.clip_grads_with_norm_(weights, limit, repaired)
     return norm
 
 
@@ -203,6 +223,7 @@ class Stream:
         self.batch_size, self.seed = batch_size, seed
         self.num_classes = dataset.num_classes if conditional else 0
         self._orders: dict[int, np.ndarray] = {}
+        self._kept: dict[str, torch.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -231,8 +252,19 @@ class Stream:
         model.
         """
         rows = self.indices(step)
-        x0 = to_model(torch.from_numpy(self.images[rows]).to(device))
+        x0 = to_model(self._taken("images", rows, device))
         if not self.num_classes:
             return x0, None
-        labels = torch.from_numpy(self.labels[rows]).to(device)
+        labels = self._taken("labels", rows, device)
         return x0, torch.nn.functional.one_hot(labels, self.num_classes).to(x0.dtype)
+
+    def _taken(self, name: str, rows: np.ndarray, device: torch.device) -> torch.Tensor:
+        """Rows of the images or labels as they are stored, from a copy that lies on an accelerator
+        where it is not too large: a copy per batch would wait for all updates under way.
+        """
+        stored = getattr(self, name)
+        if device.type not in RESIDENT or stored.nbytes > RESIDENT_BYTES:
+            return torch.from_numpy(stored[rows]).to(device)
+        if name not in self._kept:
+            self._kept[name] = torch.from_numpy(np.array(stored)).to(device)
+        return self._kept[name][torch.from_numpy(rows).to(device)]

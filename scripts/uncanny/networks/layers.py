@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+CHANNELS_LAST = {"cpu"}  # kinds of device that train with channels innermost
+
 
 class PositionalEmbedding(nn.Module):
     """Sinusoidal features of the noise condition, [N] -> [N, channels] (Vaswani et al. 2017).
@@ -164,7 +166,7 @@ def _kernel(taps: Sequence[float]) -> Tensor:
 
 def fast_layout(x: Tensor) -> Tensor:
     """Channels innermost where a CPU trains: the backward pass gains more than group norm loses."""
-    trains = x.device.type == "cpu" and torch.is_grad_enabled()
+    trains = x.device.type in CHANNELS_LAST and torch.is_grad_enabled()
     return x.contiguous(memory_format=torch.channels_last) if trains else x.contiguous()
 
 

@@ -162,9 +162,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.conv0(self.resample(F.silu(self.norm0(x))))
-        h = h + self.affine(emb)[:, :, None, None]
+        h += self.affine(emb)[:, :, None, None]  # no convolution reads its result again
         h = self.conv1(self.dropout(F.silu(self.norm1(h))))
-        x = (h + self.skip(self.resample(x))).mul_(SQRT_HALF)
+        x = h.add_(self.skip(self.resample(x))).mul_(SQRT_HALF)
         return x if self.attention is None else (x + self.attention(x)).mul_(SQRT_HALF)
 
 

@@ -100,12 +100,12 @@ class Block(nn.Module):
         h = self.conv0(self.resample(F.silu(self.norm0(x))))
         h = self._modulate(h, self.affine(emb)[:, :, None, None])
         h = self.conv1(self.dropout(F.silu(h)))
-        x = self.skip(self.resample(x)) + h
+        x = h.add_(self.skip(self.resample(x)))  # no convolution reads its result again
         return x if self.attention is None else x + self.attention(x)
 
     def _modulate(self, h: Tensor, emb: Tensor) -> Tensor:
         if not self.scale_shift:
-            return self.norm1(h + emb)
+            return self.norm1(h.add_(emb))
         scale, shift = emb.chunk(2, dim=1)
         return torch.addcmul(shift, self.norm1(h), 1 + scale)
 

@@ -1,0 +1,73 @@
+"""Minutes that so many images of 3x32x32 take, with the samplers and steps of Table A.5.
+
+Networks have random weights, which costs as much. Set sizes by --images: on a processor
+`--scale digits --images 4 --share 0.02` shows that it runs. share: of the number of steps.
+
+PYTHONPATH=scripts python tests/benchmarks/sample_as_published.py --images 10000 --precision bf16
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import harness
+import scales
+
+from uncanny import hardware, sampling
+from uncanny.precision import PRECISIONS
+from uncanny.random_streams import image_seeds
+
+CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 1.0, "S_noise": 1.007}
+VP = {"grid": {"kind": "vp"}, "time": "vp", "scaling": "vp"}
+EDM = {"kind": "heun", "grid": {"kind": "polynomial"}}
+# Name -> family, steps, options, the paper's minutes on an A100 (batch and precision not stated).
+WALKS = {
+    "HEDM": ("continuous", 18, EDM, 7),
+    "EUL": ("continuous", 512, {"kind": "euler"} | VP, 79),
+    "STOc": ("continuous", 256, EDM | CHURN, 82),
+    "MARK": ("discrete", 1000, {"kind": "ancestral"}, 90),
+}
+
+
+def timed(name: str, given, device) -> dict:
+    """Record of one sampler: minutes for the images asked for, by the wall's clock."""
+    family, steps, options, published = WALKS[name]
+    model = scales.model(scales.SCALES[given.scale], family, device)
+    options = options | {"num_steps": max(2, round(given.share * steps))}
+    options |= {"precision": given.precision}
+    sampling.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, model.batch_size))
+    started = time.perf_counter()
+    drawn = sampling.draw_images(model, options, image_seeds(0, 0, given.images))
+    sampling.stored(drawn.images.clamp(-1, 1).nan_to_num())
+    minutes = (time.perf_counter() - started) / 60
+    found = {"sampler": name, "nfe": drawn.nfe, "images": given.images, "minutes": minutes}
+    return found | {"batch": min(given.images, model.batch_size), "minutes_published": published}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("results/benchmarks"))
+    parser.add_argument("--scale", choices=sorted(scales.SCALES), default="cifar")
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    given = parser.parse_args()
+    device = hardware.device()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    print("| sampler | evaluations | minutes | the paper's |\n|---|---|---|---|")
+    for name in WALKS:
+        found = timed(name, given, device)
+        records.append(found)
+        print(
+            f"| {name} | {found['nfe']} | {found['minutes']:.3g} | {WALKS[name][3]} |", flush=True
+        )
+        record = {"precision": given.precision, "scale": given.scale, "records": records}
+        record |= {"machine": harness.machine(device)}
+        path = given.folder / f"sampling-{given.scale}-{given.precision}.json"
+        path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The two sizes at which things are compared, and our models at these sizes."""
+
+import dataclasses
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from uncanny import sampling, segments, training
+from uncanny.datasets import Split
+
+RECIPE = {"lr": 0.0002, "lr_rampup_images": 0, "grad_clip": 1.0, "augment": "none"}
+RECIPE |= {"ema": {"kind": "constant", "beta": 0.9999}}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """shape: of an image. batch: images at once. steps: of a solver. groups: of norms in a peer."""
+
+    shape: tuple[int, ...]
+    batch: int
+    steps: int
+    groups: int
+    unet: dict
+    song_unet: dict
+
+    def of(self, batch: int | None) -> "Scale":
+        return self if batch is None else dataclasses.replace(self, batch=batch)
+
+    def identity(self, family: str) -> dict:
+        """Complete parameters of the DDPM U-Net (`discrete`) or of DDPM++ with VP (`continuous`)."""
+        kinds = {
+            "discrete": ("unet", {}, {"kind": "linear", "scale": 1.0}),
+            "continuous": ("song_unet", {"preconditioning": "vp"}, None),
+        }
+        kind, process, schedule = kinds[family]
+        return {
+            "process": {"kind": family} | process,
+            "schedule": schedule,
+            "network": {"kind": kind} | getattr(self, kind),
+            "training": RECIPE | {"batch_size": self.batch},
+            "conditional": False,
+        }
+
+    def images(self, count: int = 512) -> np.ndarray:
+        """Pixels of noise, uint8."""
+        return np.random.default_rng(0).integers(0, 256, (count, *self.shape), dtype=np.uint8)
+
+
+CIFAR = {"width": 128, "blocks": 2, "multipliers": [1, 2, 2, 2], "attention": [16], "dropout": 0.1}
+DIGITS = {"width": 16, "blocks": 1, "multipliers": [1, 2], "attention": [4], "dropout": 0.0}
+SCALES = {
+    "cifar": Scale((3, 32, 32), 8, 4, 32, CIFAR, {"width": 128, "blocks": 4, "dropout": 0.13}),
+    "digits": Scale((1, 8, 8), 32, 18, 4, DIGITS, DIGITS),
+}
+
+
+def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
+    """(so many updates of our training as a work, the network)."""
+    identity = scale.identity(family)
+    data = SimpleNamespace(
+        train=Split(scale.images(), np.zeros(512, np.int64)), num_classes=0, shape=scale.shape
+    )
+    stream = training.Stream(data, scale.batch, 0, conditional=False)
+    run = training.begin(
+        lambda: segments.build_network(identity, scale.shape, 0), identity["training"], 0, device
+    )
+    loss = segments.build_family(identity).loss
+    return lambda _: training.advance(
+        run, loss, stream, identity["training"], 0, count
+    ), run.network
+
+
+def model(scale: Scale, family: str, device: torch.device) -> sampling.Trained:
+    """A model with random weights, ready to be sampled."""
+    identity, torch_seed = scale.identity(family), 0
+    torch.manual_seed(torch_seed)
+    network = segments.build_network(identity, scale.shape, 0).to(device)
+    for parameter in network.parameters():  # layers that start at zero would give an easy network
+        torch.nn.init.normal_(parameter, std=0.02)
+    network.eval().requires_grad_(False)
+    return sampling.Trained(segments.build_family(identity), network, scale.shape, 0, False)

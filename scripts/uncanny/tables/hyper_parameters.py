@@ -72,7 +72,7 @@ def architecture(identity: dict) -> str:
     network = identity["network"]
     if network["kind"] == "song_unet":
         return SONG_UNETS[network["embedding"]]
-    return ARCHITECTURES[network["kind"]]
+    return ARCHITECTURES.get(network["kind"], network["kind"])
 
 
 def values(identity: dict) -> dict[str, str]:

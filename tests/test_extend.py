@@ -97,11 +97,12 @@ def test_all_additions_are_drawn(made):
         "ddpm_cosine",
         "ddpm_quadratic",
         "correlated",
-        "stripes",
     }
     assert set(drawn["sampler"]) == {"HEUN", "MULTI", "DDIM", "EM"}
     assert set(drawn["guidance"]) == {"none", "signs"}
     assert drawn["value"].gt(0).all() and drawn["se"].gt(0).all() and set(drawn["status"]) == {"ok"}
+    stripes = pd.read_csv(made / "figures/figure_stripes.csv")
+    assert set(stripes["dataset"]) == {"stripes"} and set(stripes["role"]) > {"sample"}
     ranked = pd.read_csv(made / "figures/figure_ranking.csv")
     assert ranked.groupby("panel")["value"].apply(lambda v: v.is_monotonic_increasing).all()
     assert len(ranked) == 8
@@ -141,5 +142,5 @@ def test_an_addition_leaves_what_is_there_alone(copied, made):
     path = copied / "scripts/uncanny/samplers/multistep.py"
     path.write_text(path.read_text().replace("range(len(t) - 1)", "range(len(sigmas) - 1)"))
     todo = jobs(snakemake(copied, "-n", "figure_own", config=CONFIG))
-    assert todo["draw_samples"] == todo["score_samples"] == 3
+    assert todo["draw_samples"] == todo["score_samples"] == 2
     assert not {"train_model", "train_classifier", "prepare_dataset"} & set(todo)

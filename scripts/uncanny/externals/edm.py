@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
-from uncanny import safetensors, segments
+from uncanny import safetensors
+from uncanny.externals import same_shape
 
 RULE = tuple[str, str | Callable]
 ENDS: list[RULE] = [(r"\.?(weight|bias|alpha|gamma|beta)$", r".\1")]
@@ -15,11 +15,12 @@ WRAPPED = "model."  # what a preconditioned network of EDM puts before its names
 UNUSED = re.compile(r"\.resample_filter$")  # constants of the architecture
 
 
-def edm(identity: Mapping, shape: tuple[int, ...], *, path: str) -> dict[str, Tensor]:
+def edm(
+    identity: Mapping, shape: Sequence[int], ours: Mapping[str, Tensor], *, path: str
+) -> dict[str, Tensor]:
     """The weights of EDM's networks as those of our `song_unet`; docs/external.md has the key map.
 
-    path: a file of safetensors with the names of EDM, with or without `model.` before them. shape:
-    of an image of the dataset.
+    path: a file of safetensors with the names of EDM, with or without `model.` before them.
     """
     network = identity["network"]
     if network["kind"] != "song_unet":
@@ -29,12 +30,14 @@ def edm(identity: Mapping, shape: tuple[int, ...], *, path: str) -> dict[str, Te
         for name, value in safetensors.load(path).items()
         if not UNUSED.search(name)
     }
-    classes = published["map_label.weight"].shape[1] if "map_label.weight" in published else 0
-    if bool(classes) != identity["conditional"]:
-        raise ValueError(f"{path}: {classes or 'no'} classes; conditional says otherwise")
-    with torch.device("meta"):
-        ours = segments.build_network(identity, shape, classes).state_dict()
-    return fitted(published, ours, rules(shape[1], len(network["multipliers"])), path)
+    stems = [re.match(r"enc\.(\d+)x\d+_conv", name) for name in published]
+    if not any(stems):
+        raise ValueError(f"{path}: no enc.…_conv; expected weights of EDM's SongUNet")
+    resolution = next(int(found[1]) for found in stems if found)
+    if resolution != shape[1]:
+        sizes = f"images of {resolution}×{resolution}; the study's dataset has {list(shape)}"
+        raise ValueError(f"{path}: {sizes}")
+    return fitted(published, ours, rules(resolution, len(network["multipliers"])), path)
 
 
 def rules(resolution: int, levels: int) -> list[RULE]:
@@ -95,16 +98,17 @@ def fitted(published: Mapping, ours: Mapping, known: list[RULE], path: str) -> d
             target = ""
         if target not in ours:
             raise ValueError(f"{path}: key {name} has no place in the study's network")
-        value, like = channels_last(name, value), ours[target].shape
-        if [n for n in like if n > 1] != [n for n in value.shape if n > 1]:
-            raise ValueError(f"{path}: {name} has shape {list(value.shape)}; expected {list(like)}")
-        found[target] = value.reshape(like)
+        value, like = by_query(name, value), ours[target]
+        if not same_shape(value, like):
+            sizes = f"{list(value.shape)}; expected {list(like.shape)}"
+            raise ValueError(f"{path}: {name} has shape {sizes}")
+        found[target] = value.reshape(like.shape)
     if lost := sorted(set(ours) - set(found)):
         raise ValueError(f"{path}: nothing for {lost[0]} of the study's network; expected its key")
     return found
 
 
-def channels_last(name: str, value: Tensor) -> Tensor:
+def by_query(name: str, value: Tensor) -> Tensor:
     """Rows of qkv: theirs are channel by channel, ours query, key, value outermost."""
     if not re.search(r"(^|\.)qkv\.(weight|bias)$", name):
         return value

@@ -2,6 +2,7 @@
 a folder that others can read.
 """
 
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uncanny import checkpoints, components, files, safetensors, segments
+from uncanny import checkpoints, files, safetensors, segments
 from uncanny.datasets import Dataset
 from uncanny.externals import _unet2d
 
@@ -26,11 +27,11 @@ def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
     identity: with `external`, what reads the weights. dataset: prepared folder of the dataset that
     the model is compared on. Raises ValueError that names the file and what does not fit.
     """
-    data, options = Dataset.open(dataset), dict(identity["external"])
-    read = components.load("externals", options.pop("kind"))
+    data, kind = Dataset.open(dataset), identity["external"]["kind"]
+    read = getattr(importlib.import_module(f"uncanny.externals.{kind}"), kind)
     with torch.random.fork_rng(devices=[]):
         ours = segments.build_network(identity, data.shape, data.num_classes).state_dict()
-    weights = read(identity, data.shape, ours, **options)
+    weights = read(identity, data.shape, ours, path=identity["external"]["path"])
     facts = {
         **{"identity": identity, "seed": seed, "epoch": epoch, "status": "ok"},
         **{"shape": list(data.shape), "num_classes": data.num_classes},

@@ -67,7 +67,7 @@ def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
     return [
         Cell(model, seed, sampler, guidance, draw, epoch)
         for model, sampler, guidance in dict.fromkeys(curves)
-        for seed, draw in product(seeds, draws)
+        for seed, draw in study.runs(model, seeds, draws)
         for epoch in epochs_of(study, model, selection.get("epochs", epochs))
     ]
 
@@ -76,7 +76,8 @@ def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> li
     """Epochs of a model: "all" milestones, the "last" one, {"last": N} of them, or as listed."""
     milestones = study.milestones(model)
     if isinstance(wanted, list):
-        return wanted
+        trained = study.origin(model) == "trained"
+        return [epoch for epoch in wanted if trained or epoch in milestones]
     last = {"all": 0, "last": 1}[wanted] if isinstance(wanted, str) else wanted["last"]
     return milestones[-last:]
 
@@ -275,6 +276,8 @@ def table_contents(study: Study, table: str) -> dict:
         for key in ("models", "samplers", "guidances", "classifiers")
     }
     names["models"] = unique([*names["models"], *block.get("training", [])])
+    given = study.models_of("samples")
+    names["models"] = [name for name in names["models"] if name not in given]
     names["processes"] = unique(study.names(model)["process"] for model in names["models"])
     return {
         "timed": timed_names(study, block),
@@ -309,7 +312,9 @@ def classifier_stem(study: Study, classifier: str, model: str) -> str:
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:
-    """Whether a sampler walks with what a model gives."""
+    """Whether a sampler walks with what a model gives; images that are there fit all."""
+    if study.origin(model) == "samples":
+        return True
     offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
     return components.signature("samplers", study.sampler_kind(sampler, model)).first == offers
 

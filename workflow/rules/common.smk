@@ -48,6 +48,11 @@ wildcard_constraints:
     **STUDY.wildcards,
 
 
+def of_models(*origins):
+    """What the wildcard `model` may be in a rule for models that come from there."""
+    return "|".join(STUDY.models_of(*origins)) or "(?!)"
+
+
 def below_results(paths):
     return [f"<results>/{path}" for path in paths]
 
@@ -211,7 +216,7 @@ def reference_of_dataset(wildcards):
 
 
 def evaluation_of_model(wildcards):
-    return STUDY.evaluation(STUDY.names(wildcards.model)["dataset"])
+    return STUDY.evaluation_of(wildcards.model)
 
 
 def evaluation_of_sizes(wildcards):

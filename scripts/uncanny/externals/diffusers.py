@@ -11,7 +11,7 @@ from uncanny import files, safetensors, schedules, segments
 from uncanny.externals import _unet2d, same_shape
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
-CLOSE = 1e-4  # of ᾱ, relative: their betas are float32
+CLOSE = 1e-3  # of ᾱ and 1 - ᾱ, relative: their betas may be float32
 
 
 def diffusers(
@@ -109,7 +109,8 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
     ours = segments.build_family(identity).alphas_cumprod
     if len(ours) != len(theirs):
         raise ValueError(f"{path}: {len(theirs)} noise levels; the study's process has {len(ours)}")
-    far = ((ours - theirs).abs() > CLOSE * theirs.clamp(min=1e-6)).nonzero()
+    least = torch.minimum(theirs, 1 - theirs).clamp(min=1e-6)
+    far = ((ours - theirs).abs() > CLOSE * least).nonzero()
     if len(far):
         t, schedule = int(far[0]), identity["schedule"]["kind"]
         raise ValueError(

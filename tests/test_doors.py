@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_configuration import ROOT, TINY, plan
+from test_configuration import TINY, plan
 from test_workflow import clone, jobs, snakemake
 
 from uncanny import plan as planning
@@ -23,7 +23,7 @@ def doors():
     config["networks"]["hub"] = NETWORK
     config["models"] = {
         "ours": {"identity": {k: v for k, v in HUB.items() if k != "conditional"} | {"training": "adam"}},
-        "hub": {"identity": HUB, "external": {"kind": "diffusers", "path": "tests/data/diffusers"}},
+        "hub": {"identity": dict(HUB), "external": {"kind": "diffusers", "path": "tests/data/diffusers"}},
         "theirs": {"identity": {"dataset": "digits"}, "samples": "theirs.npz", "label": "Theirs"},
         "vp_uncond": config["models"]["vp_uncond"],
     }  # fmt: skip

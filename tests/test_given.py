@@ -59,7 +59,7 @@ def test_grey_arrays_need_no_axis_of_channels_and_vectors_are_taken(data, tmp_pa
     np.savez(tmp_path / "grey.npz", arr_0=GREY[..., 0])
     (found, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
     assert np.array_equal(found[:, 0], GREY[:4, ..., 0])
-    points = np.zeros((4, 2), np.float32)
+    points = np.zeros((4, 8), np.float32)
     np.savez(tmp_path / "points.npz", arr_0=points)
     (found, _), _ = taken(tmp_path / "points.npz", data / "ring", tmp_path)
     assert np.array_equal(found, points)

@@ -17,6 +17,7 @@ WANTED = {
     "samples": {"dataset"},
 }
 OPTIONAL = {"trained": {"schedule", "conditional"}, "external": {"schedule", "conditional"}}
+OPTIONAL["samples"] = {"conditional"}  # which has a default
 WORDS = {
     "external": "was trained elsewhere; expected one that is trained here",
     "samples": "is known by its images alone; expected one that is sampled here",
@@ -31,7 +32,7 @@ def check_model(study: Study, model: str) -> None:
     origin, found = study.origin(model), set(block["identity"])
     for key in sorted(WANTED[origin] - found):
         raise ValueError(f"{where}.identity.{key}: missing")
-    for key in sorted(found - WANTED[origin] - OPTIONAL.get(origin, set())):
+    for key in sorted(found - WANTED[origin] - OPTIONAL[origin]):
         raise ValueError(f"{where}.identity.{key}: does not go with {origin}")
     if origin == "external":
         study.external(model)

@@ -12,6 +12,7 @@ from uncanny import (
     components,
     configuration,
     plan,
+    plan_archive,
     plan_claims,
     plan_experiments,
     plan_times,

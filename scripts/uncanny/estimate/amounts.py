@@ -50,7 +50,7 @@ class Amounts:
     def _import_model(self, job: Job) -> list[Part]:
         return [self._rest(job)]
 
-    _export_model = _export_samples = _import_model
+    _export_model = _export_samples = _pack_archive = _import_model
 
     def _time_training(self, job: Job) -> list[Part]:
         count = (self.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK

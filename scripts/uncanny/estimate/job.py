@@ -22,6 +22,7 @@ RULES = {
     "sizes/scores/": "score_sizes",
     "timings/sampling/": "time_sampling",
     "timings/training": "time_training",
+    "archive.": "pack_archive",
     "exact/": "run_exact",
     "losses/": "measure_losses",
     "compared/": "compare_samplers",
@@ -31,7 +32,13 @@ RULES = {
 }
 # Rules whose jobs run on a processor; all others ask for `gpu=1`.
 ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {"import_model", "export_model", "import_samples", "import_many_samples"}
+ON_PROCESSOR |= {
+    "pack_archive",
+    "import_model",
+    "export_model",
+    "import_samples",
+    "import_many_samples",
+}
 ON_PROCESSOR |= {
     "export_samples",
     "confirm_figure",

@@ -5,7 +5,7 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_claims, plan_experiments, plan_times
+from uncanny import plan, plan_archive, plan_claims, plan_experiments, plan_times
 from uncanny.estimate.job import IMPORTS, PREFIXES, RULES, Job, number
 from uncanny.study import Study
 
@@ -181,6 +181,9 @@ class Work:
         scores = plan.table_scores(self.study, block)
         verdicts = plan.table_verdicts(self.study, table)
         return [*plan.timing_files(self.study, block), *scores, *verdicts]
+
+    def _pack_archive(self, _: str) -> list[str]:
+        return plan_archive.files(self.study)
 
     def _assess_claims(self, _: str) -> Iterator[str]:
         for paths in plan_claims.files(self.study).values():

@@ -103,7 +103,7 @@ def adopt(path: Path | str, results: Path | str, study: str, identity: Mapping) 
 
 def _opened(path: Path | str) -> tarfile.TarFile:
     try:
-        return tarfile.open(path)
+        return tarfile.open(path, "r:")
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; {EXPECTED}") from None
     except (OSError, tarfile.TarError) as error:

@@ -12,6 +12,7 @@ from test_workflow import clone, jobs, snakemake
 
 from uncanny import plan as planning
 from uncanny.estimate.work import Work
+from uncanny.plotting.figure_data import FigureData
 
 HUB = {"dataset": "digits", "process": "ddpm", "schedule": "cosine", "network": "hub", "conditional": True}  # fmt: skip
 NETWORK = {"kind": "diffusers_unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [4], "head_channels": 4, "groups": 4}  # fmt: skip
@@ -61,6 +62,15 @@ def test_what_is_not_trained_here_has_one_seed_and_one_checkpoint():
     assert len({run for run in runs if run[0] == "ours"}) == 2 * 2 * 2
     study = plan(changed(models__hub__milestones=[800]))
     assert {c.epoch for c in planning.figure_cells(study, "figure_1") if c.model == "hub"} == {800}
+
+
+def test_images_from_elsewhere_are_called_by_the_model_alone():
+    study = plan(doors())
+    look = planning.appearance(study, "figure_1")
+    data = FigureData(**look)
+    assert data.curve_label("theirs", "DDIM", "none") == "Theirs"
+    assert data.curve_label("hub", "DDIM", "none") == "hub · DDIM"
+    assert "given" not in look["models"]["ours"]
 
 
 def test_images_from_elsewhere_are_not_asked_for_classes():

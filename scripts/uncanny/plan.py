@@ -188,7 +188,9 @@ def appearance(study: Study, figure: str) -> dict:
     blocks = study.config["models"].items()
     models = [(name, block) for name, block in blocks if name in drawn_models(study)]
     return {
-        "models": {n: _look(n, block, n in own["models"]) for n, block in models},
+        "models": {
+            n: _look(n, block, n in own["models"]) | _origin(study, n) for n, block in models
+        },
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
         "metrics": _looks(study, "metrics", metrics(study.block("figures", figure))),
@@ -209,6 +211,10 @@ def metrics(block: Mapping) -> set:
 def _looks(study: Study, section: str, names: set) -> dict:
     blocks = study.config.get(section, {}).items()
     return {name: _look(name, block) for name, block in blocks if name in names}
+
+
+def _origin(study: Study, model: str) -> dict:
+    return {"given": True} if study.origin(model) == "samples" else {}
 
 
 def _look(name: str, block: Mapping, labelled: bool = True) -> dict:

@@ -78,6 +78,8 @@ def test_images_from_elsewhere_are_not_asked_for_classes():
     assert "accuracy" in study.evaluation_of("ours")["metrics"]
     assert "accuracy" not in study.evaluation_of("theirs")["metrics"]
     assert study.evaluation_of("ours") == study.evaluation("digits")
+    assert "accuracy" not in study.evaluation_of_sizes("digits", "theirs")["least"]
+    assert study.evaluation_of_sizes("digits", "ours") == study.evaluation_of_sizes("digits")
 
 
 def test_other_models_are_what_they_were():

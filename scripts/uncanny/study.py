@@ -194,13 +194,14 @@ class Study:
         kept = {name: block for name, block in metrics if not by_label(block["kind"])}
         return found | {"metrics": kept}
 
-    def evaluation_of_sizes(self, dataset: str) -> dict:
+    def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
         """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
-        and `least`, the fewest images of each.
+        and `least`, the fewest images of each. model: whose set it is, where that is known.
         """
-        found = self.evaluation(dataset)
+        found = self.evaluation(dataset) if model is None else self.evaluation_of(model)
         asked = self.block("evaluation", dataset).get("sizes", {})
-        least = {name: asked.get(name, 1) for name in sorted(self.measured(dataset, True))}
+        names = sorted(set(self.measured(dataset, True)) & found["metrics"].keys())
+        least = {name: asked.get(name, 1) for name in names}
         return found | {"metrics": {name: found["metrics"][name] for name in least}, "least": least}
 
     def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:

@@ -221,7 +221,8 @@ def evaluation_of_model(wildcards):
 
 
 def evaluation_of_sizes(wildcards):
-    return STUDY.evaluation_of_sizes(STUDY.names(wildcards.model)["dataset"])
+    model = wildcards.model
+    return STUDY.evaluation_of_sizes(STUDY.names(model)["dataset"], model)
 
 
 def extractor_of_model(wildcards):

@@ -2,12 +2,13 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_configuration import TINY, plan
+from test_configuration import ROOT, TINY, plan
 from test_workflow import clone, jobs, snakemake
 
 from uncanny import plan as planning
@@ -94,6 +95,17 @@ def test_the_estimate_counts_imports():
     found = [job.rule for job in Work(plan(doors())).jobs(Work(plan(doors())).targets()["all"])]
     assert found.count("import_model") == 1 and found.count("import_samples") == 1
     assert found.count("import_many_samples") == 1
+
+
+def test_the_documented_blocks_are_a_study():
+    text = (ROOT / "docs/external.md").read_text(encoding="utf-8")
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for section, named in yaml.safe_load(block).items():
+            config[section] |= named
+    study = plan(config)
+    assert study.identity("hub")["network"]["one_sided"] is True
+    assert study.identity("theirs")["samples"] == "data/theirs.npz"
 
 
 MISTAKES = [

@@ -17,6 +17,7 @@ include: "workflow/rules/exact.smk"
 include: "workflow/rules/experiments.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/archive.smk"
 include: "workflow/rules/estimate.smk"
 include: "workflow/rules/gallery.smk"
 
@@ -62,6 +63,12 @@ rule all:
         ),
         rules.all_tables.input,
         rules.claims.input,
+    localrule: True
+
+
+rule archive:
+    input:
+        rules.pack_archive.output,
     localrule: True
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny.estimate.job import ON_PROCESSOR, RULES
+from uncanny.estimate.job import IMPORTS, ON_PROCESSOR, RULES
 from uncanny.estimate.work import Work
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {"gather_samples", "confirm_figure", "assess_claims"}  # known by more than their folder
+OTHERS |= set(IMPORTS.values())
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,8 @@ KINDS = [
 
 
 def test_kinds_are_modules_with_literal_constants():
-    assert components.kinds("plotting") == KINDS
-    for kind in KINDS:
+    assert set(KINDS) <= set(components.kinds("plotting"))
+    for kind in components.kinds("plotting"):
         module = components.load("plotting", kind).__globals__
         needs = module["NEEDS"]
         sorts = {needs} if isinstance(needs, str) else set(needs)

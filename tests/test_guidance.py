@@ -206,12 +206,8 @@ def test_a_classifier_that_was_not_given_is_named(known):
 
 
 def test_options_of_guidances_are_read_from_their_signatures():
-    assert components.kinds("guidances") == [
-        "classifier",
-        "inpainting",
-        "norm_matched",
-        "random_direction",
-    ]
+    shipped = {"classifier", "inpainting", "norm_matched", "random_direction"}
+    assert shipped <= set(components.kinds("guidances"))
     assert components.resolve(
         "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
     ) == {
@@ -222,7 +218,8 @@ def test_options_of_guidances_are_read_from_their_signatures():
 
 def test_samplers_say_whether_they_can_be_guided():
     able = {kind for kind in components.kinds("samplers") if samplers.takes_gradient(kind)}
-    assert able == {"ancestral", "ddim", "phase_euler", "sscs"}
+    assert able >= {"ancestral", "ddim", "phase_euler", "sscs"}
+    assert not able & {"heun", "annealed_langevin", "probability_flow"}
 
 
 # --- Guided walks of a model ---------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from uncanny.externals import edm
 from uncanny.networks.encoder_unet import encoder_unet
 from uncanny.networks.layers import FilterDown, FilterUp, PositionalEmbedding
 from uncanny.networks.mlp import mlp
@@ -52,50 +53,8 @@ def shaken(network, seed=0):
 # --- recorded networks -----------------------------------------------------------------------
 
 
-def renamed(name, rules):
-    """Apply the first rule whose pattern matches from the start, again and again to the rest."""
-    out = ""
-    while name:
-        for pattern, target in rules:
-            match = re.match(pattern, name)
-            if match:
-                out += target(match) if callable(target) else match.expand(target)
-                name = name[match.end() :]
-                break
-        else:
-            raise KeyError(f"no rule for {name!r} after {out!r}")
-    return out
-
-
-TENSOR = [(r"\.?(weight|bias|alpha|gamma|beta)$", r".\1")]
-
-
 def song_rules(case):
-    resolution, levels = case["shape"][1], len(case["options"]["multipliers"])
-
-    def down(match):
-        return int(math.log2(resolution / int(match[1])))
-
-    def up(match):
-        return levels - 1 - down(match)
-
-    return [
-        (r"map_(label|augment)", r"embedding.\1"),
-        (r"map_layer(\d)", r"embedding.map\1"),
-        (r"enc\.\d+x\d+_conv", "stem"),
-        (r"enc\.(\d+)x\d+_down\.", lambda m: f"encoder.{down(m)}.down."),
-        (r"enc\.(\d+)x\d+_aux_residual", lambda m: f"encoder.{down(m)}.pyramid.0"),
-        (r"enc\.(\d+)x\d+_block(\d+)\.", lambda m: f"encoder.{down(m)}.blocks.{m[2]}."),
-        (r"dec\.(\d+)x\d+_in(\d)\.", lambda m: f"decoder.{up(m)}.entry.{m[2]}."),
-        (r"dec\.(\d+)x\d+_up\.", lambda m: f"decoder.{up(m)}.entry.0."),
-        (r"dec\.(\d+)x\d+_block(\d+)\.", lambda m: f"decoder.{up(m)}.blocks.{m[2]}."),
-        (r"dec\.\d+x\d+_aux_norm", "norm"),
-        (r"dec\.\d+x\d+_aux_conv", "head"),
-        (r"norm2", "attention.norm"),
-        (r"(qkv|proj)", r"attention.\1"),
-        (r"(norm[01]|conv[01]|affine|skip)", r"\1"),
-        *TENSOR,
-    ]
+    return edm.rules(case["shape"][1], len(case["options"]["multipliers"]))
 
 
 def guided_rules(case):
@@ -130,7 +89,7 @@ def guided_rules(case):
         (r"out\.2\.qkv_proj", "pool.qkv"),
         (r"out\.2\.c_proj", "pool.proj"),
         (r"out\.2", "head"),
-        *TENSOR,
+        *edm.ENDS,
     ]  # fmt: skip
 
 
@@ -151,7 +110,7 @@ def ncsnv2_rules(_case):
         (r"(\d)_(\d)_conv", unit),
         (r"msf\.(convs\.\d)", r"fusion.\1"),
         (r"crp\.(convs\.\d)", r"pooling.\1"),
-        *TENSOR,
+        *edm.ENDS,
     ]
 
 
@@ -211,7 +170,7 @@ def load_weights(network, case, published):
         return channels // per_head if per_head else options.get("heads", 1)
 
     for name, value in published.items():
-        target = renamed(name, rules)
+        target = edm.renamed(name, rules)
         value = rearranged(name, value, case["qkv_order"], heads)
         assert target not in used, target
         assert [s for s in ours[target].shape if s > 1] == [s for s in value.shape if s > 1], name

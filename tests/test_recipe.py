@@ -151,7 +151,8 @@ def test_critical_damping_fills_in_what_is_not_given():
 
 
 def test_recipes_are_components():
-    assert components.kinds("recipes") == ["cld", "matrices", "position_noise", "psld", "ve", "vp"]
+    shipped = {"cld", "matrices", "position_noise", "psld", "ve", "vp"}
+    assert shipped <= set(components.kinds("recipes"))
     written = components.load("recipes", "matrices")(D=[[0, 0], [0, 0.5]], Q=[[0, -0.5], [0.5, 0]], Sigma_inf=[[1, 0], [0, 0.25]])  # fmt: skip
     assert largest(written.F - recipes.cld().F) < 1e-12
 

@@ -19,6 +19,7 @@ from uncanny.plan import Cell
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+COMMANDS = {"adopt_archive"}  # run by hand, before any rule
 
 
 def main(name, snakemake):
@@ -35,9 +36,13 @@ def test_a_script_starts_without_torch(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_script_is_short_and_says_its_rule(name):
+def test_a_script_is_short(name):
+    assert (SCRIPTS / f"{name}.py").read_text().count("\n") <= 60
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - COMMANDS))
+def test_a_script_says_its_rule(name):
     text = (SCRIPTS / f"{name}.py").read_text()
-    assert text.count("\n") <= 60
     rules = "".join(path.read_text() for path in (SCRIPTS.parent / "workflow/rules").glob("*.smk"))
     assert f"Rule: {name}." in " ".join(text.split())
     assert re.search(rf"rule (\w+ as )?{name}( with)?:", rules)

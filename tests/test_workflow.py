@@ -324,6 +324,31 @@ def test_without_a_config_the_default_study_is_planned(study):
     assert wanted["draw_samples"] > wanted["score_samples"] > 300  # grids are looked at, not scored
 
 
+# -- on another machine -----------------------------------------------------------------------------
+
+DRAWN = {"plot_figure": 6, "confirm_figure": 6, "make_table": 2, "assess_claims": 1}
+
+
+def test_an_archive_redraws_everything_where_no_checkpoint_is(study, tmp_path):
+    done = snakemake(study, "archive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    other = clone(tmp_path)
+    adopt = [sys.executable, "scripts/adopt_archive.py", str(study / "results/tiny/archive.tar")]
+    done = subprocess.run([*adopt, CONFIG], cwd=other, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert dry_run(other, "all") == DRAWN
+    done = snakemake(other, "all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(other.glob("results/tiny/checkpoints")) + list(other.rglob("*.pt"))
+    for path in (study / "results/tiny/figures").glob("*.csv"):
+        assert (other / "results/tiny/figures" / path.name).read_bytes() == path.read_bytes()
+    assert dry_run(other, "all") == {}
+    with edited(other, CONFIG, ("num_steps: 4, grid", "num_steps: 5, grid")):
+        done = subprocess.run([*adopt, CONFIG], cwd=other, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "archive.tar: made with samplers" in done.stderr
+
+
 # -- mistakes ---------------------------------------------------------------------------------------
 
 

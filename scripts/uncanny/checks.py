@@ -6,7 +6,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from itertools import pairwise, product
 
-from uncanny import checks_experiments, checks_shown, components, plan, plan_claims
+from uncanny import checks_experiments, checks_origins, checks_shown, components, plan, plan_claims
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
@@ -77,11 +77,13 @@ def _check_precision(study: Study, section: str) -> None:
 
 def _check_model(study: Study, model: str) -> None:
     block = study.names(model)
-    sections = {"dataset": "datasets", "process": "processes", "schedule": "schedules"}
-    for key, section in (sections | {"network": "networks", "training": "training"}).items():
+    checks_origins.check_model(study, model)
+    for key, section in checks_origins.SECTIONS.items():
         if key in block:
             _refer(study, section, block[key], f"models.{model}.identity.{key}")
     _refer(study, "evaluation", block["dataset"], f"models.{model}.identity.dataset")
+    if study.origin(model) == "samples":
+        return
     discrete = family_needs_schedule(study.block("processes", block["process"])["kind"])
     if discrete != ("schedule" in block):
         verb = "needs a" if discrete else "takes no"
@@ -132,7 +134,10 @@ def _check_sampler(study: Study, sampler: str) -> None:
 
 
 def _check_milestones(study: Study, model: str) -> None:
-    if not (study.config["models"][model].get("milestones") or study.config.get("milestones")):
+    trained = study.origin(model) == "trained"
+    if trained and not (
+        study.config["models"][model].get("milestones") or study.config.get("milestones")
+    ):
         raise ValueError(
             f"models.{model}.milestones: missing, and the study has none; expected epochs"
         )
@@ -164,6 +169,7 @@ def _check_figure(study: Study, figure: str) -> None:
     given = {"metric": block["metric"]} if "metric" in block else {}
     components.resolve("plotting", block["kind"], given | block.get("options", {}), where)
     _check_sources(study, figure, where)
+    checks_origins.check_figure(study, figure)
     for number, selection in enumerate(plan.selections(block)):
         _check_selection(study, selection, f"{where}.panels[{number}]")
     if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
@@ -189,6 +195,7 @@ def _check_sources(study: Study, figure: str, where: str) -> None:
 
 def _check_table(study: Study, table: str) -> None:
     block, where = study.block("tables", table), f"tables.{table}"
+    checks_origins.check_table(study, block, where)
     components.resolve("tables", block["kind"], block.get("options", {}), where)
     for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
@@ -221,6 +228,8 @@ def _check_claim(study: Study, claim: str) -> None:
             _check_pairing(selections, options.get("best"), f"{where}.{key}")
         if place not in plan_claims.resolved(study, claim)["missing"]:
             for name, selection in selections.items():
+                if key == "timings":
+                    checks_origins.check_timings(study, selection, f"{where}.{key}.{name}")
                 if "samplers" in selection:
                     _check_selection(study, selection, f"{where}.{key}.{name}")
 
@@ -241,6 +250,7 @@ def _check_selection(study: Study, selection: dict, where: str) -> None:
         for name in selection.get(section, []):
             if (section, name) != ("guidances", NO_GUIDANCE):
                 _refer(study, section, name, f"{where}.{section}")
+    checks_origins.check_selection(study, selection, where)
     for model, sampler in product(selection["models"], selection["samplers"]):
         _check_pair(study, model, sampler, where)
         for guidance in selection.get("guidances", [NO_GUIDANCE]):

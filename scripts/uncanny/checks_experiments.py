@@ -1,6 +1,6 @@
 """Whether experiments on trained models can be made and judged: before anything is trained."""
 
-from uncanny import components, limits, plan, plan_experiments
+from uncanny import checks_origins, components, limits, plan, plan_experiments
 from uncanny.study import Study
 
 FEWEST_DRAWS, FEWEST_EPOCHS = 2, 3  # of a verdict, and of a crossing
@@ -30,6 +30,7 @@ def _check_trained(study: Study, name: str) -> None:
 
 
 def _check_model(study: Study, model: str, wanted: dict, where: str) -> None:
+    checks_origins.refuse(study, model, f"{where}.models", "samples")
     process, dataset = study.names(model)["process"], study.names(model)["dataset"]
     kind = study.block("processes", process)["kind"]
     if kind != "continuous":

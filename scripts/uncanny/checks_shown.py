@@ -95,9 +95,10 @@ def _check_walks(study: Study, selection: dict) -> None:
     """As many steps as a walk can have."""
     for model, sampler in product(selection["models"], selection["samplers"]):
         options, where = study.sampler(sampler, model), f"samplers.{sampler}.num_steps"
-        steps, process = options.get("num_steps"), study.names(model)["process"]
+        steps = options.get("num_steps")
         if steps is None:
             continue
+        process = study.names(model)["process"]
         levels = study.component("processes", process).get("num_levels")
         if levels is not None and steps > levels:
             raise ValueError(

@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 
-# A step of Heun's method has two slopes, but the last one, which ends at sigma = 0.
+# Samplers that do not look exactly once per step. A step of Heun's method has two slopes, but the
+# last one, which ends at sigma = 0.
 EVALUATIONS: dict[str, Callable[[dict], int | None]] = {
-    "ancestral": lambda options: options["num_steps"],
     "annealed_langevin": lambda options: (
         options["num_levels"] * options["steps_per_level"] + options["denoise"]
     ),
-    "ddim": lambda options: options["num_steps"],
-    "euler": lambda options: options["num_steps"],
     "heun": lambda options: 2 * options["num_steps"] - 1,
-    "song_euler": lambda options: options["num_steps"],
-    "reverse_sde": lambda options: options["num_steps"],
     "probability_flow": lambda options: None,  # chooses its steps, image by image
     "phase_euler": lambda options: options["num_steps"] + _corrections(options),
     "sscs": lambda options: (
@@ -31,7 +27,8 @@ def _corrections(options: dict) -> int:
 
 
 def nfe(sampler: dict, process: dict) -> int | None:
-    """Network evaluations per image; None where they follow from the dataset, or are not known.
+    """Network evaluations per image, one per step where nothing else is known of a sampler; None
+    where they follow from the dataset or from the image.
 
     sampler, process: complete options; of the process, the number of noise levels is read where the
     sampler visits all of them.
@@ -39,5 +36,5 @@ def nfe(sampler: dict, process: dict) -> int | None:
     known = process | sampler
     if sampler["kind"] == "annealed_langevin" and known.get("num_levels") is None:
         return None
-    count = EVALUATIONS.get(sampler["kind"])
-    return count(known) if count else None
+    count = EVALUATIONS.get(sampler["kind"], lambda options: options.get("num_steps"))
+    return count(known)

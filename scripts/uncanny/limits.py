@@ -41,7 +41,7 @@ INTERVALS = {
     "[0, 1]": "eta share even_share at_least probability",
     "[0, 1)": "dropout offset epsilon_s",
     "(0, 1]": "alpha",
-    "(0, 1)": "test_fraction max_beta beta_start beta_end epsilon_t tol first C_1 C_2",
+    "(0, 1)": "norm_eps test_fraction max_beta beta_start beta_end epsilon_t tol first C_1 C_2",
 }
 LIMITS = {name: interval for interval, names in INTERVALS.items() for name in names.split()}
 # Texts that an option, or each of its list, may be where its type says no more.

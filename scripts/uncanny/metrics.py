@@ -19,6 +19,10 @@ BLOCK = 1000  # images in a KID block
 VALUES = 2**24  # of a matrix of kernels, held at a time: 128 MB
 HALVINGS = 10  # of the sample, for the error of recall
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
+FALLING = {"fid", "kid", "sliced_w2"}  # metrics of which less is better
+BY_LABEL = {
+    "class_accuracy"
+}  # metrics that compare images with the classes they were asked to show
 # Metrics that look at the neighbours of reference images: the option that says how many.
 AMONG_REFERENCES = {"precision": "k"}
 

@@ -67,7 +67,7 @@ def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
     return [
         Cell(model, seed, sampler, guidance, draw, epoch)
         for model, sampler, guidance in dict.fromkeys(curves)
-        for seed, draw in product(seeds, draws)
+        for seed, draw in study.runs(model, seeds, draws)
         for epoch in epochs_of(study, model, selection.get("epochs", epochs))
     ]
 
@@ -76,7 +76,8 @@ def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> li
     """Epochs of a model: "all" milestones, the "last" one, {"last": N} of them, or as listed."""
     milestones = study.milestones(model)
     if isinstance(wanted, list):
-        return wanted
+        trained = study.origin(model) == "trained"
+        return [epoch for epoch in wanted if trained or epoch in milestones]
     last = {"all": 0, "last": 1}[wanted] if isinstance(wanted, str) else wanted["last"]
     return milestones[-last:]
 
@@ -191,7 +192,9 @@ def appearance(study: Study, figure: str) -> dict:
     figure_block = study.block("figures", figure)
     measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
-        "models": {n: _look(n, block, n in own["models"]) for n, block in models},
+        "models": {
+            n: _look(n, block, n in own["models"]) | _origin(study, n) for n, block in models
+        },
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
         "metrics": _looks(study, "metrics", metrics(figure_block) | measured),
@@ -212,6 +215,10 @@ def metrics(block: Mapping) -> set:
 def _looks(study: Study, section: str, names: set) -> dict:
     blocks = study.config.get(section, {}).items()
     return {name: _look(name, block) for name, block in blocks if name in names}
+
+
+def _origin(study: Study, model: str) -> dict:
+    return {"given": True} if study.origin(model) == "samples" else {}
 
 
 def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
@@ -279,6 +286,8 @@ def table_contents(study: Study, table: str) -> dict:
         for key in ("models", "samplers", "guidances", "classifiers")
     }
     names["models"] = unique([*names["models"], *block.get("training", [])])
+    given = study.models_of("samples")
+    names["models"] = [name for name in names["models"] if name not in given]
     names["processes"] = unique(study.names(model)["process"] for model in names["models"])
     return {
         "timed": timed_names(study, block),
@@ -313,7 +322,9 @@ def classifier_stem(study: Study, classifier: str, model: str) -> str:
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:
-    """Whether a sampler walks with what a model gives."""
+    """Whether a sampler walks with what a model gives; images that are there fit all."""
+    if study.origin(model) == "samples":
+        return True
     offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
     return components.signature("samplers", study.sampler_kind(sampler, model)).first == offers
 

@@ -7,6 +7,7 @@ nothing.
 
 from collections.abc import Iterator
 from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,10 @@ FAMILIES = {"processes": "families", "figures": "plotting"}
 NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
 NAMED += ("figures", "tables", "experiments")
 NO_GUIDANCE = NO_SCHEDULE = "none"
+GIVEN = "given"  # kind of the sampler of images that were drawn elsewhere
+# Where a model comes from: trained here, or by other people, or known by its images alone.
+ORIGINS = ("trained", "external", "samples")
+ELSEWHERE = [1]  # epochs of a model that is not trained here, where it does not say
 NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
 NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
@@ -68,20 +73,44 @@ class Study:
         """Everything that determines a model's weights but the seed: names replaced by what they
         stand for.
         """
-        block = self.names(model)
-        schedule = block.get("schedule")
-        return {
+        block, origin = self.names(model), self.origin(model)
+        if origin == "samples":
+            return {"dataset": block["dataset"], "samples": self.config["models"][model]["samples"]}
+        schedule, training = block.get("schedule"), block.get("training")
+        found = {
             "dataset": block["dataset"],
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": canonical(self.block("training", block["training"])),
+            "training": canonical(self.block("training", training)) if training else None,
             "conditional": block.get("conditional", False),
         }
+        return found | ({"external": self.external(model)} if origin == "external" else {})
+
+    def origin(self, model: str) -> str:
+        """One of ORIGINS."""
+        block = self.config["models"][model]
+        return next((origin for origin in ORIGINS[1:] if origin in block), ORIGINS[0])
+
+    def models_of(self, *origins: str) -> list[str]:
+        """Names of the models that come from there."""
+        return [model for model in self.config["models"] if self.origin(model) in origins]
+
+    def external(self, model: str) -> dict:
+        """What reads the weights of a model that was trained elsewhere, and from where."""
+        block, where = self.config["models"][model]["external"], f"models.{model}.external"
+        folder = components.LIBRARY / "externals"
+        known = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+        if block["kind"] not in known:
+            near = components.near(block["kind"], known)
+            raise ValueError(f"{where}.kind: {block['kind']!r} reads no weights{near}")
+        return canonical(block)
 
     @cache
     def sampler(self, sampler: str, model: str) -> dict:
         """Complete options of a sampler as it walks with a model."""
+        if self.origin(model) == "samples":
+            return {"kind": GIVEN}
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
@@ -100,6 +129,8 @@ class Study:
 
     def sampler_kind(self, sampler: str, model: str) -> str:
         """Kind of a sampler as it walks with a model."""
+        if self.origin(model) == "samples":
+            return GIVEN
         block = self.block("samplers", sampler)
         special = block.get("by_process", {}).get(self.names(model)["process"], {})
         return special.get("kind", block["kind"])
@@ -157,13 +188,25 @@ class Study:
             "metrics": metrics,
         }
 
-    def evaluation_of_sizes(self, dataset: str) -> dict:
-        """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
-        and `least`, the fewest images of each.
+    def evaluation_of(self, model: str) -> dict:
+        """How the samples of a model are measured. Images that were drawn elsewhere were not asked
+        for the classes that ours are.
         """
-        found = self.evaluation(dataset)
+        found = self.evaluation(self.names(model)["dataset"])
+        if self.origin(model) != "samples":
+            return found
+        metrics = found["metrics"].items()
+        kept = {name: block for name, block in metrics if not by_label(block["kind"])}
+        return found | {"metrics": kept}
+
+    def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
+        """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
+        and `least`, the fewest images of each. model: whose set it is, where that is known.
+        """
+        found = self.evaluation(dataset) if model is None else self.evaluation_of(model)
         asked = self.block("evaluation", dataset).get("sizes", {})
-        least = {name: asked.get(name, 1) for name in sorted(self.measured(dataset, True))}
+        names = sorted(set(self.measured(dataset, True)) & found["metrics"].keys())
+        least = {name: asked.get(name, 1) for name in names}
         return found | {"metrics": {name: found["metrics"][name] for name in least}, "least": least}
 
     def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:
@@ -183,7 +226,18 @@ class Study:
 
     def milestones(self, model: str) -> list[int]:
         """Epochs at which a model is sampled and scored, ascending."""
-        return self.config["models"][model].get("milestones") or self.config["milestones"]
+        own = self.config["models"][model].get("milestones")
+        trained = self.origin(model) == "trained"
+        return own or (self.config["milestones"] if trained else ELSEWHERE)
+
+    def runs(self, model: str, seeds: list[int], draws: list[int]) -> Iterator[tuple[int, int]]:
+        """(training seed, draw) of a model's sets of images: one that is not trained here has one
+        seed, and images from elsewhere are one draw.
+        """
+        origin = self.origin(model)
+        return product(
+            seeds if origin == "trained" else seeds[:1], draws[:1] if origin == "samples" else draws
+        )
 
     def previous_epoch(self, epoch: int) -> int | None:
         """The checkpoint that training to `epoch` goes on from: the last one of the grid before it,
@@ -247,14 +301,17 @@ class Study:
         """(family, kind) of the components that a model is made of."""
         identity = self.identity(model)
         families = {"families": "process", "networks": "network", "schedules": "schedule"}
+        families |= {"externals": "external"}
         named = [
-            (family, identity[key]["kind"]) for family, key in families.items() if identity[key]
+            (family, identity[key]["kind"]) for family, key in families.items() if identity.get(key)
         ]
-        return [*named, *named_within(identity["process"])]
+        return [*named, *named_within(identity.get("process", {}))]
 
     def sampler_components(self, sampler: str, model: str) -> list[tuple[str, str]]:
         """(family, kind) of a sampler as it walks with a model, and of what its options name."""
         options = self.sampler(sampler, model)
+        if options["kind"] == GIVEN:
+            return []
         return [("samplers", options["kind"]), *named_within(options)]
 
     def names(self, model: str) -> dict:
@@ -281,6 +338,11 @@ def canonical(value: object) -> object:
     if isinstance(value, dict):
         return {key: canonical(value[key]) for key in sorted(value)}
     return [canonical(v) for v in value] if isinstance(value, list) else value
+
+
+def by_label(metric: str) -> bool:
+    """Whether a kind of metric asks for the classes that images were to show."""
+    return metric in components.constant("metrics", metric, "BY_LABEL")
 
 
 @cache

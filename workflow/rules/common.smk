@@ -13,6 +13,7 @@ from uncanny import (
     components,
     configuration,
     plan,
+    plan_archive,
     plan_claims,
     plan_experiments,
     plan_times,
@@ -47,6 +48,11 @@ pathvars:
 
 wildcard_constraints:
     **STUDY.wildcards,
+
+
+def of_models(*origins):
+    """What the wildcard `model` may be in a rule for models that come from there."""
+    return "|".join(STUDY.models_of(*origins)) or "(?!)"
 
 
 def below_results(paths):
@@ -218,11 +224,12 @@ def reference_of_dataset(wildcards):
 
 
 def evaluation_of_model(wildcards):
-    return STUDY.evaluation(STUDY.names(wildcards.model)["dataset"])
+    return STUDY.evaluation_of(wildcards.model)
 
 
 def evaluation_of_sizes(wildcards):
-    return STUDY.evaluation_of_sizes(STUDY.names(wildcards.model)["dataset"])
+    model = wildcards.model
+    return STUDY.evaluation_of_sizes(STUDY.names(model)["dataset"], model)
 
 
 def extractor_of_model(wildcards):

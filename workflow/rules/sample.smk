@@ -14,6 +14,8 @@ rule draw_part:
         ),
     log:
         "<logs>/draw_part/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.log",
+    wildcard_constraints:
+        model=of_models("trained", "external"),
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -40,6 +42,8 @@ rule gather_many_samples:
         record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
     log:
         "<logs>/gather_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    wildcard_constraints:
+        model=of_models("trained", "external"),
     conda:
         "../../envs/uncanny.yaml"
     resources:
@@ -81,6 +85,61 @@ else:
             "<logs>/gather_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
         group:
             "cell"
+
+
+# Images that were drawn elsewhere, as if they had been drawn here.
+rule import_samples:
+    input:
+        dataset=dataset_of_model,
+    output:
+        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+    log:
+        "<logs>/import_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    wildcard_constraints:
+        model=of_models("samples"),
+    conda:
+        "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=hours(1),
+    params:
+        path=lambda w: STUDY.identity(w.model)["samples"],
+        num_images=STUDY.config["num_images"],
+        code=STUDY.code("import_samples"),
+    script:
+        "../../scripts/import_samples.py"
+
+
+use rule import_samples as import_many_samples with:
+    output:
+        samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+    log:
+        "<logs>/import_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    params:
+        path=lambda w: STUDY.identity(w.model)["samples"],
+        num_images=max(STUDY.config["sample_sizes"], default=0),
+        code=STUDY.code("import_samples"),
+
+
+# A set of images for other programs: arr_0 uint8 [n, H, W, C], arr_1 the classes asked for.
+rule export_samples:
+    input:
+        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+    output:
+        "<results>/exported/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+    log:
+        "<logs>/export_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=hours(1),
+    params:
+        code=STUDY.code("export_samples"),
+    script:
+        "../../scripts/export_samples.py"
 
 
 # Figure 1: one image carried to noise and back.

@@ -7,6 +7,8 @@ rule train_model:
         history="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.json",
     log:
         "<logs>/train_model/{model}/seed-{seed}/epoch-{epoch}.log",
+    wildcard_constraints:
+        model=of_models("trained"),
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -19,6 +21,52 @@ rule train_model:
         code=lambda w: STUDY.code("train_model", model=w.model),
     script:
         "../../scripts/train_model.py"
+
+
+# A model that was trained elsewhere: its weights under our names, as a checkpoint like any other.
+rule import_model:
+    input:
+        dataset=dataset_of_model,
+    output:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        history="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.json",
+    log:
+        "<logs>/import_model/{model}/seed-{seed}/epoch-{epoch}.log",
+    wildcard_constraints:
+        model=of_models("external"),
+    conda:
+        "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=hours(1),
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        code=lambda w: STUDY.code("import_model", model=w.model),
+    script:
+        "../../scripts/import_model.py"
+
+
+# The averaged network of a discrete model as a folder of diffusers.
+rule export_model:
+    input:
+        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+    output:
+        index="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/model_index.json",
+        unet="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/unet/diffusion_pytorch_model.safetensors",
+        config="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/unet/config.json",
+        scheduler="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/scheduler/scheduler_config.json",
+    log:
+        "<logs>/export_model/{model}/seed-{seed}/epoch-{epoch}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=hours(1),
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        code=lambda w: STUDY.code("export_model", model=w.model),
+    script:
+        "../../scripts/export_model.py"
 
 
 rule train_extractor:

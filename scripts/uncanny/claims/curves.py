@@ -9,10 +9,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from uncanny import components
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 
 AXES = ("models", "samplers", "guidances")
-FALLING = {"fid", "kid", "sliced_w2"}  # kinds of metrics of which less is better
 NOISE = ("gaussian", "uniform")  # names of references that are no images
 REAL = "train"
 
@@ -93,7 +93,7 @@ class Scores:
         self.numbers = dict(zip(cells, zip(*numbers, strict=True), strict=True))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         kinds = dict(zip(table["metric"], table["kind"], strict=True))
-        self.falling = {metric for metric, kind in kinds.items() if kind in FALLING}
+        self.falling = {metric for metric, kind in kinds.items() if is_falling(kind)}
         self.references = references or {}
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, draws) -> Curve:
@@ -126,6 +126,11 @@ class Scores:
         if not noise or REAL not in found:
             return None
         return (min if metric in self.falling else max)(noise), found[REAL]
+
+
+def is_falling(kind: str) -> bool:
+    """Whether less is better of a kind of metric."""
+    return kind in components.constant("metrics", kind, "FALLING")
 
 
 def _cell(cell: tuple) -> str:

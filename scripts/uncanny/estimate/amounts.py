@@ -47,6 +47,11 @@ class Amounts:
     def _train_model(self, job: Job) -> list[Part]:
         return [self._update(job.parts[0], self.facts.updates(job)), self._rest(job)]
 
+    def _import_model(self, job: Job) -> list[Part]:
+        return [self._rest(job)]
+
+    _export_model = _export_samples = _pack_archive = _import_model
+
     def _time_training(self, job: Job) -> list[Part]:
         count = (self.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK
         updates = [self._update(model, count) for model in plan_times.trained(self.study)]
@@ -107,6 +112,8 @@ class Amounts:
 
     def _gather_many_samples(self, job: Job) -> list[Part]:
         return [Part((job.rule,), max(self.study.config["sample_sizes"]), COPYING), self._rest(job)]
+
+    _import_samples, _import_many_samples = _gather_samples, _gather_many_samples
 
     def _prepare_dataset(self, job: Job) -> list[Part]:
         found = self.facts.data(job.subject)

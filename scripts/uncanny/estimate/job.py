@@ -10,7 +10,9 @@ RULES = {
     "extractors/": "train_extractor",
     "classifiers/": "train_classifier",
     "checkpoints/": "train_model",
+    "diffusers/": "export_model",
     "samples/": "draw_samples",
+    "exported/": "export_samples",
     "parts/": "draw_part",
     "sizes/samples/": "gather_many_samples",
     "traces/": "trace_process",
@@ -20,6 +22,7 @@ RULES = {
     "sizes/scores/": "score_sizes",
     "timings/sampling/": "time_sampling",
     "timings/training": "time_training",
+    "archive.": "pack_archive",
     "exact/": "run_exact",
     "losses/": "measure_losses",
     "compared/": "compare_samplers",
@@ -29,7 +32,25 @@ RULES = {
 }
 # Rules whose jobs run on a processor; all others ask for `gpu=1`.
 ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {"confirm_figure", "make_table", "assess_claims", "run_exact", "run_trained"}
+ON_PROCESSOR |= {
+    "pack_archive",
+    "import_model",
+    "export_model",
+    "import_samples",
+    "import_many_samples",
+}
+ON_PROCESSOR |= {
+    "export_samples",
+    "confirm_figure",
+    "make_table",
+    "assess_claims",
+    "run_exact",
+    "run_trained",
+}
+# What takes the place of a rule for models that are not trained, or not sampled, here.
+IMPORTS = {("train_model", "external"): "import_model"}
+IMPORTS |= {("draw_samples", "samples"): "import_samples"}
+IMPORTS |= {("gather_many_samples", "samples"): "import_many_samples"}
 PREFIXES = sorted(RULES, key=len, reverse=True)
 
 

@@ -95,7 +95,7 @@ def rates(estimate: Estimate) -> pd.DataFrame:
 def _unit(job, amounts, key: tuple) -> dict:
     """What is counted, in words."""
     dataset = amounts.study.names(job.parts[0])["dataset"]
-    network = amounts.study.names(job.parts[0])["network"]
+    network = amounts.study.names(job.parts[0]).get("network", "")
     unit = UNITS[job.rule]
     if job.rule == "train_model":
         unit = unit.format(key[2])

@@ -15,15 +15,17 @@ MB = 1e6
 def disk(job: Job, facts: Facts) -> float:
     """Bytes of a job's files that stay when all is done."""
     config = facts.study.config
+    if job.rule in ("import_model", "export_model"):
+        return 4 * facts.size(job.parts[0]).parameters
     if job.rule == "train_model":
         return KEPT * facts.size(job.parts[0]).parameters
     if job.rule == "train_classifier":
         return 4 * facts.classifier(job.subject).parameters
     if job.rule == "train_extractor":
         return 4 * facts.extractor(job.subject)[0].parameters
-    if job.rule in ("draw_samples", "gather_samples"):
+    if job.rule in ("draw_samples", "gather_samples", "import_samples", "export_samples"):
         return RECORD + config["num_images"] * _image(job, facts)
-    if job.rule == "gather_many_samples":
+    if job.rule in ("gather_many_samples", "import_many_samples"):
         return RECORD + max(config["sample_sizes"]) * _image(job, facts)
     if job.rule == "prepare_dataset":
         found = facts.data(job.subject)

@@ -18,6 +18,9 @@ STARTING = "starting of jobs"
 WORK = {
     "prepare_dataset": "data",
     "train_model": "training",
+    "import_model": "data",
+    "import_samples": "data",
+    "import_many_samples": "data",
     "draw_samples": "sampling",
     "draw_part": "sampling",
     "gather_samples": "sampling",

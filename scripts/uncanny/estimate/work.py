@@ -5,9 +5,11 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_claims, plan_experiments, plan_times
-from uncanny.estimate.job import PREFIXES, RULES, Job, number
+from uncanny import plan, plan_archive, plan_claims, plan_experiments, plan_times
+from uncanny.estimate.job import IMPORTS, PREFIXES, RULES, Job, number
 from uncanny.study import Study
+
+MADE_OF_MODELS = {rule for rule, _ in IMPORTS}
 
 
 class Work:
@@ -22,7 +24,10 @@ class Work:
         prefix = next(prefix for prefix in PREFIXES if path.startswith(prefix))
         rule, rest = RULES[prefix], path.removeprefix(prefix)
         subject = rest.removesuffix("/dataset.json") if rule == "prepare_dataset" else _stem(rest)
-        if path.endswith(".complete"):
+        origin = self.study.origin(rest.split("/")[0]) if rule in MADE_OF_MODELS else ""
+        if (rule, origin) in IMPORTS:
+            rule = IMPORTS[rule, origin]
+        elif path.endswith(".complete"):
             rule = "confirm_figure"
         elif path.startswith("tables/claims."):
             rule, subject = "assess_claims", ""
@@ -76,6 +81,17 @@ class Work:
         previous = self.study.previous_epoch(number(epoch))
         before = [] if previous is None else [f"checkpoints/{model}/{seed}/epoch-{previous}.pt"]
         return [self._data(model), *before]
+
+    def _import_model(self, subject: str) -> list[str]:
+        return [self._data(subject.split("/")[0])]
+
+    _import_samples = _import_many_samples = _import_model
+
+    def _export_model(self, subject: str) -> list[str]:
+        return [f"checkpoints/{subject.removesuffix('/model_index')}.pt"]
+
+    def _export_samples(self, subject: str) -> list[str]:
+        return [f"samples/{subject}.npz"]
 
     def _draw_samples(self, subject: str) -> list[str]:
         model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
@@ -165,6 +181,9 @@ class Work:
         scores = plan.table_scores(self.study, block)
         verdicts = plan.table_verdicts(self.study, table)
         return [*plan.timing_files(self.study, block), *scores, *verdicts]
+
+    def _pack_archive(self, _: str) -> list[str]:
+        return plan_archive.files(self.study)
 
     def _assess_claims(self, _: str) -> Iterator[str]:
         for paths in plan_claims.files(self.study).values():

@@ -54,7 +54,8 @@ def curves(
 
 def _set_x(ax: Axes) -> None:
     ax.set_xlabel("Training epochs")
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))
+    whole = {"integer": True, "min_n_ticks": 1}
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
 def _draw_curves(ax: Axes, rows: pd.DataFrame, data: FigureData, variants: dict) -> None:

@@ -81,6 +81,10 @@ class FigureData:
         """The label of a component of the given family, or its name."""
         return getattr(self, family).get(name, {}).get("label") or name
 
+    def is_given(self, model: str) -> bool:
+        """Whether its images were drawn elsewhere: no sampler and no epoch of ours made them."""
+        return bool(self.models.get(model, {}).get("given"))
+
     def metric_label(self, metric: str) -> str:
         """The label of a metric with its unit."""
         unit = self.metrics.get(metric, {}).get("unit")
@@ -92,9 +96,13 @@ class FigureData:
         return known or ("no guidance" if guidance == "none" else guidance)
 
     def curve_label(self, model: str, sampler: str, guidance: str) -> str:
-        """Model, sampler and guidance in words; ValueError for a model without appearance."""
+        """Model, sampler and guidance in words, of images from elsewhere the model alone;
+        ValueError for a model without appearance.
+        """
         if model not in self.models:
             raise ValueError(f"figure: model {model!r} is not one of {', '.join(self.models)}")
+        if self.is_given(model):
+            return self.label("models", model)
         parts = [self.label("models", model), self.label("samplers", sampler)]
         return " · ".join(parts + [self.guidance_label(guidance)] * (guidance != "none"))
 

@@ -98,7 +98,8 @@ def _grid(
     place = table.groupby("role").cumcount()
     table["row"], table["column"] = place // columns, place % columns
     title = panel.get("title") or data.curve_label(cell.model, cell.sampler, cell.guidance)
-    named = {"panel": letter, "panel_title": f"{title}, epoch {cell.epoch}", **cell._asdict()}
+    title += "" if data.is_given(cell.model) else f", epoch {cell.epoch}"
+    named = {"panel": letter, "panel_title": title, **cell._asdict()}
     named["curve"] = data.curve_label(cell.model, cell.sampler, cell.guidance)
     named["dataset"] = data.datasets.get(cell.model)
     return images, table.assign(**named)[COLUMNS]

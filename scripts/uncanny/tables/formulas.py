@@ -69,5 +69,5 @@ def time_steps(grid: str, time: str) -> str:
     if (grid, time) in MATCHED:
         return MATCHED[grid, time]
     if time == "linear":
-        return GRIDS[grid]
-    return f"{INVERSES[time]}, σ = {GRIDS[grid]}"
+        return GRIDS.get(grid, grid)
+    return f"{INVERSES[time]}, σ = {GRIDS.get(grid, grid)}"

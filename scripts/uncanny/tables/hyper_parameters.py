@@ -72,12 +72,22 @@ def architecture(identity: dict) -> str:
     network = identity["network"]
     if network["kind"] == "song_unet":
         return SONG_UNETS[network["embedding"]]
-    return ARCHITECTURES[network["kind"]]
+    return ARCHITECTURES.get(network["kind"], network["kind"])
 
 
 def values(identity: dict) -> dict[str, str]:
     """Hyper-parameters of a model in words."""
     network, training, process = (identity[key] for key in ("network", "training", "process"))
+    return {
+        **(_training(training) if training else {"batch size": "trained elsewhere"}),
+        "diffusion steps": said(process["num_levels"]) if process["kind"] == "discrete" else "",
+        "depth": said(len(network["multipliers"])) if "multipliers" in network else "",
+        **{row: said(network[name]) for row, name in NETWORK.items() if name in network},
+        **(FIXED.get(network["kind"], {}) | _song(network)),
+    }
+
+
+def _training(training: dict) -> dict[str, str]:
     return {
         "batch size": said(training["batch_size"]),
         "EMA": _average(training["ema"]),
@@ -86,10 +96,6 @@ def values(identity: dict) -> dict[str, str]:
         "optimiser": "Adam",
         "largest gradient norm": said(training.get("grad_clip")),
         "augmentation": said(training.get("augment", "none")),
-        "diffusion steps": said(process["num_levels"]) if process["kind"] == "discrete" else "",
-        "depth": said(len(network["multipliers"])) if "multipliers" in network else "",
-        **{row: said(network[name]) for row, name in NETWORK.items() if name in network},
-        **(FIXED.get(network["kind"], {}) | _song(network)),
     }
 
 

@@ -70,7 +70,7 @@ def _rows(walk: Walk) -> dict[str, str]:
     }[components.signature("samplers", options["kind"]).first]
     rest = [f"{name} {said(options[name])}" for name in sorted(options) if name not in SHOWN]
     return {
-        "solver": formulas.SOLVERS[options["kind"]],
+        "solver": formulas.SOLVERS.get(options["kind"], options["kind"]),
         **describe(options, walk.process),
         "evaluations (NFE)": "follows from the data" if steps is None else str(steps),
         "further options": "; ".join(rest),

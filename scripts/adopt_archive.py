@@ -1,0 +1,42 @@
+"""Take the results of another machine: python scripts/adopt_archive.py ARCHIVE [CONFIG].
+
+Run it where Snakemake runs, with the config of the study (config/config.yaml). No rule: it comes
+before them. Afterwards `snakemake -n all` lists figures and tables, and nothing else.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from uncanny import archive, checks, configuration, plan_archive
+from uncanny.study import Study
+
+BASE = Path(__file__).parent.parent
+AT_ONCE = 500  # names on a command line
+
+
+def main(path: str, config: str = "config/config.yaml") -> None:
+    written = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    study = Study(configuration.validated(written, BASE, [config]))
+    checks.check(study)
+    results = Path("results") / study.name
+    names = archive.adopt(path, results, study.name, plan_archive.identity(study))
+    if Path(".snakemake").is_dir():  # what it remembers of files that are others now
+        _forget([str(results / name) for name in names], config)
+    print(f"{results}: {len(names)} files; next: snakemake all --configfile {config}")
+
+
+def _forget(paths: list[str], config: str) -> None:
+    for start in range(0, len(paths), AT_ONCE):
+        command = [sys.executable, "-m", "snakemake", "--configfile", config]
+        command += ["--cleanup-metadata", *paths[start : start + AT_ONCE]]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except (ValueError, OSError, TypeError) as error:
+        sys.exit(f"adopt: {error}")

@@ -1,0 +1,18 @@
+"""Write a checkpoint as a folder of diffusers. Rule: export_model."""
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import external
+
+    external.export(
+        checkpoint=snakemake.input.checkpoint,
+        identity=snakemake.params.identity,
+        seed=int(snakemake.wildcards.seed),
+        **dict(snakemake.output.items()),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

@@ -1,0 +1,22 @@
+"""Make a checkpoint of weights from elsewhere. Rule: import_model."""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import external
+
+    external.run(
+        identity=snakemake.params.identity,
+        seed=int(snakemake.wildcards.seed),
+        epoch=int(snakemake.wildcards.epoch),
+        dataset=Path(snakemake.input.dataset).parent,
+        checkpoint=snakemake.output.checkpoint,
+        history=snakemake.output.history,
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

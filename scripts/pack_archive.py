@@ -1,0 +1,21 @@
+"""Pack what figures and tables are drawn from. Rule: pack_archive."""
+
+from pathlib import Path
+
+from uncanny import jobs
+
+
+def main(snakemake):
+    from uncanny import archive
+
+    archive.pack(
+        [str(Path(path).relative_to(snakemake.params.results)) for path in snakemake.input],
+        snakemake.params.results,
+        snakemake.params.study,
+        snakemake.params.identity,
+        snakemake.output[0],
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

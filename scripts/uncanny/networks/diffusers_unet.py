@@ -1,0 +1,52 @@
+"""The U-Net of DDPM as diffusers has it: `unet` in three details that its published models have."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uncanny.networks import layers
+from uncanny.networks.unet import unet
+from uncanny.networks.unet_blocks import ConvDown
+
+
+def diffusers_unet(
+    shape: Sequence[int],
+    num_classes: int,
+    out_channels: int | None = None,
+    *,
+    width: int = 128,
+    multipliers: list[int] = [1, 2, 2, 2],  # noqa: B006
+    blocks: int = 2,
+    attention: list[int] = [16],  # noqa: B006
+    head_channels: int | None = None,
+    dropout: float = 0.0,
+    groups: int = 32,
+    norm_eps: float = 0.000001,
+    endpoint: bool = True,
+    one_sided: bool = True,
+) -> nn.Module:
+    """Build `unet` with norms of another epsilon, embedding frequencies that reach 1/10000, and
+    convolutions that halve an image with a margin on one side only: the defaults are those of
+    google/ddpm-cifar10-32.
+
+    endpoint: see layers.PositionalEmbedding (diffusers: freq_shift 1). one_sided: margin of zeros
+    at the right and lower edge (downsample_padding 0). Else as `unet`.
+    """
+    same = {"multipliers": multipliers, "blocks": blocks, "attention": attention}
+    same |= {"head_channels": head_channels, "dropout": dropout, "groups": groups}
+    network = unet(shape, num_classes, out_channels, width=width, **same)
+    network.embedding.features = layers.PositionalEmbedding(width, endpoint=endpoint)
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.eps = norm_eps
+        elif isinstance(module, ConvDown) and one_sided:
+            module.__class__, module.padding = OneSidedDown, (0, 0)
+    return network
+
+
+class OneSidedDown(ConvDown):
+    """Halve an image with a learned stride-2 convolution, zeros at its right and lower edge."""
+
+    def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 1, 0, 1)), _emb)

@@ -1,0 +1,110 @@
+"""Images that were drawn elsewhere: folder, zip and npz, and what does not fit."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncanny import given
+from uncanny.datasets.digits import digits
+from uncanny.datasets.gaussian_ring import gaussian_ring
+from uncanny.datasets.photos import photos
+from uncanny.scoring import load_images
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(256, size=(5, 8, 8, 1), dtype=np.uint8)
+COLOUR = RNG.integers(256, size=(5, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    digits(folder / "digits")
+    photos(folder / "photos")
+    gaussian_ring(folder / "ring", n=50, n_test=20)
+    return folder
+
+
+def taken(path, dataset, folder, count=4):
+    files = {"samples": folder / "s.npz", "record": folder / "s.json"}
+    given.run(path=str(path), num_images=count, dataset=dataset, **files)
+    return load_images(folder / "s.npz"), json.loads((folder / "s.json").read_text())
+
+
+def pictures(folder, images):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, pixels in enumerate(images):
+        Image.fromarray(pixels.squeeze()).save(folder / f"{number:03}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("name", "images"), [("digits", GREY), ("photos", COLOUR)])
+def test_folder_zip_and_array_are_the_same_images(data, tmp_path, name, images):
+    folder = pictures(tmp_path / "pictures", images)
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    np.savez(tmp_path / "array.npz", arr_0=images)
+    for path in (folder, tmp_path / "pictures.zip", tmp_path / "array.npz"):
+        (found, labels), record = taken(path, data / name, tmp_path)
+        assert np.array_equal(found, images[:4].transpose(0, 3, 1, 2))
+        assert labels.tolist() == [0] * 4
+        assert record["status"] == "ok" and record["nfe"] is None
+        assert record["sampler"] == {"kind": "given"} and record["num_images"] == 4
+
+
+def test_grey_arrays_need_no_axis_of_channels_and_vectors_are_taken(data, tmp_path):
+    np.savez(tmp_path / "grey.npz", arr_0=GREY[..., 0])
+    (found, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
+    assert np.array_equal(found[:, 0], GREY[:4, ..., 0])
+    points = np.zeros((4, 8), np.float32)
+    np.savez(tmp_path / "points.npz", arr_0=points)
+    (found, _), _ = taken(tmp_path / "points.npz", data / "ring", tmp_path)
+    assert np.array_equal(found, points)
+
+
+def test_exported_images_come_back(data, tmp_path):
+    np.savez(tmp_path / "grey.npz", arr_0=GREY)
+    (images, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
+    given.export(tmp_path / "s.npz", tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as stored:
+        assert stored["arr_0"].shape == (4, 8, 8, 1) and stored["arr_0"].dtype == np.uint8
+        assert stored["arr_1"].tolist() == [0] * 4
+    (found, _), _ = taken(tmp_path / "out.npz", data / "digits", tmp_path)
+    assert np.array_equal(found, images)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [({"arr_0": COLOUR}, r"arr_0 is uint8 \[5, 16, 16, 3\]; the study's dataset has uint8 \['n', 8, 8, 1\]"),
+     ({"arr_0": GREY.astype(float)}, r"arr_0 is float64 \[5, 8, 8, 1\]; the study's dataset has uint8"),
+     ({"arr_0": GREY[:3]}, r"3 images; expected at least 4, the study's num_images"),
+     ({"images": GREY}, r"not an \.npz with arr_0")],
+)  # fmt: skip
+def test_an_array_that_does_not_fit_is_named(data, tmp_path, arrays, message):
+    np.savez(tmp_path / "theirs.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"theirs\.npz: {message}"):
+        taken(tmp_path / "theirs.npz", data / "digits", tmp_path)
+    assert not (tmp_path / "s.npz").exists()
+
+
+def test_files_that_do_not_fit_are_named(data, tmp_path):
+    for name, images, message in [
+        ("large", np.zeros((5, 9, 9), np.uint8), r"000\.png: 9×9 pixels of mode L; the study's dataset has 8×8 pixels of mode L"),
+        ("colour", COLOUR[:, :8, :8], r"000\.png: 8×8 pixels of mode RGB; the study's dataset has 8×8 pixels of mode L"),
+        ("few", GREY[:2], r"2 images; expected at least 4"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=f"{name}: {message}"):
+            taken(pictures(tmp_path / name, images), data / "digits", tmp_path)
+    broken = pictures(tmp_path / "broken", GREY)
+    (broken / "001.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"broken: 001\.png: cannot identify"):
+        taken(broken, data / "digits", tmp_path)
+    with pytest.raises(ValueError, match="nowhere: no such folder or file"):
+        taken(tmp_path / "nowhere", data / "digits", tmp_path)
+    with pytest.raises(ValueError, match=r"nowhere\.npz: no such file; expected an \.npz"):
+        taken(tmp_path / "nowhere.npz", data / "digits", tmp_path)
+    with pytest.raises(ValueError, match="as the dataset has vectors"):
+        taken(broken, data / "ring", tmp_path)

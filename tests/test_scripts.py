@@ -19,7 +19,7 @@ from uncanny.plan import Cell
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-COMMANDS = {"adopt_archive"}  # run by hand, before any rule
+COMMANDS = {"adopt_archive", "watch"}  # run by hand
 
 
 def main(name, snakemake):

@@ -172,6 +172,46 @@ def test_a_loss_that_is_not_finite_ends_the_run(data):
         training.train(run, loss, training.Stream(data, 100, 0, False), OPTIONS, 0, 1)
 
 
+def test_a_loss_that_is_not_finite_ends_the_run_at_once(data):
+    run = fresh(data)
+    kept = []
+
+    def loss(network, x0, labels, generator):
+        value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
+        return value * (float("nan") if run.step >= 1 else 1.0)
+
+    options = OPTIONS | {"batch_size": 1}
+    stream = training.Stream(data, 1, 0, False)
+    with pytest.raises(training.Diverged, match=r"not finite at step 1 \(epoch 1\)"):
+        training.train(run, loss, stream, options, 0, 1, keep=kept.append)
+    assert run.step == training.UPDATES_AT_ONCE < len(data.train)
+    assert kept == []
+
+
+def test_a_loss_that_grows_beyond_that_of_the_first_epoch_ends_the_run(data):
+    def loss(network, x0, labels, generator):
+        value = network(x0, torch.zeros(len(x0))).flatten(1).mean(1)
+        return 0 * value + (20.0 if len(run.history) == 2 else 1.0)
+
+    run = fresh(data)
+    stream = training.Stream(data, 100, 0, False)
+    with pytest.raises(training.Diverged, match=r"loss 20 in epoch 3, after 1 in the first"):
+        training.train(run, loss, stream, OPTIONS, 0, 5)
+    assert [entry["epoch"] for entry in run.history] == [1, 2, 3]
+
+
+def test_what_the_last_updates_say(data):
+    def loss(network, x0, labels, generator):
+        return network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
+
+    run = fresh(data)
+    stream, said = training.Stream(data, 100, 0, False), []
+    training.train(run, loss, stream, OPTIONS, 0, 2, keep=lambda _: said.append(run.latest()))
+    assert [entry["epoch"] for entry in said] == sorted(entry["epoch"] for entry in said)
+    assert {entry["epoch"] for entry in said} == {1, 2}
+    assert run.latest() == {"epoch": 2, "loss": run.history[-1]["loss"]}
+
+
 def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
     def loss(network, x0, labels, generator):
         value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uncanny import arrays, checkpoints, components, files, hardware, precision, segments
+from uncanny import arrays, checkpoints, components, files, hardware, precision, progress, segments
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.random_streams import ImageStreams, chosen, image_seeds
 
@@ -106,8 +106,11 @@ def draw_images(
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     bend, kept = _bend(model, options, guidance, account, originals)
     given = {"originals": originals, "losses": losses}
+    told, parts = progress.Progress(len(seeds), "images"), []
     with precision.computing(options.get("precision", "fp32"), model.device):
-        parts = [_draw_batch(model, options, batch, bend, **given) for batch in batches]
+        for batch in batches:
+            parts.append(_draw_batch(model, options, batch, bend, **given))
+            told.at(sum(len(part.images) for part in parts))
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
     return Drawn(images, labels, nfe, kept.report() if kept else None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from uncanny import checkpoints, components, files, hardware, training
+from uncanny import checkpoints, components, files, hardware, progress, training
 from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.unfinished import Unfinished
 
@@ -92,8 +92,16 @@ def _trained(
         training.resume(current, start)
     first = current.step
     family = build_family(identity, facts["derived"])
+    batch, last = options["batch_size"], facts["epoch"]
+    end = training.steps_until(last, len(stream), batch)
+    told = progress.Progress(batch * end, "images", batch * first)
+
+    def keep(state: Callable[[], dict]) -> None:
+        told.at(batch * current.step, current.latest)
+        unfinished.keep(state)
+
     try:
-        training.train(current, family.loss, stream, options, seed, facts["epoch"], unfinished.keep)
+        training.train(current, family.loss, stream, options, seed, last, keep)
     except training.Diverged as error:
         print(error)
         reason = {"status": "diverged", "reason": str(error), "step": error.step}

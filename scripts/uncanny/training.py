@@ -20,12 +20,15 @@ RESIDENT = {"cuda"}  # kinds of device that keep the images of a training, as ui
 RESIDENT_BYTES = 2**33
 
 
-class Diverged(Exception):
-    """The loss is no longer finite."""
+GROWN = 10.0  # times the loss of the first epoch: what was learned is lost
 
-    def __init__(self, epoch: int, step: int):
-        super().__init__(f"loss not finite at step {step} (epoch {epoch})")
-        self.epoch, self.step = epoch, step
+
+class Diverged(Exception):
+    """The loss is no longer finite, or has grown beyond what an untrained network has."""
+
+    def __init__(self, reason: str, step: int):
+        super().__init__(reason)
+        self.step = step
 
 
 @dataclass
@@ -47,6 +50,12 @@ class Run:
         self.weights = list(self.network.parameters())
         if self.average is not None:
             self.follow = ema.follower(self.average, self.network)
+
+    def latest(self) -> dict[str, float]:
+        """What the last updates say of the run."""
+        known = self.started[-UPDATES_AT_ONCE:]
+        loss = float(torch.stack(known)[:, 0].mean()) if known else self.history[-1]["loss"]
+        return {"epoch": len(self.history) + bool(known), "loss": loss}
 
     def state(self) -> dict:
         """Everything needed to go on exactly here: tensors, numbers and text only."""
@@ -107,16 +116,19 @@ def train(
 
     loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
     keep(state) is called every few updates with a function that gives the state to go on from.
-    Raises Diverged at the end of an epoch in which a loss was not finite.
+    Raises Diverged within a few updates where a loss was not finite, and at the end of an epoch
+    whose loss is GROWN times that of the first.
     """
     for current in range(len(run.history) + 1, epoch + 1):
         end = steps_until(current, len(data), options["batch_size"])
         while run.step < end:
             updates = min(UPDATES_AT_ONCE, end - run.step)
             run.started += advance(run, loss, data, options, seed, updates)
+            _check_finite(run.started[-updates:], current, run.step)
             keep(run.state)
         run.history.append(_summary(run.started, current, run.step, options))
         run.started = []
+        _check_grown(run.history, run.step)
 
 
 def advance(
@@ -191,11 +203,22 @@ def augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.
     return torch.where(mirrored.reshape(-1, *[1] * (x0.ndim - 1)), x0.flip(-1), x0)
 
 
+def _check_finite(entries: list[torch.Tensor], epoch: int, step: int) -> None:
+    bad = ~torch.isfinite(torch.stack(entries)[:, 0].cpu())
+    if bad.any():
+        first = step - len(entries) + int(bad.nonzero()[0])
+        raise Diverged(f"loss not finite at step {first} (epoch {epoch})", first)
+
+
+def _check_grown(history: list[dict], step: int) -> None:
+    first, last = history[0]["loss"], history[-1]["loss"]
+    if last > GROWN * first:
+        epoch = history[-1]["epoch"]
+        raise Diverged(f"loss {last:.4g} in epoch {epoch}, after {first:.4g} in the first", step)
+
+
 def _summary(entries: list[torch.Tensor], epoch: int, step: int, options: dict) -> dict:
     table = torch.stack(entries).double().cpu()
-    bad = ~torch.isfinite(table[:, 0])
-    if bad.any():
-        raise Diverged(epoch, step - len(entries) + int(bad.nonzero()[0]))
     norms = table[:, 1][table[:, 2] == 0]
     return {
         "epoch": epoch,

@@ -33,7 +33,7 @@ bench: .venv/ready-bench
 	for scale in digits cifar; do for what in training_step sampling_images; do \
 	  PYTHONPATH=scripts $(BIN)/python tests/benchmarks/$$what.py --scale $$scale --folder $(BENCH) || exit 1; \
 	done; done
-	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)/one_image
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)
 	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
 
 report: all

@@ -37,6 +37,15 @@ faults: .venv/ready-dev
 soak: .venv/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m faults.soak
 
+# Ours beside what people use instead, at two scales: results/benchmarks, or BENCH=folder.
+BENCH ?= results/benchmarks
+bench: .venv/ready-bench
+	for scale in digits cifar; do for what in training_step sampling_images; do \
+	  PYTHONPATH=scripts $(BIN)/python tests/benchmarks/$$what.py --scale $$scale --folder $(BENCH) || exit 1; \
+	done; done
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
+
 report: all
 	$(SNAKEMAKE) all --report results/$(STUDY)/report.html $(WITH)
 

@@ -118,7 +118,7 @@ def _processor() -> str:
 
 
 def main(benchmark: str, measure: Callable) -> None:
-    """Run one benchmark as its command line says, and write FOLDER/BENCHMARK-SCALE.json and .md."""
+    """Run one benchmark as its command line says, and write FOLDER/BENCHMARK-SCALE-BATCH.json, .md."""
     parser = argparse.ArgumentParser(description=benchmark)
     parser.add_argument("--folder", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--scale", choices=sorted(SCALES), default="digits")
@@ -132,7 +132,7 @@ def main(benchmark: str, measure: Callable) -> None:
     record = {"benchmark": benchmark, "scale": given.scale, "batch": scale.batch}
     record |= {"rounds": given.rounds, "machine": machine(device)} | found
     given.folder.mkdir(parents=True, exist_ok=True)
-    path = given.folder / f"{benchmark}-{given.scale}.json"
+    path = given.folder / f"{benchmark}-{given.scale}-{scale.batch}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     path.with_suffix(".md").write_text(report.table(record))
     print(report.table(record), flush=True)

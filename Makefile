@@ -46,8 +46,9 @@ bench: .venv/ready-bench
 	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)
 	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
 
-report: all
-	$(SNAKEMAKE) all --report results/$(STUDY)/report.html $(WITH)
+report: .venv/ready
+	$(SNAKEMAKE) all training $(WITH)
+	$(SNAKEMAKE) all training --report results/$(STUDY)/report.html $(WITH)
 
 # A study's pictures, tables and page, as they are now, and the scorecard of the README if it has one of that study.
 docs: .venv/ready

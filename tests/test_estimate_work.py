@@ -29,7 +29,12 @@ def test_every_rule_of_the_workflow_is_known_and_where_it_runs():
     blocks = re.split(r"^ *(?:use )?rule ", text, flags=re.M)[1:]
     rules = {re.match(r"\w+(?: as (\w+))?", block): block for block in blocks}
     rules = {found[1] or found[0]: block for found, block in rules.items()}
-    for page in ("estimate", "gallery"):  # are about what a study costs, and no part of it
+    for page in (
+        "estimate",
+        "gallery",
+        "plot_training",
+        "training",
+    ):  # about a study, no part of it
         rules.pop(page)
     assert set(rules) == set(RULES.values()) | OTHERS
     for rule, block in rules.items():

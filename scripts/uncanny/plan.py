@@ -181,6 +181,18 @@ def drawn_models(study: Study) -> frozenset[str]:
     return frozenset().union(*found)
 
 
+def trained_models(study: Study) -> list[str]:
+    """Models of all figures that are trained here, in the order of the config."""
+    drawn = drawn_models(study)
+    return [m for m in study.config["models"] if m in drawn and study.origin(m) == "trained"]
+
+
+def histories(study: Study, model: str) -> list[str]:
+    """Records of a model's whole training, one per seed, below the study's results."""
+    last = study.milestones(model)[-1]
+    return [f"checkpoints/{model}/seed-{seed}/epoch-{last}.json" for seed in study.seeds]
+
+
 def appearance(study: Study, figure: str) -> dict:
     """Labels and colours of what a figure shows, in the order of the config.
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny import style
-from uncanny.plotting import _page
+from uncanny.plotting import _lines, _page
 
 COLUMNS = ["seed", "epoch", "step", "images", "lr", "loss", "gradient_norm", "nonfinite_gradients"]
 PANELS = {"loss": "Training loss", "gradient_norm": "Gradient norm"}
@@ -45,6 +45,7 @@ def _draw(ax: Axes, drawn: pd.DataFrame, name: str) -> None:
         ax.plot(known["epoch"], known[name], color=color, lw=1.0, label=f"seed {seed}")
     values = drawn[name].to_numpy(float, na_value=np.nan)
     if (values > 0).any():
-        ax.set_yscale("log")
+        ends = np.nanmin(values[values > 0]) / 1.15, np.nanmax(values) * 1.15
+        _lines.set_y(ax, ends, "log")
     if drawn["seed"].nunique() > 1:
         ax.legend(fontsize=6)

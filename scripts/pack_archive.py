@@ -8,9 +8,10 @@ from uncanny import jobs
 def main(snakemake):
     from uncanny import archive
 
+    results = Path(snakemake.output[0]).parent
     archive.pack(
-        [str(Path(path).relative_to(snakemake.params.results)) for path in snakemake.input],
-        snakemake.params.results,
+        [str(Path(path).relative_to(results)) for path in snakemake.input],
+        results,
         snakemake.params.study,
         snakemake.params.identity,
         snakemake.output[0],

@@ -10,7 +10,6 @@ rule pack_archive:
     conda:
         "../../envs/plotting.yaml"
     params:
-        results=f"results/{STUDY.name}",
         study=STUDY.name,
         identity=plan_archive.identity(STUDY),
         code=STUDY.code("pack_archive"),

@@ -21,7 +21,7 @@ from faults.outcome import differences, results
 from faults.runs import FAULTS, Run
 from test_workflow import clone
 
-STARTS = 7  # kills come before this many further jobs have started
+STARTS = 5  # kills come before this many further jobs have started
 KILLS = 8  # of one study
 WRITTEN = {
     "a checkpoint": "*/checkpoints/*/epoch-*.pt",

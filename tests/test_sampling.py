@@ -144,7 +144,7 @@ def test_a_damaged_sample_set_is_named(checkpoint, tmp_path):
 
 def test_divergence_travels_as_a_mark(data, tmp_path, monkeypatch):
     def diverge(*arguments):
-        raise training.Diverged(1, 3)
+        raise training.Diverged("loss not finite at step 3 (epoch 1)", 3)
 
     monkeypatch.setattr(training, "train", diverge)
     first, second = tmp_path / "epoch-1.pt", tmp_path / "epoch-2.pt"

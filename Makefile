@@ -7,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz faults soak bench report docs check
+.PHONY: figures claims all test test-slurm fuzz faults soak bench report docs rulegraph check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -60,6 +60,11 @@ docs: .venv/ready
 	{ echo; sed -n '/^| claim/,/^$$/p' docs/$(STUDY)/README.md; } > docs/scorecard.md
 	sed -i -e '/^<!-- scorecard $(STUDY):/,/^<!-- end/{//!d}' -e '/^<!-- scorecard $(STUDY):/r docs/scorecard.md' README.md
 	rm docs/scorecard.md
+
+# How rules follow from each other, as a picture that GitHub draws.
+rulegraph: .venv/ready
+	{ printf '# Rules\n\nWhat `make rulegraph` draws: a line leads from a rule to one that reads its files.\n\n```mermaid\n'; \
+	  $(SNAKEMAKE) --rulegraph mermaid-js -- all; echo '```'; } > docs/rules.md
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

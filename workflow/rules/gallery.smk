@@ -13,7 +13,7 @@ rule gallery:
         "../../envs/uncanny.yaml"
     params:
         config=lambda w: STUDY.config,
-        results=f"results/{STUDY.name}",
+        results=lambda w: f"results/{STUDY.name}",
         command="snakemake {}"
         + "".join(f" --configfile {path}" for path in given_configs()),
         code=STUDY.code("gallery"),

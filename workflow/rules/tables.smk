@@ -105,7 +105,7 @@ rule assess_claims:
         "<logs>/assess_claims.log",
     localrule: True
     conda:
-        "../../envs/uncanny.yaml"
+        "../../envs/plotting.yaml"
     params:
         claims={
             name: plan_claims.resolved(STUDY, name) for name in STUDY.config["claims"]

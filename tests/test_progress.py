@@ -84,6 +84,10 @@ class TestFromOutside:
         run[1].write_text(run[1].read_text() + "Error in rule train_model:\n")
         assert "1 failed: see" in self.lines(run)[0]
 
+    def test_a_run_that_has_ended(self, run):
+        run[1].write_text(run[1].read_text() + "Elapsed time: 0:30:21.528286\n")
+        assert self.lines(run) == [f"ended after 0:30:21 h: {run[1]}"]
+
     def test_jobs_that_say_how_far_they_are(self, run):
         folder, _, now = run
         self.say(folder, "train_model/vp/seed-0/epoch-5", "before\nprogress: 3 of 4 images\n", now)

@@ -85,11 +85,13 @@ def _total(logs: Path, now: float) -> list[str]:
     if newest is None:
         return [f"{logs}: no run yet"]
     text = newest.read_text(errors="replace")
+    if ended := re.search(r"^Elapsed time: ([\d:]+)", text, flags=re.M):
+        return [f"ended after {ended[1]} h: {newest}"]
     counted = re.findall(r"^(\d+) of (\d+) steps", text, flags=re.M)
     failed = len(re.findall(r"^Error in (?:group|rule) ", text, flags=re.M))
     done, every = map(int, counted[-1]) if counted else (0, 0)
     spent = newest.stat().st_mtime - _started(newest)
-    words = [f"{done:,} of {every:,} jobs" if every else "starting"]
+    words = [f"{done:,} of {every:,} jobs" if every else "nothing said yet"]
     words += [f"{spoken(now - _started(newest))} since the start"]
     if 0 < done < every:
         words.append(

@@ -57,10 +57,3 @@ def test_verdicts_are_the_first_columns_of_the_scorecard(study):
     assert "| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) |" in text
     assert "| C02 | c | not testable |  |" in text
     assert "control |" not in text
-
-
-@pytest.mark.parametrize(
-    ("hours", "said"), [(2.345, "2.3 h"), (0.5, "30 min"), (0.01, "36 s"), (0.0, "1 s")]
-)
-def test_times_as_a_person_says_them(hours, said):
-    assert gallery.duration(hours) == said

@@ -123,16 +123,21 @@ def test_a_forked_job_that_is_killed_fails(tmp_path, script, server):
     assert "was killed" in process.stderr.read()
 
 
+def ends(pid, seconds):
+    """Whether a process is gone within so many seconds."""
+    deadline = time.time() + seconds
+    while alive(pid) and time.time() < deadline:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
 def test_a_forked_job_ends_with_the_job_that_asked_for_it(tmp_path, script, server):
     process = client(server, script, job(tmp_path, "sleep"))
     pid = pid_in_log(tmp_path)
     assert alive(pid)
     process.kill()
     process.wait()
-    deadline = time.time() + 10
-    while alive(pid) and time.time() < deadline:
-        time.sleep(0.05)
-    assert not alive(pid)
+    assert ends(pid, 10)
 
 
 def test_the_server_ends_with_its_parent(tmp_path):
@@ -166,10 +171,7 @@ def test_jobs_end_with_the_snakemake_that_was_killed(tmp_path, script):
     pid = pid_in_log(tmp_path)
     parent.kill()
     parent.wait()
-    deadline = time.time() + 30
-    while alive(pid) and time.time() < deadline:
-        time.sleep(0.05)
-    assert not alive(pid)
+    assert ends(pid, 30)
 
 
 def test_a_folder_that_allows_no_socket_is_no_obstacle(tmp_path, monkeypatch, capsys):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from uncanny import plan
+from uncanny.progress import spoken
 from uncanny.study import Study
 from uncanny.table_files import cell
 
@@ -61,12 +62,4 @@ def _made(command: str, target: str, costs: Mapping[str, dict]) -> str:
     row = costs[target]
     number = f"{row['jobs']} job{'s' if row['jobs'] > 1 else ''}"
     hours = row["device_hours"] + row["cpu_hours"]
-    return f"`{command.format(target)}`: {number}, {duration(hours)}"
-
-
-def duration(hours: float) -> str:
-    """Hours in the unit that a person would say, two digits."""
-    for unit, size in (("h", 1.0), ("min", 60.0)):
-        if hours * size >= 1:
-            return f"{float(f'{hours * size:.2g}'):g} {unit}"
-    return f"{max(1, round(3600 * hours))} s"
+    return f"`{command.format(target)}`: {number}, {spoken(3600 * hours)}"

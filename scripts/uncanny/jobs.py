@@ -67,10 +67,14 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _write_benchmark(log: Path, seconds: float, cpu: float) -> None:
+def benchmark_of(log: Path) -> Path:
     """results/STUDY/logs/RULE/….log → results/STUDY/benchmarks/RULE/….json."""
     parts = [("benchmarks" if part == "logs" else part) for part in log.parts]
-    path = Path(*parts).with_suffix(".json")
+    return Path(*parts).with_suffix(".json")
+
+
+def _write_benchmark(log: Path, seconds: float, cpu: float) -> None:
+    path = benchmark_of(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = {

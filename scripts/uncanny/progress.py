@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from uncanny import jobs
+
 MARK = "progress: "
 SECONDS = 5.0  # between two lines of a job
 STALE = 120.0  # a job that has said nothing for so long is not shown
@@ -67,8 +69,7 @@ def _running(logs: Path, now: float) -> Iterator[tuple[str, str]]:
 
 def _done(log: Path) -> bool:
     """Whether the job has left its record since it last spoke."""
-    parts = [("benchmarks" if part == "logs" else part) for part in log.parts]
-    record = Path(*parts).with_suffix(".json")
+    record = jobs.benchmark_of(log)
     return record.exists() and record.stat().st_mtime >= log.stat().st_mtime
 
 

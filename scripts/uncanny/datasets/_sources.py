@@ -122,7 +122,7 @@ def _members(place: Path, archive: zipfile.ZipFile) -> Source:
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """A member as far as it declares, whatever it unpacks to: with more, its checksum is wrong."""
     if member.compress_type not in METHODS:
-        raise NotImplementedError(f"packed by method {member.compress_type}, expected deflate")
+        raise zipfile.BadZipFile(f"packed by method {member.compress_type}, expected deflate")
     with archive.open(member) as file:
         return file.read(member.file_size)
 

@@ -1,5 +1,6 @@
 """Guidance: exact walks, controls of the same strength, accounts of what it did, files."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -250,6 +251,41 @@ def test_a_guided_image_is_a_function_of_its_seed_not_of_its_batch(
     for one, other in zip(together.deciles, apart.deciles, strict=True):
         assert one.pop("t") == other.pop("t")
         assert one == pytest.approx(other, rel=1e-3)
+
+
+class Scarce(torch.nn.Module):
+    """A network that needs memory for more than `rows` images from its third evaluation on."""
+
+    def __init__(self, network, rows):
+        super().__init__()
+        self.network, self.rows, self.calls = network, rows, 0
+
+    def forward(self, x, *more):
+        self.calls += 1
+        if self.calls > 2 and len(x) > self.rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.network(x, *more)
+
+
+def test_what_memory_does_not_hold_at_once_is_drawn_in_smaller_batches(model, known, capsys):
+    guidance = made(known, classifier="noisy", scale=2.0)
+    enough = sampling.draw_images(model, DDIM, SEEDS, guidance)
+    scarce = dataclasses.replace(model, network=Scarce(model.network, rows=2))
+    found = sampling.draw_images(scarce, DDIM, SEEDS, guidance)
+    assert enough.batch_size == len(SEEDS)
+    assert found.batch_size <= 2
+    assert "out of memory: batches of 2 images" in capsys.readouterr().out
+    assert torch.allclose(enough.images, found.images, atol=1e-3, rtol=0)
+    assert found.nfe == enough.nfe
+    for one, other in zip(enough.deciles, found.deciles, strict=True):
+        assert one.pop("t") == other.pop("t")
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_memory_for_no_image_at_all_is_an_error(model):
+    scarce = dataclasses.replace(model, network=Scarce(model.network, rows=0))
+    with pytest.raises(torch.OutOfMemoryError):
+        sampling.draw_images(scarce, DDIM, SEEDS)
 
 
 def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known):

@@ -2,9 +2,10 @@
 hold the result.
 """
 
+import copy
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ class Trained:
 
     @property
     def batch_size(self) -> int:
-        """States that are walked at once."""
+        """States that are walked at once, if memory holds so many."""
         return max(1, BATCH_VALUES // int(np.prod(self.family.state_shape(self.shape))))
 
     @property
@@ -74,13 +75,14 @@ class Trained:
 @dataclass(frozen=True)
 class Drawn:
     """Images [n, ...] in the model's range, float64; class labels [n] drawn with them; evaluations
-    per image, their mean where a sampler chooses its steps; what guidance did by decile of t
-    (`guidances.Account`), None without guidance.
+    per image, their mean where a sampler chooses its steps; how many were walked at once, at most;
+    what guidance did by decile of t (`guidances.Account`), None without guidance.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     nfe: float
+    batch_size: int
     deciles: list[dict] | None = None
 
 
@@ -102,18 +104,38 @@ def draw_images(
     of the model at single noise levels, for walks whose grid follows from them. account: keep
     account of what guidance does, which costs time.
     """
-    size = model.batch_size
-    batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     bend, kept = _bend(model, options, guidance, account, originals)
-    given = {"originals": originals, "losses": losses}
+
+    def draw(batch: list[int]) -> Drawn:
+        return _draw_batch(model, options, batch, bend, originals, losses)
+
     told, parts = progress.Progress(len(seeds), "images"), []
     with precision.computing(options.get("precision", "fp32"), model.device):
-        for batch in batches:
-            parts.append(_draw_batch(model, options, batch, bend, **given))
+        for part in _in_batches(draw, seeds, model.batch_size, kept):
+            parts.append(part)
             told.at(sum(len(part.images) for part in parts))
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
-    nfe = mean_nfe([p.nfe for p in parts], [len(p.images) for p in parts])
-    return Drawn(images, labels, nfe, kept.report() if kept else None)
+    counts = [len(part.images) for part in parts]
+    nfe = mean_nfe([part.nfe for part in parts], counts)
+    return Drawn(images, labels, nfe, max(counts), kept.report() if kept else None)
+
+
+def _in_batches(draw: Callable, seeds: list[int], size: int, account) -> Iterator[Drawn]:
+    """Batches of at most `size` images; of half as many from where memory does not hold one."""
+    while seeds:
+        before = copy.deepcopy(account)
+        try:
+            part = draw(seeds[:size])
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size = -(-min(size, len(seeds)) // 2)
+            if account is not None:
+                vars(account).update(vars(before))
+            print(f"out of memory: batches of {size} images from here on", flush=True)
+            continue
+        yield part
+        seeds = seeds[size:]
 
 
 def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
@@ -153,7 +175,7 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals
         seen = bend(walked, levels, _to(labels, model.device), seeds)
         extra |= seen.arguments
     x = sampler(seen, x, levels, noise=streams.noise, **extra, **rest)
-    return Drawn(model.family.finish(x).cpu(), labels, walked.nfe)
+    return Drawn(model.family.finish(x).cpu(), labels, walked.nfe, len(seeds))
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
@@ -276,7 +298,7 @@ def _timing(seconds: float, drawn: Drawn, model: Trained, sampler: dict) -> dict
     return {
         "seconds": round(seconds, 4),
         "ms_per_nfe": round(1000 * seconds / (count * drawn.nfe), 5),
-        "batch_size": min(count, model.batch_size),
+        "batch_size": drawn.batch_size,
         "precision": sampler.get("precision", "fp32"),
         "device": hardware.describe(model.device),
         "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),

@@ -7,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz faults soak bench report docs rulegraph check
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench report docs rulegraph check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -36,6 +36,10 @@ faults: .venv/ready-dev
 # Five thousand cells whose jobs do nothing: what the workflow itself costs, and that nothing runs twice.
 soak: .venv/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m faults.soak
+
+# The same with three hundred on a cluster of this machine, as for test-slurm.
+soak-slurm: .venv/ready-dev
+	PYTHONPATH=tests $(BIN)/python -m faults.soak --slurm --cells 300 --folder results/soak-slurm
 
 # Ours beside what people use instead, at two scales: results/benchmarks, or BENCH=folder.
 BENCH ?= results/benchmarks

@@ -284,7 +284,7 @@ class Run:
         """What it has said so far."""
         return self.log.read_text()
 
-    def watched(self, step=lambda: False):
+    def watched(self, step=lambda: False, longest=LONGEST):
         """Ask `step()` again and again until it is true or the run has ended; what it said last.
 
         Where nothing happens, or for too long, the run is ended, with one message on what everybody was at.
@@ -298,7 +298,7 @@ class Run:
                     state, asked = (len(self.text()), self.cluster.states()), now
                     before, news = state, now if state != before else news
                 assert now - news < QUIET, f"nothing has happened for {QUIET:.0f} s"
-                assert now - started < LONGEST, f"not within {LONGEST:.0f} s"
+                assert now - started < longest, f"not within {longest:.0f} s"
                 time.sleep(0.03)
         except Exception as error:
             said = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"

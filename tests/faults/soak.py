@@ -1,13 +1,14 @@
 """A study of thousands of cells whose jobs do nothing: what the workflow itself costs.
 
-PYTHONPATH=tests python -m faults.soak --cells 5000 --folder FOLDER. One job in a hundred fails at
-first. Prints, and writes to FOLDER/soak.json: jobs, seconds, the largest memory of the main
+PYTHONPATH=tests python -m faults.soak --cells 5000 --folder FOLDER, or with --slurm. One job in a
+hundred fails at first. Prints, and writes to FOLDER/soak.json: jobs, seconds, the largest memory of the main
 process, and what ran more often than it had to. Exit status 1 where that is anything.
 """
 
 import argparse
 import collections
 import json
+import math
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ import time
 import zlib
 from pathlib import Path
 
+import slurm_cluster
 import yaml
 from faults.runs import CONFIG, Run
 from test_workflow import ROOT, clone
@@ -22,6 +24,8 @@ from test_workflow import ROOT, clone
 EPOCHS, SAMPLERS = 10, 10  # of each model
 CELLS = EPOCHS * SAMPLERS  # of each model
 ONE_IN = 100  # jobs fails at first
+STUDY = "soak.yaml"
+FORGIVING = ("--retries", "2", "--quiet", "all")
 JOB = '''
 """A job that leaves empty outputs; one in a hundred fails at first."""
 
@@ -75,7 +79,7 @@ def prepared(folder: Path, cells: int) -> Path:
     clone(folder)
     for path in (folder / "scripts").glob("*.py"):
         path.write_text(JOB.replace("ONE_IN", str(ONE_IN)))
-    (folder / "soak.yaml").write_text(json.dumps(study(cells)))
+    (folder / STUDY).write_text(json.dumps(study(cells)))
     return folder
 
 
@@ -89,34 +93,68 @@ def memory_mb(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def watched(run: Run, folder: Path) -> dict:
-    """Wait for a run; its seconds, memory of its main process when jobs begin and at most."""
-    planned, most = 0.0, 0.0
+class Memory:
+    """Megabytes of Snakemake's main process, when its first job has begun and at most."""
+
+    def __init__(self, folder: Path):
+        self.begun, self.planned, self.most = folder / "jobs.txt", 0.0, 0.0
+
+    def look(self, pid: int) -> None:
+        self.most = max(self.most, memory_mb(pid))
+        if not self.planned and self.begun.exists():
+            self.planned = self.most
+
+
+def local(folder: Path, memory: Memory) -> None:
+    """All of it on this machine."""
+    run = Run(folder, "all", *FORGIVING, config=STUDY)
     while not run.ended():
-        most = max(most, memory_mb(run.process.pid))
-        if not planned and (folder / "jobs.txt").exists():
-            planned = most
+        memory.look(run.process.pid)
         time.sleep(0.2)
-    seconds = time.monotonic() - run.begun
-    return {"seconds": round(seconds), "planned_mb": round(planned), "peak_mb": round(most)}
 
 
-def counted(folder: Path) -> dict:
+def on_slurm(folder: Path, memory: Memory) -> None:
+    """All of it on a cluster of this machine."""
+    with slurm_cluster.running() as cluster:
+        run = slurm_cluster.Run(cluster, folder, ["all", *FORGIVING, "--configfile", STUDY])
+        run.watched(lambda: memory.look(run.process.pid), longest=math.inf)
+
+
+def fails(name: str) -> bool:
+    """Whether the job of this output fails at first."""
+    return zlib.crc32(f"{name}\n".encode()) % ONE_IN == 0
+
+
+def submitted_with(name: str) -> str:
+    """Output of the other job of a cell: on a cluster both are one submission, made anew if one
+    of them fails.
+    """
+    return name.replace("/samples/", "/scores/").replace(".npz", ".json")
+
+
+def counted(folder: Path, slurm: bool) -> dict:
     """Jobs, those that failed at first, those that ran more or less often than that asks."""
     found = collections.Counter((folder / "jobs.txt").read_text().splitlines())
-    failed = {name for name in found if zlib.crc32(f"{name}\n".encode()) % ONE_IN == 0}
-    odd = sorted(name for name, times in found.items() if times != 1 + (name in failed))
-    return {"jobs": len(found), "failed_at_first": len(failed), "without_cause": odd}
+    asked = {
+        name: 1 + fails(name) + (slurm and "/samples/" in name and fails(submitted_with(name)))
+        for name in found
+    }
+    odd = sorted(name for name, times in found.items() if times != asked[name])
+    failed = sum(fails(name) for name in found)
+    return {"jobs": len(found), "failed_at_first": failed, "without_cause": odd}
 
 
-def soak(folder, cells: int) -> dict:
+def soak(folder, cells: int, slurm: bool) -> dict:
+    """Run the study to its end, and once more; what was seen, also written into the folder."""
     folder = prepared(Path(folder).resolve() / "soak", cells)
-    run = Run(folder, "all", "--retries", "2", "--quiet", "all", config="soak.yaml")
-    measured = watched(run, folder)
-    again = Run(folder, "all", config="soak.yaml")
+    memory, begun = Memory(folder), time.monotonic()
+    (on_slurm if slurm else local)(folder, memory)
+    seconds, begun = time.monotonic() - begun, time.monotonic()
+    again = Run(folder, "all", config=STUDY)
     complete = again.wait() == 0 and "Nothing to be done" in again.text()
-    found = counted(folder) | measured | {"cells": cells, "complete": complete}
-    found |= {"seconds_again": round(time.monotonic() - again.begun)}
+    found = {"cells": cells, "slurm": slurm, "complete": complete} | counted(folder, slurm)
+    found |= {"seconds": round(seconds), "seconds_again": round(time.monotonic() - begun)}
+    found |= {"planned_mb": round(memory.planned), "peak_mb": round(memory.most)}
     (folder.parent / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
@@ -127,7 +165,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--folder", default="results/soak", help="of the study and what was measured"
     )
+    parser.add_argument("--slurm", action="store_true", help="on a cluster of this machine")
     given = parser.parse_args()
-    found = soak(given.folder, given.cells)
+    if given.slurm and (reason := slurm_cluster.lacking()):
+        sys.exit(f"no cluster on this machine: {reason}")
+    found = soak(given.folder, given.cells, given.slurm)
     print(json.dumps(found, indent=1))
     sys.exit(bool(found["without_cause"]) or not found["complete"])

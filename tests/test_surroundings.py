@@ -1,12 +1,14 @@
 """What a machine can do to a run: a lock, no permission, a full disk, a wrong clock, another folder."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from faults.outcome import differences, results
-from faults.runs import Run
+from faults.runs import CONFIG, Run
 from test_workflow import clone
 
 pytestmark = pytest.mark.workflow
@@ -122,6 +124,47 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on_when_there_is_room(fi
     assert "No space left on device: 'results/faults/" in text
     shutil.copytree(folder / "saved", folder / "results/faults", dirs_exist_ok=True)
     assert differences(folder, finished[1]) == []
+
+
+# -- no memory --------------------------------------------------------------------------------------
+
+IMPORTED = """
+import importlib, re
+from uncanny import warm
+for module in warm.PRELOADED:
+    importlib.import_module(module)
+print(re.search(r"VmPeak:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+ROOM = 600 * 2**20  # for a job, beside what it imports
+CHECKPOINT = "results/faults/checkpoints/vp/seed-0/epoch-1.pt"
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="no prlimit")
+def test_a_job_that_memory_does_not_hold_is_named_and_goes_on_when_there_is_more(tmp_path):
+    folder = clone(tmp_path / "clone")
+    config = folder / "large.yaml"
+    batch = ("batch_size: 128", "batch_size: 15000")
+    config.write_text((folder / CONFIG).read_text().replace(*batch))
+    imported = subprocess.check_output([sys.executable, "-c", IMPORTED], cwd=folder / "scripts")
+    limit = ("prlimit", f"--as={int(imported) * 1024 + ROOM}")
+    status, text = run(folder, CHECKPOINT, EXTRACTOR, prefix=limit, config="large.yaml")
+    assert status != 0
+    assert re.search(r"train_model: .*(can't allocate|out of) memory.* \(log: results/", text), text
+    assert "Traceback" not in text
+    assert (folder / EXTRACTOR).exists()
+    assert not list((folder / CHECKPOINT).parent.glob("*"))
+    status, text = run(folder, CHECKPOINT, EXTRACTOR, config="large.yaml")
+    assert status == 0, text
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="no prlimit")
+def test_memory_for_no_job_at_all_is_one_line(tmp_path):
+    folder = clone(tmp_path / "clone")
+    status, text = run(folder, EXTRACTOR, prefix=("prlimit", f"--as={2**30}"))
+    assert status != 0
+    assert "train_extractor: " in text
+    assert "Traceback" not in text
+    assert run(folder, EXTRACTOR)[0] == 0
 
 
 # -- clocks, folders --------------------------------------------------------------------------------

@@ -75,17 +75,17 @@ def call(task: tuple[str, object]) -> int | None:
     if not path or not os.path.exists(path):
         return None
     with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(path)
-        except OSError:
-            return None
         surroundings = (sys.path, os.getcwd(), dict(os.environ))
         message = pickle.dumps(
             (surroundings, pickle.dumps(task))
         )  # the task needs the path before it is read
-        socket.send_fds(connection, [LENGTH.pack(len(message))], [1, 2])
-        connection.sendall(message)
-        status = connection.recv(1)
+        try:
+            connection.connect(path)
+            socket.send_fds(connection, [LENGTH.pack(len(message))], [1, 2])
+            connection.sendall(message)
+            status = connection.recv(1)
+        except OSError:  # the server has ended before it took the job
+            return None
     if not status:
         print(f"{task[0]}: the job's process was killed (out of memory?)", file=sys.stderr)
         return 1
@@ -94,8 +94,12 @@ def call(task: tuple[str, object]) -> int | None:
 
 def serve(listener: socket.socket, parent: int) -> None:
     """Fork a child for each connection until the parent process is gone; end them with it."""
-    for module in PRELOADED:
-        importlib.import_module(module)
+    try:
+        for module in PRELOADED:
+            importlib.import_module(module)
+    except (ImportError, OSError, MemoryError) as error:  # the jobs will meet it, and name it
+        print(f"jobs start without a shared process: {error}", file=sys.stderr)
+        return
     children = set()
     while os.getppid() == parent:
         ready, _, _ = select.select([listener], [], [], 1.0)

@@ -345,7 +345,8 @@ def test_inpainting_needs_images_and_a_sampler_that_can_be_held(checkpoint, data
 
 
 def test_recipes_are_blocks_within_processes():
-    from uncanny.study import Study, named_within
+    from uncanny.blocks import named_within
+    from uncanny.study import Study
 
     written = {"kind": "matrices", "D": [[0.5]], "Q": [[0]], "Sigma_inf": [[1]]}
     processes = {
@@ -380,7 +381,7 @@ def test_the_code_of_a_model_includes_its_recipe():
 
 
 def test_the_code_of_an_experiment_includes_its_recipes():
-    from uncanny.study import named_within
+    from uncanny.blocks import named_within
 
     found = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
     assert list(found) == [("recipes", "cld"), ("recipes", "psld")]

@@ -8,8 +8,8 @@ import pytest
 from test_configuration import TINY, changed, plan
 
 from uncanny import components
+from uncanny.blocks import canonical
 from uncanny.plan import Cell, figure_cells
-from uncanny.study import canonical
 
 
 @pytest.fixture(scope="module")

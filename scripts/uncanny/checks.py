@@ -7,15 +7,13 @@ Every inconsistency is one ValueError that names the key, the value and what was
 from itertools import pairwise, product
 
 from uncanny import checks_experiments, checks_origins, checks_shown, components, plan, plan_claims
+from uncanny.blocks import NESTED, by_process, expanded
 from uncanny.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
-    NESTED,
     NO_GUIDANCE,
     PRECISION,
     Study,
-    by_process,
-    expanded,
     family_needs_schedule,
     family_offers,
     family_start,

@@ -10,7 +10,8 @@ from functools import cache
 from itertools import product
 
 from uncanny import components, plan_experiments
-from uncanny.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers, named_within
+from uncanny.blocks import named_within
+from uncanny.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers
 
 FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
 

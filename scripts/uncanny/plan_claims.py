@@ -11,7 +11,8 @@ from functools import cache
 from itertools import product
 
 from uncanny import components, plan, plan_experiments
-from uncanny.study import NO_GUIDANCE, Study, canonical
+from uncanny.blocks import canonical
+from uncanny.study import NO_GUIDANCE, Study
 
 SELECTED = ("cells", "sizes", "timings", "reports", "experiments")
 FILES = ("scores", "sizes", "timings", "reports", "experiments", "references")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from uncanny import components
+from uncanny.blocks import canonical, completed, expanded, named_within
 from uncanny.fingerprint import fingerprint
 
 SCRIPTS = Path(__file__).parent.parent
@@ -26,8 +27,6 @@ GIVEN = "given"  # kind of the sampler of images that were drawn elsewhere
 # Where a model comes from: trained here, or by other people, or known by its images alone.
 ORIGINS = ("trained", "external", "samples")
 ELSEWHERE = [1]  # epochs of a model that is not trained here, where it does not say
-NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
-NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
 # Of any sampler where it is given: in which precision the network is evaluated.
@@ -66,7 +65,7 @@ class Study:
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
         options = components.resolve(family, block["kind"], expanded(given), where, more=more)
-        return {"kind": block["kind"]} | _completed(options, where)
+        return {"kind": block["kind"]} | completed(options, where)
 
     @cache
     def identity(self, model: str) -> dict:
@@ -125,7 +124,7 @@ class Study:
         kind = self.sampler_kind(sampler, model)
         more = start | (PRECISION if "precision" in given else {})
         options = components.resolve("samplers", kind, expanded(given), where, more=more)
-        return {"kind": kind} | _completed(options, where)
+        return {"kind": kind} | completed(options, where)
 
     def sampler_kind(self, sampler: str, model: str) -> str:
         """Kind of a sampler as it walks with a model."""
@@ -333,13 +332,6 @@ class Study:
         return known | dict.fromkeys(("seed", "draw", "epoch", "first", "number"), r"\d+")
 
 
-def canonical(value: object) -> object:
-    """The same value with the keys of all mappings sorted."""
-    if isinstance(value, dict):
-        return {key: canonical(value[key]) for key in sorted(value)}
-    return [canonical(v) for v in value] if isinstance(value, list) else value
-
-
 def by_label(metric: str) -> bool:
     """Whether a kind of metric asks for the classes that images were to show."""
     return metric in components.constant("metrics", metric, "BY_LABEL")
@@ -362,59 +354,3 @@ def family_start(family: str) -> dict:
     default).
     """
     return components.options_of(components.source("families", family), "start")
-
-
-def by_process(block: dict, where: str) -> list[tuple[str, dict]]:
-    return [
-        (f"{where}.by_process.{name}", part) for name, part in block.get("by_process", {}).items()
-    ]
-
-
-def expanded(given: dict) -> dict:
-    """`grid: polynomial` is short for `grid: {kind: polynomial}`, also among named blocks."""
-    return {
-        key: {name: _block(part) for name, part in value.items()}
-        if key in NAMED_WITHIN and isinstance(value, dict)
-        else _block(value)
-        if key in NESTED
-        else value
-        for key, value in given.items()
-    }
-
-
-def _block(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def _completed(options: dict, where: str) -> dict:
-    """Options whose nested blocks are complete."""
-    return {key: _complete_option(key, value, f"{where}.{key}") for key, value in options.items()}
-
-
-def _complete_option(key: str, value: object, where: str) -> object:
-    if not isinstance(value, dict) or key not in NESTED | NAMED_WITHIN:
-        return value
-    if key in NESTED:
-        return _nested(NESTED[key], value, where)
-    family = NAMED_WITHIN[key]
-    return {name: _nested(family, part, f"{where}.{name}") for name, part in value.items()}
-
-
-def _nested(family: str, block: dict, where: str) -> dict:
-    if not isinstance(block, dict) or "kind" not in block:
-        raise ValueError(
-            f"{where}.kind: missing; expected one of {', '.join(components.kinds(family))}"
-        )
-    given = {k: v for k, v in block.items() if k != "kind"}
-    return {"kind": block["kind"]} | components.resolve(family, block["kind"], given, where)
-
-
-def named_within(options: dict) -> Iterator[tuple[str, str]]:
-    """Components that options name: a grid of noise levels, recipes, a preconditioning."""
-    for key, family in NESTED.items():
-        if key in options:
-            yield family, options[key]["kind"]
-    for key, family in NAMED_WITHIN.items():
-        yield from ((family, part["kind"]) for part in options.get(key, {}).values())
-    if "preconditioning" in options:
-        yield "preconditioning", options["preconditioning"]

@@ -135,7 +135,7 @@ class Amounts:
     def _extract_reference(self, job: Job) -> list[Part]:
         extractor, images = job.parts
         dataset, _, split = images.rpartition("-")
-        size, width = self.facts.extractor(extractor)
+        size, (width, _) = self.facts.extractor(extractor)
         count = getattr(self.facts.data(dataset), split)
         each = costs.evaluation(size, 256, self.device)
         if self.study.neighbours(dataset):
@@ -162,7 +162,7 @@ class Amounts:
     def _score(self, dataset: str, n: int, metrics: list[str], extract: bool = True) -> float:
         """Seconds of metrics of n images, and of their features."""
         evaluation = self.study.evaluation(dataset)
-        size, width = self.facts.extractor(evaluation["extractor"])
+        size, (width, _) = self.facts.extractor(evaluation["extractor"])
         m = getattr(self.facts.data(dataset), evaluation["reference"])
         counted = (
             costs.metric_operations(options["kind"], options, n, m, width)

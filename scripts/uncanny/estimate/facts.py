@@ -46,8 +46,8 @@ class Facts:
         return _size(text(identity["network"]), found.shape, max(found.num_classes, 2))
 
     @cache
-    def extractor(self, name: str) -> tuple[networks.Size, int]:
-        """Size of an extractor and how many numbers it keeps of an image."""
+    def extractor(self, name: str) -> tuple[networks.Size, tuple[int, int]]:
+        """Size of an extractor; how many features and how many logits it keeps of an image."""
         block = self.study.component("extractors", name)
         found = self.data(block["dataset"])
         return networks.of_extractor(block, found.shape, max(found.num_classes, 2))

@@ -15,7 +15,7 @@ INCEPTION = {
     "layers": 95,
     "activations": 40_000_000,
 }
-INCEPTION_WIDTH = 2048 + 1008
+INCEPTION_WIDTHS = (2048, 1008)
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
     return _counted(network, x, level)
 
 
-def of_extractor(block: dict, shape: tuple[int, ...], num_classes: int) -> tuple[Size, int]:
-    """Size of a feature extractor, and how many numbers it keeps of an image."""
+def of_extractor(
+    block: dict, shape: tuple[int, ...], num_classes: int
+) -> tuple[Size, tuple[int, int]]:
+    """Size of a feature extractor; how many features and how many logits it keeps of an image."""
     if block["kind"] == "inception":
-        return Size(**INCEPTION), INCEPTION_WIDTH
+        return Size(**INCEPTION), INCEPTION_WIDTHS
     if block["kind"] == "vectors":
-        return Size(0, 0.0, 0, 0), shape[0] + 1
+        return Size(0, 0.0, 0, 0), (shape[0], 1)
     config = {"shape": list(shape)} | {k: block[k] for k in ("width", "depth") if k in block}
     config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
     with torch.device("meta"):
@@ -54,7 +56,8 @@ def of_extractor(block: dict, shape: tuple[int, ...], num_classes: int) -> tuple
             importlib.import_module(f"uncanny.extractors.{block['kind']}").build(config).eval()
         )
         images = torch.zeros(1, *shape)
-    return _counted(network, images), sum(part.shape[1] for part in network(images))
+    pool, logits = network(images)
+    return _counted(network, images), (pool.shape[1], logits.shape[1])
 
 
 def _counted(network: torch.nn.Module, *inputs: torch.Tensor) -> Size:

@@ -87,7 +87,8 @@ def _image(job: Job, facts) -> int:
 
 
 def _width(dataset: str, facts) -> int:
-    return facts.extractor(facts.study.evaluation(dataset)["extractor"])[1]
+    """Numbers that are kept of an image."""
+    return sum(facts.extractor(facts.study.evaluation(dataset)["extractor"])[1])
 
 
 def _features(dataset: str, facts) -> int:

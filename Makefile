@@ -49,6 +49,7 @@ bench: .venv/ready-bench
 	done; done
 	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)
 	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
+	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/changes.py --folder $(BENCH)
 
 report: .venv/ready
 	$(SNAKEMAKE) all training $(WITH)

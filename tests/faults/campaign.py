@@ -95,7 +95,8 @@ def befallen(folder, kills: list[Kill], rng: random.Random) -> tuple[list[Kill],
             break
         run.wait()
         said = [name for name, text in SHOWS.items() if re.search(text, run.text())]
-        kill.shown = ", ".join(said) or "nothing: Snakemake is gone"
+        gone = "Snakemake is gone" if run.process.returncode < 0 else "its work was done"
+        kill.shown = ", ".join(said) or f"nothing: {gone}"
         hit.append(kill)
     return hit, runs
 

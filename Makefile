@@ -43,13 +43,15 @@ soak-slurm: .venv/ready-dev
 
 # Ours beside what people use instead, at two scales: results/benchmarks, or BENCH=folder.
 BENCH ?= results/benchmarks
+MEASURE := PYTHONPATH=scripts $(BIN)/python tests/benchmarks
+SIZES := "digits --threads 1" "cifar --threads 2"
 bench: .venv/ready-bench
-	for scale in digits cifar; do for what in training_step sampling_images; do \
-	  PYTHONPATH=scripts $(BIN)/python tests/benchmarks/$$what.py --scale $$scale --folder $(BENCH) || exit 1; \
-	done; done
-	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/sampling_images.py --batch 1 --rounds 25 --folder $(BENCH)
-	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/scoring_folder.py --batch 256 --rounds 3 --folder $(BENCH)
-	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/changes.py --folder $(BENCH)
+	for size in $(SIZES); do \
+	  $(MEASURE)/training_step.py --scale $$size --folder $(BENCH) && \
+	  $(MEASURE)/sampling_images.py --scale $$size --batch 1 --folder $(BENCH) && \
+	  $(MEASURE)/changes.py --scale $$size --rounds 5 --folder $(BENCH) || exit 1; \
+	done
+	$(MEASURE)/scoring_folder.py --batch 2000 --threads 2 --rounds 3 --folder $(BENCH)
 
 report: .venv/ready
 	$(SNAKEMAKE) all training $(WITH)

@@ -25,7 +25,7 @@ from uncanny import ema, hardware, sampling, training, warm
 from uncanny.networks import layers
 
 AS_IT_IS = "as it is"
-UPDATES, IMAGES = 5, {"digits": 400, "cifar": 4}  # of one measurement
+UPDATES, IMAGES = {"digits": 5, "cifar": 1}, {"digits": 400, "cifar": 8}  # of one measurement
 HEUN = {"kind": "heun", "grid": {"kind": "polynomial"}}
 WORKS: dict = {}  # of a process
 
@@ -105,14 +105,14 @@ UNDONE = {  # work -> what may be undone, by name
 # ---- Measuring ----------------------------------------------------------------------------------
 
 
-def begin(scale_name: str, work: str, undone: str) -> None:
+def begin(scale_name: str, threads: int, work: str, undone: str) -> None:
     """Set up a process in which one thing is undone."""
     torch.set_grad_enabled(True)
     WORKS["job"] = fork
     if undone != AS_IT_IS:
         UNDONE[work][undone]()
-    device, scale = hardware.device(1), scales.SCALES[scale_name]
-    WORKS["update"] = scales.updates(scale, "discrete", device, UPDATES)[0]
+    device, scale = hardware.device(threads), scales.SCALES[scale_name]
+    WORKS["update"] = scales.updates(scale, "discrete", device, UPDATES[scale_name])[0]
     walked = scales.model(scale, "continuous", device)
     WORKS["walk"] = drawing(walked, HEUN | {"num_steps": scale.steps}, IMAGES[scale_name])
     WORKS[work](0)
@@ -132,12 +132,14 @@ def spent(work: str, number: int) -> np.ndarray:
     return harness.clocks() - started
 
 
-def measured(scale: str, work: str, rounds: int) -> dict:
+def measured(scale: str, threads: int, work: str, rounds: int) -> dict:
     """Seconds [rounds][wall, processor] of a work, by what is undone."""
     context, order = multiprocessing.get_context("spawn"), random.Random(0)
     ways = [AS_IT_IS, *UNDONE[work]]
     pools = {
-        way: ProcessPoolExecutor(1, context, initializer=begin, initargs=(scale, work, way))
+        way: ProcessPoolExecutor(
+            1, context, initializer=begin, initargs=(scale, threads, work, way)
+        )
         for way in ways
     }
     found = {way: [] for way in ways}
@@ -160,7 +162,7 @@ def table(record: dict) -> str:
             cells = [spread(1000 * taken), spread(taken / ours)]
             lines.append(f"| {work} | {way} | " + " | ".join(cells) + " |")
     where = record["machine"]
-    head = f"{where['date']}, {where['processor']}, one thread, load {where['load']:.1f}, "
+    head = f"{where['date']}, {where['processor']}, {where['threads']} thread(s), load {where['load']:.1f}, "
     head += f"{record['rounds']} rounds, torch {where['versions']['torch']}."
     return f"### changes, {record['scale']} scale\n\n{head}\n\n" + "\n".join(lines) + "\n"
 
@@ -174,10 +176,13 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--scale", choices=sorted(IMAGES), default="digits")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     record = {"scale": given.scale, "rounds": given.rounds}
-    record |= {"machine": harness.machine(hardware.device(1))}
-    record["seconds"] = {work: measured(given.scale, work, given.rounds) for work in UNDONE}
+    record |= {"machine": harness.machine(hardware.device(given.threads))}
+    record["seconds"] = {
+        work: measured(given.scale, given.threads, work, given.rounds) for work in UNDONE
+    }
     given.folder.mkdir(parents=True, exist_ok=True)
     path = given.folder / f"changes-{given.scale}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")

@@ -23,7 +23,7 @@ def assert_equal_size(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:
     assert abs(counts[0] / counts[1] - 1) < TOLERANCE, f"parameters: {counts[0]} and {counts[1]}"
 
 
-def diffusers_unet(shape, *, width, multipliers, blocks, attention, groups=32, **_):
+def diffusers_unet(shape, *, width, multipliers, blocks, attention, dropout, groups=32):
     """UNet2DModel for images (C, H, H) with the options of our `unet`; x, t -> object with sample."""
     from diffusers import UNet2DModel
 
@@ -39,12 +39,13 @@ def diffusers_unet(shape, *, width, multipliers, blocks, attention, groups=32, *
         attention_head_dim=None,
         norm_num_groups=groups,
         norm_eps=1e-6,
+        dropout=dropout,
         flip_sin_to_cos=False,
         freq_shift=1,
     )
 
 
-def lucidrains_unet(shape, *, width, multipliers, attention, **_):
+def lucidrains_unet(shape, *, width, multipliers, attention, dropout, **_):
     """Unet of denoising-diffusion-pytorch with the widths of ours; x, t -> prediction."""
     from denoising_diffusion_pytorch import Unet
 
@@ -54,6 +55,7 @@ def lucidrains_unet(shape, *, width, multipliers, attention, **_):
         dim_mults=tuple(multipliers),
         channels=shape[0],
         full_attn=attends,
+        dropout=dropout,
         flash_attn=True,
     )
 

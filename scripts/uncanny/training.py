@@ -151,7 +151,8 @@ def _update(
     draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
     with precision.layers(options.get("precision", "fp32"), device):
         value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
-    run.optimizer.zero_grad()
+    for weight in run.weights:  # as zero_grad does, without its bookkeeping
+        weight.grad = None
     value.backward()
     norm = _repair_and_clip(run.weights, options.get("grad_clip"))
     for group in run.optimizer.param_groups:

@@ -2,6 +2,7 @@
 
 PYTHONPATH=scripts python tests/benchmarks/changes.py --scale digits --rounds 9. Each way lives in a
 process of its own, since memory belongs to the process; they take turns. Ratios are those of a round.
+Beside each stands what was to be expected, reckoned from parts before anything is undone.
 """
 
 import argparse
@@ -11,23 +12,46 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import harness
 import numpy as np
+import reckoned
 import report
 import scales
 import torch
 from sampling_images import drawing
 
-from uncanny import ema, hardware, sampling, training, warm
-from uncanny.networks import layers
+from uncanny import ema, hardware, sampling, segments, training, warm
 
 AS_IT_IS = "as it is"
 UPDATES, IMAGES = {"digits": 5, "cifar": 1}, {"digits": 400, "cifar": 8}  # of one measurement
 HEUN = {"kind": "heun", "grid": {"kind": "polynomial"}}
+FEWER = 128  # times fewer numbers in a batch
 WORKS: dict = {}  # of a process
+
+
+@dataclass
+class Parts:
+    """What a process knows of its work: values: of one image; kernels: of the whole work."""
+
+    updates: int
+    images: int
+    values: int
+    weights: list[torch.Tensor]
+    walk_of_one: Callable[[], object]
+    kernels: reckoned.Kernels | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """undo: in a fresh process. added: seconds that a work takes longer then, reckoned."""
+
+    undo: Callable[[], None]
+    added: Callable[[Parts], float]
 
 
 # ---- Things undone ------------------------------------------------------------------------------
@@ -37,13 +61,10 @@ def return_memory() -> None:
     hardware._keep_freed_memory = lambda: None
 
 
-def train_channels_first() -> None:
-    layers.CHANNELS_LAST.clear()
-
-
-def draw_channels_last() -> None:
-    channels_last = {"memory_format": torch.channels_last}
-    layers.fast_layout = lambda x: x.contiguous(**channels_last)
+def lay_channels_innermost() -> None:
+    """Where weights lie so, convolutions lay their images so."""
+    build = segments.build_network
+    segments.build_network = lambda *options: build(*options).to(memory_format=torch.channels_last)
 
 
 def update_each_tensor() -> None:
@@ -78,27 +99,48 @@ def repair_always() -> None:
 
 
 def draw_few_at_once() -> None:
-    sampling.BATCH_VALUES //= 128
+    sampling.BATCH_VALUES //= FEWER
 
 
 def import_in_each_job() -> None:
-    modules = "; ".join(f"import {module}" for module in warm.PRELOADED)
+    modules = "import " + ", ".join(warm.PRELOADED)
     WORKS["job"] = lambda _: subprocess.run([sys.executable, "-c", modules], check=True)
 
 
+def batches_of_few(parts: Parts) -> int:
+    """How many batches the images of a walk make then."""
+    few = sampling.BATCH_VALUES // FEWER // parts.values
+    return -(-parts.images // few)
+
+
+ANYWHERE = {
+    "freed memory goes back to the system": Change(
+        return_memory, lambda parts: reckoned.fresh_pages(parts.kernels)
+    ),
+    "channels innermost": Change(
+        lay_channels_innermost, lambda parts: reckoned.channels_innermost(parts.kernels)
+    ),
+}
 UNDONE = {  # work -> what may be undone, by name
-    "update": {
-        "freed memory goes back to the system": return_memory,
-        "channels outermost": train_channels_first,
-        "one kernel for each weight": update_each_tensor,
-        "gradients searched each time": repair_always,
+    "update": ANYWHERE
+    | {
+        "one kernel for each weight": Change(
+            update_each_tensor, lambda parts: parts.updates * reckoned.one_by_one(parts.weights)
+        ),
+        "gradients searched each time": Change(
+            repair_always, lambda parts: parts.updates * reckoned.searched(parts.weights)
+        ),
     },
-    "walk": {
-        "freed memory goes back to the system": return_memory,
-        "channels innermost": draw_channels_last,
-        "batches of a 128th": draw_few_at_once,
+    "walk": ANYWHERE
+    | {
+        "batches of a 128th": Change(
+            draw_few_at_once,
+            lambda parts: reckoned.more_batches(parts.walk_of_one, batches_of_few(parts)),
+        ),
     },
-    "job": {"imports of its own": import_in_each_job},
+    "job": {
+        "imports of its own": Change(import_in_each_job, lambda _: reckoned.imports("torchvision"))
+    },
 }
 
 
@@ -106,16 +148,28 @@ UNDONE = {  # work -> what may be undone, by name
 
 
 def begin(scale_name: str, threads: int, work: str, undone: str) -> None:
-    """Set up a process in which one thing is undone."""
+    """Set up a process in which one thing is undone, or none."""
     torch.set_grad_enabled(True)
     WORKS["job"] = fork
     if undone != AS_IT_IS:
-        UNDONE[work][undone]()
+        UNDONE[work][undone].undo()
     device, scale = hardware.device(threads), scales.SCALES[scale_name]
-    WORKS["update"] = scales.updates(scale, "discrete", device, UPDATES[scale_name])[0]
-    walked = scales.model(scale, "continuous", device)
-    WORKS["walk"] = drawing(walked, HEUN | {"num_steps": scale.steps}, IMAGES[scale_name])
+    updates, images = UPDATES[scale_name], IMAGES[scale_name]
+    WORKS["update"], trained = scales.updates(scale, "discrete", device, updates)
+    model, heun = scales.model(scale, "continuous", device), HEUN | {"num_steps": scale.steps}
+    WORKS["walk"] = drawing(model, heun, images)
     WORKS[work](0)
+    one = drawing(model, heun, 1)
+    values, weights = int(np.prod(scale.shape)), list(trained.parameters())
+    WORKS["parts"] = Parts(updates, images, values, weights, lambda: one(0))
+
+
+def expected(work: str) -> dict[str, float]:
+    """How many times as long each way should take; asked of a process in which nothing is undone."""
+    call, parts = WORKS[work], WORKS["parts"]
+    parts.kernels = None if work == "job" else reckoned.of_kernels(lambda: call(0))
+    taken = reckoned.seconds(lambda: call(0))
+    return {way: 1 + change.added(parts) / taken for way, change in UNDONE[work].items()}
 
 
 def fork(_) -> None:
@@ -133,7 +187,7 @@ def spent(work: str, number: int) -> np.ndarray:
 
 
 def measured(scale: str, threads: int, work: str, rounds: int) -> dict:
-    """Seconds [rounds][wall, processor] of a work, by what is undone."""
+    """Of each way seconds [rounds][wall, processor], and how many times as long was expected."""
     context, order = multiprocessing.get_context("spawn"), random.Random(0)
     ways = [AS_IT_IS, *UNDONE[work]]
     pools = {
@@ -142,11 +196,12 @@ def measured(scale: str, threads: int, work: str, rounds: int) -> dict:
         )
         for way in ways
     }
-    found = {way: [] for way in ways}
+    guesses = {AS_IT_IS: 1.0} | pools[AS_IT_IS].submit(expected, work).result()
+    found = {way: {"expected": guesses[way], "seconds": []} for way in ways}
     for number in range(rounds + 1):  # the first one is not counted
         for way in order.sample(ways, len(ways)):
             seconds = pools[way].submit(spent, work, number).result()
-            found[way] += [seconds.tolist()] if number else []
+            found[way]["seconds"] += [seconds.tolist()] if number else []
     for pool in pools.values():
         pool.shutdown()
     return found
@@ -154,16 +209,17 @@ def measured(scale: str, threads: int, work: str, rounds: int) -> dict:
 
 def table(record: dict) -> str:
     """Markdown: work, what is undone, milliseconds, how many times as long. Processor's clock."""
-    lines = ["| work | undone | ms | times as long |", "|---|---|---|---|"]
-    for work, ways in record["seconds"].items():
-        ours = np.array(ways[AS_IT_IS])[:, 1]
-        for way, seconds in ways.items():
-            taken = np.array(seconds)[:, 1]
-            cells = [spread(1000 * taken), spread(taken / ours)]
+    lines = ["| work | undone | ms | times as long | expected |", "|---|---|---|---|---|"]
+    for work, ways in record["works"].items():
+        ours = np.array(ways[AS_IT_IS]["seconds"])[:, 1]
+        for way, found in ways.items():
+            taken = np.array(found["seconds"])[:, 1]
+            cells = [spread(1000 * taken), spread(taken / ours), f"{found['expected']:.3g}"]
             lines.append(f"| {work} | {way} | " + " | ".join(cells) + " |")
     where = record["machine"]
-    head = f"{where['date']}, {where['processor']}, {where['threads']} thread(s), load {where['load']:.1f}, "
-    head += f"{record['rounds']} rounds, torch {where['versions']['torch']}."
+    head = f"{where['date']}, {where['processor']}, {where['threads']} thread(s), "
+    head += f"load {where['load']:.1f}, {record['rounds']} rounds, "
+    head += f"torch {where['versions']['torch']}."
     return f"### changes, {record['scale']} scale\n\n{head}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -171,7 +227,7 @@ def spread(values: np.ndarray) -> str:
     return report.quartiles(np.quantile(values, [0.25, 0.5, 0.75]).tolist())
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--folder", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--scale", choices=sorted(IMAGES), default="digits")
@@ -180,11 +236,14 @@ if __name__ == "__main__":
     given = parser.parse_args()
     record = {"scale": given.scale, "rounds": given.rounds}
     record |= {"machine": harness.machine(hardware.device(given.threads))}
-    record["seconds"] = {
-        work: measured(given.scale, given.threads, work, given.rounds) for work in UNDONE
-    }
+    of = (given.scale, given.threads)
+    record["works"] = {work: measured(*of, work, given.rounds) for work in UNDONE}
     given.folder.mkdir(parents=True, exist_ok=True)
     path = given.folder / f"changes-{given.scale}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     path.with_suffix(".md").write_text(table(record))
     print(table(record))
+
+
+if __name__ == "__main__":
+    main()

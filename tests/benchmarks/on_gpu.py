@@ -21,17 +21,16 @@ import torch
 import training_step
 
 from uncanny import hardware
-from uncanny.networks import layers
 from uncanny.precision import PRECISIONS, computing
 
 
-def works(scale, device, compiled: bool) -> dict:
+def works(scale, device, compiled: bool, channels_last: bool) -> dict:
     """Ours and diffusers', as they are and, if asked for, compiled."""
     made = {
         "DDPM U-Net": scales.updates(scale, "discrete", device),
         "DDPM++": scales.updates(scale, "continuous", device),
     }
-    if device.type in layers.CHANNELS_LAST:
+    if channels_last:
         for _, network in made.values():
             network.to(memory_format=torch.channels_last)
     images = torch.from_numpy(scale.images()).to(device).float() / 127.5 - 1
@@ -65,8 +64,6 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
     given = parser.parse_args()
-    if given.channels_last:
-        layers.CHANNELS_LAST.add("cuda")
     device = hardware.device()
     given.folder.mkdir(parents=True, exist_ok=True)
     for level in given.precisions:
@@ -74,7 +71,7 @@ def main() -> None:
         for batch in given.batches:
             scale = scales.SCALES[given.scale].of(batch)
             with computing(level, device):
-                found = works(scale, device, given.compile)
+                found = works(scale, device, given.compile, given.channels_last)
                 record = {"precision": level, "batch": batch, "scale": given.scale}
                 record |= harness.compare(found, given.rounds, device, dtype)
             record["machine"] = harness.machine(device)

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHANNELS_LAST = {"cpu"}  # kinds of device that train with channels innermost
-
 
 class PositionalEmbedding(nn.Module):
     """Sinusoidal features of the noise condition, [N] -> [N, channels] (Vaswani et al. 2017).
@@ -77,6 +75,13 @@ def labels_or_zeros(labels: Tensor | None, num_classes: int, noise: Tensor) -> T
     return labels
 
 
+class GroupNorm(nn.GroupNorm):
+    """Without the search for groups of one value, which takes longer than a small norm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 def group_norm(channels: int, eps: float, groups: int | None = None) -> nn.GroupNorm:
     """Group normalisation with `groups` groups, by default min(32, channels / 4).
 
@@ -88,7 +93,7 @@ def group_norm(channels: int, eps: float, groups: int | None = None) -> nn.Group
         raise ValueError(
             f"{channels} channels (width x multiplier) cannot be split into {groups} norm groups"
         )
-    return nn.GroupNorm(groups, channels, eps=eps)
+    return GroupNorm(groups, channels, eps=eps)
 
 
 def attend(qkv: Tensor, heads: int) -> Tensor:
@@ -113,10 +118,14 @@ class SelfAttention(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.qkv(self.norm(x))  # [N, 3C, H, W]
-        # The fused kernels need the channels innermost; no copy where the image is channels-last.
-        tokens = attend(qkv.flatten(2).transpose(1, 2).contiguous(), self.heads)  # [N, HW, C]
-        return self.proj(tokens.transpose(1, 2).unflatten(2, x.shape[2:]))
+        tokens = self.norm(x).flatten(2).transpose(1, 2).contiguous()  # [N, HW, C]
+        tokens = pointwise(self.proj, attend(pointwise(self.qkv, tokens), self.heads))
+        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+def pointwise(conv: nn.Conv2d, tokens: Tensor) -> Tensor:
+    """A 1x1 convolution of pixels [N, T, C] -> [N, T, K]: one matrix product."""
+    return F.linear(tokens, conv.weight.flatten(1), conv.bias)
 
 
 class FilterDown(nn.Module):
@@ -162,12 +171,6 @@ def _kernel(taps: Sequence[float]) -> Tensor:
         )
     row = torch.tensor([float(tap) for tap in taps])
     return torch.outer(row, row)[None, None] / row.sum() ** 2  # [1, 1, k, k]
-
-
-def fast_layout(x: Tensor) -> Tensor:
-    """Channels innermost where a CPU trains: the backward pass gains more than group norm loses."""
-    trains = x.device.type in CHANNELS_LAST and torch.is_grad_enabled()
-    return x.contiguous(memory_format=torch.channels_last) if trains else x.contiguous()
 
 
 def level_plan(

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uncanny.networks.layers import fast_layout
-
 
 def refinenet(
     shape: Sequence[int],
@@ -159,7 +157,7 @@ class RefineNet(nn.Module):
         self.head = conv(widths[0], out_channels)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, labels: None = None) -> Tensor:
-        h = fast_layout(self.stem(2 * x - 1))
+        h = self.stem(2 * x - 1)
         skips = []
         for stage in self.stages:
             h = stage(h)
@@ -167,7 +165,7 @@ class RefineNet(nn.Module):
         h = self.refines[0](skips.pop())
         for refine in self.refines[1:]:
             h = refine(skips.pop(), h)
-        return self.head(F.elu(self.norm(h))).contiguous()
+        return self.head(F.elu(self.norm(h)))
 
 
 def _stages(widths: list[int], befores: list[int], dropout: float) -> list[nn.Sequential]:

@@ -51,7 +51,7 @@ class SongEncoder(layers.Assembled):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         emb = self.embedding(noise, None, None)
-        x, skips = layers.fast_layout(self.stem(x)), []
+        x, skips = self.stem(x), []
         for level in self.encoder:
             x, _ = level(x, x, emb, skips)
         for block in self.bottom:

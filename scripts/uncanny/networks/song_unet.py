@@ -71,13 +71,13 @@ class SongUNet(layers.Assembled):
     ) -> Tensor:
         emb = self.embedding(noise, labels, augment_labels)
         image = x
-        x = layers.fast_layout(self.stem(x))
+        x = self.stem(x)
         skips = [x]
         for level in self.encoder:
             x, image = level(x, image, emb, skips)
         for level in self.decoder:
             x = level(x, emb, skips)
-        return self.head(F.silu(self.norm(x))).contiguous()
+        return self.head(F.silu(self.norm(x)))
 
 
 def conv(
@@ -162,7 +162,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.conv0(self.resample(F.silu(self.norm0(x))))
-        h += self.affine(emb)[:, :, None, None]  # no convolution reads its result again
+        h += self.affine(emb).view(len(h), -1, 1, 1)  # no convolution reads its result again
         h = self.conv1(self.dropout(F.silu(self.norm1(h))))
         x = h.add_(self.skip(self.resample(x))).mul_(SQRT_HALF)
         return x if self.attention is None else (x + self.attention(x)).mul_(SQRT_HALF)

@@ -73,7 +73,7 @@ class UNet(layers.Assembled):
         x, skips = self.encoder(x, emb)
         for level in self.decoder:
             x = level(x, emb, skips)
-        return self.head(F.silu(self.norm(x))).contiguous()
+        return self.head(F.silu(self.norm(x)))
 
 
 class DecoderLevel(nn.Module):

@@ -98,7 +98,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.conv0(self.resample(F.silu(self.norm0(x))))
-        h = self._modulate(h, self.affine(emb)[:, :, None, None])
+        h = self._modulate(h, self.affine(emb).view(len(h), -1, 1, 1))
         h = self.conv1(self.dropout(F.silu(h)))
         x = h.add_(self.skip(self.resample(x)))  # no convolution reads its result again
         return x if self.attention is None else x + self.attention(x)
@@ -151,7 +151,7 @@ class Encoder(nn.Module):
         self.middle = nn.ModuleList([block(channels, channels, True), block(channels, channels)])
 
     def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = layers.fast_layout(self.stem(x))
+        x = self.stem(x)
         skips = [x]
         for layer in self.body:
             x = layer(x, emb)

@@ -168,7 +168,7 @@ def expected(work: str) -> dict[str, float]:
     """How many times as long each way should take; asked of a process in which nothing is undone."""
     call, parts = WORKS[work], WORKS["parts"]
     parts.kernels = None if work == "job" else reckoned.of_kernels(lambda: call(0))
-    taken = reckoned.seconds(lambda: call(0))
+    taken = reckoned.seconds(lambda: call(0), 3)
     return {way: 1 + change.added(parts) / taken for way, change in UNDONE[work].items()}
 
 

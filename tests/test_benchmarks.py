@@ -1,8 +1,11 @@
 """Benchmarks: what is compared takes turns, ratios are those of a round, sizes are checked."""
 
+import sys
+
 import harness
 import limits
 import numpy as np
+import on_gpu
 import peers
 import pytest
 import report
@@ -79,3 +82,25 @@ def test_our_works_run_at_the_scale_of_digits(family):
     work(1)
     assert not all(map(torch.equal, before, network.parameters()))
     assert scales.model(scale, family, CPU).shape == (1, 8, 8)
+
+
+def test_a_table_of_a_precision_times_updates_of_that_precision(tmp_path, monkeypatch):
+    """The recipe sets the precision of an update, whatever surrounds it."""
+    seen = []
+
+    def compare(works, *_):
+        works["DDPM U-Net"].call(0)
+        return {"rows": {}}
+
+    def hooked(scale, device, *_):
+        call, network = scales.updates(scale, "discrete", device)
+        kept = lambda *_: seen.append((torch.is_autocast_enabled("cpu"), scale.precision))  # noqa: E731
+        network.register_forward_hook(kept)
+        return {"DDPM U-Net": Work(call)}
+
+    monkeypatch.setattr(on_gpu, "works", hooked)
+    monkeypatch.setattr(harness, "compare", compare)
+    command = ["on_gpu.py", "--scale", "digits", "--batches", "2", "--precisions", "bf16", "tf32"]
+    monkeypatch.setattr(sys, "argv", [*command, "--folder", str(tmp_path)])
+    on_gpu.main()
+    assert seen == [(True, "bf16"), (False, "tf32")]

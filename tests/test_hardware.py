@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from threadpoolctl import threadpool_info
 
@@ -54,3 +55,36 @@ def test_peak_memory_is_that_of_the_process():
     cpu = torch.device("cpu")
     peak = hardware.peak_memory_mb(cpu)
     assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.fixture
+def unusable_gpu(tmp_path, monkeypatch):
+    """A driver that shows a GPU which CUDA does not start."""
+
+    def init():
+        raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 11040).")
+
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX Kernel Module 470.57\nGCC\n")
+    monkeypatch.setattr(hardware, "GPUS", tmp_path / "gpus")
+    monkeypatch.setattr(hardware, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_a_gpu_that_cuda_does_not_start_is_refused(unusable_gpu):
+    with pytest.raises(ValueError, match=r"too old \(found version 11040\)\.; .* 470\.57") as error:
+        hardware.device()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_a_gpu_that_is_hidden_is_not_missed(unusable_gpu, monkeypatch, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert hardware.device().type == "cpu"
+
+
+def test_without_a_gpu_the_processor_computes(unusable_gpu, tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "GPUS", tmp_path / "none")
+    assert hardware.device().type == "cpu"

@@ -96,11 +96,11 @@ def test_an_epoch_ends_with_the_first_update_that_completes_it():
 
 def test_each_pass_shows_every_image_once(data):
     stream = training.Stream(data, 100, 0, False)
-    rows = np.concatenate([stream.indices(step) for step in range(29)])
+    rows = torch.cat([stream.rows(step, CPU) for step in range(29)]).tolist()
     first, second = rows[: len(data.train)], rows[len(data.train) : 2 * len(data.train)]
     assert sorted(first) == list(range(len(data.train)))
     assert sorted(second) == list(range(len(data.train)))
-    assert first.tolist() != second.tolist()
+    assert first != second
 
 
 def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
@@ -119,16 +119,36 @@ def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
     assert not large._kept
 
 
+REPAIRS = [training._repair_and_clip, training._repair_and_clip_at_once]
+
+
 @pytest.mark.parametrize("limit", [None, 1.0])
-def test_gradients_that_are_not_finite_are_repaired_before_the_norm_is_limited(limit):
+@pytest.mark.parametrize("repair", REPAIRS)
+def test_gradients_that_are_not_finite_are_repaired_before_the_norm_is_limited(limit, repair):
     weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
     weights[0].grad = torch.tensor([float("nan"), 3.0])
     weights[1].grad = torch.tensor([float("-inf"), 4.0])
-    norm = training._repair_and_clip(weights, limit)
+    norm = repair(weights, limit)
     found = torch.cat([weight.grad for weight in weights])
     repaired = torch.tensor([0.0, 3.0, -1e5, 4.0])
     assert not torch.isfinite(norm)
     assert torch.allclose(found, repaired / repaired.norm() if limit else repaired)
+
+
+@pytest.mark.parametrize("limit", [None, 0.5, 100.0])
+def test_gradients_in_one_vector_are_those_of_each_weight(limit):
+    found = []
+    for repair in REPAIRS:
+        torch.manual_seed(0)
+        layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 2, 1), torch.nn.Conv2d(2, 2, 1)]
+        layers[0].to(memory_format=torch.channels_last)
+        layers[2].requires_grad_(False)  # has no gradient
+        network = torch.nn.Sequential(*layers)
+        network(torch.randn(2, 3, 5, 5)).square().sum().backward()
+        weights = [weight for weight in network.parameters() if weight.grad is not None]
+        found.append([repair(weights, limit), *(weight.grad for weight in weights)])
+        assert all(weight.grad.stride() == weight.stride() for weight in weights)
+    assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(*found, strict=True))
 
 
 def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):

@@ -2,23 +2,51 @@
 
 import contextlib
 import ctypes
+import os
+from pathlib import Path
 
 import torch
 from threadpoolctl import threadpool_limits
 
+GPUS = Path("/proc/driver/nvidia/gpus")  # one folder per GPU, made by the driver
+DRIVER = Path("/proc/driver/nvidia/version")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def device(threads: int = 1) -> torch.device:
     """The accelerator if there is one, else the processor with so many threads, numpy's linear
-    algebra included; float32 means float32 (no TF32).
+    algebra included; float32 means float32 (no TF32). ValueError where there is a GPU that CUDA
+    cannot use: one core would take its place for days.
     """
     _keep_freed_memory()
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    _refuse_unusable_gpu()
+    return torch.device("cpu")
+
+
+def _refuse_unusable_gpu() -> None:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1", "NoDevFiles")
+    if hidden or not (GPUS.is_dir() and any(GPUS.iterdir())):
+        return
+    driver = DRIVER.read_text().splitlines()[0] if DRIVER.exists() else "its driver"
+    raise ValueError(
+        f"a GPU is here, and torch {torch.__version__} cannot use it: {_reason()}; {driver}. "
+        "Expected a driver and a build of torch that fit each other; CUDA_VISIBLE_DEVICES= "
+        "computes on the processor instead"
+    )
+
+
+def _reason() -> str:
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split())
+    return "CUDA finds no device"
 
 
 def _keep_freed_memory() -> None:

@@ -89,11 +89,9 @@ def resume(run: Run, state: dict) -> None:
         run.average.load_state_dict(state["average"])
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
-    run.step, run.history, run.started = (
-        state["step"],
-        list(state["history"]),
-        list(state["started"]),
-    )
+    device = next(run.network.parameters()).device
+    run.started = [entry.to(device) for entry in state["started"]]
+    run.step, run.history = state["step"], list(state["history"])
 
 
 def steps_until(epoch: int, images: int, batch_size: int) -> int:
@@ -184,15 +182,33 @@ def _repair_and_clip(weights: list[torch.Tensor], limit: float | None) -> torch.
     """Global gradient norm before repair; then NaN → 0, ±inf → ±1e5 (as EDM does), and the norm
     limited.
     """
-    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    weights = [weight for weight in weights if weight.grad is not None]
+    if weights[0].is_cuda:
+        return _repair_and_clip_at_once(weights, limit)
+    gradients = [weight.grad for weight in weights]
     norm = repaired = torch.nn.utils.get_total_norm(gradients)
-    # A processor may skip what changes nothing; an accelerator would wait for a look at the norm.
-    if norm.is_cuda or not torch.isfinite(norm):
+    if not torch.isfinite(norm):
         for gradient in gradients:
             torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
         repaired = torch.nn.utils.get_total_norm(gradients)
     if limit is not None:
         torch.nn.utils.clip_grads_with_norm_(weights, limit, repaired)
+    return norm
+
+
+def _repair_and_clip_at_once(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
+    """The same on an accelerator, where a look at the norm would wait for all kernels under way and
+    a kernel per weight costs more than its arithmetic: all gradients become parts of one vector.
+    """
+    vector = torch.cat([weight.grad.as_strided((weight.numel(),), (1,)) for weight in weights])
+    norm = torch.linalg.vector_norm(vector)
+    vector.nan_to_num_(nan=0.0, posinf=1e5, neginf=-1e5)
+    if limit is not None:  # with the 1e-6 of torch.nn.utils.clip_grads_with_norm_
+        vector *= (limit / (torch.linalg.vector_norm(vector) + 1e-6)).clamp(max=1.0)
+    first = 0
+    for weight in weights:  # gradients lie in memory as their weights do
+        weight.grad = vector.as_strided(weight.shape, weight.stride(), first)
+        first += weight.numel()
     return norm
 
 
@@ -246,49 +262,52 @@ class Stream:
         self.images, self.labels = dataset.train.images, dataset.train.labels
         self.batch_size, self.seed = batch_size, seed
         self.num_classes = dataset.num_classes if conditional else 0
-        self._orders: dict[int, np.ndarray] = {}
+        self._orders: dict[int, torch.Tensor] = {}
         self._kept: dict[str, torch.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def indices(self, step: int) -> np.ndarray:
-        """Rows of the batch of an update: a stretch of the sequence, which may cross from one pass
-        to the next.
+    def rows(self, step: int, place: torch.device) -> torch.Tensor:
+        """Rows of the batch of an update, int64 [B]: a stretch of the sequence, which may cross
+        from one pass to the next. The order of a pass is copied to its place once.
         """
-        positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
-        passes = positions // len(self)
-        self._orders = {p: self._order(p) for p in np.unique(passes).tolist()}
-        return np.array(
-            [
-                self._orders[p][q]
-                for p, q in zip(passes.tolist(), (positions % len(self)).tolist(), strict=True)
-            ]
-        )
+        first, last = step * self.batch_size, (step + 1) * self.batch_size
+        passes = range(first // len(self), (last - 1) // len(self) + 1)
+        self._orders = {p: self._order(p, place) for p in passes}
+        ends = ((max(first - p * len(self), 0), last - p * len(self)) for p in passes)
+        parts = [self._orders[p][i:j] for p, (i, j) in zip(passes, ends, strict=True)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _order(self, number: int) -> np.ndarray:
+    def _order(self, number: int, place: torch.device) -> torch.Tensor:
         if number in self._orders:
             return self._orders[number]
-        return torch.randperm(len(self), generator=generator(self.seed, "order", number)).numpy()
+        order = torch.randperm(len(self), generator=generator(self.seed, "order", number))
+        return order.to(place)
 
     def batch(self, step: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x0 [B, ...] in the model's range and one-hot labels [B, K], or None for an unconditional
         model.
         """
-        rows = self.indices(step)
+        place = device if self._resident(device) else torch.device("cpu")
+        rows = self.rows(step, place)
         x0 = to_model(self._taken("images", rows, device))
         if not self.num_classes:
             return x0, None
         labels = self._taken("labels", rows, device)
         return x0, torch.nn.functional.one_hot(labels, self.num_classes).to(x0.dtype)
 
-    def _taken(self, name: str, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """Rows of the images or labels as they are stored, from a copy that lies on an accelerator
-        where it is not too large: a copy per batch would wait for all updates under way.
+    def _resident(self, device: torch.device) -> bool:
+        """Whether the images lie on the device: on an accelerator if they are not too large, since
+        a copy per batch would wait for all updates under way.
         """
+        return device.type in RESIDENT and self.images.nbytes <= RESIDENT_BYTES
+
+    def _taken(self, name: str, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Rows of the images or labels as they are stored, on the device."""
         stored = getattr(self, name)
-        if device.type not in RESIDENT or stored.nbytes > RESIDENT_BYTES:
-            return torch.from_numpy(stored[rows]).to(device)
+        if not self._resident(device):
+            return torch.from_numpy(stored[rows.numpy()]).to(device)
         if name not in self._kept:
             self._kept[name] = torch.from_numpy(np.array(stored)).to(device)
-        return self._kept[name][torch.from_numpy(rows).to(device)]
+        return self._kept[name][rows]

@@ -69,7 +69,7 @@ def main() -> None:
     for level in given.precisions:
         dtype = torch.bfloat16 if level == "bf16" else torch.float32
         for batch in given.batches:
-            scale = scales.SCALES[given.scale].of(batch)
+            scale = dataclasses.replace(scales.SCALES[given.scale].of(batch), precision=level)
             with computing(level, device):
                 found = works(scale, device, given.compile, given.channels_last)
                 record = {"precision": level, "batch": batch, "scale": given.scale}

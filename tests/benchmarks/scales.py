@@ -16,7 +16,9 @@ RECIPE |= {"ema": {"kind": "constant", "beta": 0.9999}}
 
 @dataclass(frozen=True)
 class Scale:
-    """shape: of an image. batch: images at once. steps: of a solver. groups: of norms in a peer."""
+    """shape: of an image. batch: images at once. steps: of a solver. groups: of norms in a peer.
+    precision: of our recipe.
+    """
 
     shape: tuple[int, ...]
     batch: int
@@ -24,6 +26,7 @@ class Scale:
     groups: int
     unet: dict
     song_unet: dict
+    precision: str = "fp32"
 
     def of(self, batch: int | None) -> "Scale":
         return self if batch is None else dataclasses.replace(self, batch=batch)
@@ -39,7 +42,7 @@ class Scale:
             "process": {"kind": family} | process,
             "schedule": schedule,
             "network": {"kind": kind} | getattr(self, kind),
-            "training": RECIPE | {"batch_size": self.batch},
+            "training": RECIPE | {"batch_size": self.batch, "precision": self.precision},
             "conditional": False,
         }
 

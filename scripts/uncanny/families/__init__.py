@@ -15,6 +15,15 @@ block.
 class Family:
     """What a family does where nothing special is needed."""
 
+    def copied(self, name: str, device):
+        """The tensor attribute `name` on a device, copied there once: a copy per update would wait
+        for all updates under way.
+        """
+        copies = vars(self).setdefault("_copies", {})
+        if (name, device) not in copies:
+            copies[name, device] = getattr(self, name).to(device)
+        return copies[name, device]
+
     def state_shape(self, shape) -> tuple[int, ...]:
         """Shape of the state that a sampler walks with, for images of a shape."""
         return tuple(shape)

@@ -78,7 +78,7 @@ class Annealed(Family):
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """Weighted score matching at i ~ U{1..L}; x0 [N, ...] in [-1, 1], labels None → [N]."""
         _refuse(labels)
-        sigmas = self.sigmas.to(x0.device)
+        sigmas = self.copied("sigmas", x0.device)
         i = torch.randint(len(sigmas), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         sigma = sigmas[i].to(x0.dtype)

@@ -7,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench report docs rulegraph check
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs rulegraph check
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -52,6 +52,15 @@ bench: .venv/ready-bench
 	  $(MEASURE)/changes.py --scale $$size --rounds 5 --folder $(BENCH) || exit 1; \
 	done
 	$(MEASURE)/scoring_folder.py --batch 2000 --threads 2 --rounds 3 --folder $(BENCH)
+
+# What a machine with a GPU and no network needs besides this folder: wheels, and images from IMAGES=file.zip, in .kit/.
+gpu-pack:
+	$(PYTHON) tests/gpu/pack.py $(IMAGES)
+
+# There, with PyTorch for Python 3.12: all paths beside the processor, speed, a study. Results in OUT (results/gpu).
+SECONDS ?= 540
+gpu-check:
+	$(PYTHON) tests/gpu/run.py $(SECONDS)
 
 report: .venv/ready
 	$(SNAKEMAKE) all training $(WITH)

@@ -2,7 +2,6 @@
 noticed.
 """
 
-import numpy as np
 import pytest
 import torch
 

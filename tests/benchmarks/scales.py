@@ -59,8 +59,8 @@ SCALES = {
 }
 
 
-def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
-    """(so many updates of our training as a work, the network)."""
+def begun(scale: Scale, family: str, device: torch.device) -> tuple:
+    """(run before its first update, loss, stream of images, recipe) of our training."""
     identity = scale.identity(family)
     data = SimpleNamespace(
         train=Split(scale.images(), np.zeros(512, np.int64)), num_classes=0, shape=scale.shape
@@ -69,10 +69,13 @@ def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
     run = training.begin(
         lambda: segments.build_network(identity, scale.shape, 0), identity["training"], 0, device
     )
-    loss = segments.build_family(identity).loss
-    return lambda _: training.advance(
-        run, loss, stream, identity["training"], 0, count
-    ), run.network
+    return run, segments.build_family(identity).loss, stream, identity["training"]
+
+
+def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
+    """(so many updates of our training as a work, the network)."""
+    run, loss, stream, recipe = begun(scale, family, device)
+    return lambda _: training.advance(run, loss, stream, recipe, 0, count), run.network
 
 
 def model(scale: Scale, family: str, device: torch.device) -> sampling.Trained:

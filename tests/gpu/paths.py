@@ -1,0 +1,446 @@
+"""Every way through the library that a job on a GPU takes, at a tiny size.
+
+PATHS and REDUCED: name -> function(device) -> {name: tensor}. Networks have no dropout, so that a
+processor and a GPU that are given the same draws agree. Used on a pretended device (test_gpu.py) and
+on a real one beside the processor (check.py). REDUCED computes with fewer bits: it must run, not agree.
+"""
+
+import contextlib
+import functools
+import importlib
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from uncanny import (
+    checkpoints,
+    classifiers,
+    features,
+    guidances,
+    level_losses,
+    metrics,
+    random_streams,
+    sampling,
+    segments,
+    training,
+)
+from uncanny.datasets import Split
+from uncanny.extractors import Extractor
+from uncanny.unfinished import Stopped, Unfinished
+
+IMAGES, BATCH, CLASSES = 48, 8, 4
+CPU = torch.device("cpu")
+
+# --- Models --------------------------------------------------------------------------------------
+
+TRAINING = {"batch_size": BATCH, "lr": 1e-3, "lr_rampup_images": 100, "grad_clip": 1.0}
+TRAINING |= {"augment": "hflip", "ema": {"kind": "constant", "beta": 0.9, "warmup": True}}
+SIZE = {"width": 16, "multipliers": [1, 2], "blocks": 1, "attention": [4], "dropout": 0.0}
+UNET = {"kind": "unet"} | SIZE
+ADM = UNET | {"scale_shift": True, "resampling": "residual", "head_channels": 8}
+DIFFUSERS = {"kind": "diffusers_unet", "groups": 4} | SIZE
+DDPMPP = {"kind": "song_unet"} | SIZE
+NCSNPP = DDPMPP | {"embedding": "fourier", "encoder": "residual"}
+NCSNPP |= {"resample_filter": [1, 3, 3, 1]}
+REFINENET = {"kind": "refinenet", "width": 8, "multipliers": [1, 1, 1], "dropout": 0.0}
+MLP = {"kind": "mlp", "width": 16, "hidden": 2}
+DDPM = {"kind": "discrete", "num_levels": 100}
+LINEAR, COSINE = {"kind": "linear", "scale": 1.0}, {"kind": "cosine"}
+NCSN = {"kind": "annealed", "sigma_max": 5.0, "num_levels": 6}
+CLD = {"recipe": {"kind": "cld"}, "mixed_score": True, "objective": "dsm", "condition": "log_t"}
+
+
+def continuous(preconditioning):
+    return {"kind": "continuous", "preconditioning": preconditioning}
+
+
+def phase(recipe, **more):
+    return {"kind": "phase_space", "recipe": {"kind": recipe}} | more
+
+
+def identity(process, network, schedule=None, conditional=False, **more):
+    found = {"dataset": "made", "process": process, "schedule": schedule, "network": network}
+    return found | {"training": TRAINING | more, "conditional": conditional}
+
+
+MODELS = {
+    "ddpm": identity(DDPM, UNET, LINEAR),
+    "ddpm_cond_adm": identity(DDPM, ADM, COSINE, conditional=True),
+    "diffusers_unet": identity(DDPM, DIFFUSERS, LINEAR),
+    "vp_cond": identity(continuous("vp"), DDPMPP, conditional=True),
+    "ve": identity(continuous("ve"), NCSNPP),
+    "edm": identity(continuous("edm"), DDPMPP),
+    "edm_mlp": identity(continuous("edm"), MLP, augment="none"),
+    "ncsn": identity(NCSN, REFINENET),
+    "psld": identity(phase("psld"), DDPMPP),
+    "cld": identity(phase("cld") | CLD, DDPMPP, conditional=True),
+    "vp_recipe": identity(phase("vp"), DDPMPP),
+}
+
+
+def data(model):
+    """A dataset in memory: images of noise, or vectors."""
+    rng = np.random.default_rng(0)
+    vectors = MODELS[model]["network"]["kind"] == "mlp"
+    shape = (4,) if vectors else (3, 8, 8)
+    images = rng.integers(0, 256, (IMAGES, *shape), dtype=np.uint8)
+    if vectors:
+        images = rng.standard_normal((IMAGES, *shape)).astype(np.float32)
+    split = Split(images, rng.integers(0, CLASSES, IMAGES))
+    return SimpleNamespace(
+        train=split,
+        test=split,
+        splits={"train": split, "test": split},
+        num_classes=CLASSES,
+        shape=shape,
+        name="made",
+        kind="vector" if vectors else "image",
+        parameters={},
+    )
+
+
+class Begun:
+    """A model before its first update, with what trains it."""
+
+    def __init__(self, model, device, **options):
+        made, self.data = MODELS[model], data(model)
+        self.identity = made | {"training": made["training"] | options}
+        self.options = self.identity["training"]
+        derived = segments.build_family(made).derive(self.data)
+        self.family = segments.build_family(made, derived)
+        build = functools.partial(segments.build_network, made, self.data.shape, CLASSES)
+        self.run = training.begin(build, self.options, 0, device)
+        self.stream = training.Stream(self.data, BATCH, 0, made["conditional"])
+        self.derived = derived
+
+    def advance(self, updates):
+        loss = self.family.loss
+        return training.advance(self.run, loss, self.stream, self.options, 0, updates)
+
+
+def shake(network):
+    """Change all weights a little: layers that start at zero would hide what is behind them."""
+    with torch.no_grad():
+        for number, weight in enumerate(network.parameters()):
+            noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(number))
+            weight.copy_(weight + 0.02 * noise.to(weight.device))
+
+
+def flat(network):
+    return torch.cat([weight.detach().flatten() for weight in network.parameters()])
+
+
+# --- Training ------------------------------------------------------------------------------------
+
+
+def trained(model, **options):
+    def path(device):
+        begun = Begun(model, device, **options)
+        shake(begun.run.network)
+        entries = torch.stack(begun.advance(3))
+        weights = {"weights": flat(begun.run.network), "average": flat(begun.run.average)}
+        return {"entries": entries} | weights
+
+    return path
+
+
+JOB = {"identity": {}, "seed": 0, "epoch": 2, "status": "ok"}
+
+
+def _cut_off(attempt):
+    """What a second attempt gives, after a first that was told to end within an epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "a.unfinished.pt"
+        with contextlib.suppress(Stopped):
+            attempt(state, True)
+        assert state.exists(), "nothing was kept"
+        return attempt(state, False)
+
+
+def resumed(model):
+    """A training that is cut off within its second epoch, and goes on to the end of it."""
+
+    def attempt(device, path, stopped):
+        begun = Begun(model, device)
+        job = JOB | {"identity": begun.identity}
+        with Unfinished(path, job, seconds=0 if stopped else 1e9) as kept:
+            start = kept.state()
+            if start is not None:
+                training.resume(begun.run, start)
+
+            def keep(state):
+                kept._told = stopped and begun.run.step >= 8  # an epoch has 6 updates
+                kept.keep(lambda: state() | job)
+
+            loss = begun.family.loss
+            training.train(begun.run, loss, begun.stream, begun.options, 0, 2, keep)
+        losses = torch.tensor([entry["loss"] for entry in begun.run.history])
+        return {"weights": flat(begun.run.network), "loss": losses}
+
+    def path(device):
+        before, training.UPDATES_AT_ONCE = training.UPDATES_AT_ONCE, 4
+        try:
+            return _cut_off(functools.partial(attempt, device))
+        finally:
+            training.UPDATES_AT_ONCE = before
+
+    return path
+
+
+def resumed_classifier(device):
+    made = classifier_identity("ddpm", ENCODER)
+
+    def attempt(path, stopped):
+        with Unfinished(path, {"identity": made}) as kept:
+            calls = []
+
+            def keep(state):
+                calls.append(1)
+                kept._told = stopped and len(calls) == 3
+                kept.keep(state)
+
+            return classifiers.train(data("ddpm"), made, device, kept.state(), keep)
+
+    state = _cut_off(attempt)
+    return {"weights": torch.cat([weight.flatten() for weight in state["network"].values()])}
+
+
+# --- Sampling ------------------------------------------------------------------------------------
+
+
+def model_of(model, device):
+    """A model with shaken weights, through what a checkpoint holds."""
+    begun = Begun(model, CPU)
+    shake(begun.run.average)
+    state = {"identity": begun.identity, "shape": list(begun.data.shape), "num_classes": CLASSES}
+    return sampling.Trained.of(begun.run.state() | state | {"derived": begun.derived}, device)
+
+
+POLYNOMIAL = {"grid": {"kind": "polynomial"}}
+VP = {"grid": {"kind": "vp", "epsilon_s": 0.001}, "time": "vp", "scaling": "vp"}
+VE = {"grid": {"kind": "ve", "epsilon_s": 0.0}, "time": "ve"}
+GEOMETRIC = {"grid": {"kind": "ve", "epsilon_s": 0.00001}, "time": "geometric"}
+CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 50.0, "S_noise": 1.007}
+
+
+def sampler(kind, num_steps=4, **options):
+    return {"kind": kind, "num_steps": num_steps} | options
+
+
+SAMPLERS = {
+    "ancestral": ("ddpm", sampler("ancestral", 5)),
+    "ancestral_large": ("ddpm_cond_adm", sampler("ancestral", 5, variance="large")),
+    "ddim": ("ddpm", sampler("ddim", 5, times="ddim")),
+    "ddim_eta_reclip": ("ddpm", sampler("ddim", 5, eta=0.5, reclip=True)),
+    "ddim_marginal": ("ddpm", sampler("ddim", 5, init="marginal")),
+    "euler_vp": ("vp_cond", sampler("euler", 5, **VP)),
+    "euler_ve": ("ve", sampler("euler", 5, **VE)),
+    "euler_churn": ("ve", sampler("euler", S_churn=3.0, S_tmin=0.01, **POLYNOMIAL)),
+    "heun": ("edm", sampler("heun", **POLYNOMIAL)),
+    "heun_churn": ("vp_cond", sampler("heun", **CHURN, **POLYNOMIAL)),
+    "heun_vectors": ("edm_mlp", sampler("heun", **POLYNOMIAL)),
+    "reverse_sde": ("ve", sampler("reverse_sde", **POLYNOMIAL)),
+    "song_euler_ode": ("vp_cond", sampler("song_euler", 5, **VP)),
+    "song_euler_sde": ("ve", sampler("song_euler", 5, stochastic=True, **GEOMETRIC)),
+    "annealed_langevin": ("ncsn", {"kind": "annealed_langevin", "steps_per_level": 2}),
+    "phase_euler": ("psld", sampler("phase_euler", times="quadratic")),
+    "phase_corrector": ("psld", sampler("phase_euler", corrector="langevin_phase")),
+    "phase_cld": ("cld", sampler("phase_euler")),
+    "sscs": ("psld", sampler("sscs")),
+    "sscs_2": ("cld", sampler("sscs", order=2)),
+    "sscs_vp": ("vp_recipe", sampler("sscs")),
+    "probability_flow": ("psld", {"kind": "probability_flow", "times": "ends", "tol": 0.01}),
+    "probability_flow_cond": ("cld", {"kind": "probability_flow", "times": "ends", "tol": 0.01}),
+}
+
+
+def sampled(name, **more):
+    def path(device):
+        model, options = SAMPLERS[name]
+        originals = data(model).train.images if options.get("init") == "marginal" else None
+        seeds = random_streams.image_seeds(0, 0, 6)
+        drawn = sampling.draw_images(
+            model_of(model, device), options | more, seeds, originals=originals
+        )
+        return {"images": drawn.images, "nfe": torch.tensor(float(drawn.nfe))}
+
+    return path
+
+
+# --- Guidance ------------------------------------------------------------------------------------
+
+ENCODER = {"kind": "encoder_unet", "width": 16, "multipliers": [1, 2], "blocks": 1}
+ENCODER |= {"attention": [4], "head_channels": 8}
+SONG_ENCODER = {"kind": "song_encoder", "width": 16, "multipliers": [1, 2], "blocks": 1}
+SONG_ENCODER |= {"attention": [], "dropout": 0.0}
+CLASSIFIER = {"batch_size": BATCH, "lr": 1e-3, "weight_decay": 0.01, "epochs": 1, "seed": 0}
+CLASSIFIER |= {"augment": "hflip"}
+GUIDANCES = {
+    "classifier": {"classifier": "a"},
+    "norm_matched": {"classifier": "a", "norm_of": "b"},
+    "random_direction": {"norm_of": "b"},
+}
+
+
+def classifier_identity(model, network):
+    made = {key: MODELS[model][key] for key in ("process", "schedule")}
+    return made | {"dataset": "made", "network": network, "training": CLASSIFIER}
+
+
+def classified(model, network):
+    def path(device):
+        state = classifiers.train(data(model), classifier_identity(model, network), device)
+        classifier = classifiers.Classifier.of(state, device)
+        report = classifiers.describe(classifier, data(model), device)
+        return {
+            "weights": torch.cat([weight.flatten() for weight in state["network"].values()]),
+            "loss": torch.tensor([entry["loss"] for entry in state["history"]]),
+            "gradient": torch.tensor([row["gradient_rms"] for row in report["deciles"]]),
+        }
+
+    return path
+
+
+on_the_processor = contextlib.nullcontext  # replaced where a device is pretended
+
+
+@functools.cache
+def _classifier_states(model, network_kind):
+    network = {"encoder_unet": ENCODER, "song_encoder": SONG_ENCODER}[network_kind]
+    made = classifier_identity(model, network)
+    with on_the_processor():
+        return {name: classifiers.train(data(model), made, CPU) for name in ("a", "b")}
+
+
+def guided(name, kind, network=ENCODER, **more):
+    def path(device):
+        model, options = SAMPLERS[name]
+        states = _classifier_states(model, network["kind"])
+        loaded = {key: classifiers.Classifier.of(state, device) for key, state in states.items()}
+        guidance = getattr(guidances, kind)(loaded, scale=2.0, **GUIDANCES[kind])
+        seeds = random_streams.image_seeds(0, 0, 6)
+        drawn = sampling.draw_images(model_of(model, device), options | more, seeds, guidance)
+        numbers = [v for row in drawn.deciles for v in row.values() if isinstance(v, float)]
+        return {"images": drawn.images, "deciles": torch.tensor(numbers)}
+
+    return path
+
+
+def inpainted(name, mask):
+    def path(device):
+        model, options = SAMPLERS[name]
+        guidance = guidances.inpainting({}, mask=mask)
+        seeds, originals = random_streams.image_seeds(0, 0, 6), data(model).train.images
+        drawn = sampling.draw_images(
+            model_of(model, device), options, seeds, guidance, originals=originals
+        )
+        return {"images": drawn.images}
+
+    return path
+
+
+# --- Evaluation ----------------------------------------------------------------------------------
+
+
+def losses_by_level(device):
+    model, images = model_of("vp_cond", device), data("vp_cond")
+    shown = level_losses.chosen(images, "train", 16, model)
+    bound = level_losses._bound(model, shown.labels)
+    losses = level_losses.measure(bound, bound, shown, np.geomspace(0.02, 50, 4), 8)
+    return {name: torch.from_numpy(np.asarray(value)) for name, value in losses.items()}
+
+
+def extracted(kind, **options):
+    def path(device):
+        images = data("ddpm")
+        train = getattr(importlib.import_module(f"uncanny.extractors.{kind}"), kind)
+        state = train(images, str(device), batch_size=8, epochs=1, width=8, **options)
+        extractor = Extractor(state, str(device))
+        found = features.extract(extractor, images.test.images, 7, images.test.labels)
+        kid = metrics.kid(found, found, subsets=2, subset_size=5)
+        scores = [kid, metrics.precision(found, found), metrics.recall(found, found)]
+        arrays = {"pool": torch.from_numpy(found.pool), "logits": torch.from_numpy(found.logits)}
+        return arrays | {"scores": torch.tensor([score.value for score in scores])}
+
+    return path
+
+
+def stored(device):
+    """A checkpoint is written, read and sampled where there is no GPU."""
+    begun = Begun("ddpm", device)
+    begun.advance(2)
+    facts = JOB | {"identity": begun.identity, "derived": {}, "num_classes": CLASSES}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.pt"
+        checkpoints.save(file, begun.run.state() | facts | {"shape": list(begun.data.shape)})
+        with on_the_processor():
+            model = sampling.Trained.of(checkpoints.load(file), CPU)
+            seeds = random_streams.image_seeds(0, 0, 2)
+            drawn = sampling.draw_images(model, sampler("ddim", 2), seeds)
+    return {"images": drawn.images}
+
+
+# --- All of them ---------------------------------------------------------------------------------
+
+PATHS = {f"train {model}": trained(model) for model in MODELS}
+PATHS |= {f"resume {model}": resumed(model) for model in ("ddpm", "ve", "ncsn", "psld")}
+PATHS |= {"resume classifier": resumed_classifier, "checkpoint elsewhere": stored}
+PATHS |= {f"sample {name}": sampled(name) for name in SAMPLERS}
+PATHS |= {
+    "classifier discrete": classified("ddpm", ENCODER),
+    "classifier phase": classified("psld", SONG_ENCODER),
+}
+PATHS |= {
+    f"guide {kind} {name}": guided(name, kind)
+    for name in ("ancestral", "ddim")
+    for kind in GUIDANCES
+}
+PATHS |= {
+    "guide at the mean": guided("ancestral", "classifier", guidance_at="mean"),
+    "guide phase_euler": guided("phase_euler", "classifier", SONG_ENCODER),
+    "guide sscs": guided("sscs", "classifier", SONG_ENCODER),
+}
+PATHS |= {
+    f"inpaint {mask}": inpainted("phase_euler", mask) for mask in ("centre", "right", "digit")
+}
+PATHS |= {
+    "inpaint sscs": inpainted("sscs", "centre"),
+    "losses by level": losses_by_level,
+    "extractor classifier": extracted("classifier", shift=1, flip=True),
+    "extractor rotation": extracted("rotation"),
+}
+
+FEWER_BITS = ("ancestral", "heun_churn", "annealed_langevin", "phase_euler", "euler_ve")
+REDUCED = {
+    f"train {model} {precision}": trained(model, precision=precision)
+    for model in MODELS
+    for precision in ("bf16", "tf32")
+}
+REDUCED |= {f"sample {name} bf16": sampled(name, precision="bf16") for name in FEWER_BITS}
+REDUCED |= {"guide ddim bf16": guided("ddim", "classifier", precision="bf16")}
+
+
+def gaps(expected, found):
+    """Largest difference by name, relative to the largest value expected; of weights the mean
+    difference. What is not finite must be so in both.
+    """
+    result = {}
+    for name, value in expected.items():
+        a, b = (torch.nan_to_num(v.double().cpu(), nan=1e300) for v in (value, found[name]))
+        gap = (a - b).abs()
+        if gap.numel():
+            worst = gap.mean() if name in ("weights", "average") else gap.max()
+            result[name] = float(worst / a.abs().max().clamp(min=1e-12))
+    return result
+
+
+CLOSE = {"weights": 1e-5, "average": 1e-5}
+OTHERS = 1e-3
+
+
+def differing(found):
+    """Those of `gaps` that are not small."""
+    return {name: gap for name, gap in found.items() if not gap <= CLOSE.get(name, OTHERS)}

@@ -1,0 +1,421 @@
+"""How fast training, sampling and scoring are on this machine, in the time that there is.
+
+PYTHONPATH=scripts:tests/benchmarks python tests/gpu/speed.py SECONDS FOLDER: each part runs if its time
+is not up; FOLDER/speed.json is written after each. Ratios are of one part, measured in turns. Without a
+GPU the parts run at the scale of digits, to show that they run.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import harness
+import limits
+import numpy as np
+import peers
+import sample_as_published
+import scales
+import scoring_folder
+import torch
+import training_step
+
+from uncanny import features, hardware, neighbours, precision, sampling, training
+from uncanny.extractors import Extractor
+from uncanny.random_streams import ImageStreams, image_seeds, seed_of
+
+DEVICE = hardware.device()
+GPU = DEVICE.type == "cuda"
+SCALE = scales.SCALES["cifar" if GPU else "digits"]
+UPDATES = 4  # that are timed as one
+
+
+def wait() -> None:
+    if GPU:
+        torch.cuda.synchronize()
+
+
+def in_turns(calls: Mapping[str, Callable], least: float, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a call by name, one per round; in each round all take turns, after a warm-up, each
+    for `least` seconds in all rounds together.
+    """
+    repeats, taken = {}, {name: [] for name in calls}
+    for name, call in calls.items():
+        call(0)
+        wait()
+        once = _seconds(call, 1)
+        repeats[name] = max(1, int(least / rounds / max(once, 1e-4)))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            taken[name].append(_seconds(call, repeats[name]))
+    return taken
+
+
+def _seconds(call: Callable, repeats: int) -> float:
+    started = time.perf_counter()
+    for _ in range(repeats):
+        call(0)
+    wait()
+    return (time.perf_counter() - started) / repeats
+
+
+def median_seconds(call: Callable, least: float = 1.0) -> float:
+    return float(np.median(in_turns({"it": call}, least, 5)["it"]))
+
+
+# --- Training ------------------------------------------------------------------------------------
+
+
+def rates(calls: Mapping[str, Callable], batch: int, least: float = 1.2, rounds: int = 5) -> dict:
+    """By name: images per second (median), milliseconds of an update in each round, and the first's
+    speed over that of each, round by round. Each call makes UPDATES updates.
+    """
+    taken = {name: np.array(t) / UPDATES for name, t in in_turns(calls, least, rounds).items()}
+    first = next(iter(taken.values()))
+    return {
+        name: {
+            "images_per_second": round(batch / float(np.median(found)), 1),
+            "ms_per_update": np.round(1000 * found, 3).tolist(),
+            "first_over_it": np.round(found / first, 3).tolist(),
+        }
+        for name, found in taken.items()
+    }
+
+
+def at(batch: int, level: str) -> scales.Scale:
+    return dataclasses.replace(SCALE.of(batch), precision=level)
+
+
+def training_table(level: str, batch: int, rounds: int = 5) -> dict:
+    """Ours beside diffusers' at one batch and precision."""
+    scale = at(batch, level)
+    with precision.computing(level, DEVICE):  # of diffusers' updates; ours set their own
+        works = {"DDPM U-Net": scales.updates(scale, "discrete", DEVICE, UPDATES)}
+        images = torch.from_numpy(scale.images()).to(DEVICE).float() / 127.5 - 1
+        step, network = training_step.diffusers_step(scale, images)
+        peers.assert_equal_size(works["DDPM U-Net"][1], network)
+        works["diffusers UNet2DModel"] = lambda _: [step(0) for _ in range(UPDATES)], network
+        works["DDPM++"] = scales.updates(scale, "continuous", DEVICE, UPDATES)
+        found = rates({name: call for name, (call, _) in works.items()}, batch, rounds=rounds)
+        for name, (call, network) in works.items():
+            flops = training_step.work(call, network, scale).flops
+            done = flops / batch * found[name]["images_per_second"]
+            found[name]["tflops_per_second"] = round(done / 1e12, 2)
+    if GPU:
+        found["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+        torch.cuda.reset_peak_memory_stats()
+    return found
+
+
+def profiled(level: str, batch: int) -> dict:
+    """Kernels of an update, and its time on the device beside that of the wall."""
+    from torch.profiler import ProfilerActivity, profile
+
+    call, _ = scales.updates(at(batch, level), "discrete", DEVICE, UPDATES)
+    call(0)
+    wait()
+    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * GPU) as prof:
+        started = time.perf_counter()
+        call(0)
+        wait()
+        wall = time.perf_counter() - started
+    rows = prof.key_averages()
+    kernels = [row for row in rows if str(row.device_type).endswith("CUDA")]
+    spent = {row.key[:90]: row.self_device_time_total / 1000 / UPDATES for row in kernels}
+    waits = {row.key: row.count / UPDATES for row in rows if "ynchronize" in row.key}
+    return {
+        "wall_ms": 1000 * wall / UPDATES,
+        "device_ms": sum(spent.values()),
+        "kernels": sum(row.count for row in kernels) / UPDATES,
+        "waits": waits,
+        "longest_ms": dict(sorted(spent.items(), key=lambda pair: -pair[1])[:14]),
+    }
+
+
+def _one_by_one(weights, limit):
+    """Gradients searched and repaired one after the other."""
+    gradients = [weight.grad for weight in weights]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    for gradient in gradients:
+        torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
+    torch.nn.utils.clip_grads_with_norm_(weights, limit, torch.nn.utils.get_total_norm(gradients))
+    return norm
+
+
+@contextlib.contextmanager
+def replaced(owner, name: str, value):
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def captured(scale: scales.Scale) -> tuple[Callable, list[torch.Tensor]]:
+    """(updates of our DDPM training, replayed from a CUDA graph; its network's weights).
+
+    Draws come from the same (seed, step) as those of `training.advance`: a graph reads the seeds of
+    its generators at each replay.
+    """
+    run, loss, stream, recipe = scales.begun(scale, "discrete", DEVICE)
+    run.network.train()
+    x0, _ = stream.batch(0, DEVICE)
+    draws = torch.Generator(DEVICE)
+    for group in run.optimizer.param_groups:
+        group |= {"capturable": True, "lr": torch.tensor(recipe["lr"], device=DEVICE)}
+
+    def update():
+        with precision.layers(scale.precision, DEVICE):
+            value = loss(run.network, training.augmented(x0, recipe, draws), None, draws).mean()
+        for weight in run.weights:
+            weight.grad = None
+        value.backward()
+        training._repair_and_clip(run.weights, recipe["grad_clip"])
+        run.optimizer.step()
+        run.follow(0.9999)
+
+    def seeded(step):
+        training._global_generator(DEVICE).manual_seed(seed_of(0, "dropout", step))
+        draws.manual_seed(seed_of(0, "noise", step))
+        x0.copy_(stream.batch(step, DEVICE)[0])
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for step in range(3):
+            seeded(step)
+            update()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    graph.register_generator_state(draws)
+    with torch.cuda.graph(graph):
+        update()
+    run.step = 3
+
+    def replay(_):
+        for _ in range(UPDATES):
+            seeded(run.step)
+            graph.replay()
+            run.step += 1
+
+    return replay, run.weights
+
+
+def capture_error(level: str, batch: int) -> float:
+    """Largest gap between weights of replayed and of plain updates, after the same few."""
+    scale = at(batch, level)
+    with precision.products(level):
+        call, weights = captured(scale)
+        call(0)
+        run, loss, stream, recipe = scales.begun(scale, "discrete", DEVICE)
+        training.advance(run, loss, stream, recipe, 0, 3 + UPDATES)
+    return max(float((a - b).abs().max()) for a, b in zip(weights, run.weights, strict=True))
+
+
+def within(change: Callable, call: Callable) -> Callable:
+    def changed(number):
+        with change():
+            call(number)
+
+    return changed
+
+
+def changes(level: str, batch: int) -> dict:
+    """One change each beside the code as it is."""
+    scale = at(batch, level)
+
+    def updates():
+        return scales.updates(scale, "discrete", DEVICE, UPDATES)
+
+    searched = partial(replaced, torch.backends.cudnn, "benchmark", True)
+    calls = {
+        "as it is": updates()[0],
+        "gradients one by one": within(
+            partial(replaced, training, "_repair_and_clip_at_once", _one_by_one), updates()[0]
+        ),
+        "cudnn.benchmark": within(searched, updates()[0]),
+    }
+    call, network = updates()
+    network.to(memory_format=torch.channels_last)
+    calls["channels_last, cudnn.benchmark"] = within(searched, call)
+    return rates(calls, batch)
+
+
+def capture(level: str, batch: int) -> dict:
+    """Updates replayed from a CUDA graph beside plain ones, and how far their weights differ."""
+    if not GPU:
+        return {"skipped": "no GPU"}
+    scale = at(batch, level)
+    searched = partial(replaced, torch.backends.cudnn, "benchmark", True)
+    with precision.products(level):
+        calls = {"captured": captured(scale)[0]}
+        with searched():
+            calls["captured, cudnn.benchmark"] = captured(scale)[0]
+        calls["plain"], _ = scales.updates(scale, "discrete", DEVICE, UPDATES)
+        found = rates(calls, batch)
+    return found | {"largest_gap": capture_error(level, batch)}
+
+
+def compiled(level: str, batch: int) -> dict:
+    """Updates with the compiled network beside plain ones."""
+    plain, _ = scales.updates(at(batch, level), "discrete", DEVICE, UPDATES)
+    call, network = scales.updates(at(batch, level), "discrete", DEVICE, UPDATES)
+    network.compile()
+    started = time.time()
+    call(0)
+    wait()
+    first = round(time.time() - started, 1)
+    return rates({"compiled": call, "plain": plain}, batch) | {"first_seconds": first}
+
+
+# --- Limits, sampling, scoring -------------------------------------------------------------------
+
+
+def limits_table() -> dict:
+    """10^12 operations or bytes per second."""
+    found = {}
+    for level in precision.PRECISIONS:
+        dtype = torch.bfloat16 if level == "bf16" else torch.float32
+        with precision.computing(level, DEVICE):
+            for name, (call, amount) in limits.works(DEVICE, dtype).items():
+                found[f"{level} {name}"] = round(amount / median_seconds(call, 0.3) / 1e12, 2)
+    return found
+
+
+def sampled(name: str, level: str, share: float) -> dict:
+    """Minutes of 10,000 images, from one batch and a share of the steps."""
+    family, steps, options, published = sample_as_published.WALKS[name]
+    model = scales.model(SCALE, family, DEVICE)
+    taken, count = max(2, round(share * steps)), model.batch_size if GPU else 4
+    options = options | {"num_steps": taken, "precision": level}
+    sampling.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, count))
+    wait()
+    started = time.perf_counter()
+    drawn = sampling.draw_images(model, options, image_seeds(0, 0, count))
+    spent = time.perf_counter() - started
+    minutes = spent / 60 * 10_000 / count * steps / taken
+    found = {"batch": count, "steps": taken, "nfe": drawn.nfe, "seconds": round(spent, 3)}
+    return found | {"minutes_of_10000": round(minutes, 2), "published_minutes": published}
+
+
+def noise() -> dict:
+    """Noise of a batch, drawn on the processor by one thread and copied."""
+    count = 682 if GPU else 64
+    streams = ImageStreams(image_seeds(0, 0, count))
+    like = torch.zeros(count, 3, 32, 32, dtype=torch.float64, device=DEVICE)
+    whole = median_seconds(lambda _: streams.noise(0, like))
+    drawn = torch.zeros(like.shape, dtype=torch.float64)
+    copied = median_seconds(lambda _: drawn.to(DEVICE))
+    minutes = round(whole / count * 1e7 / 60, 1)
+    found = {
+        "images": count,
+        "ms": round(1000 * whole, 2),
+        "ms_of_the_copy": round(1000 * copied, 2),
+    }
+    return found | {"minutes_of_10000_images_1000_steps": minutes}
+
+
+def scored() -> dict:
+    """Inception's images per second; nearest neighbours on the processor and on the device."""
+    path, count = scoring_folder.random_weights(Path("/tmp/inception.pth")), 2048 if GPU else 16
+    weights = torch.load(path)
+    network = Extractor({"kind": "inception", "config": {}, "weights": weights}, str(DEVICE))
+    path.unlink()
+    images = np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+    features.extract(network, images[:256], 256)
+    started = time.perf_counter()
+    features.extract(network, images, 256)
+    found = {"inception_images_per_second": round(count / (time.perf_counter() - started))}
+    n, m = (10_000, 50_000) if GPU else (50, 100)
+    for where, share in (("cpu", 0.1), (DEVICE, 1.0)):
+        x, y = (torch.randn(int(share * k), 2048, device=where) for k in (n, m))
+        neighbours.nearest(x[:200], y[:200], 4)
+        wait()
+        started = time.perf_counter()
+        neighbours.nearest(x, y, 4)
+        wait()
+        spent = (time.perf_counter() - started) / share**2
+        found[f"neighbours_{n}_of_{m}_seconds_{where}"] = round(spent, 2)
+    return found
+
+
+# --- All of it -----------------------------------------------------------------------------------
+
+SHARES = {"HEDM": 1.0, "EUL": 0.06, "STOc": 0.06, "MARK": 0.06}
+
+
+def parts() -> dict[str, tuple[Callable, float]]:
+    """Name -> (part, seconds that it needs at least), the most important first."""
+    small, middle, large = (32, 128, 512) if GPU else (4, 8, 16)
+    found = {"limits": (limits_table, 5)}
+    for batch in (small, middle):
+        for level in ("bf16", "tf32"):
+            found[f"training {level} {batch}"] = lambda b=batch, p=level: training_table(p, b), 8
+    found[f"profile bf16 {small}"] = lambda: profiled("bf16", small), 4
+    found[f"capture bf16 {small}"] = lambda: capture("bf16", small), 6
+    found[f"changes bf16 {small}"] = lambda: changes("bf16", small), 8
+    found["noise"] = noise, 3
+    for level in ("bf16", "tf32"):
+        for name, share in SHARES.items():
+            found[f"sampling {level} {name}"] = lambda n=name, p=level, s=share: sampled(n, p, s), 6
+    found[f"changes tf32 {middle}"] = lambda: changes("tf32", middle), 10
+    found[f"capture tf32 {middle}"] = lambda: capture("tf32", middle), 6
+    found["scoring"] = scored, 8
+    found[f"training fp32 {small}"] = lambda: training_table("fp32", small, 3), 8
+    found["sampling fp32 MARK"] = lambda: sampled("MARK", "fp32", 0.03), 12
+    found[f"training bf16 {large}"] = lambda: training_table("bf16", large, 3), 12
+    found[f"profile tf32 {middle}"] = lambda: profiled("tf32", middle), 4
+    found[f"compiled bf16 {middle}"] = lambda: compiled("bf16", middle), 100 if GPU else 20
+    return found
+
+
+def table(found: dict) -> str:
+    lines = [
+        "| training | DDPM images/s | diffusers | ours over theirs | DDPM++ |",
+        "|---|---|---|---|---|",
+    ]
+    for name, part in found.items():
+        if name.startswith("training") and "DDPM++" in part:
+            ours, theirs, plus = (
+                part[k]["images_per_second"]
+                for k in ("DDPM U-Net", "diffusers UNet2DModel", "DDPM++")
+            )
+            lines.append(f"| {name[9:]} | {ours} | {theirs} | {ours / theirs:.2f} | {plus} |")
+    lines += ["", "| sampling 10,000 images | minutes | published |", "|---|---|---|"]
+    for name, part in found.items():
+        if "minutes_of_10000" in part:
+            lines.append(
+                f"| {name[9:]} | {part['minutes_of_10000']} | {part['published_minutes']} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    limit, folder, began = float(sys.argv[1]), Path(sys.argv[2]), time.time()
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, (call, least) in parts().items():
+        left, started = limit - (time.time() - began), time.time()
+        if left < least:
+            print(f"{name}: left out, {left:.0f} s left", flush=True)
+            continue
+        try:
+            found[name] = call()
+        except Exception as error:
+            found[name] = {"error": f"{type(error).__name__}: {error}"[:500]}
+        found[name]["took_seconds"] = round(time.time() - started, 1)
+        record = {"machine": harness.machine(DEVICE), "parts": found}
+        (folder / "speed.json").write_text(json.dumps(record, indent=1) + "\n")
+        print(f"{name}: {json.dumps(found[name])[:700]}", flush=True)
+        if GPU:
+            torch.cuda.empty_cache()
+    print(f"\n{table(found)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from torch import Tensor
 from uncanny import checkpoints, components, files, hardware, training
 from uncanny.datasets import DESCRIPTION, Dataset, Split, to_model
 from uncanny.extractors import weights_sha256
+from uncanny.processes import of_each
 from uncanny.random_streams import generator, seed_of
 from uncanny.segments import build_family
 from uncanny.unfinished import Unfinished
@@ -57,15 +58,15 @@ class Classifier:
     def log_p(self, x: Tensor, t: float | Tensor, labels: Tensor) -> Tensor:
         """log p(y | x, t), float64 [N]. x: states [N, ...]; t: one time or [N]; labels: [N]."""
         weights = next(self.network.parameters())
-        t = torch.as_tensor(self.told(t), dtype=weights.dtype, device=x.device).expand(len(x))
+        t = of_each(self.told(t), x, weights.dtype)
         logits = self.network(x.to(weights.dtype), t).double()
         return F.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
 
     def gradient(self, x: Tensor, t: float | Tensor, labels: Tensor) -> Tensor:
         """Gradient of log p(y | x, t) with respect to x, float64 [N, ...]; weights get none."""
         rows = max(1, GRADIENT_VALUES // x[0].numel())
-        dtype = torch.float64 if isinstance(t, float) else None
-        t = torch.as_tensor(t, dtype=dtype, device=x.device).expand(len(x))
+        dtype = torch.float64 if isinstance(t, float) else torch.as_tensor(t).dtype
+        t = of_each(t, x, dtype)
         parts = zip(x.split(rows), t.split(rows), labels.split(rows), strict=True)
         return torch.cat([self._gradient(*part) for part in parts])
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import os
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def _reason() -> str:
     except (RuntimeError, AssertionError) as error:
         return " ".join(str(error).split())
     return "CUDA finds no device"
+
+
+def sent(tensor: torch.Tensor, where: torch.device) -> torch.Tensor:
+    """A tensor of the processor on a device, without waiting for what the device is doing."""
+    if where.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(where, non_blocking=True)
+    return tensor.to(where)
+
+
+def constant(matrix: torch.Tensor, where: torch.device) -> torch.Tensor:
+    """A small matrix on a device; the same values are copied there once."""
+    if matrix.device == where:
+        return matrix
+    return _copy(tuple(matrix.flatten().tolist()), tuple(matrix.shape), matrix.dtype, where)
+
+
+@functools.lru_cache(maxsize=2**14)
+def _copy(values: tuple, shape: tuple, dtype: torch.dtype, where: torch.device) -> torch.Tensor:
+    return sent(torch.tensor(values, dtype=dtype).reshape(shape), where)
 
 
 def _keep_freed_memory() -> None:

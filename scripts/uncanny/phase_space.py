@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from uncanny.hardware import constant
 from uncanny.recipe import Recipe, change, flow
 from uncanny.states import apply, scattered
 
@@ -71,7 +72,7 @@ class Process:
 
     def flow(self, t: float | Tensor) -> Tensor:
         """Phi(t), float64 [..., d, d] for t [...]."""
-        return flow(self.recipe.F.to(exact(t).device), self.integral(t))
+        return flow(self.recipe.F, self.integral(t))
 
     @cached_property
     def momentum(self) -> Tensor:
@@ -85,8 +86,8 @@ class Process:
 
         Written as what is added to Sigma_0, which keeps all digits at small t.
         """
-        E = change(self.recipe.F.to(exact(t).device), self.integral(t))  # Phi - I
-        law, initial = (m.to(E.device) for m in (self.recipe.Sigma_inf, initial))
+        E = change(self.recipe.F, self.integral(t))  # Phi - I
+        law, initial = (constant(m, E.device) for m in (self.recipe.Sigma_inf, initial))
         moved = E @ (initial - law)
         return initial + moved + moved.mT + moved @ E.mT
 
@@ -138,17 +139,17 @@ class Process:
         eps: float64 [N, k C, ...] of the k predicted components. t: [] or [N].
         """
         whole = scattered(eps, self.predicted, self.size)
-        back = torch.linalg.inv(self.root(t)).mT
-        kept = torch.zeros(self.size, 1, dtype=back.dtype, device=back.device)
+        back = inverse(self.root(t)).mT
+        kept = torch.zeros(self.size, 1, dtype=back.dtype)
         kept[self.predicted] = 1
-        return apply(-kept * back, whole)
+        return apply(-constant(kept, back.device) * back, whole)
 
     def amplification(self, t: float | Tensor) -> Tensor:
         """What an error in eps becomes in an Euler step of unit length: -beta G G^T L^-T,
         [..., d, d], rows the components of the state, columns those of eps.
         """
-        back = torch.linalg.inv(self.root(t)).mT
-        return -self.rate(t)[..., None, None] * (self.recipe.GGT.to(back.device) @ back)
+        back = inverse(self.root(t)).mT
+        return -self.rate(t)[..., None, None] * (constant(self.recipe.GGT, back.device) @ back)
 
     def likelihood_weights(self, t: float | Tensor) -> Tensor:
         """Weight of |score error|^2 of each component in the likelihood bound: the diagonal of
@@ -164,7 +165,7 @@ class Process:
         z, score: [N, d C, ...]. t: [] or [N].
         """
         rate = self.rate(t)[..., None, None]
-        F, GGT = (m.to(rate.device) for m in (self.recipe.F, self.recipe.GGT))
+        F, GGT = (constant(m, rate.device) for m in (self.recipe.F, self.recipe.GGT))
         return apply(rate * share * GGT, score) - apply(rate * F, z)
 
     def prior(self, latents: Tensor) -> Tensor:
@@ -191,8 +192,18 @@ def regularised(covariance: Tensor) -> Tensor:
 def triangular(covariance: Tensor, factor: str) -> Tensor:
     """L with L L^T = covariance [..., d, d]: "lower" (Cholesky) or "upper" triangular."""
     if factor == "lower":
-        return torch.linalg.cholesky(covariance)
-    return torch.linalg.cholesky(covariance.flip(-2, -1)).flip(-2, -1)
+        return _cholesky(covariance)
+    return _cholesky(covariance.flip(-2, -1)).flip(-2, -1)
+
+
+def _cholesky(covariance: Tensor) -> Tensor:
+    """On an accelerator without a check, which would wait; what is wrong there becomes NaN."""
+    return torch.linalg.cholesky_ex(covariance, check_errors=not covariance.is_cuda).L
+
+
+def inverse(matrix: Tensor) -> Tensor:
+    """Likewise without a check on an accelerator."""
+    return torch.linalg.inv_ex(matrix, check_errors=not matrix.is_cuda).inverse
 
 
 # --- Times of a walk -----------------------------------------------------------------------------

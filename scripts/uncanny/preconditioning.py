@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from uncanny.processes import VPClock, per_image
+from uncanny.processes import VPClock, of_each, per_image
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def denoise(
 
     x: [N, ...]. sigma: [] or [N], positive. labels: one-hot [N, K] or None.
     """
-    sigma = torch.as_tensor(sigma, dtype=torch.float64, device=x.device).expand(len(x))
+    sigma = of_each(sigma, x, torch.float64)
     c_skip, c_out, c_in = (
         per_image(coefficient(sigma), x)
         for coefficient in (preconditioning.c_skip, preconditioning.c_out, preconditioning.c_in)

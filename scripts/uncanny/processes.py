@@ -263,9 +263,20 @@ def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def per_image(values: float | Tensor, x: Tensor) -> Tensor:
-    """Coefficients [] or [N] in dtype, device and number of dimensions of x [N, ...]."""
-    values = torch.as_tensor(values, dtype=x.dtype, device=x.device)
-    return values.reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
+    """Coefficients [] or [N] in the dtype and number of dimensions of x [N, ...], those of each
+    image on its device.
+    """
+    values = torch.as_tensor(values, dtype=x.dtype)
+    return values.to(x.device).reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
+
+
+def of_each(value: float | Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A time or noise level [] or [N] as one of each image of x [N, ...], [N] on its device. A
+    number is written there: a copy would wait for what the device is doing.
+    """
+    if not isinstance(value, Tensor) or (value.ndim == 0 and value.device != x.device):
+        value = torch.full((), float(value), dtype=dtype, device=x.device)
+    return value.to(x.device, dtype).expand(len(x))
 
 
 def _float64(value: float | Tensor) -> Tensor:

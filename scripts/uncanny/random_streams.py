@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from uncanny.hardware import sent
+
 IMAGES_PER_DRAW = 1_000_000
 
 
@@ -72,7 +74,8 @@ class ImageStreams:
         Each stream just goes on: `step` is not used, it is there for noise that was recorded.
         """
         self._drawn = 3
-        return self._normal(like.shape[1:], torch.float64).to(like.device, like.dtype)
+        drawn = self._normal(like.shape[1:], torch.float64)
+        return sent(drawn, like.device).to(like.dtype)
 
     def _normal(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         draws = [torch.randn(shape, generator=g, dtype=dtype) for g in self._generators]

@@ -16,6 +16,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from uncanny.hardware import constant
+
 TOLERANCE = 1e-9  # of identities between matrices, relative to their largest entry
 
 
@@ -138,29 +140,33 @@ class Recipe:
 
 def flow(F: Tensor, duration: float | Tensor) -> Tensor:
     """exp(duration F), float64 [..., d, d] for durations [...]."""
-    return torch.eye(len(F), dtype=F.dtype, device=F.device) + change(F, duration)
+    moved = change(F, duration)
+    return torch.eye(len(F), dtype=F.dtype, device=moved.device) + moved
 
 
 def change(F: Tensor, duration: float | Tensor) -> Tensor:
-    """exp(bF) - I, exact to rounding for any b = duration [...] of at least 0; [..., d, d].
+    """exp(bF) - I, exact to rounding for any b = duration [...] of at least 0; [..., d, d] on the
+    device of b. F lies on the processor.
 
     Two components: exp(mb) (cosh(q) I + b sinh(q)/q N), q = b sqrt(delta), where m = tr F / 2,
     N = F - m I and N N = delta I: delta < 0 oscillates, 0 is critical, > 0 overdamped, and each
     goes over into the next. Otherwise F times the integral of exp(sF) from 0 to b, which the
     exponential of a larger matrix contains.
     """
-    b = torch.as_tensor(duration, dtype=torch.float64, device=F.device)[..., None, None]
-    eye = torch.eye(len(F), dtype=F.dtype, device=F.device)
+    b = torch.as_tensor(duration, dtype=torch.float64)[..., None, None]
+    eye = torch.eye(len(F), dtype=F.dtype)
     if len(F) == 1:
-        return torch.expm1(b * F)
+        return torch.expm1(b * constant(F, b.device))
     if len(F) > 2:
         above = torch.cat([F, eye], dim=1)
-        larger = torch.cat([above, torch.zeros_like(above)])
-        return F @ torch.linalg.matrix_exp(b * larger)[..., : len(F), len(F) :]
+        larger = constant(torch.cat([above, torch.zeros_like(above)]), b.device)
+        grown = torch.linalg.matrix_exp(b * larger)[..., : len(F), len(F) :]
+        return constant(F, b.device) @ grown
     mean = F.trace() / 2
     N = F - mean * eye
     delta = -torch.linalg.det(N)
     q, decay = delta.abs().sqrt() * b, mean * b
+    eye, N = (constant(matrix, b.device) for matrix in (eye, N))
     if delta < 0:
         grown = torch.expm1(decay) * q.cos() - 2 * (q / 2).sin() ** 2
         return grown * eye + decay.exp() * b * torch.sinc(q / math.pi) * N

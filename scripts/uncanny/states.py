@@ -3,13 +3,18 @@
 The C channels of the image come first, then those of each further component.
 """
 
+import torch
 from torch import Tensor
+
+from uncanny.hardware import constant
 
 
 def apply(matrix: Tensor, z: Tensor) -> Tensor:
     """Each pixel's components times the matrix [d, d] or [N, d, d]; z: [N, d C, ...]."""
     blocks = z.reshape(len(z), matrix.shape[-1], -1)
-    return (matrix.to(z.device, z.dtype) @ blocks).reshape(z.shape)
+    matrix = matrix.to(z.dtype)
+    matrix = constant(matrix, z.device) if matrix.ndim == 2 else matrix.to(z.device)
+    return (matrix @ blocks).reshape(z.shape)
 
 
 def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
@@ -18,13 +23,17 @@ def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
         return part
     blocks = part.unflatten(1, (len(chosen), -1))
     whole = blocks.new_zeros(len(part), size, *blocks.shape[2:])
-    whole[:, chosen] = blocks
+    for at, component in enumerate(chosen):  # a list as index would be copied to the device
+        whole[:, component] = blocks[:, at]
     return whole.flatten(1, 2)
 
 
 def gathered(z: Tensor, chosen: list[int], size: int) -> Tensor:
     """The chosen of the `size` components of z [N, d C, ...]."""
-    return z if len(chosen) == size else z.unflatten(1, (size, -1))[:, chosen].flatten(1, 2)
+    if len(chosen) == size:
+        return z
+    components = z.unflatten(1, (size, -1)).unbind(1)
+    return torch.cat([components[component] for component in chosen], dim=1)
 
 
 def image_of(z: Tensor, size: int) -> Tensor:

@@ -7,19 +7,20 @@ cut into segments equals an uninterrupted one bit for bit on a processor.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 
 from uncanny import ema, precision
+from uncanny.captured import Captured
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import generator, seed_of
 
 UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
 RESIDENT = {"cuda"}  # kinds of device that keep the images of a training, as uint8
 RESIDENT_BYTES = 2**33
-
-
+CAPTURING = {"cuda"}  # kinds of device that run loss and gradients of an update as one graph
 GROWN = 10.0  # times the loss of the first epoch: what was learned is lost
 
 
@@ -36,7 +37,8 @@ class Run:
     """A training run in memory: network, its average or None, the optimiser, how far it has come.
 
     started: of each update of the epoch that is not at its end, [loss, gradient norm, 1 if the
-    gradient was not finite].
+    gradient was not finite]. gradients: what finds loss and gradients of a batch; None before the
+    first update.
     """
 
     network: torch.nn.Module
@@ -45,9 +47,11 @@ class Run:
     step: int
     history: list[dict]
     started: list[torch.Tensor] = field(default_factory=list)
+    gradients: Callable | None = None
 
     def __post_init__(self):
         self.weights = list(self.network.parameters())
+        self.draws = torch.Generator(self.weights[0].device)
         if self.average is not None:
             self.follow = ema.follower(self.average, self.network)
 
@@ -144,20 +148,30 @@ def _update(
     run: Run, loss: Callable, data: "Stream", options: dict, seed: int, device
 ) -> torch.Tensor:
     """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
+    if run.gradients is None:
+        gradients = partial(_gradients, run, loss, options, device)
+        capturing = device.type in CAPTURING
+        generators = run.draws, _global_generator(device)
+        run.gradients = Captured(gradients, generators) if capturing else gradients
     _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
-    x0, labels = data.batch(run.step, device)
-    draws = torch.Generator(device).manual_seed(seed_of(seed, "noise", run.step))
-    with precision.layers(options.get("precision", "fp32"), device):
-        value = loss(run.network, augmented(x0, options, draws), labels, draws).mean()
-    for weight in run.weights:  # as zero_grad does, without its bookkeeping
-        weight.grad = None
-    value.backward()
-    norm = _repair_and_clip(run.weights, options.get("grad_clip"))
+    run.draws.manual_seed(seed_of(seed, "noise", run.step))
+    entry = run.gradients(*data.batch(run.step, device))
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(options, run.step)
     run.optimizer.step()
     run.follow(ema.decay(options["ema"], run.step, options["batch_size"]))
     run.step += 1
+    return entry
+
+
+def _gradients(run: Run, loss: Callable, options: dict, device, x0, labels) -> torch.Tensor:
+    """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]."""
+    with precision.layers(options.get("precision", "fp32"), device):
+        value = loss(run.network, augmented(x0, options, run.draws), labels, run.draws).mean()
+    for weight in run.weights:  # as zero_grad does, without its bookkeeping
+        weight.grad = None
+    value.backward()
+    norm = _repair_and_clip(run.weights, options.get("grad_clip"))
     return torch.stack([value.detach(), norm, (~torch.isfinite(norm)).to(norm.dtype)])
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from gpu import paths
 
-from uncanny import hardware, random_streams, sampling
+from uncanny import hardware, random_streams, sampling, training
 
 SCRIPTS = Path(hardware.__file__).resolve().parents[1]
 DEVICE = hardware.device()
@@ -64,6 +64,7 @@ def compared(path) -> dict:
         for name in ("randn", "rand", "randint", "randperm"):
             stack.enter_context(mock.patch.object(torch, name, _drawn(getattr(torch, name))))
         stack.enter_context(mock.patch.object(torch, "Generator", _Generator))
+        stack.enter_context(mock.patch.object(training, "CAPTURING", set()))
         return paths.gaps(path(paths.CPU), path(DEVICE))
 
 
@@ -103,6 +104,72 @@ def repeats(_) -> dict:
         first, second = (paths.PATHS[name](DEVICE) for _ in range(2))
         found[name] = all(torch.equal(first[key], second[key]) for key in first)
     return found
+
+
+def captures(_) -> dict:
+    """Largest gap of weights between updates in a graph and kernel by kernel, per model."""
+    if not GPU:
+        return {"skipped": "no GPU"}
+    found = {}
+    for model in paths.MODELS:
+        begun = paths.Begun(model, DEVICE, dropout=0.1)
+        begun.advance(8)
+        assert begun.run.gradients.graph is not None, model
+        with mock.patch.object(training, "CAPTURING", set()):
+            plain = paths.Begun(model, DEVICE, dropout=0.1)
+            plain.advance(8)
+        found[model] = float(
+            (paths.flat(begun.run.network) - paths.flat(plain.run.network)).abs().max()
+        )
+    assert max(found.values()) < 1e-5, found
+    return found
+
+
+def waiting_loss(_) -> dict:
+    """A loss that waits is not captured, and its training goes on with the same numbers."""
+    if not GPU:
+        return {"skipped": "no GPU"}
+    found = []
+    for waits_for in (lambda x: None, lambda x: x.sum().item()):
+        begun = paths.Begun("ddpm", DEVICE)
+        loss = begun.family.loss
+
+        def waiting(network, x0, *rest, loss=loss, wait=waits_for):
+            wait(x0)
+            return loss(network, x0, *rest)
+
+        begun.family.loss = waiting
+        begun.advance(8)
+        found.append(begun.run)
+    assert found[0].gradients.graph is not None and found[1].gradients.graph is None
+    gap = float((paths.flat(found[0].network) - paths.flat(found[1].network)).abs().max())
+    assert gap < 1e-5, gap
+    return {"gap": gap}
+
+
+def deterministic(_) -> dict:
+    """Which settings make two trainings equal bit for bit, and what torch calls indeterminate."""
+    found, reasons = {}, set()
+    kinds = {"as it is": {}, "cudnn": {"cudnn": True}, "math attention": {"math": True}}
+    kinds |= {"both": {"cudnn": True, "math": True}}
+    for name, kind in kinds.items():
+        torch.backends.cudnn.deterministic = kind.get("cudnn", False)
+        torch.backends.cuda.enable_mem_efficient_sdp(not kind.get("math", False))
+        torch.backends.cuda.enable_flash_sdp(not kind.get("math", False))
+        torch.backends.cuda.enable_cudnn_sdp(not kind.get("math", False))
+        for model in ("ddpm", "ve", "ncsn", "diffusers_unet"):
+            first, second = (paths.PATHS[f"train {model}"](DEVICE) for _ in range(2))
+            found[f"{name}: {model}"] = all(torch.equal(first[key], second[key]) for key in first)
+    noted = mock.patch.object(
+        warnings, "showwarning", lambda text, *_, **__: reasons.add(str(text)[:100])
+    )
+    with noted, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        for model in ("ddpm", "ve", "ncsn"):
+            paths.PATHS[f"train {model}"](DEVICE)
+        torch.use_deterministic_algorithms(False)
+    return found | {"reasons": sorted(reasons)}
 
 
 def full_memory(_) -> dict:
@@ -175,7 +242,18 @@ def forks(folder: Path) -> dict:
     return {"logs": logs}
 
 
-PROCESSES = {check.__name__: check for check in (repeats, full_memory, hidden_gpu, forks)}
+PROCESSES = {
+    check.__name__: check
+    for check in (
+        repeats,
+        captures,
+        waiting_loss,
+        full_memory,
+        hidden_gpu,
+        forks,
+        deterministic,
+    )
+}
 
 # --- All of it -----------------------------------------------------------------------------------
 

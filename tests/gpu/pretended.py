@@ -169,7 +169,7 @@ def _dispatch(func, args, kwargs):
         asked = None  # Python's own way to the processor is Pretended.to
     target = CUDA if asked == "cuda" or (on and asked != "cpu") else CPU
     _check_generator(func, kwargs.get("generator"), target)
-    _count_copies(name, args, asked)
+    _count_copies(name, args, asked, not kwargs.get("non_blocking"))
     _check_devices(func, name, args, on, off)
     if name in WAITS and on:
         _log.wait(name)
@@ -223,9 +223,9 @@ def _check_generator(func, generator, target: torch.device) -> None:
         raise Mixed(f"{func}: expected a {target.type} generator, found one of {found.type}")
 
 
-def _count_copies(name: str, args, asked: str | None) -> None:
+def _count_copies(name: str, args, asked: str | None, blocking: bool) -> None:
     if name == "_to_copy" and asked == "cuda":
-        _log.wait("to the device")
+        _log.wait("sent to the device" if blocking is False else "to the device")
     if name == "copy_" and isinstance(args[0], Pretended) != isinstance(args[1], Pretended):
         _log.wait("to the device" if isinstance(args[0], Pretended) else "to the processor")
 
@@ -307,7 +307,7 @@ def _patches() -> list:
     functional = {"scaled_dot_product_attention": _attention, "one_hot": _one_hot}
     optimizer = {"_accelerator_graph_capture_health_check": lambda self: None}
     where = {torch.cuda: cuda, torch: made, torch.nn.functional: functional}
-    where |= {torch.optim.Optimizer: optimizer}
+    where |= {torch.optim.Optimizer: optimizer, torch.Tensor: {"pin_memory": lambda self: self}}
     return [
         mock.patch.object(at, name, new) for at, new in where.items() for name, new in new.items()
     ]

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import training_step
 
 from uncanny import features, hardware, neighbours, precision, sampling, training
 from uncanny.extractors import Extractor
-from uncanny.random_streams import ImageStreams, image_seeds, seed_of
+from uncanny.random_streams import ImageStreams, image_seeds
 
 DEVICE = hardware.device()
 GPU = DEVICE.type == "cuda"
@@ -156,67 +157,6 @@ def replaced(owner, name: str, value):
         setattr(owner, name, before)
 
 
-def captured(scale: scales.Scale) -> tuple[Callable, list[torch.Tensor]]:
-    """(updates of our DDPM training, replayed from a CUDA graph; its network's weights).
-
-    Draws come from the same (seed, step) as those of `training.advance`: a graph reads the seeds of
-    its generators at each replay.
-    """
-    run, loss, stream, recipe = scales.begun(scale, "discrete", DEVICE)
-    run.network.train()
-    x0, _ = stream.batch(0, DEVICE)
-    draws = torch.Generator(DEVICE)
-    for group in run.optimizer.param_groups:
-        group |= {"capturable": True, "lr": torch.tensor(recipe["lr"], device=DEVICE)}
-
-    def update():
-        with precision.layers(scale.precision, DEVICE):
-            value = loss(run.network, training.augmented(x0, recipe, draws), None, draws).mean()
-        for weight in run.weights:
-            weight.grad = None
-        value.backward()
-        training._repair_and_clip(run.weights, recipe["grad_clip"])
-        run.optimizer.step()
-        run.follow(0.9999)
-
-    def seeded(step):
-        training._global_generator(DEVICE).manual_seed(seed_of(0, "dropout", step))
-        draws.manual_seed(seed_of(0, "noise", step))
-        x0.copy_(stream.batch(step, DEVICE)[0])
-
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for step in range(3):
-            seeded(step)
-            update()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(draws)
-    with torch.cuda.graph(graph):
-        update()
-    run.step = 3
-
-    def replay(_):
-        for _ in range(UPDATES):
-            seeded(run.step)
-            graph.replay()
-            run.step += 1
-
-    return replay, run.weights
-
-
-def capture_error(level: str, batch: int) -> float:
-    """Largest gap between weights of replayed and of plain updates, after the same few."""
-    scale = at(batch, level)
-    with precision.products(level):
-        call, weights = captured(scale)
-        call(0)
-        run, loss, stream, recipe = scales.begun(scale, "discrete", DEVICE)
-        training.advance(run, loss, stream, recipe, 0, 3 + UPDATES)
-    return max(float((a - b).abs().max()) for a, b in zip(weights, run.weights, strict=True))
-
-
 def within(change: Callable, call: Callable) -> Callable:
     def changed(number):
         with change():
@@ -233,8 +173,14 @@ def changes(level: str, batch: int) -> dict:
         return scales.updates(scale, "discrete", DEVICE, UPDATES)
 
     searched = partial(replaced, torch.backends.cudnn, "benchmark", True)
+    repeatable = partial(replaced, torch.backends.cudnn, "deterministic", True)
+    with replaced(training, "CAPTURING", set()):  # this decides when the first update is made
+        plain = updates()[0]
+        plain(0)
     calls = {
         "as it is": updates()[0],
+        "kernel by kernel": plain,
+        "cudnn.deterministic": within(repeatable, updates()[0]),
         "gradients one by one": within(
             partial(replaced, training, "_repair_and_clip_at_once", _one_by_one), updates()[0]
         ),
@@ -242,23 +188,11 @@ def changes(level: str, batch: int) -> dict:
     }
     call, network = updates()
     network.to(memory_format=torch.channels_last)
+    calls["channels_last"] = call
+    call, network = updates()
+    network.to(memory_format=torch.channels_last)
     calls["channels_last, cudnn.benchmark"] = within(searched, call)
     return rates(calls, batch)
-
-
-def capture(level: str, batch: int) -> dict:
-    """Updates replayed from a CUDA graph beside plain ones, and how far their weights differ."""
-    if not GPU:
-        return {"skipped": "no GPU"}
-    scale = at(batch, level)
-    searched = partial(replaced, torch.backends.cudnn, "benchmark", True)
-    with precision.products(level):
-        calls = {"captured": captured(scale)[0]}
-        with searched():
-            calls["captured, cudnn.benchmark"] = captured(scale)[0]
-        calls["plain"], _ = scales.updates(scale, "discrete", DEVICE, UPDATES)
-        found = rates(calls, batch)
-    return found | {"largest_gap": capture_error(level, batch)}
 
 
 def compiled(level: str, batch: int) -> dict:
@@ -287,10 +221,11 @@ def limits_table() -> dict:
     return found
 
 
-def sampled(name: str, level: str, share: float) -> dict:
+def sampled(name: str, level: str, share: float, layout=torch.contiguous_format) -> dict:
     """Minutes of 10,000 images, from one batch and a share of the steps."""
     family, steps, options, published = sample_as_published.WALKS[name]
     model = scales.model(SCALE, family, DEVICE)
+    model.network.to(memory_format=layout)
     taken, count = max(2, round(share * steps)), model.batch_size if GPU else 4
     options = options | {"num_steps": taken, "precision": level}
     sampling.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, count))
@@ -312,12 +247,39 @@ def noise() -> dict:
     drawn = torch.zeros(like.shape, dtype=torch.float64)
     copied = median_seconds(lambda _: drawn.to(DEVICE))
     minutes = round(whole / count * 1e7 / 60, 1)
-    found = {
+    threads = {}
+    for number in (2, 4, 8):
+        with ThreadPoolExecutor(number) as pool:
+            parts = [streams._generators[first::number] for first in range(number)]
+
+            def draw(generators):
+                return [
+                    torch.randn(3, 32, 32, generator=g, dtype=torch.float64) for g in generators
+                ]
+
+            several = median_seconds(
+                lambda _, pool=pool, draw=draw, parts=parts: list(pool.map(draw, parts))
+            )
+            threads[f"ms_with_{number}_threads"] = round(1000 * several, 2)
+    found = threads | {
         "images": count,
         "ms": round(1000 * whole, 2),
         "ms_of_the_copy": round(1000 * copied, 2),
     }
     return found | {"minutes_of_10000_images_1000_steps": minutes}
+
+
+def layouts(level: str) -> dict:
+    """Sampling with channels first and last, kernels searched for or not."""
+    found = {}
+    for name, share in (("HEDM", 1.0), ("MARK", 0.06)):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            for search in (False, True):
+                with replaced(torch.backends.cudnn, "benchmark", search):
+                    row = sampled(name, level, share, layout)
+                key = f"{name}, {str(layout)[6:]}, benchmark {search}"
+                found[key] = row["minutes_of_10000"]
+    return found
 
 
 def scored() -> dict:
@@ -346,7 +308,7 @@ def scored() -> dict:
 
 # --- All of it -----------------------------------------------------------------------------------
 
-SHARES = {"HEDM": 1.0, "EUL": 0.06, "STOc": 0.06, "MARK": 0.06}
+SHARES = {"HEDM": 1.0, "EUL": 0.04, "STOc": 0.04, "MARK": 0.04}
 
 
 def parts() -> dict[str, tuple[Callable, float]]:
@@ -356,19 +318,19 @@ def parts() -> dict[str, tuple[Callable, float]]:
     for batch in (small, middle):
         for level in ("bf16", "tf32"):
             found[f"training {level} {batch}"] = lambda b=batch, p=level: training_table(p, b), 8
-    found[f"profile bf16 {small}"] = lambda: profiled("bf16", small), 4
-    found[f"capture bf16 {small}"] = lambda: capture("bf16", small), 6
     found[f"changes bf16 {small}"] = lambda: changes("bf16", small), 8
-    found["noise"] = noise, 3
     for level in ("bf16", "tf32"):
         for name, share in SHARES.items():
             found[f"sampling {level} {name}"] = lambda n=name, p=level, s=share: sampled(n, p, s), 6
+    found["layouts bf16"] = lambda: layouts("bf16"), 30
     found[f"changes tf32 {middle}"] = lambda: changes("tf32", middle), 10
-    found[f"capture tf32 {middle}"] = lambda: capture("tf32", middle), 6
     found["scoring"] = scored, 8
+    found["noise"] = noise, 5
+    found[f"training bf16 {large}"] = lambda: training_table("bf16", large, 3), 10
+    found[f"profile bf16 {small}"] = lambda: profiled("bf16", small), 4
     found[f"training fp32 {small}"] = lambda: training_table("fp32", small, 3), 8
+    found["layouts tf32"] = lambda: layouts("tf32"), 30
     found["sampling fp32 MARK"] = lambda: sampled("MARK", "fp32", 0.03), 12
-    found[f"training bf16 {large}"] = lambda: training_table("bf16", large, 3), 12
     found[f"profile tf32 {middle}"] = lambda: profiled("tf32", middle), 4
     found[f"compiled bf16 {middle}"] = lambda: compiled("bf16", middle), 100 if GPU else 20
     return found

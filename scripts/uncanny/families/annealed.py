@@ -8,7 +8,7 @@ import torch
 
 from uncanny import losses, ncsn, schedules
 from uncanny.families import Family
-from uncanny.processes import per_image
+from uncanny.processes import of_each, per_image
 
 OFFERS = "score_model"
 NEEDS_SCHEDULE = False
@@ -105,7 +105,7 @@ class ScoreModel:
         self.dtype, self.sigmas = parameter.dtype, sigmas.to(parameter.device)
 
     def __call__(self, x: torch.Tensor, sigma) -> torch.Tensor:
-        level = torch.as_tensor(sigma, dtype=self.dtype, device=x.device).expand(len(x))
+        level = of_each(sigma, x, self.dtype)
         return _score(self.network, x.to(self.dtype), level).to(x.dtype)
 
 

@@ -12,7 +12,7 @@ import torch
 from uncanny import components, losses
 from uncanny.families import Family
 from uncanny.phase_space import Process, exact, regularised, walk_times
-from uncanny.processes import per_image
+from uncanny.processes import of_each, per_image
 from uncanny.states import gathered, image_of
 
 OFFERS = "phase_model"
@@ -120,7 +120,7 @@ class PhaseSpace(Family):
 
     def eps(self, network, z, t, labels) -> torch.Tensor:
         """eps of the predicted components [N, k C, ...], in the dtype of z; t: [] or [N]."""
-        told = self.told(t).to(z.dtype).expand(len(z))
+        told = of_each(self.told(t), z, z.dtype)
         found = network(z, told, labels)
         if not self.mixed_score:
             return found
@@ -162,7 +162,7 @@ class PhaseModel:
         """s(z, t), [N, d C, ...]. t: one time or [N]. rows: which images of the batch z holds, a
         sequence of indices [N]; None for all.
         """
-        t = exact(t).to(z.device)
+        t = exact(t)
         labels = self.labels if rows is None or self.labels is None else self.labels[rows]
         eps = self.family.eps(self.network, z.to(self.dtype), t, labels)
         return self.process.score(eps.double(), t)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from gpu import paths, pretended
 
-from uncanny import training
+from uncanny import captured
 
 CUDA = torch.device("cuda:0")
 
@@ -12,7 +12,7 @@ CUDA = torch.device("cuda:0")
 @pytest.fixture(autouse=True)
 def on_the_processor(monkeypatch):
     monkeypatch.setattr(paths, "on_the_processor", pretended.suspended)
-    monkeypatch.setattr(training, "CAPTURING", set())  # there are no graphs
+    monkeypatch.setenv(captured.VARIABLE, "0")  # there are no graphs
 
 
 @pytest.mark.parametrize("name", paths.PATHS)

@@ -5,11 +5,18 @@ batches are large: a graph starts them at once. The numbers are bit for bit the 
 replay a graph reads the seeds of its generators anew.
 """
 
+import os
 from collections.abc import Callable
 
 import torch
 
+VARIABLE = "UNCANNY_CUDA_GRAPHS"
 WARM_UP = 3  # updates before that: libraries choose kernels, tables are copied to the device
+
+
+def wanted(device: torch.device) -> bool:
+    """Whether updates on a device are to be captured."""
+    return device.type == "cuda" and os.environ.get(VARIABLE, "1") != "0"
 
 
 class Captured:
@@ -61,5 +68,12 @@ class Captured:
         self.graph = torch.cuda.CUDAGraph()
         for generator in self.generators[:-1]:  # the global one is registered in any case
             self.graph.register_generator_state(generator)
-        with torch.cuda.graph(self.graph):
-            self.entry = self.gradients(*self.batch)
+        try:
+            with torch.cuda.graph(self.graph):
+                self.entry = self.gradients(*self.batch)
+        except RuntimeError as error:  # CUDA is of no use to this process from here on
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"an update cannot be captured as a CUDA graph: {reason}; {VARIABLE}=0 in the "
+                "environment runs it kernel by kernel, with the same numbers"
+            ) from error

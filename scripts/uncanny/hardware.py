@@ -24,6 +24,7 @@ def device(threads: int = 1) -> torch.device:
     threadpool_limits(threads, user_api="blas")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True  # the same training twice gives the same bytes
     if torch.cuda.is_available():
         return torch.device("cuda")
     _refuse_unusable_gpu()

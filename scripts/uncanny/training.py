@@ -12,15 +12,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from uncanny import ema, precision
-from uncanny.captured import Captured
+from uncanny import captured, ema, precision
 from uncanny.datasets import Dataset, to_model
 from uncanny.random_streams import generator, seed_of
 
 UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
 RESIDENT = {"cuda"}  # kinds of device that keep the images of a training, as uint8
 RESIDENT_BYTES = 2**33
-CAPTURING = {"cuda"}  # kinds of device that run loss and gradients of an update as one graph
 GROWN = 10.0  # times the loss of the first epoch: what was learned is lost
 
 
@@ -150,9 +148,9 @@ def _update(
     """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
     if run.gradients is None:
         gradients = partial(_gradients, run, loss, options, device)
-        capturing = device.type in CAPTURING
         generators = run.draws, _global_generator(device)
-        run.gradients = Captured(gradients, generators) if capturing else gradients
+        graph = captured.wanted(device)
+        run.gradients = captured.Captured(gradients, generators) if graph else gradients
     _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
     run.draws.manual_seed(seed_of(seed, "noise", run.step))
     entry = run.gradients(*data.batch(run.step, device))

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from gpu import paths
 
-from uncanny import hardware, random_streams, sampling, training
+from uncanny import captured, hardware, random_streams, sampling
 
 SCRIPTS = Path(hardware.__file__).resolve().parents[1]
 DEVICE = hardware.device()
@@ -64,7 +64,7 @@ def compared(path) -> dict:
         for name in ("randn", "rand", "randint", "randperm"):
             stack.enter_context(mock.patch.object(torch, name, _drawn(getattr(torch, name))))
         stack.enter_context(mock.patch.object(torch, "Generator", _Generator))
-        stack.enter_context(mock.patch.object(training, "CAPTURING", set()))
+        stack.enter_context(mock.patch.dict(os.environ, {captured.VARIABLE: "0"}))
         return paths.gaps(path(paths.CPU), path(DEVICE))
 
 
@@ -103,6 +103,7 @@ def repeats(_) -> dict:
     for name in ("train ddpm", "train ve", "sample heun_churn", "extractor classifier"):
         first, second = (paths.PATHS[name](DEVICE) for _ in range(2))
         found[name] = all(torch.equal(first[key], second[key]) for key in first)
+    assert all(found.values()), found
     return found
 
 
@@ -115,7 +116,7 @@ def captures(_) -> dict:
         begun = paths.Begun(model, DEVICE, dropout=0.1)
         begun.advance(8)
         assert begun.run.gradients.graph is not None, model
-        with mock.patch.object(training, "CAPTURING", set()):
+        with mock.patch.dict(os.environ, {captured.VARIABLE: "0"}):
             plain = paths.Begun(model, DEVICE, dropout=0.1)
             plain.advance(8)
         found[model] = float(
@@ -145,31 +146,6 @@ def waiting_loss(_) -> dict:
     gap = float((paths.flat(found[0].network) - paths.flat(found[1].network)).abs().max())
     assert gap < 1e-5, gap
     return {"gap": gap}
-
-
-def deterministic(_) -> dict:
-    """Which settings make two trainings equal bit for bit, and what torch calls indeterminate."""
-    found, reasons = {}, set()
-    kinds = {"as it is": {}, "cudnn": {"cudnn": True}, "math attention": {"math": True}}
-    kinds |= {"both": {"cudnn": True, "math": True}}
-    for name, kind in kinds.items():
-        torch.backends.cudnn.deterministic = kind.get("cudnn", False)
-        torch.backends.cuda.enable_mem_efficient_sdp(not kind.get("math", False))
-        torch.backends.cuda.enable_flash_sdp(not kind.get("math", False))
-        torch.backends.cuda.enable_cudnn_sdp(not kind.get("math", False))
-        for model in ("ddpm", "ve", "ncsn", "diffusers_unet"):
-            first, second = (paths.PATHS[f"train {model}"](DEVICE) for _ in range(2))
-            found[f"{name}: {model}"] = all(torch.equal(first[key], second[key]) for key in first)
-    noted = mock.patch.object(
-        warnings, "showwarning", lambda text, *_, **__: reasons.add(str(text)[:100])
-    )
-    with noted, warnings.catch_warnings():
-        warnings.simplefilter("always")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        for model in ("ddpm", "ve", "ncsn"):
-            paths.PATHS[f"train {model}"](DEVICE)
-        torch.use_deterministic_algorithms(False)
-    return found | {"reasons": sorted(reasons)}
 
 
 def full_memory(_) -> dict:
@@ -251,7 +227,6 @@ PROCESSES = {
         full_memory,
         hidden_gpu,
         forks,
-        deterministic,
     )
 }
 

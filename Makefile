@@ -55,7 +55,7 @@ bench: .venv/ready-bench
 
 # What a machine with a GPU and no network needs besides this folder: wheels, and images from IMAGES=file.zip, in .kit/.
 gpu-pack:
-	$(PYTHON) tests/gpu/pack.py $(IMAGES)
+	PYTHONPATH=tests $(PYTHON) tests/gpu/pack.py $(IMAGES)
 
 # There, with PyTorch for Python 3.12: all paths beside the processor, speed, a study. Results in OUT (results/gpu).
 SECONDS ?= 540

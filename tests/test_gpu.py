@@ -1,10 +1,23 @@
-"""Paths of a GPU on a pretended one: devices never mix, numbers are the processor's."""
+"""Paths of a GPU on a pretended one: devices never mix, numbers are the processor's. What is packed
+for a machine with a real one.
+"""
 
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
-from gpu import paths, pretended
+import yaml
+from gpu import images, pack, paths, pretended
+from PIL import Image
+from test_configuration import plan
 
 from uncanny import captured
+
+ROOT = Path(__file__).parent.parent
 
 CUDA = torch.device("cuda:0")
 
@@ -34,3 +47,43 @@ def test_an_update_neither_waits_nor_copies(model):
         log.waits.clear()
         begun.advance(2)
     assert not log.waits
+
+
+# --- The kit for a machine with a GPU and no network ---------------------------------------------
+
+
+def pins(text):
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", text.lower(), re.M))
+
+
+def test_the_wheels_are_those_of_the_requirements():
+    packed = pins("\n".join(pack.pins()))
+    required = pins((ROOT / "envs/requirements.txt").read_text())
+    taken = {name: version for name, version in required.items() if name in packed}
+    assert taken == {name: packed[name] for name in taken}
+    assert set(required) - set(packed) <= pack.PROVIDED | pack.NOT_NEEDED
+    assert not set(packed) & pack.PROVIDED
+
+
+def test_images_come_back_byte_for_byte(tmp_path):
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for number in range(5):
+            written = io.BytesIO()
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(written, "JPEG", quality=90 + number % 2)
+            file.writestr(f"train/{number % 2}/{number}.jpg", written.getvalue())
+        file.writestr("train/0/", b"")
+    assert images.pack(tmp_path / "a.zip", tmp_path / "packed") == 5
+    assert images.unpack(tmp_path / "packed", tmp_path / "b.zip") == 5
+    files = [
+        {name: file.read(name) for name in file.namelist() if not name.endswith("/")}
+        for file in map(zipfile.ZipFile, (tmp_path / "a.zip", tmp_path / "b.zip"))
+    ]
+    assert files[0] == files[1]
+    assert (tmp_path / "packed").stat().st_size < (tmp_path / "a.zip").stat().st_size / 2
+
+
+def test_the_study_of_the_kit_is_planned():
+    study = plan(yaml.safe_load((ROOT / "tests/gpu/gpu_check.yaml").read_text()))
+    assert study.name == "gpu_check"

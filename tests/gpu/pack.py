@@ -1,6 +1,6 @@
 """Pack what a machine with a GPU and no network lacks into .kit/: wheels, and images if there are any.
 
-python tests/gpu/pack.py [IMAGES.zip]; a PyTorch image of Python 3.12 is expected there, with the
+PYTHONPATH=tests python tests/gpu/pack.py [IMAGES.zip]; a PyTorch image of Python 3.12 is expected there, with the
 packages of PROVIDED.
 """
 
@@ -9,7 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-import images
+from gpu import images
 
 HERE, KIT = Path(__file__).resolve().parent, Path(".kit")
 PROVIDED = {"torch", "torchvision", "numpy", "scipy", "scikit-learn", "threadpoolctl", "pandas"}

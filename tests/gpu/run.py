@@ -71,7 +71,7 @@ def install() -> None:
         finish(90, (name, job))
     packed, zipped = KIT / "images.bin", ROOT / "data/cifar10-images.zip"
     if packed.exists() and not zipped.exists():
-        import images
+        import images  # of this folder
 
         zipped.parent.mkdir(exist_ok=True)
         say(f"{images.unpack(packed, zipped)} images")

@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 # One study is one config file: a --configfile replaces the default study, --config overrides keys of whichever is loaded.
-if "study" not in config:
+if set(config) <= set(workflow.config_settings.config):
 
     configfile: "config/config.yaml"
 

@@ -23,7 +23,12 @@ from uncanny.study import Study
 
 try:
     config.update(
-        configuration.validated(config, Path(workflow.basedir), workflow.configfiles)
+        configuration.validated(
+            config,
+            Path(workflow.basedir),
+            workflow.configfiles,
+            workflow.config_settings.config,
+        )
     )
     STUDY = Study(config)
     checks.check(STUDY)

@@ -220,7 +220,9 @@ def test_a_name_that_stands_twice_in_a_section_is_refused(section, tmp_path):
     block = yaml.safe_dump({name: TINY[section][name]}, indent=1)
     rest = yaml.safe_dump({key: part for key, part in TINY.items() if key != section})
     path.write_text(f"{rest}{section}:\n" + 2 * textwrap.indent(block, "  "))
-    with pytest.raises(ValueError, match=rf"study\.yaml: {section}\.{name}: stands twice, in lines"):
+    with pytest.raises(
+        ValueError, match=rf"study\.yaml: {section}\.{name}: stands twice, in lines"
+    ):
         configuration.validated(yaml.safe_load(path.read_text()), ROOT, [path])
 
 

@@ -41,7 +41,7 @@ class Split:
 class Dataset:
     """A prepared dataset.
 
-    kind: "image" or "vector". shape: (C, H, W) or (D,). num_classes: 0 where the data have none.
+    name: its key in the config. kind: "image" or "vector". shape: (C, H, W) or (D,). num_classes: 0 where the data have none.
     parameters: what the preparation was given, and what it derived from that.
     """
 

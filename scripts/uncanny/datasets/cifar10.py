@@ -27,7 +27,7 @@ def cifar10(folder: Path | str, *, root: str, download: bool = False) -> None:
     parameters = {"files": [name for name, _ in (*data.train_list, *data.test_list)]}
     parameters |= {"classes": list(data.classes)}
     more = {"source": "CIFAR-10, python version, checksums agree", "parameters": parameters}
-    write_description(folder, SHAPE, name="cifar10", num_classes=len(data.classes), **more)
+    write_description(folder, SHAPE, num_classes=len(data.classes), **more)
 
 
 def _read(root: str, train: bool, download: bool):

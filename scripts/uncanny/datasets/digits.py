@@ -29,4 +29,4 @@ def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> 
         write_split(folder, split, len(rows), shape, items)
     source = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, test part)"
     more = {"source": source, "parameters": {"test_fraction": test_fraction, "seed": seed}}
-    write_description(folder, shape, name="digits", num_classes=10, **more)
+    write_description(folder, shape, num_classes=10, **more)

@@ -43,9 +43,7 @@ def gaussian_ring(
         "parameters": parameters | {"means": means.tolist()},
     }
     classes = num_modes if labelled else 0
-    write_description(
-        folder, (dim,), name="gaussian_ring", num_classes=classes, kind="vector", **more
-    )
+    write_description(folder, (dim,), num_classes=classes, kind="vector", **more)
 
 
 def _mixture(rng, means, mode_std, count, labelled):

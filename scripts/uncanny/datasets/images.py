@@ -68,7 +68,7 @@ def images(
     parameters["skipped"] = {split: len(names) for split, names in skipped.items()}
     parameters["skipped_first"] = [n for names in skipped.values() for n in names][:LISTED]
     more = {"source": f"images of {Path(root).name}", "parameters": parameters}
-    write_description(folder, shape, name="images", num_classes=len(numbers), **more)
+    write_description(folder, shape, num_classes=len(numbers), **more)
 
 
 def _splits(source: Source) -> tuple[dict[str, list[str]], int]:

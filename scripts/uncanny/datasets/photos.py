@@ -44,7 +44,7 @@ def photos(
     parameters = least | {"test_fraction": test_fraction, "seed": seed}
     source = "scikit-learn load_sample_images (china.jpg, flower.jpg)"
     more = {"source": source, "parameters": parameters}
-    write_description(folder, shape, name="photos", num_classes=0, **more)
+    write_description(folder, shape, num_classes=0, **more)
 
 
 def _shrunk(photo: np.ndarray, scale: int) -> np.ndarray:

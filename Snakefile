@@ -27,6 +27,8 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    for line in checks_data.attention_notes(STUDY):
+        logger.info(line)
     if workflow.local_exec:
         warm.start()
     elif workflow.executor_plugin.name == "slurm":

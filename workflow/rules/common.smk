@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from uncanny import (
     checks,
+    checks_data,
     cluster,
     components,
     configuration,

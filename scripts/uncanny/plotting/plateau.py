@@ -109,13 +109,9 @@ def _replicates(data: FigureData, points: pd.DataFrame, names: Mapping) -> tuple
 
 def _ends(data: FigureData, found: pd.DataFrame) -> dict:
     """Values of noise and of real images, None where there is no such reference."""
-    known = data.references.get(found["dataset"].iloc[0], {})
-    metric = found["metric"].iloc[0]
-    values = {
-        control: next((e["value"] for e in known.get(control, []) if e["metric"] == metric), None)
-        for control in (FLOOR, CEILING)
-    }
-    return {"floor": values[FLOOR], "ceiling": values[CEILING]}
+    known = data.references_of(found["dataset"].iloc[0], found["metric"].iloc[0])
+    values = {name: entry["value"] for name, (entry, is_measured) in known.items() if is_measured}
+    return {"floor": values.get(FLOOR), "ceiling": values.get(CEILING)}
 
 
 # ---- Artists --------------------------------------------------------------------------------

@@ -177,13 +177,13 @@ def _check_attention(study: Study, dataset: str, data: Expected) -> None:
         there = _resolutions(study, network, data)
         if there is None or not study.block("networks", network).get("attention"):
             continue
-        asked, where = _attention(study, network), f"networks.{network}.attention"
-        found = f"with the images of {dataset!r} there are {_listed(there)}"
-        if not set(asked) & set(there):
-            raise ValueError(f"{where}: {asked}; {found}")
-        others = _reached(study, network)
-        if others is not None and (lost := [side for side in asked if side not in others]):
-            raise ValueError(f"{where}: {lost[0]} is no resolution of the network; {found}")
+        asked, reached = _attention(study, network), _reached(study, network)
+        lost = asked if not set(asked) & set(there) else sorted(set(asked) - (reached or {*asked}))
+        if lost:
+            raise ValueError(
+                f"networks.{network}.attention: {_listed(lost)}; expected resolutions that the "
+                f"network has, {_listed(there)} with the images of {dataset!r}"
+            )
 
 
 def _reached(study: Study, network: str) -> set[int] | None:

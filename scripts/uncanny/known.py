@@ -3,6 +3,7 @@ No torch here.
 """
 
 import importlib
+from functools import cache
 
 from uncanny import components
 from uncanny.datasets import Expected
@@ -12,6 +13,7 @@ LEAST_SIDE = 4  # pixels of the last stage of the residual extractors, which dou
 WIDEST = 4  # times the width of the first stage
 
 
+@cache
 def dataset(study: Study, name: str) -> Expected:
     """What is known of a dataset before it is prepared; nothing of a kind that does not say."""
     options = dict(study.component("datasets", name))

@@ -3,8 +3,11 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from test_workflow import clone, snakemake
 
 from uncanny import extractors, features, files, sampling, scoring
 from uncanny.datasets import Dataset
@@ -88,3 +91,56 @@ def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
         20: (["is10", "fid"], []),
         40: (["is10", "fid", "kid"], []),
     }
+
+
+# ---- Through the whole workflow ---------------------------------------------------------------
+
+STUDY = """
+study: pictures
+num_images: 20
+milestones: [1]
+datasets:
+  left: {kind: images, root: ROOT, resolution: 8, classes: true}
+  right: {kind: images, root: ROOT, resolution: 8, classes: true, seed: 1}
+extractors: {cnn: {kind: classifier, dataset: left, width: 8, epochs: 1, batch_size: 16}}
+processes: {vp: {kind: continuous, preconditioning: vp}}
+networks: {net: {kind: song_unet, width: 8, multipliers: [1, 1], blocks: 1, attention: []}}
+training: {adam: {batch_size: 16, lr: 0.002}}
+models:
+  of_left: {identity: {dataset: left, process: vp, network: net, training: adam}}
+  of_right: {identity: {dataset: right, process: vp, network: net, training: adam}}
+samplers: {HEUN: {kind: heun, num_steps: 3, grid: polynomial}}
+metrics: {is10: {kind: inception_score, label: "IS"}, fid: {kind: fid}}
+evaluation:
+  left: {extractor: cnn, metrics: [is10, fid]}
+  right: {extractor: cnn, metrics: [is10, fid]}
+figures:
+  figure_1: {kind: curves, metric: is10, panels: [{models: [of_left, of_right], samplers: [HEUN]}]}
+"""
+
+
+@pytest.mark.workflow
+def test_two_folders_of_images_have_their_own_grey_lines(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / f"images/{'ab'[number % 2]}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    folder = clone(tmp_path / "clone")
+    (folder / "own.yaml").write_text(STUDY.replace("ROOT", str(tmp_path / "images")))
+    done = snakemake(folder, "figure_1", config="own.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = folder / "results/pictures"
+    for name in ("left", "right"):
+        record = json.loads((results / f"scores/references/{name}.json").read_text())
+        assert record["dataset"] == name
+        assert [e["metric"] for e in record["left_out"]["test"]] == ["fid", "is10"]
+        assert json.loads((results / f"datasets/{name}/dataset.json").read_text())["name"] == name
+    drawn = pd.read_csv(results / "figures/figure_1.csv")
+    drawn = drawn[drawn["control"].notna()].set_index(["control", "dataset"])["value"]
+    assert drawn.notna().groupby("control").sum().to_dict() == {
+        "gaussian": 2, "test": 0, "train": 2, "uniform": 2,
+    }  # fmt: skip
+    text = (results / "figures/figure_1.txt").read_text()
+    few = "(n = 6, needs 10 images)"
+    assert f"not measured: IS of real test (left) {few}, IS of real test (right) {few}." in text

@@ -64,6 +64,16 @@ def test_what_a_split_does_not_carry_is_left_out_and_said(pics, tmp_path):
     assert compared == {None, "pics/train"}
 
 
+def test_a_metric_that_no_cell_carries_is_refused(pics, tmp_path):
+    message = r"num_images: 16; metrics\.fid needs at least 17 images \(more than the 16 features\)"
+    output, cpu = tmp_path / "references.json", torch.device("cpu")
+    with pytest.raises(ValueError, match=message):
+        scoring.score_references(
+            **pics, evaluation=EVALUATION, num_images=16, output=output, device=cpu
+        )
+    assert not output.exists()
+
+
 def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (40, *SHAPE), dtype=np.uint8)

@@ -150,6 +150,7 @@ def score_references(
 
     A split with fewer images than that is scored with all it has; each entry says how many. Metrics
     that need more than a set has are under `left_out`: set -> [{metric, kind, n, needs, why}].
+    Raises ValueError for a metric that no set of num_images carries.
     """
     data = Dataset.open(dataset)
     network = extractors.load(extractor, str(device))
@@ -162,6 +163,7 @@ def score_references(
     for name in ("gaussian", "uniform"):
         noise = getattr(features, f"{name}_noise")(num_images, data.shape, CONTROL_SEED)
         sets[name] = noise, classes
+    _check_carried(evaluation["metrics"], num_images, real.pool.shape[1])
     found, left_out = {}, {}
     for name, (images, labels) in sets.items():
         sample = features.extract(network, images, BATCH, labels)
@@ -171,6 +173,15 @@ def score_references(
         asked = evaluation | {"metrics": kept}
         found[name] = score(sample, real, network.id, asked, data.name)
     files.write_json(output, {"dataset": data.name, "references": found, "left_out": left_out})
+
+
+def _check_carried(metrics: dict, num_images: int, width: int) -> None:
+    """What the config could not tell of an extractor whose number of features it does not know."""
+    for lost in fewest.carried(metrics, num_images, width)[1]:
+        raise ValueError(
+            f"num_images: {num_images}; metrics.{lost['metric']} needs at least {lost['needs']} "
+            f"images ({lost['why']})"
+        )
 
 
 def _some(split: Split, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 # One study is one config file: a --configfile replaces the default study, --config overrides keys of whichever is loaded.
-if "study" not in config:
+if set(config) <= set(workflow.config_settings.config):
 
     configfile: "config/config.yaml"
 
@@ -27,6 +27,8 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    for line in checks_data.attention_notes(STUDY):
+        logger.info(line)
     if workflow.local_exec:
         warm.start()
     elif workflow.executor_plugin.name == "slurm":

@@ -16,6 +16,7 @@ def main(snakemake):
     data = figure_data.FigureData(
         **figure_data.read(sys.modules[draw.__module__].NEEDS, snakemake.input.data),
         references={entry["dataset"]: entry["references"] for entry in references},
+        left_out={entry["dataset"]: entry.get("left_out", {}) for entry in references},
         training=figure_data.read_training(snakemake.input.get("training", [])),
         **snakemake.params.appearance,
     )

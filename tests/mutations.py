@@ -30,6 +30,7 @@ class Mutation:
     config: object = None
     text: str | None = None
     words: list = field(default_factory=list)
+    overrides: dict = field(default_factory=dict)  # what of the config is from the command line
 
     def written(self) -> str:
         return self.text if self.text is not None else yaml.dump(self.config, sort_keys=False)
@@ -221,7 +222,7 @@ def counted_in_text(config, draw):
     key = draw.choice(keys)
     value = config[key]
     config[key] = [str(v) for v in value] if isinstance(value, list) else f" {value} "
-    return Mutation("numbers as text", (key,), SAME, config)
+    return Mutation("numbers as text", (key,), SAME, config, overrides={key: config[key]})
 
 
 # ---- Changes of the text ----------------------------------------------------------------------

@@ -35,9 +35,24 @@ def control(value, se=0.05, n=1000, **changes):
     ]
 
 
-def draw(records, panels=None, *, references=None, metric="is10", models=MODELS, **options):
+def draw(
+    records,
+    panels=None,
+    *,
+    references=None,
+    left_out=None,
+    metric="is10",
+    models=MODELS,
+    **options,
+):
     data = FigureData(
-        scores.tidy(records), models, SAMPLERS, {}, METRICS, {"digits": references or {}}
+        scores.tidy(records),
+        models,
+        SAMPLERS,
+        {},
+        METRICS,
+        {"digits": references or {}},
+        {"digits": left_out or {}},
     )
     panels = panels or [{"models": ["vp", "ve"], "samplers": ["DDIM"]}]
     return curves(data, panels, metric=metric, **options)

@@ -17,8 +17,18 @@ class Named(list):
         return self.__dict__.get(name, default)
 
 
-def standin(log, *, rule="rule", threads=1, wildcards=None, params=None, input=None, output=None):
-    """What a script sees: snakemake.input, .output, .params, .wildcards, .log, .threads, .rule."""
+def standin(
+    log,
+    *,
+    rule="rule",
+    threads=1,
+    wildcards=None,
+    params=None,
+    input=None,
+    output=None,
+    config=None,
+):
+    """What a script sees: snakemake.input, .output, .params, .wildcards, .log, .threads, .rule, .config."""
     return SimpleNamespace(
         input=input or Named(),
         output=output or Named(),
@@ -27,4 +37,5 @@ def standin(log, *, rule="rule", threads=1, wildcards=None, params=None, input=N
         log=Named(str(log)),
         threads=threads,
         rule=rule,
+        config=config or {},
     )

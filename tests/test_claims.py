@@ -20,10 +20,10 @@ from claims_data import (
 )
 from standin import Named, standin
 
-from uncanny import components, convergence
+from uncanny import components, convergence, scores
 from uncanny.claims import scorecard
 from uncanny.claims.assess import Evidence, assess
-from uncanny.claims.curves import broadcast
+from uncanny.claims.curves import Scores, broadcast
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.claims.records import Reports, Sizes, Timings
 
@@ -283,6 +283,12 @@ class TestNoiseAndFamilies:
         assert found.verdict == "supported" and "epoch 15" in found.text
         assert kind("near_noise")(cells(two, a=selection("m", "S"))).verdict == "refuted"
         assert kind("near_noise")(cells(two, a=selection(["noise", "m"], "S"))).verdict == "refuted"
+
+    def test_bounds_of_a_dataset_without_references(self):
+        table = scores.tidy(curve("m", "S", RISE))
+        found = Scores(table, {"other": REFERENCES["digits"]})
+        with pytest.raises(ValueError, match="no references of dataset 'digits'; there are other"):
+            found.bounds("m", "is10")
 
     def test_family_share(self):
         apart = [

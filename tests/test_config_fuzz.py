@@ -37,9 +37,9 @@ def config_of(seed):
     return "tiny" if draw.random() < 0.5 else draw.choice(sorted(CONFIGS))
 
 
-def planned(config, written=()):
+def planned(config, written=(), overrides=None):
     """Everything that the rules ask of the plan, as text; ValueError for what is refused."""
-    study = Study(configuration.validated(config, ROOT, written))
+    study = Study(configuration.validated(config, ROOT, written, overrides))
     checks.check(study)
     cells = {c for figure in study.config["figures"] for c in plan.figure_cells(study, figure)}
     walks = {(c.model, c.sampler, c.guidance) for c in cells}
@@ -83,7 +83,7 @@ def outcome(mutation, folder):
         if not isinstance(config, dict):
             return None, "not YAML: keys expected"
     try:
-        return planned(config, written), None
+        return planned(config, written, mutation.overrides), None
     except ValueError as error:
         return None, str(error)
 

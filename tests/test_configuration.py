@@ -2,10 +2,12 @@
 
 import copy
 import datetime
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from uncanny import checks, configuration, plain
 from uncanny.study import Study
@@ -57,7 +59,7 @@ MISTAKES = [
     (("milestones",), [2, 1], r"milestones: 1 stands after a larger number in \[2, 1\]"),
     (("num_images",), 1_000_001, r"num_images: 1000001 is greater than the maximum"),
     (("num_images",), 1, r"num_images: 1 is less than the minimum of 2"),
-    (("metrics", "is2", "splits"), 41, r"num_images: 40 is fewer than the 41 splits of metrics\.is2"),
+    (("metrics", "is2", "splits"), 41, r"num_images: 40; metrics\.is2 \(evaluation\.digits\) needs at least 41 images \(splits = 41\)"),
     ((*IDENTITY, "network"), "unett", r"models\.vp_uncond\.identity\.network: 'unett' is not defined in networks"),
     ((*IDENTITY, "schedule"), "cosine", r"models\.vp_uncond\.identity\.schedule: process 'vp' takes no schedule"),
     (("models", "ddpm_cosine", "identity", "schedule"), None, r"process 'ddpm' needs a schedule"),
@@ -108,7 +110,7 @@ MISTAKES = [
     (("samplers", "DDIM", "num_steps"), 1001, r"samplers\.DDIM\.num_steps: 1001; expected at most the levels of 'ddpm', 1000"),
     (("samplers", "HEUN", "num_steps"), 1, r"samplers\.HEUN\.num_steps: 1; expected at least 2"),
     (("samplers", "EUL"), {"kind": "euler", "num_steps": 4, "grid": "ve", "sigma_min": 9.0, "sigma_max": 1.0}, r"samplers\.EUL\.sigma_max: 1\.0; expected more than sigma_min, which is 9\.0"),
-    (("metrics", "precision", "k"), 40, r"num_images: 40 is fewer than the 41 k of metrics\.precision"),
+    (("metrics", "precision", "k"), 40, r"num_images: 40; metrics\.precision \(evaluation\.digits\) needs at least 41 images \(k = 40\)"),
     (("networks", "unet", "dropout"), 1.0, r"networks\.unet\.dropout: 1\.0; expected a number in \[0, 1\)"),
     (("networks", "unet", "multipliers"), [], r"networks\.unet\.multipliers: \[\]; expected at least one entry"),
     (("networks", "unet", "multipliers"), [1, 0], r"networks\.unet\.multipliers\[1\]: 0; expected a number in \[1, 1000\]"),
@@ -177,11 +179,51 @@ def test_what_is_not_said_is_the_schemas_and_stays_the_schemas():
     assert plan(TINY).config["training"]["adam"]["ema"]["beta"] == 0.999
 
 
-def test_text_from_the_command_line_becomes_numbers():
-    config = copy.deepcopy(TINY) | {"seeds": ["0", "1", "2"], "num_images": "50"}
-    study = plan(config)
-    assert study.seeds == [0, 1, 2]
-    assert study.config["num_images"] == 50
+def with_options(**given):
+    """The tiny study with blocks of the command line, as Snakemake hands them on: merged, and texts."""
+    config = copy.deepcopy(TINY)
+    update_config(config, copy.deepcopy(given))
+    return configuration.validated(config, ROOT, overrides=given)
+
+
+def test_what_the_command_line_gives_is_read_as_yaml():
+    config = with_options(
+        seeds=["0", "1", "2"],
+        num_images="50",
+        shard_images="null",
+        study="other",
+        datasets={"digits": {"test_fraction": "0.3"}},
+        timing={"batches": "7"},
+        models={"ve_cond": {"identity": {"conditional": "false"}, "label": "2020-13-01"}},
+    )
+    assert (config["seeds"], config["num_images"], config["shard_images"]) == ([0, 1, 2], 50, None)
+    assert config["study"] == "other"
+    assert config["datasets"]["digits"] == {"kind": "digits", "test_fraction": 0.3}
+    assert config["timing"]["batches"] == 7
+    model = config["models"]["ve_cond"]
+    assert (model["identity"]["conditional"], model["label"]) == (False, "2020-13-01")
+    assert model["identity"]["dataset"] == "digits"
+
+
+def test_what_the_config_file_has_as_text_stays_text():
+    with pytest.raises(ValueError, match=r"num_images: '50' is not of type 'integer'"):
+        configuration.validated(copy.deepcopy(TINY) | {"num_images": "50"}, ROOT)
+    with pytest.raises(ValueError, match=r"training\.adam\.lr: '1e-4' is not of type 'number'"):
+        with_options(training={"adam": {"lr": "1e-4"}})
+    with pytest.raises(ValueError, match=r"training\.adam\.lr: inf; expected a finite number"):
+        with_options(training={"adam": {"lr": ".inf"}})
+
+
+@pytest.mark.parametrize("section", [key for key, part in TINY.items() if isinstance(part, dict)])
+def test_a_name_that_stands_twice_in_a_section_is_refused(section, tmp_path):
+    path, name = tmp_path / "study.yaml", next(iter(TINY[section]))
+    block = yaml.safe_dump({name: TINY[section][name]}, indent=1)
+    rest = yaml.safe_dump({key: part for key, part in TINY.items() if key != section})
+    path.write_text(f"{rest}{section}:\n" + 2 * textwrap.indent(block, "  "))
+    with pytest.raises(
+        ValueError, match=rf"study\.yaml: {section}\.{name}: stands twice, in lines"
+    ):
+        configuration.validated(yaml.safe_load(path.read_text()), ROOT, [path])
 
 
 def test_defaults_are_filled_in():

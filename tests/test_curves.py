@@ -6,13 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from plotted import EPOCHS, band, control, dash, draw, legend_texts, lines, made, value_of
+from plotted import (
+    EPOCHS,
+    METRICS,
+    MODELS,
+    SAMPLERS,
+    band,
+    control,
+    dash,
+    draw,
+    legend_texts,
+    lines,
+    made,
+    value_of,
+)
 from test_scores import diverged, record
 
-from uncanny import style
+from uncanny import scores, style
 from uncanny.plotting import captions, saving
 from uncanny.plotting._points import notes
-from uncanny.plotting.curves import facts
+from uncanny.plotting.curves import curves, facts
+from uncanny.plotting.figure_data import FigureData
 
 
 class TestDrawn:
@@ -158,9 +172,41 @@ class TestReferences:
         assert [len(ax.texts) for ax in figure.axes] == [0, 1]
         assert drawn.loc[drawn["control"].notna(), "panel"].tolist() == ["a", "b"]
 
-    def test_reference_without_the_metric_is_left_out(self):
-        _, drawn = draw(made(), references={"train": control(9.0, metric="fid")})
-        assert drawn["control"].isna().all()
+    def test_reference_of_too_few_images_is_said_and_not_drawn(self, tmp_path):
+        too_few = [{"metric": "is10", "kind": "inception_score", "n": 6, "needs": 10, "why": ""}]
+        references = {"train": control(9.0), "test": control(3.0, metric="kid", n=6)}
+        figure, drawn = draw(made(), references=references, left_out={"test": too_few})
+        note = "not measured: Inception Score of real test (n = 6, needs 10 images)"
+        assert [t.get_text().replace("\n", " ") for t in figure.texts] == [note]
+        text = captions.caption(drawn, {})
+        assert text.endswith(f"references in grey: real train 9; {note}.")
+        assert [t.get_text() for t in figure.axes[0].texts] == ["real train"]
+        assert not lines(figure.axes[0], "real test")
+        row = drawn.set_index("control").loc["test"]
+        assert (row["n"], row["status"]) == (6, "not measured, needs 10 images")
+        assert np.isnan(row["value"])
+        assert notes(drawn) == note
+        drawn.to_csv(tmp_path / "drawn.csv", index=False)
+        assert note in facts(pd.read_csv(tmp_path / "drawn.csv"))[-1]
+
+    def test_limits_are_those_without_the_reference_of_too_few_images(self):
+        too_few = [{"metric": "is10", "kind": "inception_score", "n": 6, "needs": 10, "why": ""}]
+        references = {"train": control(9.0), "test": []}
+        with_it, _ = draw(made(), references=references, left_out={"test": too_few})
+        without, _ = draw(made(), references={"train": control(9.0)})
+        assert with_it.axes[0].get_ylim() == without.axes[0].get_ylim()
+
+    def test_a_missing_reference_is_an_error(self):
+        with pytest.raises(ValueError, match="figure: no is10 of reference 'train' of 'digits'"):
+            draw(made(), references={"train": control(9.0, metric="fid")})
+        data = FigureData(
+            scores.tidy(made()), MODELS, SAMPLERS, {}, METRICS, {"images": {"train": control(9.0)}}
+        )
+        panels = [{"models": ["vp"], "samplers": ["DDIM"]}]
+        with pytest.raises(
+            ValueError, match="figure: no references of dataset 'digits'; there are images"
+        ):
+            curves(data, panels, metric="is10")
 
 
 class TestDiverged:

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from prepared import contents
 from sklearn.datasets import load_sample_images
 
 from uncanny import components, datasets, files
@@ -27,9 +28,7 @@ def small(tmp_path):
     """Three training and two test images of 1×2×2."""
     for split, count in (("train", 3), ("test", 2)):
         write_split(tmp_path, split, count, (1, 2, 2), _items(count, (1, 2, 2)))
-    write_description(
-        tmp_path, (1, 2, 2), name="small", num_classes=2, source="made", parameters={}
-    )
+    write_description(tmp_path, (1, 2, 2), num_classes=2, source="made", parameters={})
     return tmp_path
 
 
@@ -58,7 +57,8 @@ def test_digits_split_is_stratified_and_fixed(digits, tmp_path):
     prepare_digits(tmp_path / "again")
     prepare_digits(tmp_path / "other", seed=1)
     again, other = Dataset.open(tmp_path / "again"), Dataset.open(tmp_path / "other")
-    assert (tmp_path / "again/dataset.json").read_bytes() == (digits / "dataset.json").read_bytes()
+    assert (again.name, other.name) == ("again", "other")
+    assert contents(tmp_path / "again") == contents(digits)
     assert np.array_equal(again.test.images, data.test.images)
     assert not np.array_equal(other.test.images, data.test.images)
 

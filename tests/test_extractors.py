@@ -48,7 +48,7 @@ def _colours(folder, kind="image", num_classes=4):
         x[np.arange(count)[labels < 3], labels[labels < 3]] += 150
         write_split(folder, split, count, (3, 32, 32), zip(x.astype(np.uint8), labels, strict=True))
     more = {"num_classes": num_classes, "source": "made", "parameters": {}}
-    write_description(folder, (3, 32, 32), name="colours", **more)
+    write_description(folder, (3, 32, 32), **more)
     return Dataset.open(folder)
 
 
@@ -183,7 +183,7 @@ def _arrows(folder, shape=(3, 16, 16), count=128):
         x = (light + rng.integers(0, 40, (count, *shape))).astype(np.uint8)
         write_split(folder, split, count, shape, zip(x, [0] * count, strict=True))
     more = {"num_classes": 0, "source": "made", "parameters": {}}
-    write_description(folder, shape, name="arrows", **more)
+    write_description(folder, shape, **more)
     return Dataset.open(folder)
 
 
@@ -314,9 +314,9 @@ def test_vectors_are_their_own_features(tmp_path, digits):
     found = features.extract(extractor, data.test.images, 3)
     assert np.array_equal(found.pool, data.test.images)
     assert extractors.report(extractor, data) == {
-        "extractor": extractor.id, "dataset": "gaussian_ring", "n": {"test": 7},
+        "extractor": extractor.id, "dataset": "ring", "n": {"test": 7},
     }  # fmt: skip
     for noise in (features.gaussian_noise, features.uniform_noise):
         assert features.extract(extractor, noise(5, data.shape, 0), 5).pool.shape == (5, 3)
-    with pytest.raises(ValueError, match="digits: images; expected a dataset of vectors"):
+    with pytest.raises(ValueError, match=f"{digits.name}: images; expected a dataset of vectors"):
         vectors(digits)

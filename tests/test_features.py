@@ -170,7 +170,7 @@ def test_pixel_mean(tmp_path):
     train = np.array([[[[0, 10]]], [[[1, 20]]], [[[2, 255]]]], np.uint8)  # means 1 and 95
     for split, values in (("train", train), ("test", train[:1])):
         write_split(tmp_path, split, len(values), (1, 1, 2), ((v, 0) for v in values))
-    write_description(tmp_path, (1, 1, 2), name="x", num_classes=1, source="made", parameters={})
+    write_description(tmp_path, (1, 1, 2), num_classes=1, source="made", parameters={})
     mean = features.pixel_mean(Dataset.open(tmp_path), n=4)
     assert mean.dtype == np.uint8
     assert np.array_equal(mean, np.tile(np.array([1, 95], np.uint8), (4, 1, 1, 1)))

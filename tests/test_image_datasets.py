@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from prepared import contents
 from torchvision.datasets import CIFAR10
 
 from uncanny.datasets import Dataset, _sources, writing
@@ -93,8 +94,7 @@ def test_the_archive_of_cifar10_is_unpacked(batches, tmp_path):
         cifar10(tmp_path / "data", root=str(root))
     cifar10(tmp_path / "data", root=str(root), download=True)
     cifar10(tmp_path / "same", root=str(batches))
-    for path in (tmp_path / "same").iterdir():
-        assert (tmp_path / "data" / path.name).read_bytes() == path.read_bytes()
+    assert contents(tmp_path / "data") == contents(tmp_path / "same")
 
 
 @pytest.mark.parametrize("download", [False, True])
@@ -499,10 +499,6 @@ def _cut(folder, root, made, last, **options):
     made.clear()
 
 
-def _contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 @pytest.mark.parametrize("last", ["train/a/02.png", "train/b/05.png", "test/b/01.png"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_preparation_goes_on_where_it_was_cut_off(place, tmp_path, made, last, threads):
@@ -512,7 +508,7 @@ def test_a_preparation_goes_on_where_it_was_cut_off(place, tmp_path, made, last,
     assert len(made) < len(MANY)
     assert last not in made or threads > 1
     _prepared(tmp_path / "straight", root, classes=True)
-    assert _contents(tmp_path / "cut") == _contents(tmp_path / "straight")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "straight")
 
 
 @pytest.mark.parametrize(
@@ -537,7 +533,7 @@ def test_another_source_begins_anew(place, tmp_path, made, change):
     _prepared(tmp_path / "cut", root, classes=True)
     assert len(made) == len(MANY | change)
     _prepared(tmp_path / "straight", root, classes=True)
-    assert _contents(tmp_path / "cut") == _contents(tmp_path / "straight")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "straight")
 
 
 def test_after_a_broken_image_is_replaced_it_goes_on(tmp_path, made):

@@ -329,7 +329,12 @@ def test_kid_blocks_are_disjoint():
         ("inception_score", 9, {}, "inception_score: n = 9; needs at least 10 images"),
         ("inception_score", 1, {"splits": 1}, "n = 1; needs at least 2"),
         ("inception_score", 9, {"splits": 0}, "splits is 0"),
-        ("fid", 6, {}, r"fid: n = 6; needs at least 7 images \(more than the 6 features\)"),
+        (
+            "fid",
+            6,
+            {"groups": 2},
+            r"fid: n = 6; needs at least 7 images \(more than the 6 features\)",
+        ),
         ("fid", 20, {"groups": 1}, "groups is 1"),
         ("kid", 3, {}, "kid: n = 3; needs at least 4"),
         ("kid", 20, {"subset_size": 1}, "subset_size 1"),

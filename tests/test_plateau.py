@@ -23,10 +23,12 @@ def curve(model, values, seed=0, **changes):
     ]
 
 
-def draw(records, panels=(PANEL,)):
+def draw(records, panels=(PANEL,), left_out=None):
     references = {"digits": {"train": control(9.0), "gaussian": control(1.0)}}
-    table = scores.tidy(records)
-    data = FigureData(table, MODELS, metrics={"is10": {"label": "IS"}}, references=references)
+    if left_out:
+        references["digits"] |= {name: [] for name in left_out}
+    of_kind = {"references": references, "left_out": {"digits": left_out or {}}}
+    data = FigureData(scores.tidy(records), MODELS, metrics={"is10": {"label": "IS"}}, **of_kind)
     return plateau(data, list(panels), metric="is10")
 
 
@@ -90,3 +92,15 @@ def test_caption_is_the_same_from_the_csv(tmp_path):
     saving.save(figure, drawn, tmp_path / "f")
     assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
     assert "one training seed: its chance is not included" in " ".join(drawn.attrs["facts"])
+
+
+def test_without_real_images_no_curve_counts_as_failed_and_it_is_said():
+    few = [{"metric": "is10", "kind": "inception_score", "n": 6, "needs": 10, "why": ""}]
+    records = curve("vp", SETTLED) + curve("ncsn", [1.1] * 6)
+    figure, drawn = draw(records, left_out={"train": few})
+    assert plateaus(drawn).loc["ncsn", "status"] != "failed"
+    note = (
+        "not measured: IS of real train (n = 6, needs 10 images), so that no curve counts as failed"
+    )
+    assert [t.get_text().replace("\n", " ") for t in figure.texts] == [note]
+    assert drawn.attrs["facts"][-1] == note

@@ -125,3 +125,21 @@ def test_caption_is_the_same_from_the_csv(tmp_path):
     saving.save(figure, drawn, tmp_path / "f")
     assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
     assert "-60/n for n; at n = 1,600 it is off by -0.5%" in drawn.attrs["facts"][2]
+
+
+def test_sizes_that_do_not_carry_a_metric_are_said(tmp_path):
+    whole = record()
+    for size in whole["sizes"][:2]:
+        size["metrics"] = [e for e in size["metrics"] if e["metric"] != "fid"]
+        few = {"metric": "fid", "kind": "fid", "n": size["n"], "needs": 257, "why": ""}
+        size["left_out"] = [few]
+    figure, drawn = draw(whole, metric="fid")
+    note = "not measured: FID of n = 100, 200 (needs 257 images)"
+    assert [t.get_text().replace("\n", " ") for t in figure.texts] == [note]
+    assert drawn.loc[drawn["role"] == "mean", "n"].tolist() == [400, 800, 1600]
+    assert drawn.loc[drawn["role"] == "left out", "n"].tolist() == [100, 200]
+    assert figure.axes[0].get_xlim()[0] > 200
+    drawn.to_csv(tmp_path / "drawn.csv", index=False)
+    assert facts(pd.read_csv(tmp_path / "drawn.csv"))[-1] == note
+    figure, drawn = draw(whole, metric="is10")
+    assert not figure.texts and "left out" not in set(drawn["role"])

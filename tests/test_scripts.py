@@ -71,7 +71,7 @@ CELL = Cell("ve_cond", 0, "HEUN", "none", 0, 1)
 
 
 def test_the_scripts_make_a_figure_in_turn(study, folder):
-    dataset = folder / "dataset.json"
+    dataset = folder / "digits/dataset.json"
     call("prepare_dataset", folder, params={"dataset": study.component("datasets", "digits")},
          outputs={"description": dataset})  # fmt: skip
     assert json.loads(dataset.read_text())["num_classes"] == 10

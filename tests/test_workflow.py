@@ -324,6 +324,23 @@ def test_without_a_config_the_default_study_is_planned(study):
     assert wanted["draw_samples"] > wanted["score_samples"] > 300  # grids are looked at, not scored
 
 
+def test_the_command_line_overrides_keys_of_the_default_study(tmp_path):
+    folder = clone(tmp_path)
+    given = ["study=mine", "datasets={digits: {test_fraction: 0.3}}", 'timing={"batches": 7}']
+    done = snakemake(folder, "--dry-run", "figure_5", "--config", *given, config=None)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert "results/mine/figures/figure_5.pdf" in text and "results/digits" not in text
+
+
+def test_a_config_file_is_a_study_of_its_own(tmp_path):
+    (tmp_path / "part.yaml").write_text("num_images: 50\n")
+    done = snakemake(ROOT, "--dry-run", config=str(tmp_path / "part.yaml"))
+    text = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in text
+    assert "config: study: missing; datasets: missing" in text
+
+
 # -- on another machine -----------------------------------------------------------------------------
 
 DRAWN = {"plot_figure": 6, "confirm_figure": 6, "make_table": 2, "assess_claims": 1}

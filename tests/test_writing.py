@@ -13,6 +13,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from prepared import contents
 
 from uncanny.datasets import Dataset, _parts, writing
 from uncanny.datasets.writing import Recipe, write_description, write_split
@@ -53,25 +54,21 @@ def _recipe(*, end=None, made=None, salt="", options=None, threads=1, left_out=(
 def _prepare(folder, recipe=None, count=COUNT):
     write_split(folder, "train", count, SHAPE, recipe or _recipe())
     write_split(folder, "test", 2, SHAPE, _recipe())
-    write_description(folder, SHAPE, name="x", num_classes=3, source="made", parameters={})
-
-
-def _contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_description(folder, SHAPE, num_classes=3, source="made", parameters={})
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
     _prepare(folder)
-    assert sorted(_contents(folder)) == [
+    assert sorted(contents(folder)) == [
         "dataset.json", "test-images.npy", "test-labels.npy", "train-images.npy", "train-labels.npy",
     ]  # fmt: skip
     data = Dataset.open(folder)
     data.verify()
     assert data.train.images[:, 0, 0, 0].tolist() == list(range(COUNT))
     assert data.train.labels.tolist() == [n % 3 for n in range(COUNT)]
-    return _contents(folder)
+    return contents(folder)
 
 
 def _cut(folder, end, **options):
@@ -87,14 +84,14 @@ def test_a_preparation_that_is_cut_off_goes_on(tmp_path, straight, end, threads)
     made = []
     _prepare(tmp_path, _recipe(made=made, threads=threads))
     assert sorted(made) == list(range(end, COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_it_may_be_cut_off_many_times(tmp_path, straight):
     for end in (2, 3, 7, 11):
         _cut(tmp_path, end)
     _prepare(tmp_path)
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_what_was_written_after_the_last_record_is_written_again(tmp_path, straight):
@@ -104,7 +101,7 @@ def test_what_was_written_after_the_last_record_is_written_again(tmp_path, strai
             file.write(b"xyz")
     (tmp_path / "train.part.new").write_text("{")
     _prepare(tmp_path)
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 @pytest.mark.parametrize("name", ["train-images.part", "train-labels.part"])
@@ -117,14 +114,14 @@ def test_what_was_damaged_meanwhile_is_made_anew(tmp_path, straight, name, capsy
     _prepare(tmp_path, _recipe(made=made))
     assert f"train: begins anew: {tmp_path / name} is damaged" in capsys.readouterr().out
     assert sorted(made) == list(range(COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_items_left_out_stay_left_out(tmp_path):
     _cut(tmp_path / "a", 7, left_out=LEFT_OUT)
     for name in "ab":
         _prepare(tmp_path / name, _recipe(left_out=LEFT_OUT))
-    assert _contents(tmp_path / "a") == _contents(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
     data = Dataset.open(tmp_path / "a")
     data.verify()
     assert data.train.images[:, 0, 0, 0].tolist() == [0, 1, 3, 4, 5, 6, 7, 8, 10, 11]
@@ -154,7 +151,7 @@ def test_what_belongs_to_something_else_is_not_used(
     _prepare(tmp_path, _recipe(made=made, **then))
     assert f"train: begins anew: {tmp_path / 'train.part.json'} {reason}" in capsys.readouterr().out
     assert made == list(range(COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_another_shape_is_something_else(tmp_path, capsys):
@@ -171,7 +168,7 @@ def test_a_list_that_differs_only_further_on_is_gone_on_with(tmp_path, straight)
     made = []
     _prepare(tmp_path, _recipe(made=made))
     assert made == list(range(6, COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def _shorten(folder):
@@ -197,7 +194,7 @@ def test_parts_that_are_not_whole_are_not_used(tmp_path, straight, harm):
     made = []
     _prepare(tmp_path, _recipe(made=made))
     assert made == list(range(COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_items_that_only_stream_leave_nothing_behind(tmp_path):
@@ -242,7 +239,7 @@ def test_the_last_steps_may_be_cut_off_too(tmp_path, straight, monkeypatch, func
     made = []
     _prepare(tmp_path, _recipe(made=made))
     assert made == []
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_a_disk_without_links_will_do(tmp_path, straight, monkeypatch):
@@ -251,7 +248,7 @@ def test_a_disk_without_links_will_do(tmp_path, straight, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     _prepare(tmp_path)
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 # ---- Real ends -------------------------------------------------------------------------------
@@ -269,7 +266,7 @@ def make(number):
 for split, count in (("train", 300), ("test", 20)):
     recipe = writing.Recipe(make, str, {}, threads=int(sys.argv[2]))
     writing.write_split(sys.argv[1], split, count, (3, 8, 8), recipe)
-writing.write_description(sys.argv[1], (3, 8, 8), name="x", num_classes=7, source="", parameters={})
+writing.write_description(sys.argv[1], (3, 8, 8), num_classes=7, source="", parameters={})
 """
 
 
@@ -293,7 +290,7 @@ def test_a_killed_job_goes_on(tmp_path, end):
         assert "train: goes on behind" in process.stdout.readline()
     assert process.wait(60) == 0
     assert _job(tmp_path / "straight", threads=1).wait(60) == 0
-    assert _contents(tmp_path / "killed") == _contents(tmp_path / "straight")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
 
 
 # ---- No room ---------------------------------------------------------------------------------
@@ -317,7 +314,7 @@ def test_only_what_is_missing_needs_room(tmp_path, straight, monkeypatch):
         _prepare(tmp_path)
     monkeypatch.undo()
     _prepare(tmp_path)
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 FILLED = (
@@ -344,7 +341,7 @@ def test_a_disk_that_fills_up_is_named_and_what_is_there_stays(
     made = []
     _prepare(tmp_path, _recipe(made=made))
     assert made == list(range(7, COUNT))
-    assert _contents(tmp_path) == straight
+    assert contents(tmp_path) == straight
 
 
 def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path):

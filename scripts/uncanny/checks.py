@@ -6,7 +6,15 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from itertools import pairwise, product
 
-from uncanny import checks_experiments, checks_origins, checks_shown, components, plan, plan_claims
+from uncanny import (
+    checks_data,
+    checks_experiments,
+    checks_origins,
+    checks_shown,
+    components,
+    plan,
+    plan_claims,
+)
 from uncanny.blocks import NESTED, by_process, expanded
 from uncanny.study import (
     APPEARANCE,
@@ -44,7 +52,6 @@ def check(study: Study) -> None:
         _refer(study, "extractors", block["extractor"], f"evaluation.{dataset}.extractor")
         for metric in block["metrics"]:
             _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
-            _check_splits(study, metric)
         for metric in block.get("sizes", {}):
             checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
     for section in ("training", "samplers"):
@@ -57,6 +64,7 @@ def check(study: Study) -> None:
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
     checks_shown.check(study)
+    checks_data.check(study)
 
 
 def _check_precision(study: Study, section: str) -> None:
@@ -150,15 +158,6 @@ def _check_ascending(numbers: list[int], where: str) -> None:
                 f"{where}: {after} stands after a larger number in {numbers}; "
                 "expected ascending ones"
             )
-
-
-def _check_splits(study: Study, metric: str) -> None:
-    splits = study.component("metrics", metric).get("splits", 1)
-    if splits > study.config["num_images"]:
-        raise ValueError(
-            f"num_images: {study.config['num_images']} is fewer than the {splits} splits "
-            f"of metrics.{metric}"
-        )
 
 
 def _check_figure(study: Study, figure: str) -> None:

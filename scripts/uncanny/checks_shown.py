@@ -18,9 +18,6 @@ def check(study: Study) -> None:
 
     Names exist, and options fit: `checks.check` has seen to that.
     """
-    for dataset, block in study.config["evaluation"].items():
-        for metric in block["metrics"]:
-            _check_images(study, metric, f"evaluation.{dataset}")
     for model in study.config["models"]:
         own = "milestones" in study.config["models"][model]
         where = f"models.{model}.milestones" if own else "milestones"
@@ -40,7 +37,7 @@ def check(study: Study) -> None:
 def _check_metrics(study: Study, figure: str) -> None:
     """Every metric that a figure draws is measured on the datasets of the models it is drawn of."""
     block, of_sizes = study.block("figures", figure), "sizes" in plan.needs(study, figure)
-    for where, metric, models in _drawn_metrics(block, f"figures.{figure}"):
+    for where, metric, models in drawn_metrics(block, f"figures.{figure}"):
         for dataset in sorted({study.names(model)["dataset"] for model in models}):
             check_measured(study, dataset, metric, where, of_sizes)
 
@@ -57,8 +54,8 @@ def check_measured(
         )
 
 
-def _drawn_metrics(block: dict, where: str) -> Iterator[tuple[str, str, set]]:
-    """(key, metric, models)."""
+def drawn_metrics(block: dict, where: str) -> Iterator[tuple[str, str, set]]:
+    """(key, metric, models) of all that a figure draws; where: the figure's key."""
     options = block.get("options", {})
     if "metric" in options:
         raise ValueError(f"{where}.options.metric: expected beside options, as {where}.metric")
@@ -106,15 +103,3 @@ def _check_walks(study: Study, selection: dict) -> None:
             )
         if steps < 2 and ("grid" in options or options.get("times") == "ancestral"):
             raise ValueError(f"{where}: {steps}; expected at least 2")
-
-
-def _check_images(study: Study, metric: str, where: str) -> None:
-    """As many images as a metric needs."""
-    options, images = study.component("metrics", metric), study.config["num_images"]
-    for option, more in (("groups", 0), ("k", 1)):
-        needed = options.get(option, 0) + more
-        if needed > images:
-            raise ValueError(
-                f"num_images: {images} is fewer than the {needed} {option} of metrics.{metric} "
-                f"({where})"
-            )

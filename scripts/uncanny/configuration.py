@@ -1,11 +1,11 @@
 """A config as it was written becomes one that can be planned: text from the command line read as
-numbers, checked against the schema, defaults filled in. Every mistake is one message that names the
+YAML, checked against the schema, defaults filled in. Every mistake is one message that names the
 key.
 """
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,19 +17,26 @@ from uncanny import plain
 from uncanny.components import near
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
-WHOLE_NUMBERS = ("seeds", "draws", "num_images", "milestones", "segment_epochs", "estimate")
 
 
-def validated(config: dict, base: Path, written: Iterable[Path | str] = ()) -> dict:
-    """The config, coerced, validated and completed.
+def validated(
+    config: dict,
+    base: Path,
+    written: Iterable[Path | str] = (),
+    overrides: Mapping[str, object] | None = None,
+) -> dict:
+    """The config, with overrides read as YAML, validated and completed.
 
-    base: folder of the Snakefile. written: files that it was read from.
+    base: folder of the Snakefile. written: files that it was read from. overrides: what `--config`
+    gave, which the config already has as text.
     Raises ValueError that names the key, the value and what was expected.
     """
     for path in written:
         plain.check_file(path)
     plain.check(config)
-    config = coerced(config)
+    if overrides:
+        config = with_overrides(config, overrides)
+        plain.check(config)  # .inf, say, is a number now
     error = best_match(_validator(base / SCHEMA).iter_errors(config))
     if error is not None:
         raise ValueError(message(error))
@@ -68,21 +75,36 @@ def _pattern(validator, pattern, instance, schema):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def coerced(config: dict) -> dict:
-    """`--config seeds=[0,1]` arrives as text: read whole numbers where the study has them at its
-    top level.
+def with_overrides(config: Mapping, overrides: Mapping) -> dict:
+    """The config whose values from the command line are numbers, booleans or null where YAML reads
+    them as such: Snakemake hands on what stands inside of blocks and lists as text.
+
+    overrides: what `--config` gave; its blocks are merged with those of the config.
     """
-    return config | {key: _number(config[key]) for key in WHOLE_NUMBERS if key in config}
+    found = dict(config)
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
+            found[key] = with_overrides(found[key], value)
+        else:
+            found[key] = _as_yaml(value)
+    return found
 
 
-def _number(value: object) -> object:
+def _as_yaml(value: object) -> object:
+    """A value whose texts are read as plain scalars of YAML; what is no number, boolean or null
+    stays text.
+    """
+    if isinstance(value, Mapping):
+        return {key: _as_yaml(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_number(v) for v in value]
-    if isinstance(value, dict):
-        return {key: _number(v) for key, v in value.items()}
-    return (
-        int(value) if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,18}\s*", value) else value
-    )
+        return [_as_yaml(part) for part in value]
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        found = yaml.load(value, Loader=plain.LOADER)
+    except (yaml.YAMLError, ValueError):  # no YAML; 2020-13-01
+        return value
+    return found if isinstance(found, int | float | None) else value
 
 
 def message(error) -> str:

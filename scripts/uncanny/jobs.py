@@ -48,12 +48,25 @@ def execute(script: str, snakemake) -> int:
 
 def _attempt(script: str, snakemake) -> str | None:
     try:
+        _check_dataset(snakemake)
         _load(script).main(snakemake)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         known = isinstance(error, ValueError | OSError | SystemExit)
         return str(error) if known else f"{type(error).__name__}: {error}"
     return None
+
+
+def _check_dataset(snakemake) -> None:
+    """Stop before the job's own work where the dataset that it reads does not carry what the study
+    asks of it.
+    """
+    path, config = snakemake.input.get("dataset"), getattr(snakemake, "config", None)
+    if path and config:
+        from uncanny import checks_data
+        from uncanny.study import Study
+
+        checks_data.check_prepared(Study(config), Path(path).parent)
 
 
 def _load(script: str):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uncanny import neighbours
+from uncanny import fewest, neighbours
 from uncanny.features import Features
 
 GROUPS = 10  # of a delete-group jackknife
@@ -23,6 +23,28 @@ FALLING = {"fid", "kid", "sliced_w2"}  # metrics of which less is better
 BY_LABEL = {
     "class_accuracy"
 }  # metrics that compare images with the classes they were asked to show
+# Fewest images of a sample, the largest of these numbers: option -> (factor, more) stands for
+# factor * option + more, "features" for the number of features, "" for a number alone.
+FEWEST = {
+    "inception_score": {"splits": (1, 0), "": (0, 2)},
+    "fid": {"features": (1, 1), "groups": (1, 0)},
+    "kid": {"": (0, 4)},  # two subsets of two images
+    "precision": {"k": (1, 1)},
+    "recall": {"k": (2, 2)},  # k neighbours in each half
+    "nearest": {"": (0, 2)},
+    "sliced_w2": {"": (0, 2)},
+    "class_accuracy": {"": (0, 1)},
+    "class_entropy": {"": (0, 2)},
+}
+# The same of the reference, for metrics that compare with one.
+FEWEST_REFERENCE = {
+    "fid": {"features": (1, 1)},
+    "kid": {"": (0, 4)},
+    "precision": {"k": (1, 1)},
+    "recall": {"k": (2, 2)},
+    "nearest": {"": (0, 2)},
+    "sliced_w2": {"": (0, 2)},
+}
 # Metrics that look at the neighbours of reference images: the option that says how many.
 AMONG_REFERENCES = {"precision": "k"}
 
@@ -56,7 +78,7 @@ def inception_score(
     n = len(sample)
     if splits < 1:
         raise ValueError(f"inception_score: splits is {splits}, expected at least 1")
-    logits = _logits("inception_score", sample, max(splits, 2), f"splits = {splits}")
+    logits = _logits("inception_score", sample, splits=splits)
     logits = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
     value, std = score(logits, splits)
     details = {"splits": splits, "images_per_split": n // splits, "std": std, "seed": seed}
@@ -79,9 +101,9 @@ def fid(
     from torch_fidelity import metric_fid
 
     width = sample.pool.shape[1]
-    x, y = _pools("fid", sample, reference, width + 1, f"more than the {width} features")
-    if not 2 <= groups <= len(x):
-        raise ValueError(f"fid: groups is {groups}, expected 2 to n = {len(x)}")
+    if groups < 2:
+        raise ValueError(f"fid: groups is {groups}, expected at least 2")
+    x, y = _pools("fid", sample, reference, groups=groups)
     real = metric_fid.fid_features_to_statistics(_tensor(y.astype(np.float64)))
     x = x.astype(np.float64)  # after the reference, so that one set of float64 is held at a time
     generated = metric_fid.fid_features_to_statistics(_tensor(x))
@@ -131,7 +153,7 @@ def kid(
     share. Blocks of a smaller sample overstate the error (fourfold at n = 500 and KID near 0).
     Source: Bińkowski et al., ICLR 2018.
     """
-    x, y = _pools("kid", sample, reference, 4, "two subsets of two images")
+    x, y = _pools("kid", sample, reference)
     x, y = x.astype(np.float64), y.astype(np.float64)
     if subsets < 1 or subset_size < 2:
         found = f"subsets {subsets}, subset_size {subset_size}"
@@ -197,7 +219,7 @@ def precision(sample: Features, reference: Features | None = None, *, k: int = 3
     That manifold does not depend on the sample: hits are independent, se is binomial.
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
-    x, y, details = _manifold("precision", sample, reference, k, k + 1)
+    x, y, details = _manifold("precision", sample, reference, k)
     near = reference.neighbours
     if near is None or near.shape[1] < k:
         near = neighbours.others(y, k)
@@ -217,7 +239,7 @@ def recall(
     other's neighbours and shrink the radii; a jackknife overstates the error up to twofold.)
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
-    x, y, details = _manifold("recall", sample, reference, k, 2 * k + 2)
+    x, y, details = _manifold("recall", sample, reference, k)
     sets = np.concatenate([np.ones((len(x), 1), bool), _halves(len(x), seed)], axis=1)
     x = _tensor(x)
     hits = neighbours.inside(_tensor(y), x, neighbours.radii(x, _tensor(sets), k))
@@ -226,10 +248,10 @@ def recall(
     return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
 
 
-def _manifold(name: str, sample, reference, k: int, least: int) -> tuple:
+def _manifold(name: str, sample, reference, k: int) -> tuple:
     if k < 1:
         raise ValueError(f"{name}: k is {k}, expected at least 1")
-    x, y = _pools(name, sample, reference, least, f"k = {k} neighbours")
+    x, y = _pools(name, sample, reference, k=k)
     return x, y, {"n_reference": len(y), "k": k}
 
 
@@ -261,7 +283,7 @@ def nearest(
     sample's mean, given reference. details: copies is the number of images that are in the
     reference. Compare Meehan, Chaudhuri and Dasgupta, AISTATS 2020.
     """
-    x, y = _pools("nearest", sample, reference, 2, "a neighbour")
+    x, y = _pools("nearest", sample, reference)
     rows = np.random.RandomState(seed).permutation(len(y))[:baseline]
     unit = neighbours.distances(y[rows], y)[:, 1].mean()
     if not unit > 0:
@@ -288,7 +310,7 @@ def sliced_w2(
     """
     if projections < 1:
         raise ValueError(f"sliced_w2: projections is {projections}, expected at least 1")
-    x, y = _pools("sliced_w2", sample, reference, 2, "two ranks")
+    x, y = _pools("sliced_w2", sample, reference)
     axes = np.random.RandomState(seed).standard_normal((projections, x.shape[1]))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     projected, real = axes @ x.T, np.sort(axes @ y.T, axis=1)
@@ -316,7 +338,7 @@ def _line_distance(ranked: np.ndarray, real: np.ndarray) -> float:
 
 def class_accuracy(sample: Features, reference: Features | None = None) -> Estimate:
     """Share of images classified as the class they were asked to show (labels); binomial se."""
-    logits, labels = _logits("class_accuracy", sample, 1), sample.labels
+    logits, labels = _logits("class_accuracy", sample), sample.labels
     n, classes = logits.shape
     if labels is None or labels.min() < 0 or labels.max() >= classes:
         found = "no labels" if labels is None else f"labels {labels.min()} to {labels.max()}"
@@ -333,7 +355,7 @@ def class_entropy(
     se: delete-group jackknife. details: conditional_entropy is the mean entropy of the single
     predictions; the difference of the two is ln IS with one split.
     """
-    p = np.exp(_logits("class_entropy", sample, 2))
+    p = np.exp(_logits("class_entropy", sample))
     p /= p.sum(axis=1, keepdims=True)
     value, conditional = float(_entropy(p.mean(axis=0))), float(_entropy(p).mean())
     replicates = [_entropy(p[rest].mean(axis=0)) for rest in _rests(_groups(len(p), seed))]
@@ -342,27 +364,39 @@ def class_entropy(
     return Estimate(value, se, len(p), details | {"seed": seed})
 
 
-def _logits(name: str, sample: Features, least: int, why: str = "") -> np.ndarray:
+def _logits(name: str, sample: Features, **options) -> np.ndarray:
     """Logits in float64, largest 0, cut at -700: exp(-700) vanishes in sums, 0 ln 0 is no NaN."""
-    logits = _checked(name, sample.logits, "n", least, why).astype(np.float64)
+    _check_count(name, len(sample), None, options)
+    logits = _checked(name, sample.logits, "n").astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     return np.maximum(logits, -700, out=logits)
 
 
-def _pools(name: str, sample: Features, reference: Features | None, least: int, why: str) -> tuple:
+def _pools(name: str, sample: Features, reference: Features | None, **options) -> tuple:
+    """Pools of both, as many as the metric needs with these options."""
     if reference is None:
         raise ValueError(f"{name}: n = {len(sample)}, no reference; needs features of a reference")
     widths = sample.pool.shape[1], reference.pool.shape[1]
     if widths[0] != widths[1]:
         found = f"{widths[0]} features, reference {widths[1]}"
         raise ValueError(f"{name}: n = {len(sample)} of {found}; needs equal widths")
-    x = _checked(name, sample.pool, "n", least, why)
-    return x, _checked(name, reference.pool, "n_reference", least, why)
+    _check_count(name, len(sample), len(reference), options | {"features": widths[0]})
+    return _checked(name, sample.pool, "n"), _checked(name, reference.pool, "n_reference")
 
 
-def _checked(name: str, array: np.ndarray, n: str, least: int, why: str) -> np.ndarray:
-    if len(array) < least:
-        raise ValueError(f"{name}: {n} = {len(array)}; needs at least {least} images ({why})")
+def _check_count(name: str, n: int, n_reference: int | None, options: dict) -> None:
+    """ValueError where there are fewer images than the metric needs."""
+    block, features = {"kind": name} | options, options.get("features")
+    counts = {"n": (n, fewest.of_sample(block, features))}
+    if n_reference is not None:
+        counts["n_reference"] = n_reference, fewest.of_reference(block, features)
+    for key, (found, (needs, why)) in counts.items():
+        if found < needs:
+            because = f" ({why})" if why else ""
+            raise ValueError(f"{name}: {key} = {found}; needs at least {needs} images{because}")
+
+
+def _checked(name: str, array: np.ndarray, n: str) -> np.ndarray:
     bad = int((~np.isfinite(array).all(axis=1)).sum())
     if bad:
         raise ValueError(f"{name}: {n} = {len(array)}, {bad} not finite; needs finite features")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uncanny import arrays, components, extractors, features, files
+from uncanny import arrays, components, extractors, features, fewest, files
 from uncanny.datasets import Dataset, Split
 from uncanny.features import Features
 
@@ -115,7 +115,7 @@ def score_sizes(cell: Drawn, sizes: list[int], output: Path | str) -> None:
     """Write the metrics of the first n images of one set, for each n of `sizes` (ascending).
 
     The sets are nested, so that their errors are not independent. evaluation["least"]: metric ->
-    fewest images of which it is measured.
+    fewest images of which it is measured. What a size does not carry is left out, and said.
     """
     metrics, least = cell.evaluation["metrics"], cell.evaluation["least"]
 
@@ -123,9 +123,10 @@ def score_sizes(cell: Drawn, sizes: list[int], output: Path | str) -> None:
         sample, found = features.extract(network, images, BATCH, labels), []
         for n in sizes:
             asked = {name: block for name, block in metrics.items() if n >= least[name]}
-            evaluation = cell.evaluation | {"metrics": asked}
+            kept, left_out = fewest.carried(asked, n, sample.pool.shape[1])
+            evaluation = cell.evaluation | {"metrics": kept}
             values = score(sample[:n], real, network.id, evaluation, cell.cell["dataset"])
-            found.append({"n": n, "metrics": values})
+            found.append({"n": n, "metrics": values, "left_out": left_out})
         return {"sizes": found}
 
     cell.write(output, "sizes", ("sampler", "num_images"), measure)
@@ -147,7 +148,9 @@ def score_references(
     """Write the scores of real images (train and test) and of noise (Gaussian, uniform), as many as
     samples have.
 
-    A split with fewer images than that is scored with all it has; each entry says how many.
+    A split with fewer images than that is scored with all it has; each entry says how many. Metrics
+    that need more than a set has are under `left_out`: set -> [{metric, kind, n, needs, why}].
+    Raises ValueError for a metric that no set of num_images carries.
     """
     data = Dataset.open(dataset)
     network = extractors.load(extractor, str(device))
@@ -160,17 +163,25 @@ def score_references(
     for name in ("gaussian", "uniform"):
         noise = getattr(features, f"{name}_noise")(num_images, data.shape, CONTROL_SEED)
         sets[name] = noise, classes
-    found = {
-        name: score(
-            features.extract(network, images, BATCH, labels),
-            real,
-            network.id,
-            evaluation,
-            data.name,
+    _check_carried(evaluation["metrics"], num_images, real.pool.shape[1])
+    found, left_out = {}, {}
+    for name, (images, labels) in sets.items():
+        sample = features.extract(network, images, BATCH, labels)
+        kept, left_out[name] = fewest.carried(
+            evaluation["metrics"], len(sample), sample.pool.shape[1]
         )
-        for name, (images, labels) in sets.items()
-    }
-    files.write_json(output, {"dataset": data.name, "references": found})
+        asked = evaluation | {"metrics": kept}
+        found[name] = score(sample, real, network.id, asked, data.name)
+    files.write_json(output, {"dataset": data.name, "references": found, "left_out": left_out})
+
+
+def _check_carried(metrics: dict, num_images: int, width: int) -> None:
+    """What the config could not tell of an extractor whose number of features it does not know."""
+    for lost in fewest.carried(metrics, num_images, width)[1]:
+        raise ValueError(
+            f"num_images: {num_images}; metrics.{lost['metric']} needs at least {lost['needs']} "
+            f"images ({lost['why']})"
+        )
 
 
 def _some(split: Split, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from uncanny import (
     checks,
+    checks_data,
     cluster,
     components,
     configuration,
@@ -23,7 +24,12 @@ from uncanny.study import Study
 
 try:
     config.update(
-        configuration.validated(config, Path(workflow.basedir), workflow.configfiles)
+        configuration.validated(
+            config,
+            Path(workflow.basedir),
+            workflow.configfiles,
+            workflow.config_settings.config,
+        )
     )
     STUDY = Study(config)
     checks.check(STUDY)

@@ -114,8 +114,14 @@ class Scores:
         return Curve(*named, values, errors, sign, mean, scale[0], ends)
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
-        """Metric of noise (the better of the two kinds) and of real images; None if unknown."""
-        entries = self.references.get(self.datasets.get(model), {})
+        """Metric of noise (the better of the two kinds) and of real images; None where they were
+        not measured. ValueError where other datasets have references, and this one has none.
+        """
+        dataset = self.datasets.get(model)
+        if self.references and dataset not in self.references:
+            known = ", ".join(self.references)
+            raise ValueError(f"claims: no references of dataset {dataset!r}; there are {known}")
+        entries = self.references.get(dataset, {})
         found = {
             name: entry["value"]
             for name, listed in entries.items()

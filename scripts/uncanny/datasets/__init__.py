@@ -4,7 +4,7 @@ A folder holds `SPLIT-images.npy` (uint8 [N, C, H, W]; float32 [N, D] for a data
 `SPLIT-labels.npy` (int64 [N], all zero where the data have no classes) for the splits `train` and
 `test`, and `dataset.json`, written last. A new dataset is one module with a function of its name,
 `name(folder, *, options)`, that streams its items through `write_split` of writing.py and ends with
-`write_description`.
+`write_description`. A function `expected(*, options)` beside it says what is known before that.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,20 @@ DTYPES = {"image": np.dtype(np.uint8), "vector": np.dtype(np.float32)}
 DESCRIPTION = "dataset.json"
 SPLITS = ("train", "test")
 EAGER = 2**28  # bytes of a dataset that is read through whenever it is opened: tenths of a second
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the options of a dataset say of it before it is prepared, None where they do not.
+
+    shape: of one image or vector. train, test: numbers of them. num_classes: 0 where the data have
+    none.
+    """
+
+    shape: tuple[int, ...] | None = None
+    train: int | None = None
+    test: int | None = None
+    num_classes: int | None = None
 
 
 def file_names(split: str) -> tuple[str, str]:
@@ -41,7 +55,8 @@ class Split:
 class Dataset:
     """A prepared dataset.
 
-    kind: "image" or "vector". shape: (C, H, W) or (D,). num_classes: 0 where the data have none.
+    name: its key in the config. kind: "image" or "vector". shape: (C, H, W) or (D,). num_classes: 0
+    where the data have none.
     parameters: what the preparation was given, and what it derived from that.
     """
 
@@ -90,6 +105,13 @@ class Dataset:
                         f"{path}: damaged: SHA-256 is {found}, expected {expected['sha256']}; "
                         "delete it and run again"
                     )
+
+
+def read_counts(folder: Path | str) -> Expected:
+    """Shape, numbers and classes of a prepared folder; its arrays are not looked at."""
+    found = _read_description(Path(folder))
+    counts = {split: found["splits"][split]["count"] for split in SPLITS}
+    return Expected(tuple(found["shape"]), num_classes=found["num_classes"], **counts)
 
 
 def to_model(x):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from uncanny.datasets import Expected
 from uncanny.datasets.writing import write_description, write_split
 
 SHAPE = (3, 32, 32)
@@ -27,7 +28,12 @@ def cifar10(folder: Path | str, *, root: str, download: bool = False) -> None:
     parameters = {"files": [name for name, _ in (*data.train_list, *data.test_list)]}
     parameters |= {"classes": list(data.classes)}
     more = {"source": "CIFAR-10, python version, checksums agree", "parameters": parameters}
-    write_description(folder, SHAPE, name="cifar10", num_classes=len(data.classes), **more)
+    write_description(folder, SHAPE, num_classes=len(data.classes), **more)
+
+
+def expected(**_) -> Expected:
+    """All of CIFAR-10."""
+    return Expected(SHAPE, train=50_000, test=10_000, num_classes=10)
 
 
 def _read(root: str, train: bool, download: bool):

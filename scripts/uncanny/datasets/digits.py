@@ -1,10 +1,11 @@
 """Handwritten digits, 8×8."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import SPLITS
+from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
 
 
@@ -29,4 +30,10 @@ def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> 
         write_split(folder, split, len(rows), shape, items)
     source = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, test part)"
     more = {"source": source, "parameters": {"test_fraction": test_fraction, "seed": seed}}
-    write_description(folder, shape, name="digits", num_classes=10, **more)
+    write_description(folder, shape, num_classes=10, **more)
+
+
+def expected(*, test_fraction: float, **_) -> Expected:
+    """The test part is rounded up, as scikit-learn does."""
+    test = math.ceil(test_fraction * 1797)
+    return Expected((1, 8, 8), train=1797 - test, test=test, num_classes=10)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import SPLITS
+from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
 
 
@@ -43,9 +43,12 @@ def gaussian_ring(
         "parameters": parameters | {"means": means.tolist()},
     }
     classes = num_modes if labelled else 0
-    write_description(
-        folder, (dim,), name="gaussian_ring", num_classes=classes, kind="vector", **more
-    )
+    write_description(folder, (dim,), num_classes=classes, kind="vector", **more)
+
+
+def expected(*, num_modes: int, dim: int, n: int, n_test: int, labelled: bool, **_) -> Expected:
+    """All of it is in the options."""
+    return Expected((dim,), train=n, test=n_test, num_classes=num_modes if labelled else 0)
 
 
 def _mixture(rng, means, mode_std, count, labelled):

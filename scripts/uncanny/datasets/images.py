@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from uncanny.datasets import SPLITS
+from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets._sources import Source, opened
 from uncanny.datasets.writing import Recipe, write_description, write_split
 from uncanny.fingerprint import fingerprint
@@ -68,7 +68,12 @@ def images(
     parameters["skipped"] = {split: len(names) for split, names in skipped.items()}
     parameters["skipped_first"] = [n for names in skipped.values() for n in names][:LISTED]
     more = {"source": f"images of {Path(root).name}", "parameters": parameters}
-    write_description(folder, shape, name="images", num_classes=len(numbers), **more)
+    write_description(folder, shape, num_classes=len(numbers), **more)
+
+
+def expected(*, resolution: int, classes: bool, **_) -> Expected:
+    """The size of an image; how many there are, and of which classes, only the files say."""
+    return Expected((3, resolution, resolution), num_classes=None if classes else 0)
 
 
 def _splits(source: Source) -> tuple[dict[str, list[str]], int]:

@@ -1,11 +1,14 @@
 """Patches of two photographs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.datasets import SPLITS
+from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+
+SIZE = (427, 640)  # pixels of each photograph, height × width
 
 
 def photos(
@@ -35,16 +38,29 @@ def photos(
     rng, patches = np.random.default_rng(seed), {split: [] for split in SPLITS}
     for photo in load_sample_images().images:
         small = _shrunk(photo, scale)
-        held_out = _random_squares(rng, small.shape[:2], 2 * patch_size, test_fraction)
-        for split, patch in _patches(small, held_out, patch_size, stride):
-            patches[split].append(patch)
+        places = _places(rng, small.shape[:2], patch_size, stride, test_fraction)
+        for split, top, left in places:
+            window = slice(top, top + patch_size), slice(left, left + patch_size)
+            patches[split].append(small[window].transpose(2, 0, 1))
     shape = (3, patch_size, patch_size)
     for split, images in patches.items():
         write_split(folder, split, len(images), shape, ((image, 0) for image in images))
     parameters = least | {"test_fraction": test_fraction, "seed": seed}
     source = "scikit-learn load_sample_images (china.jpg, flower.jpg)"
     more = {"source": source, "parameters": parameters}
-    write_description(folder, shape, name="photos", num_classes=0, **more)
+    write_description(folder, shape, num_classes=0, **more)
+
+
+def expected(
+    *, patch_size: int, scale: int, stride: int, test_fraction: float, seed: int
+) -> Expected:
+    """The patches are counted on two blank photographs."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(2):
+        shape = tuple(n // scale for n in SIZE)
+        found += [split for split, *_ in _places(rng, shape, patch_size, stride, test_fraction)]
+    counts = {split: found.count(split) for split in SPLITS}
+    return Expected((3, patch_size, patch_size), num_classes=0, **counts)
 
 
 def _shrunk(photo: np.ndarray, scale: int) -> np.ndarray:
@@ -63,11 +79,16 @@ def _random_squares(rng, shape: tuple[int, int], side: int, share: float) -> np.
     return mask[: shape[0], : shape[1]]
 
 
-def _patches(photo: np.ndarray, held_out: np.ndarray, size: int, stride: int):
-    """(split, patch uint8 [3, size, size]); patches across the border of the mask are left out."""
-    for top in range(0, photo.shape[0] - size + 1, stride):
-        for left in range(0, photo.shape[1] - size + 1, stride):
-            window = slice(top, top + size), slice(left, left + size)
-            if held_out[window].all() or not held_out[window].any():
-                split = "test" if held_out[top, left] else "train"
-                yield split, photo[window].transpose(2, 0, 1)
+def _places(
+    rng, shape: tuple[int, int], size: int, stride: int, share: float
+) -> Iterator[tuple[str, int, int]]:
+    """(split, top, left) of the patches of a photograph [H, W]; those across the border of what is
+    held out are left out.
+    """
+    held_out = _random_squares(rng, shape, 2 * size, share)
+    if min(shape) < size:
+        return
+    windows = np.lib.stride_tricks.sliding_window_view(held_out, (size, size))[::stride, ::stride]
+    inside = windows.mean(axis=(2, 3))
+    for row, column in zip(*np.nonzero((inside == 0) | (inside == 1)), strict=True):
+        yield "test" if inside[row, column] else "train", row * stride, column * stride

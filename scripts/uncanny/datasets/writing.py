@@ -125,21 +125,29 @@ def _checked(item: tuple, number: int, dtype: np.dtype, shape: tuple) -> tuple[n
 
 
 def write_description(
-    directory: Path | str, shape: tuple, *, name: str, num_classes: int, kind: str = "image", **more
+    directory: Path | str,
+    shape: tuple,
+    *,
+    num_classes: int,
+    source: str,
+    parameters: Mapping,
+    kind: str = "image",
 ) -> None:
     """Give the written splits `train` and `test` their names, and write dataset.json, which says
     count, bytes and SHA-256 of each.
 
-    more: `source`, where the data come from, and `parameters`, what determines them.
+    The dataset has the name of its folder, that is its key in the config. source: where the data
+    come from. parameters: what determines them.
     """
-    directory = Path(directory)
+    directory = Path(directory).resolve()
     splits = {split: _describe(directory, split) for split in SPLITS}
     paths = [directory / name for split in SPLITS for name in file_names(split)]
     (directory / DESCRIPTION).unlink(missing_ok=True)  # it would describe other arrays
     for path in paths:
         _take_name(part(path), path)
-    text = {"name": name, "kind": kind, "shape": list(shape), "num_classes": num_classes}
-    write_json(directory / DESCRIPTION, text | more | {"splits": splits})
+    text = {"name": directory.name, "kind": kind, "shape": list(shape), "num_classes": num_classes}
+    text |= {"source": source, "parameters": parameters, "splits": splits}
+    write_json(directory / DESCRIPTION, text)
     for path in (*map(part, paths), *(record(directory, split) for split in SPLITS)):
         path.unlink(missing_ok=True)
 

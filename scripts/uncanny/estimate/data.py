@@ -5,7 +5,7 @@ here.
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncanny import files, ncsn
+from uncanny import files, known, ncsn
 from uncanny.study import Study
 
 REACH = 0.9  # largest distance of two images, in diagonals of the cube that they lie in
@@ -29,30 +29,9 @@ class Data:
         return product
 
 
-def _digits(test_fraction, **_) -> Data:
-    test = -int(-1797 * test_fraction // 1)
-    return Data((1, 8, 8), 1797 - test, test, 10)
-
-
-def _photos(patch_size, stride, scale, test_fraction, **_) -> Data:
-    height, width = 427 // scale - patch_size, 640 // scale - patch_size
-    patches = 2 * (height // stride + 1) * (width // stride + 1)
-    # Patches across the border of the held-out squares, twice as wide as a patch, are left out.
-    test = int(patches * test_fraction / 2)
-    return Data((3, patch_size, patch_size), int(patches * (1 - 1.5 * test_fraction)), test, 0)
-
-
-def _gaussian_ring(dim, n, n_test, num_modes, labelled, **_) -> Data:
-    return Data((dim,), n, n_test, num_modes if labelled else 0)
-
-
-EXPECTED = {
-    "cifar10": lambda **_: Data((3, 32, 32), 50_000, 10_000, 10),
-    "digits": _digits,
-    "photos": _photos,
-    "gaussian_ring": _gaussian_ring,
-}
 UNKNOWN = (50_000, 10_000)  # training and test images of a folder that nobody has counted
+UNKNOWN_SIDE = 32  # pixels
+MANY_CLASSES = 1000
 
 
 def of_dataset(study: Study, name: str, results: Path) -> Data:
@@ -62,12 +41,12 @@ def of_dataset(study: Study, name: str, results: Path) -> Data:
         found = files.read_json(description)
         counts = (found["splits"][split]["count"] for split in ("train", "test"))
         return Data(tuple(found["shape"]), *counts, found["num_classes"])
-    options = study.component("datasets", name)
-    if options["kind"] in EXPECTED:
-        return EXPECTED[options["kind"]](**options)
-    counts = study.config.get("estimate", {}).get("images", {}).get(name, UNKNOWN)
-    side = options.get("resolution", 32)
-    return Data((3, side, side), *counts, 1000 if options.get("classes") else 0)
+    options, found = study.component("datasets", name), known.dataset(study, name)
+    shape = found.shape or (3, UNKNOWN_SIDE, UNKNOWN_SIDE)
+    stated = study.config.get("estimate", {}).get("images", {}).get(name, UNKNOWN)
+    counts = [stated[k] if n is None else n for k, n in enumerate((found.train, found.test))]
+    has_classes = found.num_classes is None and options.get("classes")
+    return Data(shape, *counts, MANY_CLASSES if has_classes else found.num_classes or 0)
 
 
 def noise_levels(process: dict, data: Data) -> int | None:

@@ -92,7 +92,7 @@ def _reference_texts(rows: pd.DataFrame) -> list[tuple[float, str, str]]:
     those of the curves were measured, because that shifts the value."""
     n_of_curves = rows.loc[rows["control"].isna(), "n"].max()
     texts = []
-    for row in rows[rows["control"].notna()].itertuples():
+    for row in rows[rows["control"].notna() & rows["value"].notna()].itertuples():
         text = row.curve + ("" if row.n == n_of_curves else f"\nn = {row.n:,}")
         text += f"\noff axis: {row.value:.3g}" if row.status == "off axis" else ""
         texts.append((row.value, text, style.reference_style(row.control).color))

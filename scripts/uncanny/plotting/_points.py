@@ -11,6 +11,7 @@ from uncanny.plotting.captions import HALF_BAND
 from uncanny.plotting.figure_data import FigureData
 from uncanny.plotting.panels import CURVE
 
+LEFT_OUT = "not measured"  # of references with fewer images than the metric needs
 MIN_SHARE = 0.3  # of the y axis that the curves keep when references are brought into view
 COLUMNS = [
     *["panel", "panel_title", "curve", "control", "dataset", *CURVE],
@@ -90,15 +91,23 @@ def check_positive(points: pd.DataFrame) -> None:
 
 
 def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
-    """One row per panel, dataset and reference that has the panel's metric."""
+    """One row per panel, dataset and reference; without a value where it has too few images."""
     several = points["dataset"].nunique() > 1
     rows = []
     for (_, dataset), of_panel in points.groupby(["panel", "dataset"]):
-        for control, entries in data.references.get(dataset, {}).items():
+        found = data.references_of(dataset, of_panel["metric"].iloc[0])
+        for control, (entry, is_measured) in found.items():
             label = style.reference_style(control).label + (f" ({dataset})" if several else "")
-            found = [entry for entry in entries if entry["metric"] == of_panel["metric"].iloc[0]]
-            rows += [_reference_row(of_panel.iloc[0], control, label, entry) for entry in found]
+            row_of = _reference_row if is_measured else _left_out_row
+            rows.append(row_of(of_panel.iloc[0], control, label, entry))
     return pd.DataFrame(rows, columns=points.columns).astype(points.dtypes)
+
+
+def _left_out_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
+    """A reference of too few images."""
+    shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
+    status = f"{LEFT_OUT}, needs {entry['needs']} images"
+    return shared | {"curve": label, "control": control, "n": entry["n"], "status": status}
 
 
 def _reference_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
@@ -127,7 +136,7 @@ def _limits(drawn: pd.DataFrame, y_scale: str) -> tuple[float, float]:
     forward, back = (np.log10, lambda v: 10.0**v) if y_scale == "log" else (float, float)
     is_curve = drawn["control"].isna()
     extremes = drawn.loc[is_curve, ["value", "lower", "upper"]].stack().dropna()
-    levels = drawn.loc[~is_curve, "value"]
+    levels = drawn.loc[~is_curve, "value"].dropna()
     if y_scale == "log":
         extremes, levels = extremes[extremes > 0], levels[levels > 0]
     if extremes.empty:
@@ -145,12 +154,14 @@ def _limits(drawn: pd.DataFrame, y_scale: str) -> tuple[float, float]:
 def with_off_axis(drawn: pd.DataFrame, ends: Mapping) -> pd.Series:
     """The status column, with "off axis" for the references outside the limits."""
     low, high = (drawn["metric"].map({m: pair[i] for m, pair in ends.items()}) for i in (0, 1))
-    is_outside = drawn["control"].notna() & ~drawn["value"].between(low, high)
+    is_reference = drawn["control"].notna() & drawn["value"].notna()
+    is_outside = is_reference & ~drawn["value"].between(low, high)
     return drawn["status"].mask(is_outside, "off axis")
 
 
 def notes(drawn: pd.DataFrame) -> str:
-    """What is not drawn: diverged curves with their epochs, and curves without data; or ""."""
+    """What is not drawn: diverged curves with their epochs, curves without data, references of too
+    few images; or ""."""
     found = drawn[drawn["control"].isna()].drop_duplicates([*CURVE, "epoch"])
     diverged, missing = [], []
     for _, rows in found.groupby(CURVE, sort=False):
@@ -159,8 +170,19 @@ def notes(drawn: pd.DataFrame) -> str:
             missing.append(curve)
         elif (rows["diverged"] > 0).any():
             diverged.append(f"{curve} {_diverged_epochs(rows)}")
-    parts = {"diverged: ": diverged, "no data: ": missing}
+    parts = {"diverged: ": diverged, "no data: ": missing, f"{LEFT_OUT}: ": _left_out(drawn)}
     return "; ".join(head + ", ".join(items) for head, items in parts.items() if items)
+
+
+def _left_out(drawn: pd.DataFrame) -> list[str]:
+    """References that a metric could not be measured of, and why."""
+    rows = drawn[drawn["control"].notna() & drawn["value"].isna()]
+    rows = rows.drop_duplicates(["curve", "metric"])
+    reasons = rows["status"].str.removeprefix(f"{LEFT_OUT}, ")
+    return [
+        f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {reason})"
+        for row, reason in zip(rows.itertuples(), reasons, strict=True)
+    ]
 
 
 def _diverged_epochs(rows: pd.DataFrame) -> str:

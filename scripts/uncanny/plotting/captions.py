@@ -55,7 +55,8 @@ def bands(points: pd.DataFrame, artists: str = "bands") -> str:
 def references(table: pd.DataFrame) -> str:
     """The references with their values, and their number of images where it is another one."""
     n = table[table["control"].isna()].groupby("metric")["n"].max()
-    found = table[table["control"].notna()].drop_duplicates(["curve", "metric"])
+    found = table[table["control"].notna() & table["value"].notna()]
+    found = found.drop_duplicates(["curve", "metric"])
     named = [
         f"{row.curve} {row.value:.4g}" + ("" if row.n == n[row.metric] else f" (n = {row.n:,.0f})")
         for row in found.itertuples()

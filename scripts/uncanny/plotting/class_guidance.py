@@ -102,11 +102,11 @@ def facts(table: pd.DataFrame) -> list[str]:
     """Which images are shown, and how the points were measured; also from the CSV."""
     samples, rest = table[table["role"] == "sample"], table[table["role"] != "sample"]
     points = rest[rest["control"].isna() & rest["value"].notna()]
-    first = samples.iloc[0]
+    first, note = samples.iloc[0], _points.notes(rest)
     return [
         f"Images of {first['curve'].split(' · ')[0]}, epoch {first['epoch']:.0f}: a column per "
         f"class asked for, the first {samples['row'].max() + 1:.0f} of a draw of {first['n']:.0f} "
         "in the order of their seeds, none chosen; the same latents under every guidance",
         f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(rest),
+        captions.bands(points) + captions.references(rest) + (f"; {note}" if note else ""),
     ]

@@ -52,7 +52,8 @@ class FigureData:
     table: tidy scores (scores.tidy). models, samplers, guidances, metrics: appearance, name ->
     {label, ...}, a metric also with unit; `models` holds all models of the study in its order,
     which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
-    controls that are measured as samples are. datasets: model -> its dataset. images: uint8
+    controls that are measured as samples are; left_out: dataset -> {"test": [{metric, n, needs}]},
+    metrics for which a control has too few images. datasets: model -> its dataset. images: uint8
     [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
     drawn; inpainted: of cells that have them, the originals [n, C, H, W] and which of their pixels
     were `known`, bool. sizes: scores of growing samples. traces: walks into noise and back. exact:
@@ -66,6 +67,7 @@ class FigureData:
     guidances: Mapping[str, Mapping] = field(default_factory=dict)
     metrics: Mapping[str, Mapping] = field(default_factory=dict)
     references: Mapping[str, Mapping] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[Cell, np.ndarray] = field(default_factory=dict)
     labels: Mapping[Cell, np.ndarray] = field(default_factory=dict)
@@ -76,6 +78,27 @@ class FigureData:
     exact: pd.DataFrame = field(default_factory=pd.DataFrame)
     verdicts: list[Mapping] = field(default_factory=list)
     training: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def references_of(self, dataset: str, metric: str) -> dict[str, tuple[Mapping, bool]]:
+        """Control -> (its entry, whether it is measured); an entry that is not says n and needs.
+
+        None at all where the figure was given no references. Raises ValueError where there are
+        some, but not of this dataset or not of this metric.
+        """
+        if not self.references:
+            return {}
+        if dataset not in self.references:
+            known = ", ".join(self.references)
+            raise ValueError(f"figure: no references of dataset {dataset!r}; there are {known}")
+        found = {}
+        for control, measured in self.references[dataset].items():
+            left_out = self.left_out.get(dataset, {}).get(control, [])
+            entries = [(entry, True) for entry in measured] + [(entry, False) for entry in left_out]
+            named = [pair for pair in entries if pair[0]["metric"] == metric]
+            if not named:
+                raise ValueError(f"figure: no {metric} of reference {control!r} of {dataset!r}")
+            found[control] = named[0]
+        return found
 
     def label(self, family: str, name: str) -> str:
         """The label of a component of the given family, or its name."""

@@ -17,6 +17,7 @@ EPOCHS = "all"
 RUNS = "all"
 
 FLOOR, CEILING = "gaussian", "train"  # references that a failed curve is told by
+LEFT_OUT = "left out"  # role of such a reference with fewer images than the metric needs
 BAR = 0.62  # height of a bar of probability 1, in rows
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "metric", "metric_label", "role", "epoch"],
@@ -87,7 +88,7 @@ def _read(data: FigureData, points: pd.DataFrame, increasing: bool) -> pd.DataFr
         {"role": "mass", "epoch": epoch, "probability": share, "status": one.status}
         for epoch, share in many.probabilities.items()
     ]
-    return _table([row, *mass], shared)
+    return _table([row, *mass, *_left_out(data, found)], shared)
 
 
 def _table(rows: list[dict], shared: dict) -> pd.DataFrame:
@@ -109,13 +110,25 @@ def _replicates(data: FigureData, points: pd.DataFrame, names: Mapping) -> tuple
 
 def _ends(data: FigureData, found: pd.DataFrame) -> dict:
     """Values of noise and of real images, None where there is no such reference."""
-    known = data.references.get(found["dataset"].iloc[0], {})
-    metric = found["metric"].iloc[0]
-    values = {
-        control: next((e["value"] for e in known.get(control, []) if e["metric"] == metric), None)
+    known = data.references_of(found["dataset"].iloc[0], found["metric"].iloc[0])
+    values = {name: entry["value"] for name, (entry, is_measured) in known.items() if is_measured}
+    return {"floor": values.get(FLOOR), "ceiling": values.get(CEILING)}
+
+
+def _left_out(data: FigureData, found: pd.DataFrame) -> list[dict]:
+    """Rows of the references without which it is not known whether a curve has failed."""
+    known = data.references_of(found["dataset"].iloc[0], found["metric"].iloc[0])
+    few = {c: entry for c, (entry, is_measured) in known.items() if not is_measured}
+    return [
+        {
+            "role": LEFT_OUT,
+            "curve": style.reference_style(control).label,
+            "n": few[control]["n"],
+            "status": f"needs {few[control]['needs']} images",
+        }
         for control in (FLOOR, CEILING)
-    }
-    return {"floor": values[FLOOR], "ceiling": values[CEILING]}
+        if control in few
+    ]
 
 
 # ---- Artists --------------------------------------------------------------------------------
@@ -168,7 +181,12 @@ def _status(row) -> str:
 
 def _notes(drawn: pd.DataFrame) -> str:
     rows = drawn[(drawn["role"] == "plateau") & (drawn["diverged"] > 0)]
-    return "diverged at some epoch: " + ", ".join(rows["curve"]) if len(rows) else ""
+    parts = ["diverged at some epoch: " + ", ".join(rows["curve"])] if len(rows) else []
+    few = drawn[drawn["role"] == LEFT_OUT].drop_duplicates(["curve", "metric"])
+    for row in few.itertuples():
+        what = f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {row.status})"
+        parts.append(f"not measured: {what}, so that no curve counts as failed")
+    return "; ".join(parts)
 
 
 def facts(table: pd.DataFrame) -> list[str]:

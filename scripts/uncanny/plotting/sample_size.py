@@ -23,6 +23,7 @@ COLUMNS = [
     *["diverged", "status"],
 ]
 POINT, FIT, SPREAD, GUIDE = "mean", "fit", "spread", "guide"
+LEFT_OUT = "left out"  # a size of fewer images than the metric needs
 
 
 def sample_size(
@@ -92,7 +93,7 @@ def _records(data: FigureData, curve: dict, epochs: list[int] | None) -> list[di
 def _curve(records: list[dict], metric: str, with_spread: bool) -> pd.DataFrame:
     """Means, fit and spread of one metric of one curve at one epoch."""
     points = _points(records, metric)
-    tables = [points, _fit(points)]
+    tables = [points, _fit(points), _left_out(records, metric)]
     if with_spread:
         tables += _spread(records, metric, points)
     epoch, diverged = records[0]["cell"]["epoch"], sum(r["status"] == "diverged" for r in records)
@@ -115,6 +116,21 @@ def _points(records: list[dict], metric: str) -> pd.DataFrame:
     points = pd.concat(tables, ignore_index=True)
     half = captions.HALF_BAND * points["se"]
     return points.assign(lower=points["value"] - half, upper=points["value"] + half, role=POINT)
+
+
+def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
+    """One row for each size that does not carry the metric."""
+    found = {
+        entry["n"]: entry["needs"]
+        for record in records
+        for size in record["sizes"]
+        for entry in size.get("left_out", [])
+        if entry["metric"] == metric
+    }
+    rows = [
+        {"role": LEFT_OUT, "n": n, "status": f"needs {needs} images"} for n, needs in found.items()
+    ]
+    return pd.DataFrame(rows, columns=["role", "n", "status"])
 
 
 def _entries(record: dict, n: int) -> list[dict]:
@@ -159,7 +175,7 @@ def _spread(records: list[dict], metric: str, points: pd.DataFrame) -> list[pd.D
 
 def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
     looks, variants = style.model_styles(data.models), _variants(table, metric)
-    sizes = table["n"].dropna().astype(float)
+    sizes = table.loc[table["role"] != LEFT_OUT, "n"].dropna().astype(float)
     ax.set_xscale("log")
     ax.set_xlabel("Number of images")
     if sizes.empty:
@@ -219,7 +235,12 @@ def _variants(table: pd.DataFrame, metric: str) -> dict[str, style.VariantStyle]
 
 def _notes(drawn: pd.DataFrame) -> str:
     lost = drawn[(drawn["role"] == POINT) & drawn["value"].isna()].drop_duplicates("curve")
-    return "; ".join(f"{row.status}: {row.curve}" for row in lost.itertuples())
+    parts = [f"{row.status}: {row.curve}" for row in lost.itertuples()]
+    few = drawn[drawn["role"] == LEFT_OUT].drop_duplicates(["metric", "n"])
+    for (label, reason), rows in few.groupby(["metric_label", "status"], sort=False):
+        sizes = ", ".join(f"{n:,.0f}" for n in sorted(rows["n"]))
+        parts.append(f"not measured: {label} of n = {sizes} ({reason})")
+    return "; ".join(parts)
 
 
 def facts(table: pd.DataFrame) -> list[str]:

@@ -132,7 +132,9 @@ def _models(data: FigureData, drawn: pd.DataFrame, factors: pd.DataFrame) -> lis
 def facts(table: pd.DataFrame) -> list[str]:
     """How points were measured, and the factors near the data; also from the CSV."""
     factors = table[table["metric"] == "amplification"]
-    points = table[table["metric_label"].notna() & table["control"].isna() & table["value"].notna()]
+    measured = table[table["metric_label"].notna()]
+    points = measured[measured["control"].isna() & measured["value"].notna()]
+    note = _points.notes(measured)
     early = factors.loc[factors.groupby(["panel", "model"])["x"].idxmin()]
     named = [
         f"{title}: " + ", ".join(f"{row.model} {row.value:.3g}" for row in rows.itertuples())
@@ -140,6 +142,6 @@ def facts(table: pd.DataFrame) -> list[str]:
     ]
     return [
         f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(table[table["metric_label"].notna()]),
+        captions.bands(points) + captions.references(measured) + (f"; {note}" if note else ""),
         f"Factors, |βGGᵀL⁻ᵀ|, at t = {early['x'].min():.2g}: {'; '.join(named)}",
     ]

@@ -1,0 +1,15 @@
+"""Prepared datasets, compared by what they hold."""
+
+import json
+
+
+def contents(folder):
+    """Name -> bytes of the files of a prepared dataset; of its description everything but the name, which is the
+    folder's, and the seal, which follows from it.
+    """
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if "dataset.json" in found:
+        described = json.loads(found["dataset.json"])
+        assert described.pop("name") == folder.name
+        found["dataset.json"] = {key: described[key] for key in described if key != "seal"}
+    return found

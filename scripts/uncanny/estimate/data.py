@@ -66,8 +66,8 @@ def of_dataset(study: Study, name: str, results: Path) -> Data:
     if options["kind"] in EXPECTED:
         return EXPECTED[options["kind"]](**options)
     counts = study.config.get("estimate", {}).get("images", {}).get(name, UNKNOWN)
-    side = options.get("resolution", 32)
-    return Data((3, side, side), *counts, 1000 if options.get("classes") else 0)
+    channels, side = options.get("channels", 3), options.get("resolution", 32)
+    return Data((channels, side, side), *counts, 1000 if options.get("classes") else 0)
 
 
 def noise_levels(process: dict, data: Data) -> int | None:

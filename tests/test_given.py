@@ -92,6 +92,14 @@ def test_images_in_order_of_class_are_chosen_at_random(data, tmp_path):
         assert sorted(many[:, 0, 0, 0].tolist()) == levels.tolist()
 
 
+def test_what_is_left_out_is_recorded(data, tmp_path, capsys):
+    folder = pictures(tmp_path / "pictures", GREY)
+    (folder / "notes.txt").write_text("of the samples")
+    _, record = taken(folder, data / "digits", tmp_path)
+    assert record["left_out"] == {".txt": 1} and record["left_out_first"] == ["notes.txt"]
+    assert "left out: 1 file that is no image (1 .txt): notes.txt" in capsys.readouterr().out
+
+
 def test_images_with_transparent_pixels_are_refused(data, tmp_path):
     folder = pictures(tmp_path / "clear", GREY)
     Image.fromarray(GREY[1].squeeze()).save(folder / "001.png", transparency=0)

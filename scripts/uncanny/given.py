@@ -29,32 +29,32 @@ def run(*, path, key, num_images, seed, dataset, samples, record) -> None:
     was expected.
     """
     data = Dataset.open(dataset)
-    images, total = read(Path(path), data, num_images, seed=seed, key=key)
+    images, about = read(Path(path), data, num_images, seed=seed, key=key)
     save(samples, images, np.zeros(len(images), np.int64))
     facts = {"sampler": {"kind": GIVEN}, "guidance": None, "num_images": num_images}
     facts |= {"image_seeds": None, "nfe": None, "images_seen": None}
-    facts |= {"chosen": {"of": total, "seed": seed}, "status": "ok", "timing": {}}
-    files.write_json(record, facts)
+    files.write_json(record, facts | about | {"status": "ok", "timing": {}})
 
 
 def read(
     path: Path, data: Dataset, count: int, *, seed: int = 0, key: str = "samples"
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, dict]:
     """`count` images in random order, as the dataset keeps its own: uint8 [n, C, H, W]; vectors
-    float32 [n, D]. And how many there are.
+    float32 [n, D]. And what the record says about them: of how many, what was left out.
 
     A smaller count gives the first of a larger one with the same seed.
     """
     if path.suffix.lower() == ".npz":
         found = _from_array(path, data, key)
         rows = _chosen(path, len(found), count, seed)
-        return np.ascontiguousarray(found[rows]), len(found)
+        return np.ascontiguousarray(found[rows]), {"chosen": {"of": len(found), "seed": seed}}
     if data.kind != "image":
         raise ValueError(f"{path}: expected an .npz with arr_0, as the dataset has {data.kind}s")
     with opened(path, key=key, expected=EXPECTED) as source:
-        total = len(source.names)
-        names = [source.names[row] for row in _chosen(path, total, count, seed)]
-        return np.stack(list(_decoded(source, names, data.shape))), total
+        about = {"chosen": {"of": len(source.names), "seed": seed}} | source.left_out()
+        rows = _chosen(path, len(source.names), count, seed)
+        names = [source.names[row] for row in rows]
+        return np.stack(list(_decoded(source, names, data.shape))), about
 
 
 def _chosen(path: Path, found: int, count: int, seed: int) -> np.ndarray:

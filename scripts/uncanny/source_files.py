@@ -8,6 +8,7 @@ Snakemake's reason shows it before and now. No torch here: the Snakefile imports
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,18 +16,16 @@ from pathlib import Path
 from uncanny import files
 
 KEY = "source_files"  # of a record that says what it was made from
-SMALL = (
-    2**25
-)  # bytes of files whose contents are read whenever a study is planned: hundredths of a second
-FEW = 4096  # files of which the same holds
-ADDED = {"Thumbs.db", "desktop.ini"}  # what other systems add to a folder that is looked at
+# Bytes and files of which the contents are read whenever a study is planned: tenths of a second.
+SMALL, FEW = 2**25, 4096
+# Files that are hidden, and those that macOS and Windows add to archives and folders.
+HIDDEN = re.compile(r"(^|/)(\.|__MACOSX|(Thumbs\.db|desktop\.ini)$)")
 TAIL = 2**16 + 64  # bytes at the end of a zip archive among which its directory is announced
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file is none of a user's own: hidden, or added by macOS or Windows."""
-    parts = name.split("/")
-    return parts[-1] in ADDED or any(part.startswith((".", "__MACOSX")) for part in parts)
+    return HIDDEN.search(name) is not None
 
 
 def walk(place: Path | str) -> Iterator[str]:
@@ -34,21 +33,31 @@ def walk(place: Path | str) -> Iterator[str]:
 
     Raises ValueError that names a folder which cannot be read, or is a link to one that it lies in.
     """
-    place = str(place)
-    for folder, _, names in os.walk(place, followlinks=True, onerror=_refuse):
-        inside, real = os.path.relpath(folder, place), os.path.realpath(folder)
-        above = os.path.realpath(os.path.dirname(folder))
-        if inside != "." and f"{above}{os.sep}".startswith(f"{real}{os.sep}"):
-            raise ValueError(f"{place}: {inside} is a link to a folder that it lies in")
-        prefix = "" if inside == "." else f"{inside.replace(os.sep, '/')}/"
-        yield from (prefix + name for name in names)
+    return (name for name, _ in _entries(str(place)))
 
 
-def _refuse(error: OSError) -> None:
-    reason = error.strerror or error
-    raise ValueError(
-        f"{error.filename}: not readable ({reason}); expected a folder that may be read"
-    )
+def _entries(place: str, inside: str = "") -> Iterator[tuple[str, os.DirEntry]]:
+    folder = f"{place}/{inside[:-1]}" if inside else place
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(
+            f"{folder}: not readable ({reason}); expected a folder that may be read"
+        ) from None
+    for entry in entries:
+        name = f"{inside}{entry.name}"
+        if not entry.is_dir():
+            yield name, entry
+            continue
+        if entry.is_symlink() and _is_within(folder, entry):
+            raise ValueError(f"{place}: {name} is a link to a folder that it lies in")
+        yield from _entries(place, f"{name}/")
+
+
+def _is_within(folder: str, other: os.DirEntry) -> bool:
+    return f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(other)}/")
 
 
 def describe(path: Path | str) -> str | None:
@@ -59,6 +68,8 @@ def describe(path: Path | str) -> str | None:
     sizes and times in seconds. Hidden files do not count.
     """
     try:
+        if not Path(path).exists():
+            return None
         rows = _rows(Path(path))
         total = sum(size for _, size, _ in rows)
         if not rows:
@@ -74,13 +85,15 @@ def _rows(place: Path) -> list[tuple[str, int, int]]:
     """(path below the place, bytes, time in seconds) of each file; size and time of what is no
     regular file are 0.
     """
-    names = sorted(n for n in walk(place) if not is_hidden(n)) if place.is_dir() else [""]
-    return [(name, *_status(f"{place}/{name}" if name else str(place))) for name in names]
+    if not place.is_dir():
+        return [("", *_status(place))]
+    found = _entries(str(place))
+    return sorted((name, *_status(entry)) for name, entry in found if not is_hidden(name))
 
 
-def _status(path: str) -> tuple[int, int]:
+def _status(file: Path | os.DirEntry) -> tuple[int, int]:
     try:
-        found = os.stat(path)
+        found = file.stat()
     except FileNotFoundError:  # a link to nothing
         return 0, 0
     return (found.st_size, int(found.st_mtime)) if stat.S_ISREG(found.st_mode) else (0, 0)

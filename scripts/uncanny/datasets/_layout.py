@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uncanny.datasets import SPLITS
-from uncanny.datasets._sources import Source, kinds, suffix
+from uncanny.datasets._sources import Source, in_words, kinds, suffix
+from uncanny.files import json_kind
 from uncanny.source_files import is_hidden
 
 # Names of folders that are splits, in small letters.
@@ -223,9 +224,9 @@ def _refuse_lost(source: Source, prefix: str, classes: set[str]) -> None:
         if below and suffix(name) in UNREAD and (folder := _class(name, prefix)) not in classes:
             lost.setdefault(folder, []).append(name)
     for folder, names in lost.items():
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds(names).items())
         raise ValueError(
-            f"{source.place}: {prefix}{folder}/ has no image that is read, but {found}; expected "
+            f"{source.place}: {prefix}{folder}/ has no image that is read, but "
+            f"{in_words(kinds(names))}; expected "
             "PNG, JPEG or the like, or on_error: skip"
         )
 
@@ -257,8 +258,9 @@ def _labels(source: Source, listing: str) -> list | None:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{source.at(listing)}: not valid JSON ({error})") from None
     if not isinstance(found, dict):
-        kind = type(found).__name__
-        raise ValueError(f"{source.at(listing)}: a {kind}; expected an object with labels")
+        raise ValueError(
+            f"{source.at(listing)}: {json_kind(found)}; expected an object with labels"
+        )
     labels = found.get("labels", [])
     if "labels" in found and not (isinstance(labels, list) and all(map(_is_pair, labels))):
         wrong = next(v for v in labels if not _is_pair(v)) if isinstance(labels, list) else labels

@@ -13,6 +13,7 @@ from uncanny.source_files import is_hidden, walk
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
+LISTED = 1000  # names of files in a record, which counts all of them
 MAX_BYTES = 100_000_000  # of one file
 METHODS = (
     zipfile.ZIP_STORED,
@@ -50,6 +51,26 @@ class Source:
         except UNREADABLE as error:
             raise ValueError(f"not readable ({error})") from None
 
+    def left_out(self, used: Iterable[str] = (), skip: bool = False) -> dict:
+        """What is not read, by what it is, for a record; the log says so.
+
+        used: files that are no images and are read. Raises ValueError for a link to nothing, which
+        may have been a class, unless it may be skipped.
+        """
+        if self.lost and not skip:
+            what = f"{self.at(self.lost[0])}: a link to nothing"
+            raise ValueError(f"{what}; expected a file or a folder, or on_error: skip")
+        names = [name for name in self.others if name not in used]
+        counts = kinds(names) | ({"links to nothing": len(self.lost)} if self.lost else {})
+        names += self.lost
+        if names:
+            what = (
+                "1 file that is no image" if len(names) == 1 else f"{len(names)} files, no images"
+            )
+            first = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            print(f"left out: {what} ({in_words(counts)}): {first}", flush=True)
+        return {"left_out": counts, "left_out_first": names[:LISTED]}
+
     def at(self, name: str) -> str:
         """Where a file lies, for messages."""
         return f"{self.place}: {name}"
@@ -59,6 +80,10 @@ def kinds(names: Iterable[str]) -> dict[str, int]:
     """How many files there are of each suffix; `hidden` counts those that are no user's own."""
     found = Counter("hidden" if is_hidden(name) else suffix(name) or "no suffix" for name in names)
     return dict(sorted(found.items()))
+
+
+def in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def suffix(name: str) -> str:
@@ -193,7 +218,7 @@ def _bytes(path: Path) -> bytes:
 
 def _filled(source: Source) -> Source:
     if not source.names:
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds(source.others).items())
+        found = in_words(kinds(source.others))
         known = ", ".join(sorted(SUFFIXES))
         among = f" among its files ({found})" if found else ""
         raise ValueError(f"{source.place}: no images{among}; expected files {known}")

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from uncanny.datasets import SPLITS, _decoding
-from uncanny.datasets._layout import Layout, layout
-from uncanny.datasets._sources import Source, kinds, opened
+from uncanny.datasets._layout import layout
+from uncanny.datasets._sources import LISTED, Source, opened
 from uncanny.datasets.writing import Recipe, write_description, write_split
 from uncanny.fingerprint import fingerprint
 
@@ -17,7 +17,6 @@ SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel
 MAX_PIXELS = 89_478_485  # of one image before it is shrunk: 270 MB
 LARGE = 10_000_000  # pixels of an image that no other thread may decode another one beside
-LISTED = 1000  # names of files in dataset.json, which counts all of them
 
 _one_large = threading.Lock()
 
@@ -66,7 +65,7 @@ def images(
     with opened(root) as source:
         options = {"test_fraction": test_fraction, "seed": seed, "skip": skip}
         found = layout(source, classes=classes, **options)
-        left_out = _left_out(source, found, skip)
+        left_out = source.left_out(used=found.listings, skip=skip)
         for split in SPLITS:
             names = found.names[split]
             recipe = _recipe(source, names, found.labels[split], look, skip, threads)
@@ -79,25 +78,6 @@ def images(
     parameters["skipped_first"] = [n for names in skipped.values() for n in names][:LISTED]
     more = {"source": f"images of {Path(root).name}", "parameters": parameters | left_out}
     write_description(folder, shape, name="images", num_classes=len(found.classes), **more)
-
-
-def _left_out(source: Source, found: Layout, skip: bool) -> dict:
-    """The files that are not read, by what they are, for dataset.json; says so in the log.
-
-    Raises ValueError for a link to nothing, which may have been a class, unless it may be skipped.
-    """
-    if source.lost and not skip:
-        what = f"{source.at(source.lost[0])}: a link to nothing"
-        raise ValueError(f"{what}; expected a file or a folder, or on_error: skip")
-    others = [name for name in source.others if name not in found.listings]
-    counts = kinds(others) | ({"links to nothing": len(source.lost)} if source.lost else {})
-    others += source.lost
-    if others:
-        parts = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        first = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        what = "1 file that is no image" if len(others) == 1 else f"{len(others)} files, no images"
-        print(f"left out: {what} ({parts}): {first}", flush=True)
-    return {"left_out": counts, "left_out_first": others[:LISTED]}
 
 
 def _recipe(

@@ -117,6 +117,12 @@ def test_prepared_data_are_taken_as_they_are(tmp_path):
     assert of_dataset(plan(TINY), "digits", tmp_path) == Data((1, 2, 2), 7, 5, 3)
 
 
+def test_files_that_nobody_has_counted_are_expected_as_the_config_has_them():
+    block = {"kind": "images", "root": "nowhere", "resolution": 16, "channels": 1}
+    study = plan(TINY | {"datasets": {"digits": block}})
+    assert of_dataset(study, "digits", NOWHERE).shape == (1, 16, 16)
+
+
 def test_sizes_of_files_come_from_the_config(paper):
     assert paper.facts.data("imagenet") == Data((3, 64, 64), 1_281_167, 50_000, 0)
     assert paper.facts.data("cifar10") == Data((3, 32, 32), 50_000, 10_000, 10)

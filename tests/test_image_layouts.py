@@ -65,7 +65,7 @@ def called(train, test):
 CALLED = [
     ("train", "valid"), ("train", "validation"), ("Train", "Test"), ("TRAINING", "testing"),
     ("train", "val"), ("train", "dev"), ("training_set", "test_set"), ("seg_train", "seg_test"),
-    ("train2017", "val2017"), ("trainA", "testA"),
+    ("train2017", "val2017"), ("trainA", "testA"), ("trainset", "TESTDATA"),
 ]  # fmt: skip
 
 

@@ -22,7 +22,8 @@ NAMES = {
     ),
 }
 SPLIT = {name: split for split, names in NAMES.items() for name in names}
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")  # of a name like train2017, TestSet, seg_val
+# The words of a name like train2017, TestSet, seg_val; and what may end them: testset, traindata.
+WORD, MORE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"), re.compile(r"(set|data|images?)$")
 NAMED = 6  # folders in a message
 LISTING = "dataset.json"  # of EDM and StyleGAN: classes of the images
 MAX_CLASS = 2**15 - 1
@@ -62,15 +63,7 @@ def layout(
     labels = {split: np.zeros(len(names[split]), np.int16) for split in names}
     known, listings = [], []
     if classes:
-        listed = {split: _listed(source, prefix) for split, prefix in prefixes.items()}
-        if all(found is None for found, _ in listed.values()):
-            known = _folders_as_classes(source, names, prefixes, skip)
-            numbers = {name: number for number, name in enumerate(known)}
-            labels = {s: _by_folder(names[s], numbers, prefixes[s]) for s in names}
-        else:
-            labels = {s: _by_listing(source, names[s], *listed[s]) for s in names}
-            listings = sorted({listing for _, listing in listed.values()})
-            known = _numbered(source, labels)
+        labels, known, listings = _classified(source, names, prefixes, skip)
     if not folders:
         names, labels = _held_out(
             source, names["train"], labels["train"], known, test_fraction, seed
@@ -124,8 +117,9 @@ def _splits_among(
 
 def _split_of(folder: str) -> str | None:
     """The split that a folder's name has a word for; None for none or for both."""
-    words = {SPLIT.get(word.lower()) for word in WORD.findall(folder)} - {None}
-    return words.pop() if len(words) == 1 else None
+    words = (MORE.sub("", word.lower()) for word in WORD.findall(folder))
+    found = {SPLIT.get(word) for word in words} - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _inner(source: Source, split: str, prefix: str) -> str:
@@ -186,6 +180,17 @@ def _check_share(source: Source, labels: np.ndarray, classes: list[str], share: 
 
 
 # ---- Classes --------------------------------------------------------------------------------
+
+
+def _classified(source: Source, names: dict, prefixes: dict, skip: bool) -> tuple[dict, list, list]:
+    """Labels of each split, names of the classes, files that list them."""
+    listed = {split: _listed(source, prefix) for split, prefix in prefixes.items()}
+    if all(found is None for found, _ in listed.values()):
+        known = _folders_as_classes(source, names, prefixes, skip)
+        numbers = {name: number for number, name in enumerate(known)}
+        return {s: _by_folder(names[s], numbers, prefixes[s]) for s in names}, known, []
+    labels = {s: _by_listing(source, names[s], *listed[s]) for s in names}
+    return labels, _numbered(source, labels), sorted({listing for _, listing in listed.values()})
 
 
 def _folders_as_classes(source: Source, names: dict, prefixes: dict, skip: bool) -> list[str]:

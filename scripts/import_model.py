@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny import jobs, source_files
 
 
 def main(snakemake):
@@ -16,6 +16,7 @@ def main(snakemake):
         checkpoint=snakemake.output.checkpoint,
         history=snakemake.output.history,
     )
+    source_files.keep(snakemake.output.history, snakemake.params.source_files)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny import jobs, source_files
 
 
 def main(snakemake):
@@ -10,11 +10,14 @@ def main(snakemake):
 
     given.run(
         path=snakemake.params.path,
+        key=f"models.{snakemake.wildcards.model}.samples",
         num_images=snakemake.params.num_images,
+        seed=int(snakemake.wildcards.draw),
         dataset=Path(snakemake.input.dataset).parent,
         samples=snakemake.output.samples,
         record=snakemake.output.record,
     )
+    source_files.keep(snakemake.output.record, snakemake.params.source_files)
 
 
 if __name__ == "__main__":

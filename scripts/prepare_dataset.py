@@ -4,7 +4,7 @@ Rule: prepare_dataset.
 
 from pathlib import Path
 
-from uncanny import components, jobs
+from uncanny import components, jobs, source_files
 
 
 def main(snakemake):
@@ -14,6 +14,7 @@ def main(snakemake):
         options["threads"] = snakemake.threads
     prepare = components.load("datasets", kind)
     prepare(Path(snakemake.output.description).parent, **options)
+    source_files.keep(snakemake.output.description, snakemake.params.source_files)
 
 
 if __name__ == "__main__":

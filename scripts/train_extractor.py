@@ -4,7 +4,7 @@ known images. Rule: train_extractor.
 
 from pathlib import Path
 
-from uncanny import components, files, jobs
+from uncanny import components, files, jobs, source_files
 
 
 def main(snakemake):
@@ -21,6 +21,7 @@ def main(snakemake):
         snakemake.output.report,
         extractors.report(extractors.Extractor(state, str(device)), dataset),
     )
+    source_files.keep(snakemake.output.report, snakemake.params.source_files)
 
 
 if __name__ == "__main__":

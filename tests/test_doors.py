@@ -184,3 +184,47 @@ def test_another_file_is_taken_anew_and_nothing_else(run):
     (run / "config/other.yaml").write_text(text)
     todo = jobs(snakemake(run, "-n", "figure_1", config="config/other.yaml"))
     assert todo == {"import_samples": 1, "score_samples": 1, "plot_figure": 1, "confirm_figure": 1}
+
+
+@pytest.mark.workflow
+def test_images_and_weights_that_were_replaced_are_taken_anew_and_it_is_said(run):
+    path = run / "theirs.npz"
+    before = path.read_bytes()
+    np.savez(path, arr_0=np.zeros((60, 8, 8), np.uint8))
+    done = snakemake(run, "-n", "figure_1", config=CONFIG)
+    assert jobs(done) == {
+        "import_samples": 1,
+        "score_samples": 1,
+        "plot_figure": 1,
+        "confirm_figure": 1,
+    }
+    text = done.stdout + done.stderr
+    assert re.search(
+        r"Params have changed .*before: 'theirs\.npz: 1 file, .* now: 'theirs\.npz", text
+    )
+    path.write_bytes(before)
+    weights = run / "tests/data/diffusers/scheduler/scheduler_config.json"
+    before = weights.read_bytes()
+    weights.write_bytes(before + b"\n")
+    done = snakemake(run, "-n", "figure_1", config=CONFIG)
+    assert jobs(done)["import_model"] == 1
+    assert "before: 'tests/data/diffusers: " in done.stdout + done.stderr
+    weights.unlink()  # the folder is another, and not gone
+    assert jobs(snakemake(run, "-n", "figure_1", config=CONFIG))["import_model"] == 1
+    weights.write_bytes(before)
+    assert jobs(snakemake(run, "-n", "figure_1", config=CONFIG)) == {}
+
+
+@pytest.mark.workflow
+def test_what_was_imported_stays_where_its_files_are_gone(run):
+    path, away = run / "theirs.npz", run / "away.npz"
+    path.rename(away)
+    assert jobs(snakemake(run, "-n", "all", config=CONFIG)) == {}
+    away.rename(path)
+
+
+@pytest.mark.workflow
+def test_a_record_says_which_images_of_which_file_were_taken(run):
+    record = json.loads((run / "results/doors/scores/theirs/seed-0/DDIM/none/draw-0/epoch-1.json").read_text())  # fmt: skip
+    assert record["parameters"]["chosen"] == {"of": 60, "seed": 0}
+    assert record["parameters"]["source_files"].startswith("theirs.npz: 1 file, ")

@@ -1,5 +1,6 @@
 """Amounts of work, counted by hand for the tiny study; sizes of data and networks."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 import yaml
 from test_configuration import TINY, plan
 
-from uncanny import components, datasets
+from uncanny import components, configuration, datasets
 from uncanny.estimate import costs, networks, storage
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
+from uncanny.study import Study
 
 ROOT = Path(__file__).parent.parent
 NOWHERE = Path("/nonexistent")
@@ -92,12 +94,17 @@ def test_scoring_at_published_scale_fits_what_its_rules_ask_for(paper):
     assert max(paper.parts(job)[0].each for job in jobs) < 3600
 
 
+def unchecked(config):
+    """A study whose models may not fit its data."""
+    return Study(configuration.validated(copy.deepcopy(config), ROOT))
+
+
 def test_data_are_expected_as_they_come_out(tmp_path):
     for kind, tolerance in (("digits", 0), ("photos", 0.1)):
         folder = tmp_path / "datasets" / kind
         options = {"digits": {}, "photos": {"patch_size": 16}}[kind]
         components.load("datasets", kind)(folder, **options)
-        study = plan(TINY | {"datasets": {"digits": {"kind": kind}}})
+        study = unchecked(TINY | {"datasets": {"digits": {"kind": kind}}})
         expected = of_dataset(study, "digits", NOWHERE)
         made = datasets.Dataset.open(folder)
         assert expected.shape == made.shape
@@ -115,6 +122,12 @@ def test_prepared_data_are_taken_as_they_are(tmp_path):
     (tmp_path / "datasets/digits").mkdir(parents=True)
     (tmp_path / "datasets/digits/dataset.json").write_text(json.dumps(text))
     assert of_dataset(plan(TINY), "digits", tmp_path) == Data((1, 2, 2), 7, 5, 3)
+
+
+def test_files_that_nobody_has_counted_are_expected_as_the_config_has_them():
+    block = {"kind": "images", "root": "nowhere", "resolution": 16, "channels": 1}
+    study = unchecked(TINY | {"datasets": {"digits": block}})
+    assert of_dataset(study, "digits", NOWHERE).shape == (1, 16, 16)
 
 
 def test_sizes_of_files_come_from_the_config(paper):

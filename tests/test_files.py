@@ -54,6 +54,16 @@ def test_what_a_killed_writer_left_goes_with_the_next_one_and_nothing_else(tmp_p
     assert set(tmp_path.iterdir()) == {path, *others}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("[1]", "a list"), ('"a"', "text"), ("null", "null"), ("1.5", "1.5"), ("true", "true")],
+)
+def test_json_that_is_no_object_is_said_to_be_what_it_is(tmp_path, text, found):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"a\.json: {found}; expected an object"):
+        files.read_json(tmp_path / "a.json")
+
+
 def test_json_is_sorted_and_refuses_nan(tmp_path):
     path = tmp_path / "a.json"
     files.write_json(path, {"b": 1, "a": [2.5, None]})

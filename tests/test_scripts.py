@@ -72,12 +72,12 @@ CELL = Cell("ve_cond", 0, "HEUN", "none", 0, 1)
 
 def test_the_scripts_make_a_figure_in_turn(study, folder):
     dataset = folder / "digits/dataset.json"
-    call("prepare_dataset", folder, params={"dataset": study.component("datasets", "digits")},
+    call("prepare_dataset", folder, params={"dataset": study.component("datasets", "digits"), "source_files": None},
          outputs={"description": dataset})  # fmt: skip
     assert json.loads(dataset.read_text())["num_classes"] == 10
 
     extractor, report = folder / "cnn.pt", folder / "cnn.json"
-    call("train_extractor", folder, params={"extractor": study.component("extractors", "tiny_cnn")},
+    call("train_extractor", folder, params={"extractor": study.component("extractors", "tiny_cnn"), "source_files": None},
          inputs={"dataset": dataset}, outputs={"extractor": extractor, "report": report})  # fmt: skip
     assert 0 < json.loads(report.read_text())["accuracy"] <= 1
 
@@ -175,7 +175,7 @@ def test_the_scripts_guide_a_walk(folder, tmp_path):
     }
     blocks = {"width": 16, "multipliers": [1], "blocks": 1, "attention": []}
     dataset = tmp_path / "dataset.json"
-    call("prepare_dataset", folder, params={"dataset": {"kind": "digits"}}, outputs={"description": dataset})  # fmt: skip
+    call("prepare_dataset", folder, params={"dataset": {"kind": "digits"}, "source_files": None}, outputs={"description": dataset})  # fmt: skip
     noisy = {
         "dataset": "digits",
         **process,

@@ -117,9 +117,9 @@ def _sealed(path: Path | str, value: dict) -> dict:
     return sealed
 
 
-def _opened(path: Path | str, value: object) -> object:
+def _opened(path: Path | str, value: dict) -> dict:
     """What was sealed, or was written by hand; ValueError as for `check_seal`."""
-    if not isinstance(value, dict) or not isinstance(value.get("seal"), str):
+    if not isinstance(value.get("seal"), str):
         return value
     found, timing = value.pop("seal"), value.get("timing")
     rest = {key: part for key, part in value.items() if key != "timing"}
@@ -148,8 +148,8 @@ def write_json(path: Path | str, value: object) -> None:
 
 
 def read_json(path: Path | str) -> dict:
-    """Contents of a JSON file without its seal; ValueError that names the file where it is missing,
-    damaged, or another's.
+    """Object of a JSON file without its seal; ValueError that names the file where it is missing,
+    damaged, another's, or holds anything else.
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -159,7 +159,15 @@ def read_json(path: Path | str) -> dict:
         raise ValueError(f"{path}: not valid JSON ({error}); delete it and run again") from None
     except RecursionError:
         raise ValueError(f"{path}: not valid JSON (too deep); delete it and run again") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: {json_kind(value)}; expected an object")
     return _opened(path, value)
+
+
+def json_kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    names = {dict: "an object", list: "a list", str: "text", type(None): "null"}
+    return names.get(type(value), json.dumps(value))
 
 
 def write_json_lines(path: Path | str, values: Iterable[object]) -> None:

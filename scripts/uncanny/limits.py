@@ -24,6 +24,7 @@ INTERVALS = {
         "multipliers blocks heads hidden depth k columns rows nearest_rows need per_class shown"
     ),
     "[1, 10]": "degree",
+    "[0, 255]": "background",
     # numbers
     "(-inf, inf)": (
         "guidances.scale schedules.start schedules.end exponent D Q Sigma_inf strength centres"

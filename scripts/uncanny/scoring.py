@@ -83,6 +83,7 @@ class Drawn:
         """
         drawn = files.read_json(self.record)
         parameters = {"identity": self.identity} | {key: drawn[key] for key in said}
+        parameters |= {key: drawn[key] for key in ("chosen", "source_files") if key in drawn}
         found = {"cell": self.cell, "status": drawn["status"], "parameters": parameters, scores: []}
         if drawn["status"] == "ok":
             network = extractors.load(self.extractor, str(self.device))

@@ -67,6 +67,12 @@ class Study:
         options = components.resolve(family, block["kind"], expanded(given), where, more=more)
         return {"kind": block["kind"]} | completed(options, where)
 
+    def source(self, section: str, name: str) -> str | None:
+        """Path of the files from outside that a block names; None where it names none."""
+        block = self.component(section, name)
+        option = components.constant(section, block["kind"], "SOURCE", None)
+        return block[option] if option else None
+
     @cache
     def identity(self, model: str) -> dict:
         """Everything that determines a model's weights but the seed: names replaced by what they

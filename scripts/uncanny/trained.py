@@ -79,6 +79,6 @@ def _checkpoint(compared: str | Path, losses: str | Path) -> Checkpoint:
 
 def _record(path: str | Path, keys: set[str], what: str) -> dict:
     record = files.read_json(path)
-    if not isinstance(record, dict) or not keys <= set(record):
+    if not keys <= set(record):
         raise ValueError(f"{path}: not {what}: expected {', '.join(sorted(keys))}")
     return record

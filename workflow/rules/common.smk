@@ -18,6 +18,7 @@ from uncanny import (
     plan_claims,
     plan_experiments,
     plan_times,
+    source_files,
     warm,
 )
 from uncanny.study import Study
@@ -104,6 +105,41 @@ def threads_of_dataset(wildcards):
     """Several where a dataset is decoded image by image; the machine's cores are the limit."""
     kind = STUDY.block("datasets", wildcards.dataset)["kind"]
     return 4 if components.takes("datasets", kind, "threads") else 1
+
+
+def described(path, record):
+    """A line that changes with files from outside; where they are gone, that of the record of what was made of them."""
+    if path is None:
+        return None
+    return source_files.describe(path) or source_files.recorded(
+        f"results/{STUDY.name}/{record}"
+    )
+
+
+def files_of_dataset(wildcards):
+    name = wildcards.dataset
+    return described(STUDY.source("datasets", name), f"datasets/{name}/dataset.json")
+
+
+def files_of_extractor(wildcards):
+    name = wildcards.extractor
+    return described(STUDY.source("extractors", name), f"extractors/{name}.json")
+
+
+def files_of_weights(wildcards):
+    w = wildcards
+    path = STUDY.external(w.model)["path"]
+    return described(path, f"checkpoints/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json")
+
+
+def files_of_samples(folder):
+    """The same of imported samples, whose records lie in a folder."""
+
+    def files(wildcards):
+        path = STUDY.identity(wildcards.model)["samples"]
+        return described(path, f"{folder}/{plan.cell_of(wildcards).path}.json")
+
+    return files
 
 
 def dataset_of_model(wildcards):

@@ -16,6 +16,7 @@ rule prepare_dataset:
         runtime=hours(12),
     params:
         dataset=lambda w: STUDY.component("datasets", w.dataset),
+        source_files=files_of_dataset,
         code=lambda w: STUDY.code("prepare_dataset", datasets=w.dataset),
     script:
         "../../scripts/prepare_dataset.py"

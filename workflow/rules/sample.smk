@@ -105,6 +105,7 @@ rule import_samples:
         runtime=hours(1),
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
+        source_files=files_of_samples("samples"),
         num_images=STUDY.config["num_images"],
         code=STUDY.code("import_samples"),
     script:
@@ -119,6 +120,7 @@ use rule import_samples as import_many_samples with:
         "<logs>/import_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
+        source_files=files_of_samples("sizes/samples"),
         num_images=max(STUDY.config["sample_sizes"], default=0),
         code=STUDY.code("import_samples"),
 

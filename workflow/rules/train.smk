@@ -41,6 +41,7 @@ rule import_model:
         runtime=hours(1),
     params:
         identity=lambda w: STUDY.identity(w.model),
+        source_files=files_of_weights,
         code=lambda w: STUDY.code("import_model", model=w.model),
     script:
         "../../scripts/import_model.py"
@@ -86,6 +87,7 @@ rule train_extractor:
         runtime=hours(2),
     params:
         extractor=lambda w: STUDY.component("extractors", w.extractor),
+        source_files=files_of_extractor,
         code=lambda w: STUDY.code("train_extractor", extractors=w.extractor),
     script:
         "../../scripts/train_extractor.py"

@@ -144,7 +144,7 @@ def _read_description(folder: Path) -> dict:
     path = folder / DESCRIPTION
     description = read_json(path)
     expected = {"name", "kind", "shape", "num_classes", "parameters", "source", "splits"}
-    missing = sorted(expected - set(description if isinstance(description, dict) else ()))
+    missing = sorted(expected - set(description))
     if missing:
         raise ValueError(f"{path}: no {', '.join(missing)}; expected those of a prepared dataset")
     if description["kind"] not in DTYPES:

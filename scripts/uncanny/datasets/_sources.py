@@ -3,12 +3,17 @@
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+from uncanny.source_files import is_hidden, walk
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
+LISTED = 1000  # names of files in a record, which counts all of them
 MAX_BYTES = 100_000_000  # of one file
 METHODS = (
     zipfile.ZIP_STORED,
@@ -22,16 +27,19 @@ UNREADABLE = (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zl
 class Source:
     """Images of a folder or an archive.
 
-    names: paths within it, parts divided by `/`, sorted. Hidden files and folders are left out,
-    and those that macOS adds to archives. stamp: text that changes with a file's contents, as far
-    as can be told without reading it.
+    names: paths within it, parts divided by `/`, sorted. others: the files that are left out:
+    hidden ones and those that other systems add, and what has another suffix than an image. lost:
+    links to nothing that may have been folders of images. stamp: text that changes with a file's
+    contents, as far as can be told without reading it.
     """
 
     place: Path
     names: list[str]
+    others: list[str]
     size: Callable[[str], int]
     get: Callable[[str], bytes]
     stamp: Callable[[str], str]
+    lost: list[str] = field(default_factory=list)
 
     def read(self, name: str) -> bytes:
         """Bytes of an image; ValueError where they cannot be read or are more than MAX_BYTES."""
@@ -43,38 +51,88 @@ class Source:
         except UNREADABLE as error:
             raise ValueError(f"not readable ({error})") from None
 
+    def left_out(self, used: Iterable[str] = (), skip: bool = False) -> dict:
+        """What is not read, by what it is, for a record; the log says so.
+
+        used: files that are no images and are read. Raises ValueError for a link to nothing, which
+        may have been a class, unless it may be skipped.
+        """
+        if self.lost and not skip:
+            what = f"{self.at(self.lost[0])}: a link to nothing"
+            raise ValueError(f"{what}; expected a file or a folder, or on_error: skip")
+        names = [name for name in self.others if name not in used]
+        counts = kinds(names) | ({"links to nothing": len(self.lost)} if self.lost else {})
+        names += self.lost
+        if names:
+            what = (
+                "1 file that is no image" if len(names) == 1 else f"{len(names)} files, no images"
+            )
+            first = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            print(f"left out: {what} ({in_words(counts)}): {first}", flush=True)
+        return {"left_out": counts, "left_out_first": names[:LISTED]}
+
+    def at(self, name: str) -> str:
+        """Where a file lies, for messages."""
+        return f"{self.place}: {name}"
+
+
+def kinds(names: Iterable[str]) -> dict[str, int]:
+    """How many files there are of each suffix; `hidden` counts those that are no user's own."""
+    found = Counter("hidden" if is_hidden(name) else suffix(name) or "no suffix" for name in names)
+    return dict(sorted(found.items()))
+
+
+def in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
 
 @contextmanager
-def opened(root: Path | str) -> Iterator[Source]:
-    """The images of a folder or a .zip file; ValueError that names root where there are none."""
+def opened(
+    root: Path | str,
+    *,
+    key: str = "the dataset's root",
+    expected: str = "a folder or a .zip of images",
+) -> Iterator[Source]:
+    """The images of a folder or a .zip file; ValueError that names root where there are none.
+
+    key: what of the config says root. expected: what it may be.
+    """
     place = Path(root)
     if place.is_dir():
         yield _filled(_folder(place))
         return
     if not place.is_file():
-        raise ValueError(
-            f"{place}: no such folder or file; expected a folder or a .zip of images, as the "
-            "dataset's root says"
-        )
-    with _archive(place) as archive:
+        raise ValueError(f"{place}: no such folder or file; expected {expected}, as {key} says")
+    with _archive(place, expected) as archive:
         yield _filled(_members(place, archive))
 
 
 def _folder(place: Path) -> Source:
     def stamp(name: str) -> str:
-        status = (place / name).stat()
+        try:
+            status = (place / name).stat()
+        except OSError as error:  # a link to nothing: reading it says so
+            return str(error.strerror)
         return f"{status.st_size} {status.st_mtime_ns}"
 
+    names, others = _sorted(walk(place))
+    lost = [name for name in others if not (is_hidden(name) or os.path.exists(place / name))]
     return Source(
         place=place,
-        names=_sorted(_files(place)),
+        names=names,
+        others=[name for name in others if name not in lost],
+        lost=lost,
         size=lambda name: (place / name).stat().st_size,
         get=lambda name: _bytes(place / name),
         stamp=stamp,
     )
 
 
-def _archive(place: Path) -> zipfile.ZipFile:
+def _archive(place: Path, expected: str) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(place)
     except UNREADABLE as error:
@@ -82,8 +140,7 @@ def _archive(place: Path) -> zipfile.ZipFile:
             begun = file.read(4) == b"PK\3\4"
         found = "zip archive without an end, only partly there?" if begun else "no zip archive"
         raise ValueError(
-            f"{place}: {found} ({place.stat().st_size} bytes; {error}); expected a folder or a "
-            ".zip of images"
+            f"{place}: {found} ({place.stat().st_size} bytes; {error}); expected {expected}"
         ) from None
     try:
         _check_members(place, archive.infolist())
@@ -106,17 +163,30 @@ def _check_members(place: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _members(place: Path, archive: zipfile.ZipFile) -> Source:
-    def stamp(name: str) -> str:
-        member = archive.getinfo(name)
-        return f"{member.file_size} {member.CRC:08x}"
+    members = {_path(m.filename): m for m in archive.infolist() if not _is_folder(m.filename)}
 
+    def stamp(name: str) -> str:
+        return f"{members[name].file_size} {members[name].CRC:08x}"
+
+    names, others = _sorted(members)
     return Source(
         place=place,
-        names=_sorted(archive.namelist()),
-        size=lambda name: archive.getinfo(name).file_size,
-        get=lambda name: _unpacked(archive, archive.getinfo(name)),
+        names=names,
+        others=others,
+        size=lambda name: members[name].file_size,
+        get=lambda name: _unpacked(archive, members[name]),
         stamp=stamp,
     )
+
+
+def _path(member: str) -> str:
+    """A member's path, parts divided by `/`, whatever the program that wrote it divides them by."""
+    parts = member.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _is_folder(member: str) -> bool:
+    return member.endswith(("/", "\\"))
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -127,23 +197,16 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         return file.read(member.file_size)
 
 
-def _files(place: Path) -> Iterator[str]:
-    for folder, _, files in os.walk(place, followlinks=True):  # folders of classes are often links
-        inside, real = Path(folder).relative_to(place), os.path.realpath(folder)
-        above = os.path.realpath(os.path.dirname(folder))
-        if inside.parts and f"{above}{os.sep}".startswith(f"{real}{os.sep}"):
-            raise ValueError(f"{place}: {inside} is a link to a folder that it lies in")
-        yield from ((inside / file).as_posix() for file in files)
-
-
-def _sorted(names) -> list[str]:
-    """Images among the names, each once, sorted."""
-    return sorted({name for name in names if _is_image(name)})
+def _sorted(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Images among the names, and other files, each once, sorted."""
+    found, others = set(), set()
+    for name in names:
+        (found if _is_image(name) else others).add(name)
+    return sorted(found), sorted(others)
 
 
 def _is_image(name: str) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-    return not hidden and os.path.splitext(name)[1].lower() in SUFFIXES
+    return suffix(name) in SUFFIXES and not is_hidden(name)
 
 
 def _bytes(path: Path) -> bytes:
@@ -155,11 +218,13 @@ def _bytes(path: Path) -> bytes:
 
 def _filled(source: Source) -> Source:
     if not source.names:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise ValueError(f"{source.place}: no images; expected files {kinds}")
+        found = in_words(kinds(source.others))
+        known = ", ".join(sorted(SUFFIXES))
+        among = f" among its files ({found})" if found else ""
+        raise ValueError(f"{source.place}: no images{among}; expected files {known}")
     for name in source.names:
         if not name.isascii() and _is_broken(name):
-            raise ValueError(f"{source.place}: {name!r} is no UTF-8; expected another name")
+            raise ValueError(f"{source.at(repr(name))} is no UTF-8; expected another name")
     return source
 
 

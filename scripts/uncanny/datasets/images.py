@@ -1,23 +1,22 @@
 """A folder or a zip archive of images, cut square and shrunk to one size."""
 
 import contextlib
-import io
 import threading
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from uncanny.datasets import SPLITS, Expected
-from uncanny.datasets._sources import Source, opened
+from uncanny.datasets import SPLITS, Expected, _decoding
+from uncanny.datasets._layout import layout
+from uncanny.datasets._sources import LISTED, Source, opened
 from uncanny.datasets.writing import Recipe, write_description, write_split
 from uncanny.fingerprint import fingerprint
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel
 MAX_PIXELS = 89_478_485  # of one image before it is shrunk: 270 MB
 LARGE = 10_000_000  # pixels of an image that no other thread may decode another one beside
-LISTED = 1000  # names of skipped files in dataset.json, which counts all of them
 
 _one_large = threading.Lock()
 
@@ -27,109 +26,64 @@ def images(
     *,
     root: str,
     resolution: int,
+    channels: Literal[1, 3] = 3,
     classes: bool = False,
     test_fraction: float = 0.1,
     seed: int = 0,
     resize: Literal["box", "lanczos"] = "box",
     upscale: bool = False,
+    background: list[int] = [255, 255, 255],  # noqa: B006
+    exif_orientation: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
     threads: int = 1,
 ) -> None:
-    """PNG, JPEG and WebP files below root as 3×R×R, R = resolution, in the order of their names.
+    """Image files below root as C×R×R, C = channels, R = resolution, in the order of their names.
 
-    root: a folder, or a .zip that is read in place. Where it has the folders train/ and test/ (or
-    val/), these are the splits; else `test_fraction` of the images, drawn by `seed` (from every
-    class alike), is held out. classes: the next folder is the class, numbered in order of names.
-    Each image is cut to the square in its centre and resized by Pillow: `box` averages the area of
-    a new pixel, `lanczos` is sharper. Grey images get three equal channels; transparency and EXIF
-    orientation are ignored. upscale: images whose shorter side is below R are allowed. on_error: a
-    file that is no whole image of 8 bits and sufficient size stops with its name, or is skipped and
-    counted in dataset.json. threads: so many images are decoded at once. Memory holds the names and
+    root: a folder, or a .zip that is read in place. Where it has two folders that are called
+    splits, train and test or the like (_layout.py), these are the splits; else `test_fraction` of
+    the images, drawn by `seed` (from every class alike), is held out. A single folder around all of
+    it means nothing. classes: the next folder is the class, numbered in order of names; or, where
+    it is there, EDM's dataset.json says it.
+    Each image is turned as its EXIF orientation says (exif_orientation: false leaves it as it is
+    stored), cut to the square in its centre, laid on `background` (red, green, blue) where it is
+    transparent, and resized by Pillow: `box` averages the area of a new pixel, `lanczos` is
+    sharper. channels: 3, grey images get three equal ones; 1, colours become their luminance
+    (ITU-R 601). Colour profiles are ignored. upscale: images whose shorter side is below R are
+    allowed. on_error: a file that is no whole image of 8 bits and sufficient size stops with its
+    name, or is skipped and counted in dataset.json. What has no image's name is left out, and
+    counted there as well. threads: so many images are decoded at once. Memory holds the names and
     an image per thread. A job that is cut off goes on where it was.
     """
     if resolution < 1 or not 0 < test_fraction < 1:
         found = f"resolution {resolution}, test_fraction {test_fraction}"
         raise ValueError(f"images: {found}; expected at least 1, the fraction between 0 and 1")
-    look = {"resolution": resolution, "resize": resize, "upscale": upscale}
-    shape, skipped = (3, resolution, resolution), {}
+    if len(background) != 3 or not all(0 <= level <= 255 for level in background):
+        raise ValueError(f"images: background {background}; expected three levels from 0 to 255")
+    look = {"resolution": resolution, "resize": resize, "upscale": upscale, "channels": channels}
+    look |= {"background": list(background), "exif_orientation": exif_orientation}
+    shape, skipped, skip = (channels, resolution, resolution), {}, on_error == "skip"
     with opened(root) as source:
-        splits, depth = _splits(source)
-        numbers = _numbers(source, splits, depth) if classes else {}
-        if not depth:
-            splits = _drawn(source, numbers, test_fraction, seed)
+        options = {"test_fraction": test_fraction, "seed": seed, "skip": skip}
+        found = layout(source, classes=classes, **options)
+        left_out = source.left_out(used=found.listings, skip=skip)
         for split in SPLITS:
-            names = splits[split]
-            labels = _labels(names, numbers, depth)
-            recipe = _recipe(source, names, labels, look, on_error == "skip", threads)
-            left_out = write_split(folder, split, len(names), shape, recipe)
-            skipped[split] = [names[number] for number in left_out]
-    parameters = look | {"classes": list(numbers), "test_fraction": test_fraction, "seed": seed}
-    parameters |= {"splits": "folders" if depth else "drawn", "on_error": on_error}
+            names = found.names[split]
+            recipe = _recipe(source, names, found.labels[split], look, skip, threads)
+            numbers = write_split(folder, split, len(names), shape, recipe)
+            skipped[split] = [names[number] for number in numbers]
+    parameters = look | {"classes": found.classes, "test_fraction": test_fraction, "seed": seed}
+    parameters |= {"splits": "drawn" if found.drawn else "folders", "on_error": on_error}
+    parameters |= {"classes_from": found.listings or "folders"} if classes else {}
     parameters["skipped"] = {split: len(names) for split, names in skipped.items()}
     parameters["skipped_first"] = [n for names in skipped.values() for n in names][:LISTED]
-    more = {"source": f"images of {Path(root).name}", "parameters": parameters}
-    write_description(folder, shape, num_classes=len(numbers), **more)
+    more = {"source": f"images of {Path(root).name}", "parameters": parameters | left_out}
+    write_description(folder, shape, num_classes=len(found.classes), **more)
 
 
-def expected(*, resolution: int, classes: bool, **_) -> Expected:
+def expected(*, resolution: int, classes: bool, channels: int, **_) -> Expected:
     """The size of an image; how many there are, and of which classes, only the files say."""
-    return Expected((3, resolution, resolution), num_classes=None if classes else 0)
-
-
-def _splits(source: Source) -> tuple[dict[str, list[str]], int]:
-    """(names by split, 1) where the top folders are splits; else ({"train": all names}, 0)."""
-    top = {name.split("/")[0] for name in source.names if "/" in name}
-    held_out = sorted(top & {"test", "val"})
-    if "train" not in top or not held_out:
-        return {"train": source.names}, 0
-    if len(held_out) == 2:
-        raise ValueError(f"{source.place}: train/ with both test/ and val/; expected one of them")
-    splits, prefixes = {}, {"train": "train/", "test": f"{held_out[0]}/"}
-    for split, prefix in prefixes.items():
-        splits[split] = [name for name in source.names if name.startswith(prefix)]
-    outside = next((n for n in source.names if not n.startswith(tuple(prefixes.values()))), None)
-    if outside is not None:
-        expected = " or ".join(prefixes.values())
-        raise ValueError(f"{source.place}: {outside} lies outside the splits; expected {expected}")
-    return splits, 1
-
-
-def _numbers(source: Source, splits: dict, depth: int) -> dict[str, int]:
-    """Class -> number, of the training images; those held out have no others."""
-    found = {}
-    for split, names in splits.items():
-        for name in names:
-            if name.count("/") <= depth:
-                raise ValueError(f"{source.place}: {name} lies in no class; expected CLASS/IMAGE")
-        found[split] = {_class(name, depth) for name in names}
-    unknown = sorted(set().union(*found.values()) - found["train"])
-    if unknown or len(found["train"]) < 2:
-        reason = f"class {unknown[0]} is not in train/" if unknown else "one class"
-        raise ValueError(f"{source.place}: {reason}; expected the same 2 or more in every split")
-    return {name: number for number, name in enumerate(sorted(found["train"]))}
-
-
-def _class(name: str, depth: int) -> str:
-    return name.split("/")[depth]
-
-
-def _drawn(source: Source, numbers: dict, test_fraction: float, seed: int) -> dict[str, list[str]]:
-    from sklearn.model_selection import train_test_split
-
-    strata = [numbers[_class(name, 0)] for name in source.names] if numbers else None
-    options = {"test_size": test_fraction, "random_state": seed, "stratify": strata}
-    try:
-        parts = train_test_split(source.names, **options)
-    except ValueError as error:  # too few images for the fraction, or of a class
-        raise ValueError(f"{source.place}: test_fraction {test_fraction}: {error}") from None
-    return {split: sorted(names) for split, names in zip(SPLITS, parts, strict=True)}
-
-
-def _labels(names: list[str], numbers: dict, depth: int) -> np.ndarray:
-    """int16 [n]: the class of each image, 0 where there are none."""
-    if not numbers:
-        return np.zeros(len(names), np.int16)
-    return np.fromiter((numbers[_class(name, depth)] for name in names), np.int16, len(names))
+    shape = (channels, resolution, resolution)
+    return Expected(shape, num_classes=None if classes else 0)
 
 
 def _recipe(
@@ -154,23 +108,34 @@ def _recipe(
     return Recipe(make, stamp, made_with, threads=threads, whole=not skip)
 
 
-def _pixels(source: Source, name: str, *, resolution: int, resize: str, upscale: bool):
-    """An image as uint8 [3, R, R]; ValueError that names the file."""
+def _pixels(
+    source: Source,
+    name: str,
+    *,
+    resolution: int,
+    resize: str,
+    upscale: bool,
+    channels: int,
+    background: list[int],
+    exif_orientation: bool,
+) -> np.ndarray:
+    """An image as uint8 [C, R, R]; ValueError that names the file."""
     from PIL import Image
 
+    method, mode = Image.Resampling[resize.upper()], "L" if channels == 1 else "RGB"
     try:
-        with Image.open(io.BytesIO(source.read(name)), formats=FORMATS) as image:
+        with _decoding.opened(source.read(name)) as image:
             _check(image, 1 if upscale else resolution)
             large = image.width * image.height > LARGE
             with _one_large if large else contextlib.nullcontext():
-                square = _square(image)
-                method = Image.Resampling[resize.upper()]
-                pixels = np.asarray(square.convert("RGB").resize((resolution, resolution), method))
+                square = _square(_decoding.oriented(image, upright=exif_orientation))
+                flat = _decoding.flat(square, tuple(background), mode)
+                pixels = np.asarray(flat.resize((resolution, resolution), method))
     except MemoryError:
         raise
     except Exception as error:  # decoders of broken files raise what they like
-        raise ValueError(f"{source.place}: {name}: {error}") from None
-    return pixels.transpose(2, 0, 1)
+        raise ValueError(f"{source.at(name)}: {str(error) or type(error).__name__}") from None
+    return pixels.reshape(resolution, resolution, channels).transpose(2, 0, 1)
 
 
 def _check(image, least: int) -> None:

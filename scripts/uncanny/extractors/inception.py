@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from uncanny.extractors import read
 
 FEATURES = 2048  # of the pool
+SOURCE = "weights"  # the option that names files from outside
 EXPECTED = "the Inception v3 weights of torch-fidelity (weights-inception-2015-12-05-6726825d.pth)"
 
 

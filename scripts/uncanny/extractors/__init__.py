@@ -98,9 +98,8 @@ def read(path: Path | str, expected: str, hint: str = "") -> object:
         raise ValueError(f"{path}: no such file; expected {expected}") from None
     except Exception as error:  # readers of broken files raise what they like
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path}: not readable as {expected} ({reason}); delete it and run again"
-        ) from None
+        found = files.describe(path)
+        raise ValueError(f"{path}: {found}, not readable as {expected} ({reason}){hint}") from None
 
 
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:

@@ -6,7 +6,7 @@ no bias in the last layer).
 """
 
 import io
-import textwrap
+import re
 
 import torch
 from torch import Tensor, nn
@@ -55,9 +55,15 @@ def inception(dataset, device: str = "cpu", *, weights: str) -> dict:
     tensors = read(weights, EXPECTED)
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise ValueError(f"{weights}: no table of tensors; expected {EXPECTED}")
+    if halved := [name for name, t in tensors.items() if t.is_floating_point() and t.itemsize < 4]:
+        found = f"{len(halved)} tensors of {tensors[halved[0]].dtype}"
+        raise ValueError(f"{weights}: {found}; expected float32, {EXPECTED}")
     try:
         build({}, tensors)
     except RuntimeError as error:
-        reason = textwrap.shorten(str(error), 200)
-        raise ValueError(f"{weights}: another network; expected {EXPECTED} ({reason})") from None
+        names = re.findall(r'(?<=")[\w.]+(?=")|(?<=size mismatch for )[\w.]+', str(error))
+        said = f"{len(names)} tensors missing, without a place or of another shape"
+        raise ValueError(
+            f"{weights}: another network; expected {EXPECTED} ({said}: {', '.join(names[:3])} …)"
+        ) from None
     return {"kind": "inception", "config": {}, "weights": dict(tensors)}

@@ -114,8 +114,8 @@ UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 MISTAKES = [
     (UNET, {"down_block_types": ["DownBlock2D", "SkipDownBlock2D"]}, r"block SkipDownBlock2D with AttnUpBlock2D is not supported; expected DownBlock2D"),
-    (UNET, {"down_block_types": "gone"}, r"down_block_types is missing; expected a list, each a name"),
-    (UNET, {"block_out_channels": "gone"}, r"block_out_channels is missing; expected a list, each a whole number from 1"),
+    (UNET, {"down_block_types": "gone"}, r"down_block_types is missing; expected a list with the name of a block for each level"),
+    (UNET, {"block_out_channels": "gone"}, r"block_out_channels is missing; expected a list with a whole number from 1 for each level"),
     (UNET, {"up_block_types": ["UpBlock2D"]}, r"up_block_types \['UpBlock2D'\] has 1 entries; expected 2, one for each of block_out_channels"),
     (UNET, {"block_out_channels": [8, "16"]}, r'block_out_channels \[8, "16"\] is not supported; expected a list'),
     (UNET, {"block_out_channels": 8}, r"block_out_channels 8 is not supported; expected a list"),
@@ -160,9 +160,21 @@ REFUSED = {  # settings that change the mathematics, with the value that they mu
         ("upsample_type", "resnet", '"conv"'),
     ],
     SCHEDULER: [
-        ("_class_name", "FlowMatchEulerDiscreteScheduler", '"DDPMScheduler"'),
-        ("_class_name", "EDMEulerScheduler", '"DDPMScheduler"'),
-        ("_class_name", "LCMScheduler", '"DDPMScheduler"'),
+        (
+            "_class_name",
+            "FlowMatchEulerDiscreteScheduler",
+            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+        ),
+        (
+            "_class_name",
+            "EDMEulerScheduler",
+            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+        ),
+        (
+            "_class_name",
+            "LCMScheduler",
+            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+        ),
         ("beta_end", 1.5, "a number between 0 and 1"),
         ("beta_schedule", "laplace", '"linear" or "scaled_linear"'),
         ("predict_epsilon", False, "true: the network predicts the noise"),
@@ -214,12 +226,12 @@ def test_how_images_are_drawn_is_the_studys_affair(folder):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", r"1 bytes, JSON; expected a JSON object \(Expecting property name"),
+    [("{", r"1 byte, text that begins as JSON does; expected a JSON object \(Expecting property name"),
      ("", r"0 bytes; expected a JSON object"),
      ("[1]", r"JSON of a list; expected an object"),
      ("<html>", r"6 bytes, a page of HTML or XML; expected a JSON object"),
      ("version https://git-lfs.github.com/spec/v1\n", r"43 bytes, a Git LFS pointer; `git lfs pull` fetches the file itself; expected"),
-     ('{"norm_eps": NaN}', r"17 bytes, JSON; expected a JSON object \(NaN is no number of JSON\)"),
+     ('{"norm_eps": NaN}', r"17 bytes, text that begins as JSON does; expected a JSON object \(NaN is no number of JSON\)"),
      ("[" * 100000, "100000 bytes; expected a JSON object")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", [UNET, SCHEDULER, "model_index.json"])
@@ -367,8 +379,8 @@ def test_files_that_are_not_there_are_named_with_what_is(folder, tmp_path):
 def test_a_bin_that_is_none_is_named(folder):
     path = folder / "unet/diffusion_pytorch_model.bin"
     for content, message in [
-        (pickle.dumps(print), r"bytes, a pickle, which can run code when it is read; expected weights"),
-        (b"", "0 bytes; expected weights as torch.save writes them"),
+        (pickle.dumps(print), r"model\.bin: not readable as weights as torch\.save writes them \(\d+ bytes, a pickle, which can run code when it is read; "),
+        (b"", r"not readable as weights as torch\.save writes them \(0 bytes; EOFError\)"),
     ]:  # fmt: skip
         (folder / WEIGHTS).unlink(missing_ok=True)
         path.write_bytes(content)

@@ -189,7 +189,7 @@ BEGINNINGS = {
     b"\x93NUMPY": "an array of NumPy",
     b"\x89HDF": "HDF5",
     b"<": "a page of HTML or XML",
-    b"{": "JSON",
+    b"{": "text that begins as JSON does",
 }
 
 
@@ -201,9 +201,10 @@ def describe(path: Path | str) -> str:
         start = file.read(32)
     kinds = (kind for begin, kind in BEGINNINGS.items() if start.lstrip().startswith(begin))
     # Safetensors begin with the length of a JSON header, whose bytes may be those of anything.
-    header = start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= os.path.getsize(path)
+    size = os.path.getsize(path)
+    header = start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size
     kind = "safetensors" if header else next(kinds, "")
-    return f"{os.path.getsize(path)} bytes" + (f", {kind}" if kind else "")
+    return f"{size} byte{'s' * (size != 1)}{f', {kind}' if kind else ''}"
 
 
 def read_settings(path: Path | str) -> dict:

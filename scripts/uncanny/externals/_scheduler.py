@@ -25,7 +25,11 @@ SCHEDULERS = {
 }
 NOISE = ": the network predicts the noise"
 SETTINGS = {
-    "_class_name": only(*SCHEDULERS),
+    "_class_name": only(*SCHEDULERS)
+    | {
+        "description": "one of a network that predicts the noise at discrete levels, such as "
+        "DDPMScheduler (docs/external.md has them all)"
+    },
     "prediction_type": only("epsilon", meaning=NOISE),
     "predict_epsilon": only(True, meaning=NOISE),  # the same before there was prediction_type
     "variance_type": only(

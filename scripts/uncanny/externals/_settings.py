@@ -28,11 +28,11 @@ def count(*others: str) -> dict:
 
 def each(items: dict) -> dict:
     """Schema of a list that is not empty."""
-    words = f"a list, each {items['description']}"
+    words = f"a list with {items['description']} for each level"
     return {"type": "array", "minItems": 1, "items": items, "description": words}
 
 
-TEXT = {"type": "string", "description": "a name"}
+TEXT = {"type": "string", "description": "the name of a block"}
 BOOLEAN = {"type": "boolean", "description": "true or false"}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"}
 BETA = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}

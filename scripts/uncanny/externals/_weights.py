@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from uncanny import files
+from uncanny import checkpoints, files
 
 SHOWN = 3  # keys of each kind in a message
 
@@ -70,13 +69,7 @@ def _is_name(file: object) -> bool:
 
 def load_pickled(path: Path) -> dict[str, Tensor]:
     """Tensors that torch.save wrote, without running code; ValueError as for `load`."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except Exception as error:  # readers of broken files raise what they like
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path}: {files.describe(path)}; expected weights as torch.save writes them ({reason})"
-        ) from None
+    found = checkpoints.read_tensors(path, "weights as torch.save writes them")
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise ValueError(f"{path}: no table of tensors; expected one from names to tensors")
     return found

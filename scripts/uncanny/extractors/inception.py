@@ -11,7 +11,7 @@ import re
 import torch
 from torch import Tensor, nn
 
-from uncanny.extractors import read
+from uncanny import checkpoints
 
 EXPECTED = "the Inception v3 weights of torch-fidelity (weights-inception-2015-12-05-6726825d.pth)"
 
@@ -52,7 +52,7 @@ def inception(dataset, device: str = "cpu", *, weights: str) -> dict:
     if dataset.kind != "image" or dataset.shape[0] not in (1, 3):
         found = f"{dataset.kind}s of shape {dataset.shape}"
         raise ValueError(f"{dataset.name}: {found}; inception needs images of 1 or 3 channels")
-    tensors = read(weights, EXPECTED)
+    tensors = checkpoints.read_tensors(weights, EXPECTED)
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise ValueError(f"{weights}: no table of tensors; expected {EXPECTED}")
     if halved := [name for name, t in tensors.items() if t.is_floating_point() and t.itemsize < 4]:
@@ -62,8 +62,9 @@ def inception(dataset, device: str = "cpu", *, weights: str) -> dict:
         build({}, tensors)
     except RuntimeError as error:
         names = re.findall(r'(?<=")[\w.]+(?=")|(?<=size mismatch for )[\w.]+', str(error))
-        said = f"{len(names)} tensors missing, without a place or of another shape"
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise ValueError(
-            f"{weights}: another network; expected {EXPECTED} ({said}: {', '.join(names[:3])} …)"
+            f"{weights}: another network; expected {EXPECTED}; tensors missing, without a place or "
+            f"of another shape: {', '.join(names[:3])}{more}"
         ) from None
     return {"kind": "inception", "config": {}, "weights": dict(tensors)}

@@ -30,6 +30,17 @@ NETWORK = {
     "groups": 4,
 }
 DIGITS = (1, 8, 8)
+ROOT = Path(__file__).parent.parent
+DOCS = (ROOT / "docs/external.md").read_text(encoding="utf-8")
+
+
+def run(command, argument, folder):
+    """A documented command of Python, with the classes of this module to unpickle."""
+    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "scripts")])
+    subprocess.run(
+        [sys.executable, "-c", command.replace("\\\n", ""), argument],
+        cwd=folder, check=True, env=os.environ | {"PYTHONPATH": paths},
+    )  # fmt: skip
 
 
 def made(kind="diffusers_unet", schedule="cosine", conditional=True, path=FOLDER, **network):
@@ -418,6 +429,24 @@ def test_what_diffusers_saves_says_here_what_it_says_there(tmp_path, options):
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+def test_the_documented_command_makes_safetensors_of_other_files(tmp_path):
+    library = pytest.importorskip("diffusers", reason="diffusers is not installed")
+    folder = tmp_path / "hub/unet"
+    model = library.UNet2DModel.from_pretrained(FOLDER / "unet", local_files_only=True)
+    model.save_pretrained(folder, safe_serialization=False, max_shard_size="50KB")
+    shutil.copytree(FOLDER / "scheduler", tmp_path / "hub/scheduler")
+    with pytest.raises(ValueError, match=r"but config\.json, .*\.bin, .* and 3 more; expected"):
+        read(made(path=tmp_path / "hub"))
+    (command,) = re.findall(r'^python -c "(import sys; from diffusers .*?)" \S+$', DOCS, re.DOTALL | re.MULTILINE)  # fmt: skip
+    run(command, "hub/unet", tmp_path)
+    assert same(read(made(path=tmp_path / "hub")), read(made()))
+
+
+def test_all_settings_are_documented():
+    known = {*_unet2d.SETTINGS, *_scheduler.SETTINGS, *_scheduler.SAMPLING, *_scheduler.SCHEDULERS}
+    assert {name for name in known - {"_class_name"} if f"`{name}`" not in DOCS} == set()
+
+
 def test_the_schedulers_defaults_are_those_of_diffusers():
     library = pytest.importorskip("diffusers", reason="diffusers is not installed")
     for name, ends in _scheduler.SCHEDULERS.items():
@@ -628,14 +657,8 @@ def test_the_documented_command_makes_a_file_that_is_read(tmp_path, capsys):
     case, _, weights, identity = of_edm("edm_ddpmpp_uncond")
     with (tmp_path / "their.pkl").open("wb") as file:
         pickle.dump({"ema": EDMPrecond(weights)}, file)
-    text = (Path(__file__).parent.parent / "docs/external.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r'^python -c "(import json, pickle.*?)" \S+\.pkl$', text, re.DOTALL | re.MULTILINE)  # fmt: skip
-    code = command.replace("\\\n", "")
-    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")])  # fmt: skip
-    subprocess.run(
-        [sys.executable, "-c", code, "their.pkl"],
-        cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": folders},
-    )  # fmt: skip
+    (command,) = re.findall(r'^python -c "(import json, pickle.*?)" \S+\.pkl$', DOCS, re.DOTALL | re.MULTILINE)  # fmt: skip
+    run(command, "their.pkl", tmp_path)
     ours = build("song_unet", case["shape"], 0, **case["options"]).state_dict()
     path = tmp_path / "edm.safetensors"
     assert edm.edm(identity, case["shape"], ours, path=str(path)).keys() == ours.keys()

@@ -320,6 +320,9 @@ def test_weights_of_half_precision_become_float32_and_it_is_said(folder, tmp_pat
 def test_full_precision_comes_before_a_variant(folder):
     save_file({"a": torch.zeros(1)}, folder / "unet/diffusion_pytorch_model.fp16.safetensors")
     assert same(read(made(path=folder)), read(made()))
+    torch.save(load_file(folder / WEIGHTS), folder / "unet/diffusion_pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+    assert same(read(made(path=folder)), read(made()))
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ from uncanny import files, segments
 from uncanny.externals import _scheduler, _unet2d, _weights
 
 STEM = "diffusion_pytorch_model"
-VARIANTS = ("", ".fp16", ".bf16")
-WEIGHTS = [  # in the order in which they are looked for
-    name
-    for variant in VARIANTS
-    for name in (f"{STEM}{variant}.safetensors", f"{STEM}.safetensors.index{variant}.json")
-] + [f"{STEM}.bin"]
+WEIGHTS = [  # in the order in which they are looked for: full precision first
+    *(f"{STEM}.safetensors", f"{STEM}.safetensors.index.json", f"{STEM}.bin"),
+    *(f"{STEM}.fp16.safetensors", f"{STEM}.safetensors.index.fp16.json"),
+    *(f"{STEM}.bf16.safetensors", f"{STEM}.safetensors.index.bf16.json"),
+]
 EXPECTED = (  # in messages
     f"{WEIGHTS[0]}, its variant fp16 or bf16, or its index with the shards; docs/external.md has "
     "the command that makes it of other files"

@@ -70,6 +70,24 @@ def test_one_python_everywhere():
     assert tools["ruff"]["target-version"] == "py311"
 
 
+def wheels(python, *wanted):
+    """Whether pip finds wheels of these packages or files of requirements, and what it says."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    command += ["--no-deps", "--only-binary=:all:", "--python-version", python, "--target", "none"]
+    command += ["--retries", "0", "--timeout", "10", "--disable-pip-version-check"]
+    return subprocess.run([*command, *wanted], cwd=ROOT / "envs", capture_output=True, text=True)
+
+
+@pytest.mark.index
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_all_pins_are_there_for_every_python(python):
+    if wheels(python, "iniconfig").returncode:
+        pytest.skip("no package index")
+    files = [f"requirements{name}.txt" for name in ("", "-dev", "-bench")]
+    done = wheels(python, *(part for file in files for part in ("-r", file)))
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "packages",
     [

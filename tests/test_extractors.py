@@ -266,12 +266,22 @@ def _without(weights):
     del weights["fc.weight"]
 
 
+def _renamed(weights):
+    for name in [name for name in weights if ".bn." in name]:
+        weights[f"module.{name}"] = weights.pop(name)
+
+
 def _transposed(weights):
     weights["fc.weight"] = weights["fc.weight"].T
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"), [(_without, "fc.weight"), (_transposed, "size mismatch for fc.weight")]
+    ("damage", "message"),
+    [
+        (_without, r"missing, without a place or of another shape: fc\.weight$"),
+        (_transposed, r"missing, without a place or of another shape: fc\.weight$"),
+        (_renamed, r"of another shape: Conv2d_1a_3x3\.bn\.weight, \S+, \S+ and \d+ more$"),
+    ],
 )
 def test_weights_of_another_network_are_refused(
     digits, inception_weights, tmp_path, damage, message
@@ -289,8 +299,25 @@ def test_a_missing_or_truncated_weights_file_is_named(digits, inception_weights,
     if kept is not None:
         with inception_weights.open("rb") as file:
             path.write_bytes(file.read(kept))
-    with pytest.raises(ValueError, match=r"part.pth: no.*Inception v3 weights"):
+    with pytest.raises(ValueError, match=r"part.pth: no.*Inception v3 weights") as error:
         inception(digits, weights=str(path))
+    assert "delete" not in str(error.value)  # the file is the user's own
+
+
+def test_what_lies_in_the_place_of_weights_is_said(digits, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_text("<!DOCTYPE html>")
+    with pytest.raises(ValueError, match=r"weights.pth: not readable as the Inception v3 weights .*15 bytes, a page of HTML or XML"):  # fmt: skip
+        inception(digits, weights=str(path))
+
+
+def test_weights_of_half_precision_are_refused(digits, inception_weights, tmp_path):
+    weights = torch.load(inception_weights)
+    torch.save(weights | {"fc.weight": weights["fc.weight"].half()}, tmp_path / "half.pth")
+    with pytest.raises(
+        ValueError, match=r"half\.pth: 1 tensors of torch\.float16; expected float32"
+    ):
+        inception(digits, weights=str(tmp_path / "half.pth"))
 
 
 def test_no_table_of_tensors_is_refused(digits, tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import subprocess
 import sys
 
@@ -82,6 +83,25 @@ def test_damaged_json_is_named(tmp_path, content):
         files.read_json(path)
     with pytest.raises(ValueError, match="no such file"):
         files.read_json(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "0 bytes"),
+        (b"x", "1 byte"),
+        (b"  <!DOCTYPE html>", "17 bytes, a page of HTML or XML"),
+        (b"version https://git-lfs.github.com/spec/v1", "42 bytes, a Git LFS pointer; `git lfs pull` fetches the file itself"),
+        (pickle.dumps(None), "4 bytes, a pickle, which can run code when it is read"),
+        (b"PK\3\4", "4 bytes, a zip archive or a file of torch.save"),
+        (b"\x80" + bytes(7) + b'{"a":1}' + bytes(200), "215 bytes, safetensors"),
+    ],
+)  # fmt: skip
+def test_a_file_of_somebody_else_is_described(tmp_path, content, kind):
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    assert files.describe(path) == kind
+    assert files.describe(tmp_path) == "a folder" and files.describe(tmp_path / "b") == "no file"
 
 
 LIMITED = """

@@ -7,6 +7,7 @@ named and never used.
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
                 f"{path}: made with other parameters: {name} has {found}; expected {wanted}"
             )
     return state
+
+
+def read_tensors(path: Path | str, expected: str, hint: str = "") -> object:
+    """What torch.save wrote, read without running code; ValueError that names the file and says
+    what was found and expected.
+
+    hint: what to do about a file that is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; expected {expected}") from None
+    except Exception as error:  # readers of broken files raise what they like
+        reason = re.split(r"\. |\n", str(error))[0] or type(error).__name__
+        found = f"{files.describe(path)}; {reason}"
+        raise ValueError(f"{path}: not readable as {expected} ({found}){hint}") from None
 
 
 def digest(state: dict) -> str:

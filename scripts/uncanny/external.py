@@ -4,16 +4,19 @@ a folder that others can read.
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
-from uncanny import checkpoints, files, safetensors, segments
+from uncanny import checkpoints, files, segments
 from uncanny.datasets import Dataset
 from uncanny.externals import _unet2d
 
+PRECISIONS = ("float32", "float16", "bfloat16", "float64")
 INDEX = {  # of a DDPMPipeline
     "_class_name": "DDPMPipeline",
     "scheduler": ["diffusers", "DDPMScheduler"],
@@ -22,7 +25,8 @@ INDEX = {  # of a DDPMPipeline
 
 
 def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
-    """Write the checkpoint of an external model, and its record.
+    """Write the checkpoint of an external model, its weights in float32, and its record, which says
+    in what precision they were.
 
     identity: with `external`, what reads the weights. dataset: prepared folder of the dataset that
     the model is compared on. Raises ValueError that names the file and what does not fit.
@@ -31,7 +35,8 @@ def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
     read = getattr(importlib.import_module(f"uncanny.externals.{kind}"), kind)
     with torch.random.fork_rng(devices=[]):
         ours = segments.build_network(identity, data.shape, data.num_classes).state_dict()
-    weights = read(identity, data.shape, ours, path=identity["external"]["path"])
+    path = identity["external"]["path"]
+    weights, precision = in_float32(read(identity, data.shape, ours, path=path), path)
     facts = {
         **{"identity": identity, "seed": seed, "epoch": epoch, "status": "ok"},
         **{"shape": list(data.shape), "num_classes": data.num_classes},
@@ -41,7 +46,27 @@ def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
     checkpoints.save(checkpoint, facts | {"average": weights})
     said = ("identity", "seed", "derived", "epoch", "status", "step", "history")
     record = {key: facts[key] for key in said} | {"weights": weights_id(weights)}
+    record["weights_read_as"] = precision
     files.write_json(history, record | {"timing": {}})
+
+
+def in_float32(weights: Mapping[str, Tensor], path: str) -> tuple[dict[str, Tensor], dict]:
+    """Weights in the precision of our networks, and how many tensors were in which.
+
+    Raises ValueError that names the file where there are other numbers than floating-point ones, or
+    such that are not finite.
+    """
+    precision = Counter(str(value.dtype).removeprefix("torch.") for value in weights.values())
+    if other := sorted(set(precision) - set(PRECISIONS)):
+        raise ValueError(f"{path}: weights of {other[0]}; expected {', '.join(PRECISIONS)}")
+    found = {name: value.float() for name, value in weights.items()}
+    for name, value in found.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{path}: values for {name} are not finite; expected numbers")
+    if set(precision) != {"float32"}:
+        counts = ", ".join(f"{n} tensors of {kind}" for kind, n in sorted(precision.items()))
+        print(f"{path}: {counts}; taken as float32", flush=True)
+    return found, dict(precision)
 
 
 def weights_id(weights: Mapping[str, Tensor]) -> str:
@@ -71,7 +96,9 @@ def export(*, checkpoint, identity, seed, index, unet, config, scheduler) -> Non
     classes = state["num_classes"] if identity["conditional"] else 0
     dropout = identity["network"]["dropout"]
     made = _unet2d.config_of(block, tuple(state["shape"]), classes, dropout)
-    safetensors.save(unet, exported(state["average"], _unet2d.modules(block)))
+    with files.replacing(unet) as temporary:
+        weights = exported(state["average"], _unet2d.modules(block))
+        temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
     _write(config, made)
     _write(scheduler, scheduler_config(segments.build_family(identity).alphas_cumprod))
     _write(index, INDEX)
@@ -86,7 +113,10 @@ def exported(weights: Mapping[str, Tensor], known: Mapping[str, str]) -> dict[st
         if ".attention." in name and value.ndim == 4:  # convolutions of one pixel
             value = value.flatten(1)
         parts = value.chunk(len(names))
-        found |= {n: part.float().contiguous() for n, part in zip(names, parts, strict=True)}
+        found |= {
+            n: part.float().clone(memory_format=torch.contiguous_format)
+            for n, part in zip(names, parts, strict=True)
+        }
     return found
 
 

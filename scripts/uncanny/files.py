@@ -187,6 +187,54 @@ def read_json_lines(path: Path | str) -> list:
         raise ValueError(f"{path}: not valid JSON lines ({error}); delete and run again") from None
 
 
+# ---- Files of others --------------------------------------------------------------------------
+
+# First bytes of what is often found where another kind of file was expected.
+BEGINNINGS = {
+    b"version https://git-lfs": "a Git LFS pointer; `git lfs pull` fetches the file itself",
+    b"PK\3\4": "a zip archive or a file of torch.save",
+    b"\x80": "a pickle, which can run code when it is read",
+    b"\x93NUMPY": "an array of NumPy",
+    b"\x89HDF": "HDF5",
+    b"<": "a page of HTML or XML",
+    b"{": "text that begins as JSON does",
+}
+
+
+def describe(path: Path | str) -> str:
+    """Size of a file that somebody else made, and its kind where the first bytes tell it."""
+    if not os.path.isfile(path):
+        return "a folder" if os.path.isdir(path) else "no file"
+    with open(path, "rb") as file:
+        start = file.read(32)
+    kinds = (kind for begin, kind in BEGINNINGS.items() if start.lstrip().startswith(begin))
+    # Safetensors begin with the length of a JSON header, whose bytes may be those of anything.
+    size = os.path.getsize(path)
+    header = start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size
+    kind = "safetensors" if header else next(kinds, "")
+    return f"{size} byte{'s' * (size != 1)}{f', {kind}' if kind else ''}"
+
+
+def read_settings(path: Path | str) -> dict:
+    """The JSON object in a file that somebody else made; ValueError that names the file where it is
+    missing or anything else. NaN and infinity are refused.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; expected a JSON object") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"{describe(path)}; expected a JSON object ({error})"
+        raise ValueError(f"{path}: {reason}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: JSON of a {type(value).__name__}; expected an object")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
 # ---- Tables, pictures: checksums beside them --------------------------------------------------
 
 

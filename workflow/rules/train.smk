@@ -34,6 +34,8 @@ rule import_model:
         "<logs>/import_model/{model}/seed-{seed}/epoch-{epoch}.log",
     wildcard_constraints:
         model=of_models("external"),
+    # Whether weights fit is known in seconds: before anything is trained.
+    priority: 10
     conda:
         "../../envs/uncanny.yaml"
     resources:

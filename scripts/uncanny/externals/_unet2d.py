@@ -1,27 +1,53 @@
 """diffusers' UNet2DModel and our `unet`: the same network under other names."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
-# Of the settings of a UNet2DModel that the key map cannot express, those that it can.
-FIXED = {
-    "act_fn": ("silu", "swish"),
-    "add_attention": (True,),
-    "center_input_sample": (False,),
-    "class_embed_type": (None,),
-    "downsample_type": ("conv",),
-    "mid_block_scale_factor": (1,),
-    "mid_block_type": ("UNetMidBlock2D",),
-    "resnet_time_scale_shift": ("default",),
-    "time_embedding_dim": (None,),
-    "time_embedding_type": ("positional",),
-    "upsample_type": ("conv",),
+from uncanny.externals import _settings
+from uncanny.externals._settings import ANY, BOOLEAN, POSITIVE, TEXT, count, each, only
+
+SETTINGS = {  # of a UNet2DModel; those with one value are what our network cannot be
+    "_class_name": only("UNet2DModel"),
+    "block_out_channels": each(count()),
+    "down_block_types": each(TEXT),
+    "up_block_types": each(TEXT),
+    "sample_size": {
+        **{"type": ["integer", "array", "null"], "minimum": 1},
+        **{"items": count(), "minItems": 2, "maxItems": 2},
+        "description": "a number of pixels, a list of two, or null",
+    },
+    **{"in_channels": count(), "out_channels": count(), "layers_per_block": count()},
+    **{"attention_head_dim": count("null"), "num_class_embeds": count("null")},
+    **{"norm_num_groups": count(), "attn_norm_num_groups": count("null")},
+    **{"norm_eps": POSITIVE, "flip_sin_to_cos": BOOLEAN},
+    **{"freq_shift": only(0, 1), "downsample_padding": only(0, 1)},
+    "act_fn": only("silu", "swish"),
+    "add_attention": only(True),
+    "center_input_sample": only(False),
+    "class_embed_type": only(None),
+    "downsample_type": only("conv"),
+    "mid_block_scale_factor": only(1),
+    "mid_block_type": only("UNetMidBlock2D"),
+    "resnet_time_scale_shift": only("default"),
+    "time_embedding_dim": only(None),
+    "time_embedding_type": only("positional"),
+    "upsample_type": only("conv"),
+    "dropout": ANY,  # of training
+    "num_train_timesteps": ANY,  # of the embedding type "learned"
 }
-DEFAULTS = {name: values[0] for name, values in FIXED.items()} | {
+BLOCK_TYPES = ("down_block_types", "up_block_types")
+REQUIRED = ("block_out_channels", *BLOCK_TYPES)
+DEFAULTS = {  # of keys that a config.json lacks
+    **{"act_fn": "silu", "add_attention": True, "center_input_sample": False},
+    **{"class_embed_type": None, "downsample_type": "conv", "mid_block_scale_factor": 1},
+    **{"mid_block_type": "UNetMidBlock2D", "resnet_time_scale_shift": "default"},
+    **{"time_embedding_dim": None, "time_embedding_type": "positional", "upsample_type": "conv"},
     **{"layers_per_block": 2, "attention_head_dim": 8, "norm_num_groups": 32, "norm_eps": 1e-5},
     **{"attn_norm_num_groups": None, "downsample_padding": 1, "freq_shift": 0},
     **{"flip_sin_to_cos": True, "num_class_embeds": None, "sample_size": None, "dropout": 0.0},
+    **{"in_channels": 3, "out_channels": 3},
 }
 BLOCKS = {("DownBlock2D", "UpBlock2D"): False, ("AttnDownBlock2D", "AttnUpBlock2D"): True}
 PARTS = {"norm0": "norm1", "conv0": "conv1", "affine": "time_emb_proj", "norm1": "norm2"}
@@ -38,17 +64,28 @@ PLAIN = {"norm_eps": 1e-5, "endpoint": False, "one_sided": False}
 # ---- Settings -------------------------------------------------------------------------------
 
 
+def read(path: Path) -> dict:
+    """The settings of a UNet2DModel, complete; ValueError that names the file and the key."""
+    config = DEFAULTS | _settings.read(path, SETTINGS, REQUIRED)
+    levels = len(config["block_out_channels"])
+    for key in BLOCK_TYPES:
+        if len(config[key]) != levels:
+            raise ValueError(
+                f"{path}: {key} {config[key]} has {len(config[key])} entries; expected {levels}, "
+                "one for each of block_out_channels"
+            )
+    return config
+
+
 def network_block(config: Mapping, resolution: int) -> dict:
-    """Options of `diffusers_unet` for a UNet2DModel's config.json, without dropout.
+    """Options of `diffusers_unet` for the settings of a UNet2DModel, without dropout.
 
     Raises ValueError that names the setting which is not supported.
     """
-    config = DEFAULTS | config
-    for key, known in FIXED.items():
-        if config[key] not in known:
-            raise ValueError(f"{key} {config[key]!r} is not supported; expected {known[0]!r}")
     if config["attn_norm_num_groups"] not in (None, config["norm_num_groups"]):
-        raise ValueError("attn_norm_num_groups is not supported; expected null")
+        raise ValueError(
+            f"attn_norm_num_groups {config['attn_norm_num_groups']} is not supported; expected null"
+        )
     pairs = list(zip(config["down_block_types"], reversed(config["up_block_types"]), strict=True))
     for pair in pairs:
         if pair not in BLOCKS:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from uncanny import features, files, metrics
+from uncanny import checkpoints, features, files, metrics
 
 CONTROL_SEED = 0  # of the noise images in a report
 
@@ -68,7 +68,9 @@ def load(path: Path | str, device: str = "cpu") -> Extractor:
     """The extractor of a stored state; ValueError that names a missing or damaged file, or
     another's.
     """
-    state = read(path, "a stored feature extractor", "; delete it and run again")
+    state = checkpoints.read_tensors(
+        path, "a stored feature extractor", "; delete it and run again"
+    )
     seal = state.pop("seal", None) if isinstance(state, dict) else None
     if seal is None or set(state) != {"kind", "config", "weights"}:
         raise ValueError(f"{path}: not a stored feature extractor (expected kind, config, weights)")
@@ -85,22 +87,6 @@ def _digest(state: dict, weights: str) -> str:
     """Hexadecimal SHA-256 of a state whose weights have that of their own."""
     text = json.dumps([state["kind"], state["config"], weights], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read(path: Path | str, expected: str, hint: str = "") -> object:
-    """Tensors from a file of torch; ValueError that names the file and says what was expected.
-
-    hint: what to do about a file that is damaged.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; expected {expected}") from None
-    except Exception as error:  # readers of broken files raise what they like
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path}: not readable as {expected} ({reason}); delete it and run again"
-        ) from None
 
 
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:

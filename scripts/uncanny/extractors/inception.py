@@ -6,12 +6,12 @@ no bias in the last layer).
 """
 
 import io
-import textwrap
+import re
 
 import torch
 from torch import Tensor, nn
 
-from uncanny.extractors import read
+from uncanny import checkpoints
 
 FEATURES = 2048  # of the pool
 SOURCE = "weights"  # the option that names files from outside
@@ -54,12 +54,19 @@ def inception(dataset, device: str = "cpu", *, weights: str) -> dict:
     if dataset.kind != "image" or dataset.shape[0] not in (1, 3):
         found = f"{dataset.kind}s of shape {dataset.shape}"
         raise ValueError(f"{dataset.name}: {found}; inception needs images of 1 or 3 channels")
-    tensors = read(weights, EXPECTED)
+    tensors = checkpoints.read_tensors(weights, EXPECTED)
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise ValueError(f"{weights}: no table of tensors; expected {EXPECTED}")
+    if halved := [name for name, t in tensors.items() if t.is_floating_point() and t.itemsize < 4]:
+        found = f"{len(halved)} tensors of {tensors[halved[0]].dtype}"
+        raise ValueError(f"{weights}: {found}; expected float32, {EXPECTED}")
     try:
         build({}, tensors)
     except RuntimeError as error:
-        reason = textwrap.shorten(str(error), 200)
-        raise ValueError(f"{weights}: another network; expected {EXPECTED} ({reason})") from None
+        names = re.findall(r'(?<=")[\w.]+(?=")|(?<=size mismatch for )[\w.]+', str(error))
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise ValueError(
+            f"{weights}: another network; expected {EXPECTED}; tensors missing, without a place or "
+            f"of another shape: {', '.join(names[:3])}{more}"
+        ) from None
     return {"kind": "inception", "config": {}, "weights": dict(tensors)}

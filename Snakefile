@@ -27,8 +27,11 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    check_places()
     if workflow.local_exec:
-        warm.start()
+        # With --sdm, a rule runs in the environment that it names and not in a fork of this one.
+        if not workflow.deployment_settings.deployment_method:
+            warm.start()
     elif workflow.executor_plugin.name == "slurm":
         check_cluster()
     # Nothing needs the limit of submissions per second: on a cluster `jobs` limits the queue. Each finished job would
@@ -83,3 +86,6 @@ for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
             if target in STUDY.config["figures"]
             else table_target(target),
         localrule: True
+
+
+use_words_of_site()

@@ -1,11 +1,17 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+# Snakemake writes the interpreter's path into shell commands as it stands; a clone's may have a space.
+if os.path.exists(sys.executable):
+    sys.executable = shlex.quote(sys.executable)
 
 from uncanny import (
     checks,
@@ -17,6 +23,8 @@ from uncanny import (
     plan_claims,
     plan_experiments,
     plan_times,
+    profiles,
+    slurm_executor,
     warm,
 )
 from uncanny.study import Study
@@ -31,14 +39,50 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
+try:
+    profile_files = profiles.given(sys.argv[1:], os.environ)
+    profiles.check(profile_files, Path(workflow.basedir))
+    profiles.composed(workflow.resource_settings, profile_files)
+except ValueError as error:
+    raise WorkflowError(f"profile: {error}") from None
+
+slurm_executor.register()
+
+
+def use_words_of_site():
+    """Ask for GPUs as the site does: the profile's default-resources may say gpu_request=gres."""
+    for rule in workflow.rules:
+        if cluster.GPU_REQUEST in rule.resources:
+            asked = {name: resource.raw for name, resource in rule.resources.items()}
+            try:
+                rule.resources.update(cluster.as_site_asks(asked))
+            except ValueError as error:
+                raise WorkflowError(f"profile: {rule.name}: {error}") from None
+
+
+def check_places():
+    """Stop with one message where no job could ever start, or where -j would not be heeded."""
+    settings = workflow.resource_settings
+    if 0 in (settings.cores, settings.nodes):
+        option = "--cores" if settings.cores == 0 else "--jobs"
+        raise WorkflowError(f"{option} 0: no job could start; expected at least 1")
+    if workflow.local_exec and settings.nodes not in (None, settings.cores):
+        raise WorkflowError(
+            f"-j {settings.nodes}: on this machine --cores says how much runs at a time (all, by "
+            f"profiles/default); expected --cores {settings.nodes}"
+        )
+
+
 def check_cluster():
     """Stop with one message where the cluster cannot take the jobs that are to run there."""
     todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
     jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
     try:
-        cluster.check(jobs, workflow.executor_settings.partition_config)
+        notes = cluster.check(jobs, workflow.executor_settings.partition_config)
     except ValueError as error:
         raise WorkflowError(f"cluster: {error}") from None
+    for note in notes:
+        logger.warning(f"cluster: {note}")
 
 
 pathvars:

@@ -7,7 +7,6 @@ from pathlib import Path
 import yaml
 from snakemake.cli import get_profile_dir, parse_set_ints, parse_set_resources
 from snakemake.profiles import ProfileConfigFileParser
-
 from snakemake.resources import Resource
 
 from uncanny.plain import check_file
@@ -21,6 +20,7 @@ def check(files: Sequence[Path], basedir: Path) -> None:
     default = basedir / "profiles/default/profile.yaml"
     for path in (*files, default):
         check_file(path)
+        _check_times(path)
     wins = _read(default)
     for path in files:
         for key, value in _read(path).items():
@@ -55,9 +55,20 @@ def composed(settings, paths: Sequence[Path]) -> None:
             threads.setdefault(rule, Resource("_cores", number))
 
 
-def _read(path: Path) -> dict:
+def _check_times(path: Path) -> None:
+    """YAML takes 12:00:00 for a number to the base of 60, which would be minutes."""
+    raw = _read(path, yaml.BaseLoader)
+    blocks = {"default-resources": raw.get("default-resources")}
+    blocks |= {f"set-resources.{k}": v for k, v in (raw.get("set-resources") or {}).items()}
+    for where, block in blocks.items():
+        runtime = block.get("runtime") if isinstance(block, dict) else None
+        if runtime and ":" in runtime:
+            raise ValueError(f"{path}: {where}.runtime: {runtime}; expected minutes, or as in 12h")
+
+
+def _read(path: Path, loader=yaml.SafeLoader) -> dict:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.load(path.read_text(encoding="utf-8"), loader)
     except (OSError, yaml.YAMLError):  # Snakemake has said so
         return {}
     return found if isinstance(found, dict) else {}

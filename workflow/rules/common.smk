@@ -51,13 +51,13 @@ slurm_executor.register()
 
 def use_words_of_site():
     """Ask for GPUs as the site does: the profile's default-resources may say gpu_request=gres."""
-    for rule in workflow.rules:
-        if cluster.GPU_REQUEST in rule.resources:
-            asked = {name: resource.raw for name, resource in rule.resources.items()}
+    for each in workflow.rules:
+        if cluster.GPU_REQUEST in each.resources:
+            asked = {name: resource.raw for name, resource in each.resources.items()}
             try:
-                rule.resources.update(cluster.as_site_asks(asked))
+                each.resources.update(cluster.as_site_asks(asked))
             except ValueError as error:
-                raise WorkflowError(f"profile: {rule.name}: {error}") from None
+                raise WorkflowError(f"profile: {each.name}: {error}") from None
 
 
 def check_places():

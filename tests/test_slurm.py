@@ -13,6 +13,8 @@ import pytest
 import slurm_cluster
 from test_workflow import CONFIG, clone, edited, snakemake
 
+from uncanny.partition_file import read
+
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
 PLAN = ["--config", "milestones=[6]", "segment_epochs=6", "num_images=20"]
@@ -282,11 +284,16 @@ def test_jobs_ask_for_no_more_time_than_their_partition_gives(cluster, tmp_path)
     folder = clone(tmp_path)
     cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=480")
     try:
+        cluster.command("generate-slurm-partition-config", "-o", str(folder / "site.yaml"))
         text = finished(submitted(cluster, folder, *ONE))
     finally:
         cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=INFINITE")
     assert text.count("partition 'gpu' gives a job 8 h: train_model (12 h) ask for that") == 1
     assert cluster.jobs()[-1]["TimeLimit"] == "08:00:00"
+    assert cluster.jobs()[-1]["Account"] == "(null)"  # Slurm's default: none is guessed
+    listed = read(folder / "site.yaml")  # as docs/cluster.md has it written
+    assert listed["gpu"]["max_gpu"] == 1
+    assert listed["gpu"]["max_runtime"] == 480
 
 
 def test_a_group_that_is_refused_shows_slurms_own_sentence(cluster, folder, faulty):

@@ -27,7 +27,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    check_places()
+    check_job_slots()
     if workflow.local_exec:
         # With --sdm, a rule runs in the environment that it names and not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:
@@ -88,4 +88,4 @@ for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
         localrule: True
 
 
-use_words_of_site()
+apply_gpu_request()

@@ -24,6 +24,11 @@ def made(folder, *arguments, **environment):
     return done.returncode, [x for x in done.stderr.splitlines() if not x.startswith("make: ***")]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return clone(tmp_path_factory.mktemp("clone"))
+
+
 @pytest.fixture
 def bare(tmp_path):
     """As much of a clone as `make .venv/ready` looks at; nothing is to be installed."""
@@ -130,12 +135,26 @@ def test_a_study_of_another_folder(tmp_path):
     assert (tmp_path / "there" / DATA).exists()
 
 
+WITHOUT_PLUGIN = """
+import pkgutil, sys
+listed = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *paths: (each for each in listed(*paths) if "slurm" not in each.name)
+sys.modules["snakemake_executor_plugin_slurm"] = None
+from snakemake.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.workflow
+def test_a_snakemake_without_its_plugin_for_slurm(folder):
+    """As conda installs it, for one machine."""
+    command = [sys.executable, "-c", WITHOUT_PLUGIN, "-n", DATA, f"--configfile={FAULTS}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "prepare_dataset" in done.stdout
+
+
 # -- options ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return clone(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.mark.workflow

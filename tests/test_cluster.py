@@ -216,12 +216,12 @@ def test_what_is_no_file_of_partitions_is_named(tmp_path, text):
     ],
 )  # fmt: skip
 def test_gpus_are_asked_for_in_the_words_of_the_site(asked, expected):
-    assert cluster.as_site_asks(asked) == expected
+    assert profiles.gpu_resources(asked) == expected
 
 
 def test_other_words_are_refused():
     with pytest.raises(ValueError, match=r"^gpu_request: 'tres'; expected gpus or gres"):
-        cluster.as_site_asks({"gpu_request": "tres"})
+        profiles.gpu_resources({"gpu_request": "tres"})
 
 
 @pytest.mark.parametrize(
@@ -242,10 +242,10 @@ def test_a_key_of_a_profile_without_effect_is_named(tmp_path, text, message):
 
 def test_the_profiles_that_are_shipped_have_no_such_key():
     for arguments in (["--profile", "slurm"], ["--profile=profiles/slurm"]):
-        found = profiles.given(arguments, {})
+        found = profiles.paths(arguments, {})
         assert [path.name for path in found] == ["config.yaml"]
         profiles.check(found, ROOT)
-    assert profiles.given(["--profile", "none"], {}) == []
+    assert profiles.paths(["--profile", "none"], {}) == []
 
 
 @pytest.mark.workflow

@@ -82,12 +82,12 @@ def executor(monkeypatch):
 
 async def polls(self, active_jobs):
     """As the plugin's: nobody goes on after a poll that failed."""
-    self._jobs_shown = self.answers.pop(0)
+    self._states = self.answers.pop(0)
     for job in active_jobs:
-        state = (self._jobs_shown or {}).get(job.external_jobid, "PENDING")
+        state = (self._states or {}).get(job.external_jobid, "PENDING")
         if state == "COMPLETED":
             self.report_job_success(job)
-        elif self._jobs_shown is not None:
+        elif self._states is not None:
             yield job
 
 

@@ -18,7 +18,6 @@ from snakemake_executor_plugin_slurm.partitions import Partition, PartitionLimit
 from uncanny.partition_file import read, slurm_minutes
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct")
-GPU_REQUEST = "gpu_request"  # a resource that the profile sets for all jobs: gpus or gres
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"  # where the executor looks if no option names a file
 
 
@@ -68,29 +67,29 @@ class Site:
         except ValueError:
             return cls(None, listed)
 
-    def longest(self, partition: str) -> float:
+    def max_minutes(self, partition: str) -> float:
         """Minutes that a job may ask for in a partition."""
-        given = self.there.minutes.get(partition, inf) if self.there else inf
-        return min(self.minutes.get(partition, inf), given)
+        in_slurm = self.there.minutes.get(partition, inf) if self.there else inf
+        return min(self.minutes.get(partition, inf), in_slurm)
 
-    def takers(self, resources: Mapping, threads: int = 1) -> list[str]:
+    def eligible(self, resources: Mapping, threads: int = 1) -> list[str]:
         """Partitions to which a job can go, its time aside: those that it names, those of the file
         whose limits it keeps, or the default partition.
         """
         if names := named(resources):
             return names
         if self.listed:
-            asked = _Asked({**resources, "runtime": 0}, threads)
+            asked = _Request({**resources, "runtime": 0}, threads)
             return [each.name for each in self.listed if each.score_job_fit(asked) is not None]
         return [self.there.default] if self.there and self.there.default else []
 
     def time_limit(self, resources: Mapping, threads: int = 1) -> float:
         """Minutes that a job may ask for where it can go at all."""
-        return max(map(self.longest, self.takers(resources, threads)), default=inf)
+        return max(map(self.max_minutes, self.eligible(resources, threads)), default=inf)
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """As much of a job as the executor looks at to choose a partition."""
 
     resources: dict
@@ -136,8 +135,8 @@ def _check_sizes(site: Site, jobs: Mapping[str, Mapping], path: Path | str | Non
     shorter: dict[tuple[str, float], list[str]] = {}
     for rule, resources in jobs.items():
         threads = resources.get("_cores", 1)
-        takers = site.takers(resources, threads)
-        if site.listed and not takers:
+        eligible = site.eligible(resources, threads)
+        if site.listed and not eligible:
             asked = {key: resources.get(key) for key in ("gpu", "gres", "mem_mb", "constraint")}
             said = ", ".join(f"{key}={value}" for key, value in asked.items() if value)
             raise ValueError(
@@ -145,7 +144,7 @@ def _check_sizes(site: Site, jobs: Mapping[str, Mapping], path: Path | str | Non
             )
         minutes, limit = resources.get("runtime") or 0, site.time_limit(resources, threads)
         if minutes > limit:
-            name = max(takers, key=site.longest)
+            name = max(eligible, key=site.max_minutes)
             shorter.setdefault((name, limit), []).append(f"{rule} ({_duration(minutes)})")
     return [
         f"partition {name!r} gives a job {_duration(limit)}: {_some(rules, 5)} ask for that"
@@ -175,19 +174,6 @@ def partitions() -> Partitions:
         gpus[name] = gpus.get(name, False) or "gpu" in offers
         minutes[name] = slurm_minutes(limit)
     return Partitions(gpus, default, minutes)
-
-
-def as_site_asks(resources: Mapping) -> dict:
-    """What of a job's resources changes where the site knows `--gres=gpu:1` and not `--gpus=1`."""
-    words = resources.get(GPU_REQUEST, "gpus")
-    if words not in ("gpus", "gres"):
-        raise ValueError(f"{GPU_REQUEST}: {words!r}; expected gpus or gres")
-    number, model = resources.get("gpu"), resources.get("gpu_model")
-    if words == "gpus" or not number:
-        return {}
-    return {"gres": ":".join(["gpu", *([model] if model else []), str(number)]), "gpu": 0} | (
-        {"gpu_model": ""} if model else {}
-    )
 
 
 def named(resources: Mapping) -> list[str]:

@@ -1,4 +1,4 @@
-"""What Snakemake's profiles say without effect: a key that stands twice, or in two profiles."""
+"""Snakemake profiles: refuse keys without effect, add options of the command line to blocks."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,8 @@ from snakemake.profiles import ProfileConfigFileParser
 from snakemake.resources import Resource
 
 from uncanny.plain import check_file
+
+GPU_REQUEST = "gpu_request"  # a resource that a profile sets for all jobs: gpus or gres
 
 
 def check(files: Sequence[Path], basedir: Path) -> None:
@@ -28,7 +30,7 @@ def check(files: Sequence[Path], basedir: Path) -> None:
                 raise ValueError(f"{path}: {key}: {value!r}; {default} says {wins[key]!r} and wins")
 
 
-def given(arguments: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
+def paths(arguments: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
     """Files of the profiles that `--profile` names, or the environment."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--profile", default=environment.get("SNAKEMAKE_PROFILE", ""))
@@ -53,6 +55,22 @@ def composed(settings, paths: Sequence[Path]) -> None:
             resources[rule] = more
         for rule, number in parse_set_ints(entries.get("set-threads"), str(path)).items():
             threads.setdefault(rule, Resource("_cores", number))
+
+
+def gpu_resources(resources: Mapping) -> dict:
+    """Changes to a job's resources where the site knows `--gres=gpu:1` and not `--gpus=1`.
+
+    ValueError for another value of gpu_request than these two.
+    """
+    words = resources.get(GPU_REQUEST, "gpus")
+    if words not in ("gpus", "gres"):
+        raise ValueError(f"{GPU_REQUEST}: {words!r}; expected gpus or gres")
+    number, model = resources.get("gpu"), resources.get("gpu_model")
+    if words == "gpus" or number in (None, 0, "0"):
+        return {}
+    if model:
+        return {"gpu": 0, "gpu_model": "", "gres": f"gpu:{model}:{number}"}
+    return {"gpu": 0, "gres": f"gpu:{number}"}
 
 
 def _check_times(path: Path) -> None:

@@ -48,9 +48,9 @@ class Executor(plugin.Executor):
     def __init__(self, workflow, logger):
         self._ended = set()  # Slurm's numbers of jobs whose end is known
         self._unknown = {}  # number -> answers in a row that did not have it
-        self._last_said = {}  # subject -> time of the last line about it
+        self._last_warned = {}  # subject -> time of the last line about it
         self._tries = {}  # job -> submissions of this attempt that Slurm did not take
-        self._jobs_shown = None  # number -> state, of the last answer
+        self._states = None  # number -> state, of the last answer
         self._polled = []
         super().__init__(workflow, logger)
 
@@ -60,16 +60,16 @@ class Executor(plugin.Executor):
             self._site = cluster.Site.of(settings.partition_config)
         except ValueError as error:
             raise WorkflowError(f"cluster: {error}") from None
-        self._watch_answers()
+        self._record_states()
         super().__post_init__(test_mode)
         for partition in self._partitions or []:  # what Slurm gives counts, whatever the file says
-            partition.limits.max_runtime = self._site.longest(partition.name)
+            partition.limits.max_runtime = self._site.max_minutes(partition.name)
 
     # -- asking ----------------------------------------------------------------------------------
 
-    def _watch_answers(self) -> None:
-        """Keep the states that the plugin is told, and never have it ask for accounts that the
-        cluster does not keep: it does so where one question for MinJobAge takes too long.
+    def _record_states(self) -> None:
+        """Record the states of each poll, and never ask for accounts that the cluster does not
+        keep: the plugin does so where one question for MinJobAge takes too long.
         """
         keeps_accounts = _answer(["sacct", "--noheader", "--starttime=now"]) is not None
         if not keeps_accounts:
@@ -78,7 +78,7 @@ class Executor(plugin.Executor):
 
         async def states(command, logger):
             answer = await ask_states(command, logger)
-            self._jobs_shown = answer[0]
+            self._states = answer[0]
             return answer
 
         plugin.get_min_job_age = ask_age if keeps_accounts else lambda: inf
@@ -86,15 +86,15 @@ class Executor(plugin.Executor):
 
     async def check_active_jobs(self, active_jobs):
         """Yield the jobs that go on: all but those whose end has been reported."""
-        self._jobs_shown, self._polled = None, active_jobs
+        self._states, self._polled = None, active_jobs
         async for _ in super().check_active_jobs(active_jobs):
             pass
-        if active_jobs and self._jobs_shown is None:
-            self._say_once("polls", f"Slurm does not answer; {len(active_jobs)} jobs wait for it")
+        if active_jobs and self._states is None:
+            self._warn_once("polls", f"Slurm does not answer; {len(active_jobs)} jobs wait for it")
         elif active_jobs:
-            self._look_for_unknown(active_jobs)
-            self._name_stuck(active_jobs)
-            if self._last_said.pop("polls", None):
+            self._end_unknown_jobs(active_jobs)
+            self._warn_of_stuck_jobs(active_jobs)
+            if self._last_warned.pop("polls", None):
                 self.logger.warning("cluster: Slurm answers again")
         self._polled = []
         for job in active_jobs:
@@ -108,13 +108,13 @@ class Executor(plugin.Executor):
     def _goes_on(self, job: SubmittedJobInfo) -> bool:
         return job.external_jobid not in self._ended
 
-    def _look_for_unknown(self, active_jobs) -> None:
+    def _end_unknown_jobs(self, active_jobs) -> None:
         """End the jobs that Slurm has forgotten: by their files, which have their names only when
         they are whole.
         """
         for job in filter(self._goes_on, active_jobs):
             number = job.external_jobid
-            shown = {number, number.partition("_")[0]} & self._jobs_shown.keys()
+            shown = {number, number.partition("_")[0]} & self._states.keys()
             self._unknown[number] = 0 if shown else self._unknown.get(number, 0) + 1
             if self._unknown[number] < UNKNOWN_POLLS or not _forgotten(number):
                 continue
@@ -123,7 +123,7 @@ class Executor(plugin.Executor):
             else:
                 self.report_job_error(job, msg=f"Slurm no longer knows job {number}. ")
 
-    def _name_stuck(self, active_jobs) -> None:
+    def _warn_of_stuck_jobs(self, active_jobs) -> None:
         """One line for each job that waits for what does not come by itself."""
         if not self._due("reasons"):
             return
@@ -134,7 +134,7 @@ class Executor(plugin.Executor):
             number, partition, reason = (*line.split("|"), "", "")[:3]
             if STUCK.search(reason) and number in names:
                 what = f"job {number} waits in partition {partition!r}: {reason}"
-                self._say_once(number, f"{names[number]}: {what}", again=inf)
+                self._warn_once(number, f"{names[number]}: {what}", again=inf)
 
     def report_job_success(self, job_info: SubmittedJobInfo):
         self._ended.add(job_info.external_jobid)
@@ -204,12 +204,12 @@ class Executor(plugin.Executor):
     def _due(self, subject: str, again: float = REMINDER) -> bool:
         """Whether it is time for a subject; if so, it is not for a while."""
         now = time.monotonic()
-        if now - self._last_said.get(subject, -inf) < again:
+        if now - self._last_warned.get(subject, -inf) < again:
             return False
-        self._last_said[subject] = now
+        self._last_warned[subject] = now
         return True
 
-    def _say_once(self, subject: str, text: str, again: float = REMINDER) -> None:
+    def _warn_once(self, subject: str, text: str, again: float = REMINDER) -> None:
         if self._due(subject, again):
             self.logger.warning(f"cluster: {text}")
 

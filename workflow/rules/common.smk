@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -15,7 +16,6 @@ if os.path.exists(sys.executable):
 
 from uncanny import (
     checks,
-    cluster,
     components,
     configuration,
     plan,
@@ -24,7 +24,6 @@ from uncanny import (
     plan_experiments,
     plan_times,
     profiles,
-    slurm_executor,
     warm,
 )
 from uncanny.study import Study
@@ -40,27 +39,31 @@ except ValueError as error:
 
 
 try:
-    profile_files = profiles.given(sys.argv[1:], os.environ)
-    profiles.check(profile_files, Path(workflow.basedir))
-    profiles.composed(workflow.resource_settings, profile_files)
+    profile_paths = profiles.paths(sys.argv[1:], os.environ)
+    profiles.check(profile_paths, Path(workflow.basedir))
+    profiles.composed(workflow.resource_settings, profile_paths)
 except ValueError as error:
     raise WorkflowError(f"profile: {error}") from None
 
-slurm_executor.register()
+# On one machine Snakemake may be without its plugin for Slurm.
+if ExecutorPluginRegistry().is_installed("slurm"):
+    from uncanny import cluster, slurm_executor
+
+    slurm_executor.register()
 
 
-def use_words_of_site():
+def apply_gpu_request():
     """Ask for GPUs as the site does: the profile's default-resources may say gpu_request=gres."""
     for each in workflow.rules:
-        if cluster.GPU_REQUEST in each.resources:
+        if profiles.GPU_REQUEST in each.resources:
             asked = {name: resource.raw for name, resource in each.resources.items()}
             try:
-                each.resources.update(cluster.as_site_asks(asked))
+                each.resources.update(profiles.gpu_resources(asked))
             except ValueError as error:
                 raise WorkflowError(f"profile: {each.name}: {error}") from None
 
 
-def check_places():
+def check_job_slots():
     """Stop with one message where no job could ever start, or where -j would not be heeded."""
     settings = workflow.resource_settings
     if 0 in (settings.cores, settings.nodes):

@@ -180,7 +180,8 @@ class Executor(plugin.Executor):
         job, sentence = job_info.job, _sentence(msg)
         tries = self._tries[job] = self._tries.get(job, 0) + 1
         pause = min(PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
-        if BUSY.search(sentence) or (FULL.search(sentence) and self.active_jobs):
+        in_queue = self.active_jobs or self._polled
+        if BUSY.search(sentence) or (FULL.search(sentence) and in_queue):
             self._after(pause, self._job_submission_executor.submit, self.run_job, job)
         elif job.restart_times > job.attempt - 1:
             self._after(pause, super()._report_job_error_threadsafe, job_info, msg)

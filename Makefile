@@ -1,4 +1,5 @@
-# Each target sets up .venv by itself; nothing but Python 3.11, make and git is needed. Another study: CONFIG=config/psld.yaml
+# Each target sets up .venv by itself; nothing but Python (3.11 to 3.13), make and git is needed. Another study:
+# CONFIG=config/psld.yaml
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -7,7 +8,13 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs rulegraph check
+# Snakemake and matplotlib keep caches in the home folder; where it cannot be written, here.
+HOME_CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake"
+ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && echo writable),)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs rulegraph check environments
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -88,8 +95,29 @@ check: .venv/ready-dev
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# The versions of envs/requirements.txt, as conda reads them.
+environments:
+	{ sed '/- pip:/q' envs/uncanny.yaml; sed -n 's/^[A-Za-z].*==.*/      - &/p' envs/requirements.txt; } > envs/new
+	mv envs/new envs/uncanny.yaml
+
+# What stands there and does not run (half installed, moved, of a Python that is gone) is made anew.
+ifeq ($(shell $(BIN)/pip --version 2> /dev/null),)
+.PHONY: .venv/ready
+endif
+
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+SAY = { echo 'make: $(1)' >&2; exit 1; }
 .venv/ready: envs/requirements.txt
-	$(PYTHON) -m venv .venv
+	@test -d slurm || $(call SAY,slurm is a file; expected a link to profiles/slurm (ln -sf profiles/slurm slurm))
+	@if ! test -e $@ || ! $(BIN)/pip --version > /dev/null 2>&1; then \
+	  found=$$($(PYTHON) -c '$(VERSION)' 2> /dev/null); \
+	  case $$found in 3.11|3.12|3.13) ;; \
+	    *) $(call SAY,$(PYTHON) is '$${found:+Python }$${found:-not there}'; expected Python 3.11 to 3.13 (PYTHON=python3.11)) ;; \
+	  esac; \
+	  $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	    $(call SAY,$(PYTHON) has no venv; expected its package (Debian: python'$$found'-venv)); \
+	  rm -rf .venv && $(PYTHON) -m venv .venv; \
+	fi
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	touch $@
 

@@ -29,8 +29,11 @@ report: "workflow/report/workflow.rst"
 onstart:
     for line in checks_data.attention_notes(STUDY):
         logger.info(line)
+    check_job_slots()
     if workflow.local_exec:
-        warm.start()
+        # With --sdm, a rule runs in the environment that it names and not in a fork of this one.
+        if not workflow.deployment_settings.deployment_method:
+            warm.start()
     elif workflow.executor_plugin.name == "slurm":
         check_cluster()
     # Nothing needs the limit of submissions per second: on a cluster `jobs` limits the queue. Each finished job would
@@ -85,3 +88,6 @@ for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
             if target in STUDY.config["figures"]
             else table_target(target),
         localrule: True
+
+
+apply_gpu_request()

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import time
 
 import numpy as np
 import pandas as pd
@@ -565,21 +564,6 @@ class TestFiles:
 
     def test_same_bytes_again(self, tmp_path):
         assert self.written(tmp_path / "a") == self.written(tmp_path / "b")
-
-
-def test_a_scorecard_takes_seconds():
-    """27 claims of 12 comparisons each over three seeds and two draws."""
-    models, samplers, runs = (
-        [f"m{i}" for i in range(4)],
-        list("ABCDEF"),
-        {"seeds": (0, 1, 2), "draws": (0, 1)},
-    )
-    records = [x for m in models for s in samplers for x in curve(m, s, 5, **runs)]
-    a, b = selection(models[:2], samplers), selection(models[2:], samplers)
-    claims = {f"C{i:02}": claim("superior", {"each": "pair"}, a=a, b=b) for i in range(27)}
-    started = time.perf_counter()
-    assess(claims, evidence(records, **runs))
-    assert time.perf_counter() - started < 10
 
 
 def test_the_script_reads_and_writes_files(tmp_path):

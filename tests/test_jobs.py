@@ -137,7 +137,7 @@ def test_a_forked_job_ends_with_the_job_that_asked_for_it(tmp_path, script, serv
     assert alive(pid)
     process.kill()
     process.wait()
-    assert ends(pid, 10)
+    assert ends(pid, 60)
 
 
 def test_the_server_ends_with_its_parent(tmp_path):

@@ -15,7 +15,7 @@ from uncanny import preconditioning, processes, schedules, sigma_grids
 from uncanny.random_streams import IMAGES_PER_DRAW, image_seeds, seed_of
 from uncanny.study import Study
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 POSITIVE = st.floats(1e-6, 1e6)
 OPTIONS = {
     "linear": {"scale": POSITIVE},
@@ -145,7 +145,7 @@ def shuffled(value, draw):
     return value
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32))
 def test_the_order_of_keys_means_nothing(seed):
     study, other = plan(TINY), plan(shuffled(copy.deepcopy(TINY), random.Random(seed)))

@@ -13,11 +13,14 @@ import pytest
 import slurm_cluster
 from test_workflow import CONFIG, clone, edited, snakemake
 
+from uncanny.partition_file import read
+
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
 PLAN = ["--config", "milestones=[6]", "segment_epochs=6", "num_images=20"]
 FAULTY = ["figure_2", "table_2"]
 PARTITIONS = "profiles/slurm/partitions.yaml"
+PREPARED = "results/tiny/datasets/digits/dataset.json"
 
 
 @pytest.fixture(scope="module")
@@ -234,12 +237,95 @@ def test_an_interrupted_run_ends_its_jobs_and_the_same_command_goes_on(
     assert seed(scores(folder), 3) == seed(scores(local), 3)
 
 
+# -- a controller that is slow, down, or refuses ----------------------------------------------------
+
+SEGMENT = "results/tiny/checkpoints/vp_uncond/seed-0/epoch-1.pt"
+REFERENCE = "results/tiny/features/tiny_cnn/digits-train.npz"
+CELL = "results/tiny/scores/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json"
+ONE = [SEGMENT, "--config", "milestones=[1]", "segment_epochs=1"]
+FIRST_FAILS = """
+if mkdir "$0.failed"; then
+    echo "sbatch: error: Batch job submission failed: Unable to contact slurm controller" >&2; exit 1
+fi
+real "$@"
+"""
+SLOW = '[[ "$*" == "show config" && -e "$0.slow" ]] && sleep 11; real "$@"'
+
+
+def test_a_run_outlives_its_controller(cluster, tmp_path):
+    """Submissions and polls fail for a while: no job is lost, and no attempt is used up."""
+    folder = clone(tmp_path)
+    with cluster.impatient("squeue"), cluster.replaced("sbatch", FIRST_FAILS):
+        run = submitted(cluster, folder, *ONE, "--slurm-status-attempts", "1")
+        assert run.watched(lambda: cluster.processes(".train_model")), run.text()[-6000:]
+        pid = cluster.processes(".train_model")[-1]
+        os.kill(pid, signal.SIGSTOP)
+        cluster.stop_controller()
+        assert run.watched(lambda: "Slurm does not answer" in run.text())
+        cluster.start_controller()
+        os.kill(pid, signal.SIGCONT)
+        text = finished(run)
+    assert text.count("not submitted: sbatch: error: Batch job submission failed: Unable") == 1
+    assert text.count("Slurm does not answer; 1 jobs wait for it") == 1
+    assert "Slurm answers again" in text
+    assert "Trying to restart" not in text
+
+
+def test_one_slow_answer_without_accounts_loses_no_job(cluster, tmp_path):
+    """The plugin would then ask for accounts that the cluster does not keep."""
+    folder = clone(tmp_path)
+    with cluster.replaced("scontrol", SLOW):
+        run = submitted(cluster, folder, PREPARED, *ONE[1:])
+        assert run.watched(lambda: cluster.processes(".prepare_dataset")), run.text()[-6000:]
+        (cluster.folder / "bin/scontrol.slow").touch()
+        finished(run)
+
+
+def test_jobs_ask_for_no_more_time_than_their_partition_gives(cluster, tmp_path):
+    """The site's file allows three days, Slurm eight hours: the job would wait for ever."""
+    folder = clone(tmp_path)
+    cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=480")
+    try:
+        cluster.command("generate-slurm-partition-config", "-o", str(folder / "site.yaml"))
+        text = finished(submitted(cluster, folder, *ONE))
+    finally:
+        cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=INFINITE")
+    assert text.count("partition 'gpu' gives a job 8 h: train_model (12 h) ask for that") == 1
+    assert cluster.jobs()[-1]["TimeLimit"] == "08:00:00"
+    assert cluster.jobs()[-1]["Account"] == "(null)"  # Slurm's default: none is guessed
+    listed = read(folder / "site.yaml")  # as docs/cluster.md has it written
+    assert listed["gpu"]["max_runtime"] == 480
+
+
+def test_a_group_that_is_refused_shows_slurms_own_sentence(cluster, tmp_path):
+    folder = clone(tmp_path)
+    done = snakemake(folder, REFERENCE, *ONE)  # all that the cell needs
+    assert done.returncode == 0, done.stdout + done.stderr
+    refused = ["--retries", "0", "--set-resources", "draw_samples:constraint=nosuch"]
+    text = finished(submitted(cluster, folder, CELL, *ONE[1:], *refused), status=1)
+    sentence = "json: sbatch: error: Batch job submission failed: Invalid feature specification"
+    assert sentence in text
+    assert "Traceback" not in text
+
+
+def test_jobs_that_slurm_forgets_end_by_their_files(cluster, tmp_path):
+    """Without accounts, and where finished jobs are not kept: nobody says how a job ended."""
+    folder = clone(tmp_path)
+    known = 'real "$@" | grep -v "|COMPLETED"; exit 0'
+    gone = '[[ "$*" == *"show job"* ]] && { echo Invalid job id >&2; exit 1; }; real "$@"'
+    with cluster.replaced("squeue", known), cluster.replaced("scontrol", gone):
+        finished(submitted(cluster, folder, PREPARED, *ONE[1:]))
+
+
 # -- mistakes ---------------------------------------------------------------------------------------
 
 MISTAKES = {
     "a partition that is not there": ("gpu: {", "gpux: {", "no partition 'gpux' on this cluster; it has cpu, gpu"),
     "no partition with GPUs": (", max_gpu: 1", "", "no partition has max_gpu, but jobs need a GPU"),
     "GPUs where there are none": ("cpu: {", "cpu: {max_gpu: 1, ", "partition 'cpu' has max_gpu: it offers no GPU"),
+    "less memory than jobs need": ("gpu: {", "gpu: {max_mem_mb: 4000, ", "which asks for threads=1, gpu=1, mem_mb=8000"),
+    "a time that has two meanings": ("gpu: {max_runtime: 3d", "gpu: {max_runtime: 30:00", "partition 'gpu': max_runtime: 30:00; expected a number of minutes"),
+    "a misspelt limit": (", max_gpu: 1", ", max_gpus: 1", "partition 'gpu': max_gpus: no such limit; did you mean 'max_gpu'"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import importlib
 import os
 import pickle
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -57,7 +58,7 @@ def start() -> None:
 def _launch(listener: socket.socket, folder: str) -> None:
     descriptor = str(listener.fileno())
     subprocess.Popen(
-        [sys.executable, "-m", "uncanny.warm", descriptor, str(os.getpid()), folder],
+        [*shlex.split(sys.executable), "-m", "uncanny.warm", descriptor, str(os.getpid()), folder],
         pass_fds=[listener.fileno()],
         cwd=Path(__file__).parent.parent,
         start_new_session=True,  # Ctrl-C is for Snakemake and its jobs

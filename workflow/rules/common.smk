@@ -1,16 +1,22 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 # `Snakefile` may be started from any folder: the library is found from where this file lies.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+# Snakemake writes the interpreter's path into shell commands as it stands; a clone's may have a space.
+if os.path.exists(sys.executable):
+    sys.executable = shlex.quote(sys.executable)
+
 from uncanny import (
     checks,
     checks_data,
-    cluster,
     components,
     configuration,
     plan,
@@ -18,6 +24,7 @@ from uncanny import (
     plan_claims,
     plan_experiments,
     plan_times,
+    profiles,
     source_files,
     warm,
 )
@@ -38,14 +45,54 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
+try:
+    profile_paths = profiles.paths(sys.argv[1:], os.environ)
+    profiles.check(profile_paths, Path(workflow.basedir))
+    profiles.composed(workflow.resource_settings, profile_paths)
+except ValueError as error:
+    raise WorkflowError(f"profile: {error}") from None
+
+# On one machine Snakemake may be without its plugin for Slurm.
+if ExecutorPluginRegistry().is_installed("slurm"):
+    from uncanny import cluster, slurm_executor
+
+    slurm_executor.register()
+
+
+def apply_gpu_request():
+    """Ask for GPUs as the site does: the profile's default-resources may say gpu_request=gres."""
+    for each in workflow.rules:
+        if profiles.GPU_REQUEST in each.resources:
+            asked = {name: resource.raw for name, resource in each.resources.items()}
+            try:
+                each.resources.update(profiles.gpu_resources(asked))
+            except ValueError as error:
+                raise WorkflowError(f"profile: {each.name}: {error}") from None
+
+
+def check_job_slots():
+    """Stop with one message where no job could ever start, or where -j would not be heeded."""
+    settings = workflow.resource_settings
+    if 0 in (settings.cores, settings.nodes):
+        option = "--cores" if settings.cores == 0 else "--jobs"
+        raise WorkflowError(f"{option} 0: no job could start; expected at least 1")
+    if workflow.local_exec and settings.nodes not in (None, settings.cores):
+        raise WorkflowError(
+            f"-j {settings.nodes}: on this machine --cores says how much runs at a time (all, by "
+            f"profiles/default); expected --cores {settings.nodes}"
+        )
+
+
 def check_cluster():
     """Stop with one message where the cluster cannot take the jobs that are to run there."""
     todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
     jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
     try:
-        cluster.check(jobs, workflow.executor_settings.partition_config)
+        notes = cluster.check(jobs, workflow.executor_settings.partition_config)
     except ValueError as error:
         raise WorkflowError(f"cluster: {error}") from None
+    for note in notes:
+        logger.warning(f"cluster: {note}")
 
 
 pathvars:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from uncanny import archive, checks, configuration, plan_archive
-from uncanny.study import Study
+from uncanny.study import checks, configuration
+from uncanny.study.plan import archive as plan_archive
+from uncanny.study.study import Study
+from uncanny.workflow import archive
 
 BASE = Path(__file__).parent.parent
 AT_ONCE = 500  # names on a command line

@@ -8,7 +8,9 @@ import tarfile
 import pytest
 from test_configuration import TINY, changed, plan
 
-from uncanny import archive, files, plan_archive
+from uncanny.runtime import files
+from uncanny.study.plan import archive as plan_archive
+from uncanny.workflow import archive
 
 IDENTITY = {"seeds": [0], "samplers": {"EUL": {"num_steps": 4}}}
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncanny import given
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.photos import photos
-from uncanny.scoring import load_images
+from uncanny.interop import imported_samples
+from uncanny.sampling.drawing import load_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(256, size=(5, 8, 8, 1), dtype=np.uint8)
@@ -33,7 +33,7 @@ KEY = "models.theirs.samples"
 def taken(path, dataset, folder, count=4, seed=0):
     files = {"samples": folder / "s.npz", "record": folder / "s.json"}
     options = {"num_images": count, "seed": seed, "dataset": dataset}
-    given.run(path=str(path), key=KEY, **options, **files)
+    imported_samples.run(path=str(path), key=KEY, **options, **files)
     return load_images(folder / "s.npz"), json.loads((folder / "s.json").read_text())
 
 
@@ -110,7 +110,7 @@ def test_images_with_transparent_pixels_are_refused(data, tmp_path):
 def test_exported_images_come_back(data, tmp_path):
     np.savez(tmp_path / "grey.npz", arr_0=GREY)
     (images, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
-    given.export(tmp_path / "s.npz", tmp_path / "out.npz")
+    imported_samples.export(tmp_path / "s.npz", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as stored:
         assert stored["arr_0"].shape == (4, 8, 8, 1) and stored["arr_0"].dtype == np.uint8
         assert stored["arr_1"].tolist() == [0] * 4

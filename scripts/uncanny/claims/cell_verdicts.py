@@ -3,14 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from uncanny.claims.finding import (
-    INCONCLUSIVE,
-    REFUTED,
-    SUPPORTED,
-    Finding,
-    NotTestable,
-    combined,
-)
+from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
 from uncanny.claims.records import Experiments
 
 SELECTIONS = ("a",)

@@ -10,8 +10,8 @@ import numpy as np
 
 from uncanny.datasets import SPLITS
 from uncanny.datasets._sources import Source, in_words, kinds, suffix
-from uncanny.files import json_kind
-from uncanny.source_files import is_hidden
+from uncanny.runtime.files import json_kind
+from uncanny.runtime.source_files import is_hidden
 
 # Names of folders that are splits, in small letters.
 NAMES = {

@@ -11,7 +11,7 @@ from uncanny.datasets import SPLITS, Expected, _decoding
 from uncanny.datasets._layout import layout
 from uncanny.datasets._sources import LISTED, Source, opened
 from uncanny.datasets.writing import Recipe, write_description, write_split
-from uncanny.fingerprint import fingerprint
+from uncanny.registry.fingerprint import fingerprint
 
 SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel

@@ -3,9 +3,9 @@
 import pandas as pd
 import torch
 
-from uncanny import components
-from uncanny import recipes as registered
-from uncanny.recipe import Recipe
+from uncanny.diffusion import recipes as registered
+from uncanny.diffusion.recipe import Recipe
+from uncanny.registry import components
 from uncanny.tables import Contents
 
 NEEDS = "config"

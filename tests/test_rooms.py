@@ -1,6 +1,7 @@
 """The library's rooms: each imports only what stands above it, components that are named included."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,9 @@ import pytest
 from uncanny.registry import components
 
 LIBRARY = Path(components.__file__).parents[1]
-ORDER = (
-    "registry runtime diffusion networks samplers datasets guidance training sampling evaluation "
-    "experiments claims tables figures interop study estimate workflow"
-).split()
+ORDER = ["registry", "runtime", "diffusion", "networks", "samplers", "datasets", "guidance"]
+ORDER += ["training", "sampling", "evaluation", "experiments", "claims", "tables", "figures"]
+ORDER += ["interop", "study", "estimate", "workflow"]
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.parent != LIBRARY)
 
 
@@ -53,3 +53,9 @@ def test_only_the_workflow_knows_snakemake():
         text = path.read_text(encoding="utf-8")
         assert room(path) == "workflow" or "import snakemake" not in text, path
         assert room(path) == "workflow" or "from snakemake" not in text, path
+
+
+def test_the_page_has_the_same_order():
+    page = (LIBRARY.parents[1] / "docs/architecture.md").read_text()
+    rows = "".join(line for line in page.splitlines() if line.startswith("| ["))
+    assert re.findall(r"scripts/uncanny/(\w+)\)", rows) == ORDER

@@ -123,7 +123,7 @@ def test_a_gradient_is_the_same_within_no_grad_and_in_any_batch(trained, monkeyp
     classifier = noisy_classifier.load(trained, CPU)
     x, labels = torch.randn(7, 1, 8, 8, dtype=torch.float64), torch.arange(7)
     whole = classifier.gradient(x, 300, labels)
-    monkeypatch.setattr(classifiers, "GRADIENT_VALUES", 3 * 64)
+    monkeypatch.setattr(noisy_classifier, "GRADIENT_VALUES", 3 * 64)
     with torch.no_grad():
         parts = classifier.gradient(x, torch.full((7,), 300), labels)
     assert torch.allclose(whole, parts, atol=1e-6, rtol=0)

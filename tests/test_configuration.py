@@ -130,7 +130,7 @@ MISTAKES = [
     (("figures", "figure_1", "metric"), "fid", r"figures\.figure_1\.metric: 'fid' is not measured on 'digits'"),
     (("evaluation", "digits", "sizes"), {"fid": 5}, r"evaluation\.digits\.sizes: 'fid' is not measured on 'digits'"),
     (("evaluation", "digits", "sizes"), {"kid": 5}, r"figures\.figure_5\.metric: 'is2' is not measured on 'digits' at growing numbers of images; known: kid"),
-    (("figures", "figure_1", "kind"), "curve", r"figures\.figure_1\.kind: 'curve' is not one of the plotting"),
+    (("figures", "figure_1", "kind"), "curve", r"figures\.figure_1\.kind: 'curve' is not one of the figures"),
     (("figures", "fig_1"), TINY["figures"]["figure_1"], r"figures: .*'fig_1'"),
     (("evaluation", "digits", "extractor"), "cnn", r"evaluation\.digits\.extractor: 'cnn' is not defined in extractors"),
     (("evaluation", "digits", "metrics"), ["is3"], r"evaluation\.digits\.metrics: 'is3' is not defined in metrics"),

@@ -24,7 +24,7 @@ def read(path: Path | str) -> dict[str, dict]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         # Without YAML's own types: it takes 8:00:00 for a number to the base of 60.
-        raw, listed = yaml.load(text, yaml.BaseLoader), yaml.safe_load(text)
+        raw, listed = yaml.load(text, Loader=yaml.BaseLoader), yaml.safe_load(text)
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(listed, dict) or not isinstance(listed.get("partitions"), dict):

@@ -75,7 +75,7 @@ def gpu_resources(resources: Mapping) -> dict:
 
 def _check_times(path: Path) -> None:
     """YAML takes 12:00:00 for a number to the base of 60, which would be minutes."""
-    raw = _read(path, yaml.BaseLoader)
+    raw = _read(path, as_text=True)
     blocks = {"default-resources": raw.get("default-resources")}
     blocks |= {f"set-resources.{k}": v for k, v in (raw.get("set-resources") or {}).items()}
     for where, block in blocks.items():
@@ -84,9 +84,11 @@ def _check_times(path: Path) -> None:
             raise ValueError(f"{path}: {where}.runtime: {runtime}; expected minutes, or as in 12h")
 
 
-def _read(path: Path, loader=yaml.SafeLoader) -> dict:
+def _read(path: Path, *, as_text: bool = False) -> dict:
+    """The entries of a profile; as_text: without YAML's own types."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), loader)
+        text = path.read_text(encoding="utf-8")
+        found = yaml.load(text, Loader=yaml.BaseLoader) if as_text else yaml.safe_load(text)
     except (OSError, yaml.YAMLError):  # Snakemake has said so
         return {}
     return found if isinstance(found, dict) else {}

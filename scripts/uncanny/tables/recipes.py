@@ -12,7 +12,7 @@ NEEDS = "config"
 
 
 def recipes(contents: Contents) -> pd.DataFrame:
-    """One row per process: those of `uncanny.recipes` with their defaults, then those of the models
+    """One row per process: those of `diffusion.recipes` with their defaults, then those of the models
     of the table that differ.
 
     Matrices are those of unit speed: β(t) multiplies D, Q and the gap. Residual: the largest entry

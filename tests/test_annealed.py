@@ -157,6 +157,6 @@ def test_labels_are_refused(data):
 def test_levels_must_be_known_and_data_must_be_images(tmp_path):
     with pytest.raises(ValueError, match="sigma_max=None, num_levels=None: expected numbers"):
         annealed(None).sigmas  # noqa: B018
-    gaussian_ring(tmp_path, n=10, n_test=5)
-    with pytest.raises(ValueError, match="gaussian_ring: vectors"):
-        annealed(None).derive(Dataset.open(tmp_path))
+    gaussian_ring(tmp_path / "ring", n=10, n_test=5)
+    with pytest.raises(ValueError, match="ring: vectors"):
+        annealed(None).derive(Dataset.open(tmp_path / "ring"))

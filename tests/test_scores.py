@@ -50,7 +50,7 @@ class TestReading:
         [
             ("", "JSON"),
             (json.dumps(record())[:-20], "JSON"),
-            ("[1, 2]", "'cell'"),
+            ("[1, 2]", "a list; expected an object"),
             (json.dumps({"cell": {"model": "vp"}}), "lacks dataset, draw"),
             (json.dumps(record() | {"status": "lost"}), "'lost'"),
             (json.dumps(record() | {"metrics": []}), "at least one metric"),

@@ -13,6 +13,8 @@ SECONDS = 2.0
 
 def main(results: str = "results/digits", times: int | None = None) -> None:
     """Show the run again and again; times: how often, None for as long as nobody ends it."""
+    if not Path(results).is_dir():
+        sys.exit(f"watch: {results}: no such folder; expected results/STUDY of a run")
     while times is None or times > 0:
         lines = watching.view(Path(results), Path(".snakemake"), time.time())
         print((CLEAR if sys.stdout.isatty() else "") + "\n".join(lines), flush=True)

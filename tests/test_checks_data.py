@@ -280,3 +280,11 @@ def test_a_job_says_which_network_has_no_attention_where_the_config_could_not(
         "networks.ddpmpp.attention: [7], but with the images of 'pics' there are 16, 8: "
         "no level has attention\nit ran\n"
     )
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    config = copy.deepcopy(TINY)
+    for block in config["training"].values():
+        block["batch_size"] = 2000
+    with pytest.raises(ValueError, match=r"^training\.\w+\.batch_size: 2000; dataset 'digits' has"):
+        plan(config)

@@ -141,7 +141,7 @@ MISTAKES = [
     (UNET, {"num_class_embeds": 11}, r"num_class_embeds 11; the study's model has conditional: true and 10 classes, expected 10"),
     (UNET, {"num_class_embeds": None}, r"num_class_embeds null; the study's model has conditional: true and 10 classes"),
     (UNET, {"block_out_channels": [8, 24]}, r"the study's network has multipliers \[1, 2\]; expected \{kind: diffusers_unet, width: 8, multipliers: \[1, 3\]"),
-    (UNET, {"norm_eps": 1e-5}, r"the study's network has norm_eps 1e-06; expected .*norm_eps: 1e-05"),
+    (UNET, {"norm_eps": 1e-5}, r"the study's network has norm_eps 1e-06; expected .*norm_eps: 1\.0e-05"),
     (UNET, {"attention_head_dim": 8}, r"the study's network has head_channels 4; expected .*head_channels: 8"),
     (UNET, {"downsample_padding": 1}, r"the study's network has one_sided True; expected .*one_sided: false"),
     (UNET, {"freq_shift": 0}, r"the study's network has endpoint True; expected .*endpoint: false"),

@@ -68,9 +68,9 @@ def apply_gpu_request():
 def check_job_slots():
     """Stop with one message where no job could ever start, or where -j would not be heeded."""
     settings = workflow.resource_settings
-    if 0 in (settings.cores, settings.nodes):
-        option = "--cores" if settings.cores == 0 else "--jobs"
-        raise WorkflowError(f"{option} 0: no job could start; expected at least 1")
+    for option, number in (("--cores", settings.cores), ("--jobs", settings.nodes)):
+        if number is not None and number < 1:
+            raise WorkflowError(f"{option} {number}: no job could start; expected at least 1")
     if workflow.local_exec and settings.nodes not in (None, settings.cores):
         raise WorkflowError(
             f"-j {settings.nodes}: on this machine --cores says how much runs at a time (all, by "

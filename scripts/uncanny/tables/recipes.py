@@ -12,8 +12,8 @@ NEEDS = "config"
 
 
 def recipes(contents: Contents) -> pd.DataFrame:
-    """One row per process: those of `diffusion.recipes` with their defaults, then those of the models
-    of the table that differ.
+    """One row per process: those of `diffusion.recipes` with their defaults, then those of the
+    table's models that differ.
 
     Matrices are those of unit speed: β(t) multiplies D, Q and the gap. Residual: the largest entry
     of FΣ∞ + Σ∞Fᵀ + GGᵀ, 0 in exact arithmetic. Spectral gap: the slowest rate of forgetting.

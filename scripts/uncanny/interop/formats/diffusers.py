@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
 from uncanny.interop.formats import _scheduler, _unet2d, _weights
@@ -127,10 +128,10 @@ def _check_network(path: Path, config: Mapping, network: Mapping, resolution: in
         raise ValueError(f"{path}: {error}") from None
     if lost := [key for key in theirs if theirs[key] != mine[key]]:
         said = ", ".join(f"{key} {mine[key]}" for key in lost)
-        wanted = ", ".join(f"{key}: {json.dumps(value)}" for key, value in theirs.items())
-        raise ValueError(
-            f"{path}: the study's network has {said}; expected {{kind: diffusers_unet, {wanted}}}"
-        )
+        wanted = {"kind": "diffusers_unet"} | theirs
+        flow = {"default_flow_style": True, "sort_keys": False, "width": 10**4}
+        block = yaml.safe_dump(wanted, **flow).strip()  # as a config has it: 1.0e-05
+        raise ValueError(f"{path}: the study's network has {said}; expected {block}")
 
 
 def renamed(

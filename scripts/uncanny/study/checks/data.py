@@ -38,6 +38,8 @@ def check_prepared(study: Study, folder: Path) -> None:
 def _check_dataset(study: Study, dataset: str, data: Expected) -> None:
     if data.num_classes == 0:
         _check_without_classes(study, dataset)
+    if data.train is not None:
+        _check_batches(study, dataset, data.train)
     if dataset in study.config["evaluation"]:
         _check_counts(study, dataset, data)
 
@@ -111,6 +113,19 @@ def _check_counts(study: Study, dataset: str, data: Expected) -> None:
             _refuse(found, largest, need, f"{who}, drawn by figures.{figure},")
     for name in study.config["experiments"]:
         _check_experiment(study, name, dataset, features)
+
+
+def _check_batches(study: Study, dataset: str, images: int) -> None:
+    """No batch shows an image twice: an epoch would end within an update."""
+    for model, block in study.config["models"].items():
+        training = block["identity"].get("training")
+        if study.names(model)["dataset"] == dataset and training is not None:
+            size = study.identity(model)["training"]["batch_size"]
+            if size > images:
+                raise ValueError(
+                    f"training.{training}.batch_size: {size}; dataset {dataset!r} has {images} "
+                    "training images"
+                )
 
 
 def _features(study: Study, dataset: str, data: Expected) -> int | None:

@@ -162,8 +162,8 @@ def test_splits_may_lie_in_a_folder_that_is_called_a_test(place, tmp_path):
     assert levels == BOTH and data.parameters["classes"] == ["cat", "dog"]
 
 
-@pytest.mark.parametrize("name", ["train2017", "Train Images", "cars_train"])
-def test_of_a_training_folder_with_more_to_its_name_a_share_is_held_out(place, tmp_path, name):
+@pytest.mark.parametrize("name", ["train2017", "Train Images", "cars_train", "unlabeled2017"])
+def test_of_a_folder_that_is_not_held_out_a_share_is_drawn(place, tmp_path, name):
     root = place(layout(called(name, ""), TRAIN))
     data, levels = prepared(tmp_path, root, classes=True, test_fraction=0.5)
     assert sorted(levels["train"] + levels["test"]) == [1, 2, 3, 4]

@@ -22,8 +22,8 @@ NAMES = {
     ),
 }
 SPLIT = {name: split for split, names in NAMES.items() for name in names}
-UNUSED = "unused"  # what a folder is whose images are for no split
-SPLIT |= {"heldout": UNUSED, "unlabeled": UNUSED, "unlabelled": UNUSED}
+UNUSED = "unused"  # held out, for nobody says what: refused
+SPLIT |= {"heldout": UNUSED}
 # The words of a name like train2017, TestSet, seg_val; and what may end them: testset, traindata.
 WORD = re.compile(r"[A-Z]+(?![^\WA-Z\d_])|[A-Z]?[^\WA-Z\d_]+")
 MORE = re.compile(r"(?<=.)(sets?|data|images?|imgs?)$")

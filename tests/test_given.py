@@ -107,6 +107,30 @@ def test_images_with_transparent_pixels_are_refused(data, tmp_path):
         taken(folder, data / "digits", tmp_path, count=5)
 
 
+@pytest.mark.parametrize(("name", "images"), [("digits", GREY), ("photos", COLOUR)])
+def test_alpha_is_no_matter_where_all_is_opaque(data, tmp_path, name, images):
+    opaque = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
+    folder = pictures(tmp_path / "opaque", opaque)
+    (found, _), _ = taken(folder, data / name, tmp_path)
+    assert np.array_equal(found, images[chosen()].transpose(0, 3, 1, 2))
+    opaque[2, 0, 0, -1] = 254
+    with pytest.raises(ValueError, match=r"002\.png: .* of mode (LA|RGBA), some transparent; the"):
+        taken(pictures(tmp_path / "clear", opaque), data / name, tmp_path, count=5)
+
+
+def test_a_transparent_colour_that_no_pixel_has_is_no_matter(data, tmp_path):
+    folder = pictures(tmp_path / "keyed", GREY // 2)
+    Image.fromarray(GREY[1].squeeze() // 2).save(folder / "001.png", transparency=255)
+    (found, _), _ = taken(folder, data / "digits", tmp_path, count=5)
+    assert np.array_equal(found, GREY[chosen(5)].transpose(0, 3, 1, 2) // 2)
+
+
+def test_opaque_images_of_another_mode_are_not_called_transparent(data, tmp_path):
+    opaque = np.concatenate([COLOUR[:, :8, :8], np.full((5, 8, 8, 1), 255, np.uint8)], axis=-1)
+    with pytest.raises(ValueError, match=r"8×8 pixels of mode RGBA; the study's dataset has 8×8"):
+        taken(pictures(tmp_path / "opaque", opaque), data / "digits", tmp_path)
+
+
 def test_exported_images_come_back(data, tmp_path):
     np.savez(tmp_path / "grey.npz", arr_0=GREY)
     (images, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)

@@ -17,6 +17,7 @@ from uncanny.runtime import files
 from uncanny.sampling.drawing import load_images, save
 
 MODES = {1: "L", 3: "RGB"}  # of image files, by channels
+OPAQUE = {"LA": "L", "RGBA": "RGB"}  # what a mode with alpha is where no pixel is transparent
 EXPECTED = "a folder or a .zip of images, or an .npz with arr_0"
 
 
@@ -93,20 +94,28 @@ def _from_array(path: Path, data: Dataset, key: str) -> np.ndarray:
 
 
 def _decoded(source: Source, names: list[str], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Images [C, H, W] of files whose size and mode are the dataset's."""
+    """Images [C, H, W] of files whose size and mode are the dataset's, alpha aside where it is 255
+    throughout.
+    """
     wanted = shape[2], shape[1], MODES.get(shape[0])
     for name in names:
         try:
             with _decoding.opened(source.read(name)) as image:
-                upright, clear = _decoding.oriented(image), _decoding.is_transparent(image)
-                found, pixels = (*upright.size, upright.mode), np.asarray(upright)
+                upright = _decoding.oriented(image)
+                mode, clear = upright.mode, _decoding.is_transparent(upright)
+                flat = upright.convert(OPAQUE.get(mode, mode))
+                found, pixels = (*flat.size, flat.mode), np.asarray(flat)
         except Exception as error:  # decoders of broken files raise what they like
             raise ValueError(f"{source.at(name)}: {str(error) or type(error).__name__}") from None
         if found != wanted or clear:
-            said, expected = (f"{w}×{h} pixels of mode {mode}" for w, h, mode in (found, wanted))
-            said += ", some transparent" if clear else ""
-            raise ValueError(f"{source.at(name)}: {said}; the study's dataset has {expected}")
+            said = _described(*found[:2], mode) + (", some transparent" if clear else "")
+            expected = f"the study's dataset has {_described(*wanted)}"
+            raise ValueError(f"{source.at(name)}: {said}; {expected}")
         yield pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+
+
+def _described(width: int, height: int, mode: str | None) -> str:
+    return f"{width}×{height} pixels of mode {mode}"
 
 
 def export(samples: Path | str, output: Path | str) -> None:

@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
-STUDY := $(shell sed -n 's/^study: *\([A-Za-z0-9_]*\).*/\1/p' $(CONFIG))
+STUDY := $(shell sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $(CONFIG))
 
 # Snakemake and matplotlib keep caches in the home folder; where it cannot be written, here.
 HOME_CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake"

@@ -33,7 +33,7 @@ onstart:
     if workflow.local_exec:
         # With --sdm, a rule runs in the environment that it names and not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:
-            warm.start()
+            fork_server.start()
     elif workflow.executor_plugin.name == "slurm":
         check_cluster()
     # Nothing needs the limit of submissions per second: on a cluster `jobs` limits the queue. Each finished job would

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import yaml
 
-from uncanny import archive, checks, configuration, plan_archive
-from uncanny.study import Study
+from uncanny.study import checks, configuration
+from uncanny.study.plan import archive as plan_archive
+from uncanny.study.study import Study
+from uncanny.workflow import archive
 
 BASE = Path(__file__).parent.parent
 AT_ONCE = 500  # names on a command line
+NOTHING_KNOWN = "metadata did not exist"  # of some of these files: there is nothing to forget
 
 
 def main(path: str, config: str = "config/config.yaml") -> None:
@@ -32,10 +35,14 @@ def _forget(paths: list[str], config: str) -> None:
     for start in range(0, len(paths), AT_ONCE):
         command = [sys.executable, "-m", "snakemake", "--configfile", config]
         command += ["--cleanup-metadata", *paths[start : start + AT_ONCE]]
-        subprocess.run(command, check=True, capture_output=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode and NOTHING_KNOWN not in done.stdout + done.stderr:
+            raise ValueError(f"{' '.join(command[1:5])}: {(done.stderr or done.stdout).strip()}")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("adopt: expected ARCHIVE [CONFIG]")
     try:
         main(*sys.argv[1:3])
     except (ValueError, OSError, TypeError) as error:

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-from uncanny import files, jobs
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
     import pandas as pd
 
-    from uncanny import scores
     from uncanny.claims import assess, curves, scorecard
+    from uncanny.evaluation import score_records
 
-    table = scores.tidy(scores.read_records(snakemake.input.scores))
+    table = score_records.tidy(score_records.read_records(snakemake.input.scores))
     for _, rows in table.groupby("dataset"):
-        scores.check_comparable(rows)
+        score_records.check_comparable(rows)
     references = [files.read_json(path) for path in snakemake.input.references]
     reports: dict[str, list] = {}
     for path in map(Path, snakemake.input.reports):

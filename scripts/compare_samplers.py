@@ -1,13 +1,13 @@
 """Sample one checkpoint in all ways of an experiment, and score them. Rule: compare_samplers."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import comparing
+    from uncanny.experiments import sampler_comparison
 
     walks = snakemake.params.walks
-    comparing.run(
+    sampler_comparison.run(
         checkpoint=snakemake.input.checkpoint,
         identity=walks["identity"],
         seed=int(snakemake.wildcards.seed),

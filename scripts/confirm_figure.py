@@ -2,7 +2,8 @@
 confirm_figure.
 """
 
-from uncanny import files, jobs
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import sampling
+    from uncanny.sampling import drawing
 
     walk, paths = snakemake.params.walk, snakemake.input.get("classifiers") or []
     dataset = snakemake.input.get("dataset")
-    sampling.run(
+    drawing.run(
         checkpoint=snakemake.input.checkpoint,
         identity=walk["identity"],
         seed=int(snakemake.wildcards.seed),

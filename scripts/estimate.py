@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
     import torch
 
     from uncanny.estimate import costs, report, totals
-    from uncanny.study import Study
+    from uncanny.study.study import Study
 
     given, wanted = snakemake.params, snakemake.params.config.get("estimate", {})
     device = wanted.get("device", "auto")

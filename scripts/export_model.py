@@ -1,10 +1,10 @@
 """Write a checkpoint as a folder of diffusers. Rule: export_model."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import external
+    from uncanny.interop import external
 
     external.export(
         checkpoint=snakemake.input.checkpoint,

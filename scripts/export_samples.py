@@ -1,12 +1,12 @@
 """Write a set of images as other programs read it. Rule: export_samples."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import given
+    from uncanny.interop import imported_samples
 
-    given.export(snakemake.input.samples, snakemake.output[0])
+    imported_samples.export(snakemake.input.samples, snakemake.output[0])
 
 
 if __name__ == "__main__":

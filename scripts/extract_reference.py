@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import extractors, features, hardware, neighbours, scoring
     from uncanny.datasets import Dataset
+    from uncanny.evaluation import extractors, features, neighbours, scoring
+    from uncanny.runtime import hardware
 
     extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
     data = Dataset.open(Path(snakemake.input.dataset).parent, whole=True)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import files, gallery
     from uncanny.estimate import costs, totals
-    from uncanny.study import Study
+    from uncanny.runtime import files
+    from uncanny.study.study import Study
+    from uncanny.workflow import gallery
 
     given, study = snakemake.params, Study(snakemake.params.config)
     start = totals.START["here"]

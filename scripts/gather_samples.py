@@ -1,12 +1,12 @@
 """Put the images of several jobs together. Rule: gather_samples. Also gather_many_samples."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import parts
+    from uncanny.sampling import shards
 
-    parts.gather(
+    shards.gather(
         parts=snakemake.input.parts,
         records=snakemake.input.records,
         samples=snakemake.output.samples,

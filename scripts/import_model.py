@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from uncanny import jobs, source_files
+from uncanny.runtime import source_files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import external
+    from uncanny.interop import external
 
     external.run(
         identity=snakemake.params.identity,

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from uncanny import jobs, source_files
+from uncanny.runtime import source_files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import given
+    from uncanny.interop import imported_samples
 
-    given.run(
+    imported_samples.run(
         path=snakemake.params.path,
         key=f"models.{snakemake.wildcards.model}.samples",
         num_images=snakemake.params.num_images,

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from uncanny import components, files, jobs
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import table_files, tables
+    from uncanny import tables
+    from uncanny.runtime import table_files
 
     block = snakemake.params.table
     read = {

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import level_losses
+    from uncanny.evaluation import denoising_losses
 
-    level_losses.run(
+    denoising_losses.run(
         checkpoint=snakemake.input.checkpoint,
         best=snakemake.input.best,
         identity=snakemake.params.identity,

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import archive
+    from uncanny.workflow import archive
 
     results = Path(snakemake.output[0]).parent
     archive.pack(

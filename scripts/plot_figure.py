@@ -3,16 +3,18 @@
 import sys
 from pathlib import Path
 
-from uncanny import components, files, jobs
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny.plotting import captions, figure_data, saving
+    from uncanny.figures import captions, figure_data, saving
 
     block = snakemake.params.figure
     options = block.get("options", {}) | {k: block[k] for k in ("metric",) if k in block}
     references = [files.read_json(path) for path in snakemake.input.get("references", [])]
-    draw = components.load("plotting", block["kind"])
+    draw = components.load("figures", block["kind"])
     data = figure_data.FigureData(
         **figure_data.read(sys.modules[draw.__module__].NEEDS, snakemake.input.data),
         references={entry["dataset"]: entry["references"] for entry in references},

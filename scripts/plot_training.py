@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from uncanny import files, jobs
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import learning
-    from uncanny.plotting import saving
+    from uncanny.figures import saving, training_curves
 
     records = [files.read_json(path) for path in snakemake.input]
-    figure, drawn = learning.draw(records, snakemake.params.label)
+    figure, drawn = training_curves.draw(records, snakemake.params.label)
     saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
 
 

@@ -4,7 +4,9 @@ Rule: prepare_dataset.
 
 from pathlib import Path
 
-from uncanny import components, jobs, source_files
+from uncanny.registry import components
+from uncanny.runtime import source_files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):

@@ -2,12 +2,14 @@
 Rule: run_exact.
 """
 
-from uncanny import components, files, jobs
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import hardware
-    from uncanny.design_space import verdicts
+    from uncanny.diffusion.theory import verdicts
+    from uncanny.runtime import hardware
 
     hardware.device(snakemake.threads)
     options = dict(snakemake.params.experiment)

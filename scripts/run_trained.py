@@ -2,16 +2,18 @@
 each of its cells. Rule: run_trained.
 """
 
-from uncanny import components, files, jobs
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import trained
-    from uncanny.design_space import verdicts
+    from uncanny.diffusion.theory import verdicts
+    from uncanny.experiments import checkpoint_records
 
     options = dict(snakemake.params.options)
     made = components.load("experiments", options.pop("kind"))
-    found = trained.read(snakemake.input.compared, snakemake.input.losses)
+    found = checkpoint_records.read(snakemake.input.compared, snakemake.input.losses)
     table, lines = made(found, **options)
     with files.replacing(snakemake.output.table) as path:
         table.to_csv(path, index=False, lineterminator="\n")

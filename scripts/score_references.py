@@ -4,11 +4,12 @@ score_references.
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import hardware, scoring
+    from uncanny.evaluation import scoring
+    from uncanny.runtime import hardware
 
     scoring.score_references(
         dataset=Path(snakemake.input.dataset).parent,

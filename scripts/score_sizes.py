@@ -1,10 +1,11 @@
 """Score growing parts of one large set of images. Rule: score_sizes."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import hardware, scoring
+    from uncanny.evaluation import scoring
+    from uncanny.runtime import hardware
 
     given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
     drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))

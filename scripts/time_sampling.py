@@ -1,10 +1,10 @@
 """Time the walks of a trained model, side by side. Rule: time_sampling."""
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import timing
+    from uncanny.evaluation import timing
 
     params, paths = snakemake.params, snakemake.input.get("classifiers") or []
     timing.time_sampling(

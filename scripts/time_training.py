@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import timing
+    from uncanny.evaluation import timing
 
     identities = snakemake.params.identities
     folders = [Path(path).parent for path in snakemake.input.datasets]

@@ -2,13 +2,13 @@
 trace_process.
 """
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import traces
+    from uncanny.sampling import trajectories
 
-    traces.run(
+    trajectories.run(
         checkpoint=snakemake.input.checkpoint,
         dataset=snakemake.input.dataset,
         identity=snakemake.params.identity,

@@ -4,11 +4,11 @@ noise level. Rule: train_classifier.
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import classifiers
+    from uncanny.training import classifiers
 
     classifiers.run(
         identity=snakemake.params.identity,

@@ -4,12 +4,15 @@ known images. Rule: train_extractor.
 
 from pathlib import Path
 
-from uncanny import components, files, jobs, source_files
+from uncanny.registry import components
+from uncanny.runtime import files, source_files
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import extractors, hardware
     from uncanny.datasets import Dataset
+    from uncanny.evaluation import extractors
+    from uncanny.runtime import hardware
 
     device = hardware.device(snakemake.threads)
     dataset = Dataset.open(Path(snakemake.input.dataset).parent, whole=True)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny import segments
+    from uncanny.training import segments
 
     segments.run(
         identity=snakemake.params.identity,

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from uncanny import progress
+from uncanny.workflow import watching
 
 CLEAR = "\033[H\033[J"
 SECONDS = 2.0
@@ -13,8 +13,10 @@ SECONDS = 2.0
 
 def main(results: str = "results/digits", times: int | None = None) -> None:
     """Show the run again and again; times: how often, None for as long as nobody ends it."""
+    if not Path(results).is_dir():
+        sys.exit(f"watch: {results}: no such folder; expected results/STUDY of a run")
     while times is None or times > 0:
-        lines = progress.view(Path(results), Path(".snakemake"), time.time())
+        lines = watching.view(Path(results), Path(".snakemake"), time.time())
         print((CLEAR if sys.stdout.isatty() else "") + "\n".join(lines), flush=True)
         times = None if times is None else times - 1
         if times != 0:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from uncanny import scores
 from uncanny.claims.assess import Evidence, assess
 from uncanny.claims.curves import Cells, Scores
+from uncanny.evaluation import score_records
 
 EPOCHS = (5, 10, 15, 20, 25, 30)
 REFERENCES = {
@@ -62,11 +62,11 @@ def selection(models, samplers, guidances=("none",), epochs=EPOCHS):
 
 
 def evidence(records, *, seeds=(0,), draws=(0,), **more):
-    return Evidence(Scores(scores.tidy(records), REFERENCES), seeds, draws, **more)
+    return Evidence(Scores(score_records.tidy(records), REFERENCES), seeds, draws, **more)
 
 
 def cells(records, seed="C", *, seeds=(0,), draws=(0,), **selections):
-    return Cells(Scores(scores.tidy(records), REFERENCES), selections, seeds, draws, seed)
+    return Cells(Scores(score_records.tidy(records), REFERENCES), selections, seeds, draws, seed)
 
 
 def claim(kind, options=None, what="cells", **selections):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uncanny import processes
+from uncanny.diffusion import forward
 
 DATA = Path(__file__).parent / "data"
 
@@ -52,11 +52,11 @@ class Gaussian:
         self.std, self.mean = std, mean
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        sigma = processes.per_image(sigma, x)
+        sigma = forward.per_image(sigma, x)
         return self.mean + (x - self.mean) * self.std**2 / (self.std**2 + sigma**2)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return (self(x, sigma) - x) / processes.per_image(sigma, x) ** 2
+        return (self(x, sigma) - x) / forward.per_image(sigma, x) ** 2
 
 
 class Mixture:
@@ -80,18 +80,18 @@ class Mixture:
         return (mean + sigma**2 * (share @ self.means)).reshape(x.shape)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return (self(x, sigma) - x) / processes.per_image(sigma, x) ** 2
+        return (self(x, sigma) - x) / forward.per_image(sigma, x) ** 2
 
 
 class EpsModel:
     """Noise prediction of the discrete process that a denoiser implies; t is one time or [N]."""
 
     def __init__(self, denoiser, betas: Tensor):
-        self.denoiser, self.alphas_cumprod = denoiser, processes.alphas_cumprod(betas)
+        self.denoiser, self.alphas_cumprod = denoiser, forward.alphas_cumprod(betas)
 
     def __call__(self, x: Tensor, t: int | Tensor) -> Tensor:
         a = self.alphas_cumprod[t]
-        signal, spread = (processes.per_image(v.sqrt(), x) for v in (a, 1 - a))
+        signal, spread = (forward.per_image(v.sqrt(), x) for v in (a, 1 - a))
         return (x - signal * self.denoiser(x / signal, ((1 - a) / a).sqrt())) / spread
 
 

@@ -10,9 +10,9 @@ import torch
 from exact import arrays, tensor
 from torch import Tensor
 
-from uncanny import recipes
-from uncanny.phase_space import Process
-from uncanny.states import apply
+from uncanny.diffusion import recipes
+from uncanny.diffusion.augmented_state import apply
+from uncanny.diffusion.linear_process import Process
 
 STORED = arrays("psld")
 MEAN, VARIANCE = 0.3, 0.25  # of the data in every pixel

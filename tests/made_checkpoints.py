@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from uncanny.design_space import grids
-from uncanny.trained import Checkpoint
+from uncanny.diffusion.theory import grids
+from uncanny.experiments.checkpoint_records import Checkpoint
 
 STD, DIM = 0.002, 4
 SIGMA = np.geomspace(0.002, 80, 40)

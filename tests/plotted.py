@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from test_scores import record
 
-from uncanny import scores
-from uncanny.plotting.curves import curves
-from uncanny.plotting.figure_data import FigureData
+from uncanny.evaluation import score_records
+from uncanny.figures.curves import curves
+from uncanny.figures.figure_data import FigureData
 
 MODELS = {"vp": {"label": "VP"}, "ve": {"label": "VE"}, "ncsn": {}}
 SAMPLERS = {"DDIM": {"label": "DDIM"}, "MARK": {"label": "Markovian"}}
@@ -46,7 +46,7 @@ def draw(
     **options,
 ):
     data = FigureData(
-        scores.tidy(records),
+        score_records.tidy(records),
         models,
         SAMPLERS,
         {},

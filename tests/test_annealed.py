@@ -4,13 +4,16 @@ import pytest
 import torch
 from exact import Gaussian, Sources, printed, std_of
 
-from uncanny import checkpoints, files, ncsn, sampling, segments
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
-from uncanny.families.annealed import annealed, start
-from uncanny.random_streams import image_seeds
+from uncanny.diffusion import ncsn_levels
+from uncanny.diffusion.processes.annealed import annealed, start
+from uncanny.runtime import checkpoints, files
+from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.annealed_langevin import annealed_langevin
+from uncanny.sampling import drawing
+from uncanny.training import segments
 
 IDENTITY = {
     "dataset": "digits",
@@ -49,10 +52,10 @@ def runs(data, tmp_path_factory):
 
 def test_levels_follow_from_the_training_images(data):
     derived = annealed(None).derive(data)
-    assert derived["sigma_max"] == ncsn.largest_distance(data.train.images) / 255
+    assert derived["sigma_max"] == ncsn_levels.largest_distance(data.train.images) / 255
     assert 4 < derived["sigma_max"] < 8  # a diagonal of the cube of 64 pixels is 8
-    ratio = ncsn.level_ratio(64)
-    assert derived["num_levels"] == ncsn.level_count(derived["sigma_max"], 0.01, ratio)
+    ratio = ncsn_levels.level_ratio(64)
+    assert derived["num_levels"] == ncsn_levels.level_count(derived["sigma_max"], 0.01, ratio)
 
 
 def test_what_is_given_is_kept(data):
@@ -76,15 +79,15 @@ def test_later_segments_do_not_look_at_the_data_again(data, runs, tmp_path, monk
     def fail(*arguments):
         raise AssertionError("derived twice")
 
-    monkeypatch.setattr(ncsn, "largest_distance", fail)
+    monkeypatch.setattr(ncsn_levels, "largest_distance", fail)
     again = segment(data, tmp_path / "second.pt", 2, runs[1])
     assert again.read_bytes() == runs[2].read_bytes()
 
 
 def test_sampling_knows_the_derived_levels(runs):
     state = checkpoints.load(runs[0])
-    model = sampling.Trained.of(state, torch.device("cpu"))
-    drawn = sampling.draw_images(model, LANG | {"steps_per_level": 2}, image_seeds(0, 0, 3))
+    model = drawing.Trained.of(state, torch.device("cpu"))
+    drawn = drawing.draw_images(model, LANG | {"steps_per_level": 2}, image_seeds(0, 0, 3))
     assert drawn.nfe == 2 * state["derived"]["num_levels"] + 1
     assert drawn.images.shape == (3, 1, 8, 8)
 
@@ -134,9 +137,9 @@ def test_an_ideal_network_has_the_least_loss_and_draws_its_data():
     # ‖s + z/sigma‖² sigma² of the ideal score: the share of the noise that nobody can tell
     assert family.loss(network, x0, None, generator).mean() == pytest.approx(expected, rel=0.03)
 
-    model = sampling.Trained(family, network, (1, 8, 8), 0, False)
+    model = drawing.Trained(family, network, (1, 8, 8), 0, False)
     options = LANG | {"steps_per_level": 5}
-    images = sampling.draw_images(model, options, image_seeds(0, 0, 60)).images
+    images = drawing.draw_images(model, options, image_seeds(0, 0, 60)).images
     assert images.mean() == pytest.approx(-0.2, abs=0.03)
     assert images.std() == pytest.approx(0.6, rel=0.1)
 

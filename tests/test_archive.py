@@ -1,14 +1,18 @@
 """Archives: what is in them, what comes out, and which are refused."""
 
+import importlib.util
 import io
 import json
 import os
+import subprocess
 import tarfile
 
 import pytest
-from test_configuration import TINY, changed, plan
+from test_configuration import ROOT, TINY, changed, plan
 
-from uncanny import archive, files, plan_archive
+from uncanny.runtime import files
+from uncanny.study.plan import archive as plan_archive
+from uncanny.workflow import archive
 
 IDENTITY = {"seeds": [0], "samplers": {"EUL": {"num_steps": 4}}}
 
@@ -132,3 +136,18 @@ def test_numbers_follow_from_everything_but_looks():
     ]:
         found = plan_archive.identity(plan(changed(path, value)))
         assert (found == identity) is same, path
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_files_that_snakemake_has_never_seen_are_adopted(monkeypatch, known):
+    spec = importlib.util.spec_from_file_location("adopt", ROOT / "scripts/adopt_archive.py")
+    adopt = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(adopt)
+    said = "Failed to clean up metadata: the metadata did not exist." if known else "locked"
+    done = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    if known:
+        adopt._forget(["results/x.json"], "a.yaml")
+    else:
+        with pytest.raises(ValueError, match=r"snakemake --configfile a\.yaml: locked"):
+            adopt._forget(["results/x.json"], "a.yaml")

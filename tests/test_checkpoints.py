@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from uncanny import checkpoints
+from uncanny.runtime import checkpoints
 
 IDENTITY = {"network": {"kind": "unet", "width": 16}, "training": {"lr": 0.001}}
 

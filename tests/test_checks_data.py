@@ -8,9 +8,13 @@ import yaml
 from standin import Named, standin
 from test_configuration import ROOT, SHIPPED, TINY, changed, plan
 
-from uncanny import checks_data, components, fewest, jobs, known, metrics
 from uncanny.datasets import Expected, photos
 from uncanny.estimate.data import of_dataset
+from uncanny.evaluation import fewest_images, metrics
+from uncanny.registry import components
+from uncanny.study import known_data
+from uncanny.study.checks import data as checks_data
+from uncanny.workflow import jobs
 
 PICS = {"kind": "images", "root": "nowhere", "resolution": 16, "classes": True}
 
@@ -56,8 +60,8 @@ def test_every_metric_says_how_many_images_it_needs():
 def _features_of(study, dataset):
     """Number of features that its metrics look at, which has to be known."""
     extractor = study.evaluation(dataset)["extractor"]
-    shape = known.dataset(study, study.component("extractors", extractor)["dataset"]).shape
-    found = known.features(study, extractor, shape)
+    shape = known_data.dataset(study, study.component("extractors", extractor)["dataset"]).shape
+    found = known_data.features(study, extractor, shape)
     assert found is not None, (dataset, extractor)
     return found
 
@@ -69,10 +73,10 @@ def test_every_metric_of_a_shipped_study_can_be_computed_or_is_left_out(path):
         # As published, or as prepared: the config states both, or its kind does.
         data, features = of_dataset(study, dataset, Path("nowhere")), _features_of(study, dataset)
         block, images = study.evaluation(dataset), study.config["num_images"]
-        kept, lost = fewest.carried(block["metrics"], images, features)
+        kept, lost = fewest_images.carried(block["metrics"], images, features)
         assert (kept, lost) == (block["metrics"], [])  # every cell carries every metric
         for metric in block["metrics"].values():
-            needs, _ = fewest.of_reference(metric, features)
+            needs, _ = fewest_images.of_reference(metric, features)
             assert getattr(data, block["reference"]) >= needs
         counts = Expected(data.shape, data.train, data.test, data.num_classes)
         checks_data._check_dataset(study, dataset, counts)
@@ -91,7 +95,7 @@ def test_what_shipped_studies_leave_out_of_references():
         for dataset in study.config["evaluation"]:
             data, block = of_dataset(study, dataset, Path("nowhere")), study.evaluation(dataset)
             n = min(data.test, study.config["num_images"])
-            _, lost = fewest.carried(block["metrics"], n, _features_of(study, dataset))
+            _, lost = fewest_images.carried(block["metrics"], n, _features_of(study, dataset))
             if lost:
                 found[path.stem, dataset] = {e["metric"]: (e["n"], e["needs"]) for e in lost}
     assert found == LEFT_OUT
@@ -268,7 +272,7 @@ def test_a_job_refuses_data_that_do_not_carry_the_study(prepared, tmp_path, caps
 def test_a_job_says_which_network_has_no_attention_where_the_config_could_not(
     prepared, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(known, "dataset", lambda study, name: Expected())
+    monkeypatch.setattr(known_data, "dataset", lambda study, name: Expected())
     config = given(without_classes(), ("networks", "ddpmpp", "attention"), [7])
     status, log = job(config, prepared, tmp_path)
     assert status == 0
@@ -276,3 +280,11 @@ def test_a_job_says_which_network_has_no_attention_where_the_config_could_not(
         "networks.ddpmpp.attention: [7], but with the images of 'pics' there are 16, 8: "
         "no level has attention\nit ran\n"
     )
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    config = copy.deepcopy(TINY)
+    for block in config["training"].values():
+        block["batch_size"] = 2000
+    with pytest.raises(ValueError, match=r"^training\.\w+\.batch_size: 2000; dataset 'digits' has"):
+        plan(config)

@@ -7,8 +7,9 @@ import torch
 import yaml
 from test_configuration import plan
 
-from uncanny import components, plan_claims
-from uncanny.plan import figure_cells
+from uncanny.registry import components
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import figure_cells
 
 ROOT = Path(__file__).parent.parent
 SHAPE, CLASSES = (3, 32, 32), 10

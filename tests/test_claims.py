@@ -19,12 +19,13 @@ from claims_data import (
 )
 from standin import Named, standin
 
-from uncanny import components, convergence, scores
 from uncanny.claims import scorecard
 from uncanny.claims.assess import Evidence, assess
 from uncanny.claims.curves import Scores, broadcast
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.claims.records import Reports, Sizes, Timings
+from uncanny.evaluation import convergence, score_records
+from uncanny.registry import components
 
 RISE = 8 - 5 * np.exp(-np.array(EPOCHS) / 4)  # settles at epoch 20 within 1 %
 CLIMB = 1 + 0.2 * np.array(EPOCHS)  # never settles
@@ -284,7 +285,7 @@ class TestNoiseAndFamilies:
         assert kind("near_noise")(cells(two, a=selection(["noise", "m"], "S"))).verdict == "refuted"
 
     def test_bounds_of_a_dataset_without_references(self):
-        table = scores.tidy(curve("m", "S", RISE))
+        table = score_records.tidy(curve("m", "S", RISE))
         found = Scores(table, {"other": REFERENCES["digits"]})
         with pytest.raises(ValueError, match="no references of dataset 'digits'; there are other"):
             found.bounds("m", "is10")

@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
-from uncanny import checkpoints, classifiers, components, files
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
+from uncanny.guidance import noisy_classifier
+from uncanny.registry import components
+from uncanny.runtime import checkpoints, files
+from uncanny.training import classifiers
 
 CPU = torch.device("cpu")
 NETWORK = {
@@ -52,7 +55,7 @@ def trained(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def untrained(data):
-    return classifiers.Classifier.of(classifiers.train(data, UNTRAINED, CPU), CPU)
+    return noisy_classifier.Classifier.of(classifiers.train(data, UNTRAINED, CPU), CPU)
 
 
 def test_a_trained_classifier_knows_what_little_noise_leaves(trained):
@@ -73,7 +76,7 @@ def test_a_trained_classifier_knows_what_little_noise_leaves(trained):
 
 
 def test_an_untrained_classifier_guesses_and_still_has_a_gradient(untrained, data):
-    report = classifiers.describe(untrained, data, CPU)
+    report = noisy_classifier.describe(untrained, data, CPU)
     assert max(entry["accuracy"] for entry in report["deciles"]) < 0.25
     assert min(entry["gradient_rms"] for entry in report["deciles"]) > 1e-5
 
@@ -94,7 +97,7 @@ def test_training_is_determined_by_its_seed_and_touches_no_other(data):
 
 @pytest.mark.parametrize("t", [0, 400, 999])
 def test_the_gradient_is_the_derivative_of_log_p(trained, t):
-    classifier = classifiers.load(trained, CPU)
+    classifier = noisy_classifier.load(trained, CPU)
     classifier.network.double()  # differences need more digits than single precision has
     draws = torch.Generator().manual_seed(t)
     x, along = torch.randn(2, 6, 1, 8, 8, generator=draws, dtype=torch.float64)
@@ -107,7 +110,7 @@ def test_the_gradient_is_the_derivative_of_log_p(trained, t):
 
 
 def test_single_precision_inside_double_outside(trained):
-    classifier = classifiers.load(trained, CPU)
+    classifier = noisy_classifier.load(trained, CPU)
     x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
     found = classifier.gradient(x, 10, torch.tensor([1, 2, 3]))
     assert next(classifier.network.parameters()).dtype == torch.float32
@@ -117,42 +120,42 @@ def test_single_precision_inside_double_outside(trained):
 
 
 def test_a_gradient_is_the_same_within_no_grad_and_in_any_batch(trained, monkeypatch):
-    classifier = classifiers.load(trained, CPU)
+    classifier = noisy_classifier.load(trained, CPU)
     x, labels = torch.randn(7, 1, 8, 8, dtype=torch.float64), torch.arange(7)
     whole = classifier.gradient(x, 300, labels)
-    monkeypatch.setattr(classifiers, "GRADIENT_VALUES", 3 * 64)
+    monkeypatch.setattr(noisy_classifier, "GRADIENT_VALUES", 3 * 64)
     with torch.no_grad():
         parts = classifier.gradient(x, torch.full((7,), 300), labels)
     assert torch.allclose(whole, parts, atol=1e-6, rtol=0)
 
 
 def test_probabilities_sum_to_one(trained):
-    classifier = classifiers.load(trained, CPU)
+    classifier = noisy_classifier.load(trained, CPU)
     x = torch.randn(4, 1, 8, 8, dtype=torch.float64)
     total = sum(classifier.log_p(x, 5, torch.full((4,), y)).exp() for y in range(10))
     assert total.tolist() == pytest.approx([1.0] * 4, abs=1e-12)
 
 
 def test_a_file_is_checked_against_its_identity(trained, tmp_path):
-    again = classifiers.load(trained, CPU, identity=IDENTITY)
+    again = noisy_classifier.load(trained, CPU, identity=IDENTITY)
     assert again.identity == IDENTITY
     assert again.id == files.read_json(trained.with_suffix(".json"))["classifier"]
     other = IDENTITY | {"schedule": {"kind": "cosine"}}
     with pytest.raises(ValueError, match=r"noisy\.pt: made with other parameters: identity has"):
-        classifiers.load(trained, CPU, identity=other)
+        noisy_classifier.load(trained, CPU, identity=other)
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(trained.read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"damaged\.pt: not a whole checkpoint"):
-        classifiers.load(damaged, CPU)
+        noisy_classifier.load(damaged, CPU)
     with pytest.raises(ValueError, match=r"none\.pt: no such"):
-        classifiers.load(tmp_path / "none.pt", CPU)
+        noisy_classifier.load(tmp_path / "none.pt", CPU)
 
 
 def test_a_model_is_no_classifier(tmp_path):
     path = tmp_path / "model.pt"
     checkpoints.save(path, {"identity": {}, "seed": 0, "epoch": 1, "status": "ok"})
     with pytest.raises(ValueError, match=r"model\.pt: a checkpoint, but not of a noisy classifier"):
-        classifiers.load(path, CPU)
+        noisy_classifier.load(path, CPU)
 
 
 def test_an_untrained_classifier_without_a_gradient_is_refused(data):
@@ -181,10 +184,10 @@ def test_a_loss_that_is_not_finite_ends_training(data):
 
 @pytest.mark.parametrize("num_levels", [3, 10, 250, 1000, 1001])
 def test_deciles_share_out_all_times(num_levels):
-    ranges = [classifiers.decile_range(k, num_levels) for k in range(10)]
+    ranges = [noisy_classifier.decile_range(k, num_levels) for k in range(10)]
     assert [t for low, high in ranges for t in range(low, high + 1)] == list(range(num_levels))
     for k, (low, high) in enumerate(ranges):
-        assert {classifiers.decile_of(t, num_levels) for t in range(low, high + 1)} <= {k}
+        assert {noisy_classifier.decile_of(t, num_levels) for t in range(low, high + 1)} <= {k}
 
 
 def test_the_untrained_classifier_of_the_paper_hardly_pushes():
@@ -192,7 +195,7 @@ def test_the_untrained_classifier_of_the_paper_hardly_pushes():
     table = {"width": 64, "multipliers": [1, 2, 4], "blocks": 2, "attention": [16, 8, 4], "head_channels": 64}  # fmt: skip
     torch.manual_seed(0)
     network = components.load("networks", "encoder_unet")((3, 32, 32), 10, **table).eval()
-    classifier = classifiers.Classifier(network.requires_grad_(False), {}, 10, "untrained")
+    classifier = noisy_classifier.Classifier(network.requires_grad_(False), {}, 10, "untrained")
     assert sum(p.numel() for p in network.parameters()) == 7_553_802
     g = classifier.gradient(torch.randn(4, 3, 32, 32), 500, torch.arange(4))
     assert 1.5e-4 < float(g.square().mean().sqrt()) < 3.5e-4

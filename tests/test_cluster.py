@@ -10,8 +10,8 @@ import pytest
 import yaml
 from test_workflow import clone, dry_run, snakemake
 
-from uncanny import cluster, profiles
-from uncanny.partition_file import minutes_of, read
+from uncanny.workflow import cluster, profiles
+from uncanny.workflow.partition_file import minutes_of, read
 
 ROOT = Path(__file__).parent.parent
 SINFO = "cpu*|(null)|1-00:00:00\ngpu|gpu:a100:4(S:0-1)|8:00:00\ngpu|(null)|8:00:00\nlong|(null)|infinite\n"

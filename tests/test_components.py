@@ -2,7 +2,7 @@
 
 import pytest
 
-from uncanny import components
+from uncanny.registry import components
 
 
 def test_a_component_is_loaded_by_family_and_kind():
@@ -38,7 +38,7 @@ def test_missing_option_without_default():
     with pytest.raises(
         ValueError, match=r"processes.p.preconditioning: missing; expected one of vp, ve, edm"
     ):
-        components.resolve("families", "continuous", {}, "processes.p")
+        components.resolve("processes", "continuous", {}, "processes.p")
 
 
 def test_number_read_as_text_is_explained():

@@ -15,8 +15,9 @@ import yaml
 from mutations import EITHER, REFUSED, SAME, mutated, plain
 from test_configuration import ROOT, SHIPPED
 
-from uncanny import checks, configuration, plan, plan_claims
-from uncanny.study import NO_GUIDANCE, Study
+from uncanny.study import checks, configuration, plan
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.study import NO_GUIDANCE, Study
 
 COUNT = int(os.environ.get("UNCANNY_FUZZ", 500))
 BLOCK = 50

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from uncanny import checks, configuration, plain
-from uncanny.study import Study
+from uncanny.study import checks, configuration, yaml_rules
+from uncanny.study.study import Study
 
 ROOT = Path(__file__).parent.parent
 TINY = yaml.safe_load((ROOT / "tests/tiny.yaml").read_text())
@@ -130,7 +130,7 @@ MISTAKES = [
     (("figures", "figure_1", "metric"), "fid", r"figures\.figure_1\.metric: 'fid' is not measured on 'digits'"),
     (("evaluation", "digits", "sizes"), {"fid": 5}, r"evaluation\.digits\.sizes: 'fid' is not measured on 'digits'"),
     (("evaluation", "digits", "sizes"), {"kid": 5}, r"figures\.figure_5\.metric: 'is2' is not measured on 'digits' at growing numbers of images; known: kid"),
-    (("figures", "figure_1", "kind"), "curve", r"figures\.figure_1\.kind: 'curve' is not one of the plotting"),
+    (("figures", "figure_1", "kind"), "curve", r"figures\.figure_1\.kind: 'curve' is not one of the figures"),
     (("figures", "fig_1"), TINY["figures"]["figure_1"], r"figures: .*'fig_1'"),
     (("evaluation", "digits", "extractor"), "cnn", r"evaluation\.digits\.extractor: 'cnn' is not defined in extractors"),
     (("evaluation", "digits", "metrics"), ["is3"], r"evaluation\.digits\.metrics: 'is3' is not defined in metrics"),
@@ -149,28 +149,28 @@ def test_what_contains_itself_or_grows_without_end_is_refused():
     block = {}
     block["again"] = block
     with pytest.raises(ValueError, match=r"estimate\.again: contains itself"):
-        plain.check({"estimate": block})
+        yaml_rules.check({"estimate": block})
     deep = []
     for _ in range(40):
         deep = [deep]
     with pytest.raises(ValueError, match=r"seeds\[0\].*: more than 24 levels deep"):
-        plain.check({"seeds": deep})
+        yaml_rules.check({"seeds": deep})
     wide = ["x"]
     for _ in range(7):
         wide = [wide] * 10
     with pytest.raises(ValueError, match=r"more than 1000000 values"):
-        plain.check({"seeds": wide})
+        yaml_rules.check({"seeds": wide})
 
 
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("a: &a {b: 1}\nc:\n  d: {<<: *a, b: 2}\n  e: 1\n  d: 3\n")
     with pytest.raises(ValueError, match=r"study\.yaml: c\.d: stands twice, in lines 3 and 5"):
-        plain.check_file(path)
+        yaml_rules.check_file(path)
     for text in ("a: &a {b: 1}\nc: {<<: *a, b: 2}", "a: [", ""):
         path.write_text(text)
-        plain.check_file(path)
-    plain.check_file(tmp_path / "absent.yaml")
+        yaml_rules.check_file(path)
+    yaml_rules.check_file(tmp_path / "absent.yaml")
 
 
 def test_what_is_not_said_is_the_schemas_and_stays_the_schemas():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uncanny import convergence
-from uncanny.convergence import plateau, plateau_distribution, saturation
-from uncanny.size_limit import size_limit
+from uncanny.evaluation import convergence
+from uncanny.evaluation.convergence import plateau, plateau_distribution, saturation
+from uncanny.evaluation.sample_size import size_limit
 
 EPOCHS = np.arange(10.0, 101.0, 10.0)
 RISES = [5.0, 6.5, 7.4, 7.9, 8.1, 8.15, 8.12, 8.17, 8.16, 8.18]

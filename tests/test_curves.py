@@ -22,11 +22,11 @@ from plotted import (
 )
 from test_scores import diverged, record
 
-from uncanny import scores, style
-from uncanny.plotting import captions, saving
-from uncanny.plotting._points import notes
-from uncanny.plotting.curves import curves, facts
-from uncanny.plotting.figure_data import FigureData
+from uncanny.evaluation import score_records
+from uncanny.figures import captions, saving, style
+from uncanny.figures._points import notes
+from uncanny.figures.curves import curves, facts
+from uncanny.figures.figure_data import FigureData
 
 
 class TestDrawn:
@@ -200,7 +200,12 @@ class TestReferences:
         with pytest.raises(ValueError, match="figure: no is10 of reference 'train' of 'digits'"):
             draw(made(), references={"train": control(9.0, metric="fid")})
         data = FigureData(
-            scores.tidy(made()), MODELS, SAMPLERS, {}, METRICS, {"images": {"train": control(9.0)}}
+            score_records.tidy(made()),
+            MODELS,
+            SAMPLERS,
+            {},
+            METRICS,
+            {"images": {"train": control(9.0)}},
         )
         panels = [{"models": ["vp"], "samplers": ["DDIM"]}]
         with pytest.raises(

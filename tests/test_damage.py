@@ -10,12 +10,14 @@ import torch
 from test_checkpoints import state
 from test_scores import record
 
-from uncanny import arrays, checkpoints, extractors, features, files, sampling, scores, scoring
 from uncanny.datasets import Dataset
 from uncanny.datasets.gaussian_ring import gaussian_ring
-from uncanny.extractors.classifier import build, state_of
-from uncanny.plotting import figure_data
-from uncanny.unfinished import Unfinished
+from uncanny.evaluation import extractors, features, score_records
+from uncanny.evaluation.extractors.classifier import build, state_of
+from uncanny.figures import figure_data
+from uncanny.runtime import arrays, checkpoints, files
+from uncanny.sampling import drawing
+from uncanny.training.resume_state import Unfinished
 
 RNG = np.random.default_rng(0)
 CELL = "{}/seed-0/DDIM/none/draw-0/epoch-5"
@@ -66,11 +68,11 @@ KINDS = {
     "checkpoint": ("checkpoints/{}/seed-0/epoch-1.pt", lambda p, n: checkpoints.save(p, whole(n)), checkpoints.load),
     "classifier": ("classifiers/{}/digits-ddpm-cosine.pt", lambda p, n: checkpoints.save(p, whole(n)), checkpoints.load),
     "extractor": ("extractors/{}.pt", extractor, lambda p: extractors.load(p).id),
-    "samples": (f"samples/{CELL}.npz", lambda p, n: sampling.save(p, pixels(n), np.arange(3)), scoring.load_images),
+    "samples": (f"samples/{CELL}.npz", lambda p, n: drawing.save(p, pixels(n), np.arange(3)), drawing.load_images),
     "features": ("features/cnn/{}-train.npz", some_features, features.load),
     "trace": ("traces/{}/seed-0/DDIM/epoch-5.npz", trace, figure_data.read_trace),
     "score": (f"scores/{CELL}.json", lambda p, n: files.write_json(p, record(value=2.0 + n) | {"timing": {"seconds": 1.5}}),
-              lambda p: scores.read_records([p])),
+              lambda p: score_records.read_records([p])),
     "history": ("checkpoints/{}/seed-0/epoch-1.json", lambda p, n: files.write_json(p, {"epoch": n}), files.read_json),
     "table of a figure": ("figures/{}.csv", table, figure_data._read_table),
     "verdicts": ("exact/{}.jsonl", lines, files.read_json_lines),

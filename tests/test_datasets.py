@@ -8,12 +8,14 @@ import torch
 from prepared import contents
 from sklearn.datasets import load_sample_images
 
-from uncanny import components, datasets, files
+from uncanny import datasets
 from uncanny.datasets import Dataset, to_model, to_uint8
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.photos import _shrunk, photos
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry import components
+from uncanny.runtime import files
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from plotted import legend_texts, lines
 
-from uncanny.plotting import saving
-from uncanny.plotting.deciles import QUANTITIES, deciles, facts
-from uncanny.plotting.figure_data import Cell, FigureData
+from uncanny.figures import saving
+from uncanny.figures.deciles import QUANTITIES, deciles, facts
+from uncanny.figures.figure_data import Cell, FigureData
 
 PANEL = {"models": ["m"], "samplers": ["MARK"], "guidances": ["G1", "G2"]}
 

@@ -5,9 +5,17 @@ import pytest
 from exact import arrays, printed
 from scipy.optimize import brentq
 
-from uncanny.design_space import crossovers, grids, laws, leading_order, mixtures, path_kl, targets
-from uncanny.design_space.comparison import Comparison
-from uncanny.design_space.decomposition import (
+from uncanny.diffusion.theory import (
+    crossovers,
+    grids,
+    laws,
+    leading_order,
+    mixtures,
+    path_kl,
+    targets,
+)
+from uncanny.diffusion.theory.comparison import Comparison
+from uncanny.diffusion.theory.decomposition import (
     decompose,
     discretisation_error,
     fisher_information_of_denoiser,
@@ -15,8 +23,8 @@ from uncanny.design_space.decomposition import (
     step_weights,
     uniform_crossover,
 )
-from uncanny.design_space.perturbations import STRENGTHS, noise_error
-from uncanny.design_space.targets import TARGETS, Gaussian, single
+from uncanny.diffusion.theory.perturbations import STRENGTHS, noise_error
+from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
 from uncanny.experiments import path_identity
 
 STORED = arrays("design_space")

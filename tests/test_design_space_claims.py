@@ -11,9 +11,12 @@ from standin import Named, standin
 from test_configuration import TINY
 from test_configuration import plan as planned
 
-from uncanny import components, files, plan, plan_claims
 from uncanny.claims.finding import NotTestable
 from uncanny.claims.records import Experiments
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.study import plan
+from uncanny.study.plan import claims as plan_claims
 from uncanny.tables import Contents
 from uncanny.tables.schedule_verdicts import schedule_verdicts
 

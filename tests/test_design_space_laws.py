@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from exact import Gaussian, arrays, tensor, unused
 
-from uncanny import sigma_grids
-from uncanny.design_space import grids, laws
-from uncanny.processes import Path
+from uncanny.diffusion import sigma_grids
+from uncanny.diffusion.forward import Path
+from uncanny.diffusion.theory import grids, laws
 from uncanny.samplers import euler, heun
 
 STORED = arrays("design_space")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from uncanny.design_space import grids, leading_order, measured
-from uncanny.design_space.comparison import Comparison
-from uncanny.design_space.decomposition import decompose
-from uncanny.design_space.optimal_grid import derived
-from uncanny.design_space.perturbations import STRENGTHS, noise_error
-from uncanny.design_space.targets import TARGETS, single
+from uncanny.diffusion.theory import grids, leading_order, measured
+from uncanny.diffusion.theory.comparison import Comparison
+from uncanny.diffusion.theory.decomposition import decompose
+from uncanny.diffusion.theory.optimal_grid import derived
+from uncanny.diffusion.theory.perturbations import STRENGTHS, noise_error
+from uncanny.diffusion.theory.targets import TARGETS, single
 
 LEVELS = np.geomspace(0.002, 80, 400)
 

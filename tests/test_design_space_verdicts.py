@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from uncanny.design_space import verdicts
-from uncanny.design_space.crossovers import Crossing
-from uncanny.design_space.verdicts import DEFAULT, exact, line, sampled, summary
+from uncanny.diffusion.theory import verdicts
+from uncanny.diffusion.theory.crossovers import Crossing
+from uncanny.diffusion.theory.verdicts import DEFAULT, exact, line, sampled, summary
 
 # Relative differences, exponential over polynomial, from the well trained end to the other.
 EXACT = [

@@ -11,9 +11,9 @@ import yaml
 from test_configuration import ROOT, TINY, plan
 from test_workflow import clone, jobs, snakemake
 
-from uncanny import plan as planning
 from uncanny.estimate.work import Work
-from uncanny.plotting.figure_data import FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.study import plan as planning
 
 HUB = {"dataset": "digits", "process": "ddpm", "schedule": "cosine", "network": "hub", "conditional": True}  # fmt: skip
 NETWORK = {"kind": "diffusers_unet", "width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [4], "head_channels": 4, "groups": 4}  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from uncanny import ema
+from uncanny.training import ema
 
 
 def test_constant_with_warmup_follows_the_published_rule():

@@ -106,9 +106,9 @@ def test_all_pins_are_there_for_every_python(python):
 @pytest.mark.parametrize(
     "packages",
     [
-        ("uncanny.plotting", "uncanny.learning", "uncanny.jobs", "uncanny.datasets"),
-        ("uncanny.claims", "uncanny.jobs"),
-        ("uncanny.archive", "uncanny.jobs"),
+        ("uncanny.figures", "uncanny.workflow.jobs", "uncanny.datasets"),
+        ("uncanny.claims", "uncanny.workflow.jobs"),
+        ("uncanny.workflow.archive", "uncanny.workflow.jobs"),
     ],
     ids=["figures", "claims", "archive"],
 )

@@ -9,12 +9,14 @@ import pytest
 import yaml
 from test_configuration import TINY, plan
 
-from uncanny import components, configuration, datasets
+from uncanny import datasets
 from uncanny.estimate import costs, networks, storage
 from uncanny.estimate.amounts import Amounts
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
-from uncanny.study import Study
+from uncanny.registry import components
+from uncanny.study import configuration
+from uncanny.study.study import Study
 
 ROOT = Path(__file__).parent.parent
 NOWHERE = Path("/nonexistent")

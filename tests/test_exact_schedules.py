@@ -11,12 +11,13 @@ from standin import Named, standin
 from test_configuration import TINY, plan
 from test_scripts import main
 
-from uncanny import components, files
-from uncanny import plan as planning
-from uncanny.design_space import verdicts
-from uncanny.plotting import figure_data, saving
-from uncanny.plotting.exact_schedules import exact_schedules as draw
-from uncanny.plotting.exact_schedules import facts
+from uncanny.diffusion.theory import verdicts
+from uncanny.figures import figure_data, saving
+from uncanny.figures.exact_schedules import exact_schedules as draw
+from uncanny.figures.exact_schedules import facts
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.study import plan as planning
 
 run = components.load("experiments", "exact_schedules")
 WIDTHS = [0.003, 0.03, 0.3]

@@ -15,10 +15,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_networks import CASES, DATA, SONG, build, recorded_weights
 
-from uncanny import checkpoints, components, external, sampling, segments
 from uncanny.datasets.digits import digits
-from uncanny.externals import _scheduler, _unet2d, edm
-from uncanny.externals.diffusers import diffusers
+from uncanny.interop import external
+from uncanny.interop.formats import _scheduler, _unet2d, edm
+from uncanny.interop.formats.diffusers import diffusers
+from uncanny.networks import building
+from uncanny.registry import components
+from uncanny.runtime import checkpoints
+from uncanny.sampling import drawing
 
 FOLDER = Path(__file__).parent / "data/diffusers"
 NETWORK = {
@@ -58,12 +62,12 @@ def made(kind="diffusers_unet", schedule="cosine", conditional=True, path=FOLDER
 
 
 def read(identity, shape=DIGITS):
-    ours = segments.build_network(identity, shape, 10).state_dict()
+    ours = building.build_network(identity, shape, 10).state_dict()
     return diffusers(identity, shape, ours, path=identity["external"]["path"])
 
 
 def loaded(identity, weights):
-    network = segments.build_network(identity, DIGITS, 10).eval()
+    network = building.build_network(identity, DIGITS, 10).eval()
     network.load_state_dict(weights)
     return network
 
@@ -137,7 +141,7 @@ MISTAKES = [
     (UNET, {"num_class_embeds": 11}, r"num_class_embeds 11; the study's model has conditional: true and 10 classes, expected 10"),
     (UNET, {"num_class_embeds": None}, r"num_class_embeds null; the study's model has conditional: true and 10 classes"),
     (UNET, {"block_out_channels": [8, 24]}, r"the study's network has multipliers \[1, 2\]; expected \{kind: diffusers_unet, width: 8, multipliers: \[1, 3\]"),
-    (UNET, {"norm_eps": 1e-5}, r"the study's network has norm_eps 1e-06; expected .*norm_eps: 1e-05"),
+    (UNET, {"norm_eps": 1e-5}, r"the study's network has norm_eps 1e-06; expected .*norm_eps: 1\.0e-05"),
     (UNET, {"attention_head_dim": 8}, r"the study's network has head_channels 4; expected .*head_channels: 8"),
     (UNET, {"downsample_padding": 1}, r"the study's network has one_sided True; expected .*one_sided: false"),
     (UNET, {"freq_shift": 0}, r"the study's network has endpoint True; expected .*endpoint: false"),
@@ -481,7 +485,7 @@ def outputs(folder):
 
 def trained(identity, path):
     """A checkpoint of random weights."""
-    weights = segments.build_network(identity, DIGITS, 10).state_dict()
+    weights = building.build_network(identity, DIGITS, 10).state_dict()
     state = {"identity": identity, "seed": 0, "epoch": 1, "status": "ok", "average": weights}
     checkpoints.save(path, state | {"shape": list(DIGITS), "num_classes": 10})
     return weights
@@ -528,7 +532,7 @@ def test_diffusers_reads_what_is_exported(tmp_path):
         theirs = pipeline.unet.eval()(x, t, class_labels=y).sample
         ours = loaded(identity, weights)(x, t, torch.nn.functional.one_hot(y, 10).float())
     torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
-    levels = segments.build_family(identity).alphas_cumprod
+    levels = building.build_family(identity).alphas_cumprod
     torch.testing.assert_close(pipeline.scheduler.alphas_cumprod.double(), levels, rtol=1e-4, atol=1e-7)  # fmt: skip
 
 
@@ -683,7 +687,7 @@ def test_it_is_drawn_from_like_a_trained_model(tmp_path):
         checkpoint=checkpoint, history=tmp_path / "epoch-1.json",
     )  # fmt: skip
     sampler = {"kind": "ddim", "num_steps": 3, "times": "ddim", "eta": 0.0, "clip": True, "reclip": False, "init": "noise"}  # fmt: skip
-    sampling.run(
+    drawing.run(
         checkpoint=checkpoint, identity=identity, seed=0, sampler=sampler, draw=0, num_images=4,
         samples=tmp_path / "s.npz", record=tmp_path / "s.json", threads=1,
     )  # fmt: skip

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import extractors, features
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits as prepare_digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.writing import write_description, write_split
-from uncanny.extractors import Extractor
-from uncanny.extractors.classifier import ResidualNetwork, classifier, noise_images
-from uncanny.extractors.inception import inception
-from uncanny.extractors.rotation import rotated, rotation
-from uncanny.extractors.vectors import vectors
+from uncanny.evaluation import extractors, features
+from uncanny.evaluation.extractors import Extractor
+from uncanny.evaluation.extractors.classifier import ResidualNetwork, classifier, noise_images
+from uncanny.evaluation.extractors.inception import inception
+from uncanny.evaluation.extractors.rotation import rotated, rotation
+from uncanny.evaluation.extractors.vectors import vectors
+from uncanny.runtime import checkpoints
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,9 +97,9 @@ def test_an_extractor_survives_storage(digits, trained, tmp_path):
 def test_the_id_changes_with_one_weight(trained):
     weights = {name: tensor.clone() for name, tensor in trained["weights"].items()}
     reordered = dict(reversed(weights.items()))
-    assert extractors.weights_sha256(reordered) == extractors.weights_sha256(weights)
+    assert checkpoints.weights_sha256(reordered) == checkpoints.weights_sha256(weights)
     weights["head.bias"][0] += 1e-6
-    assert extractors.weights_sha256(weights) != extractors.weights_sha256(trained["weights"])
+    assert checkpoints.weights_sha256(weights) != checkpoints.weights_sha256(trained["weights"])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights", {"kind": "classifier"}, [1, 2]])
@@ -256,7 +257,7 @@ def test_inception_from_a_file_of_weights(digits, inception_weights):
     assert torch.isfinite(pool).all()
     assert not torch.allclose(pool[0], pool[1])
     torch.testing.assert_close(extractor(grey.repeat(1, 3, 1, 1)), (pool, logits))
-    expected = extractors.weights_sha256(torch.load(inception_weights))[:12]
+    expected = checkpoints.weights_sha256(torch.load(inception_weights))[:12]
     assert extractor.id == f"inception@{expected}"
     with pytest.raises(ValueError, match="1 or 3"):
         extractor(torch.zeros((1, 2, 8, 8), dtype=torch.uint8))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import features
 from uncanny.datasets import Dataset
 from uncanny.datasets.writing import write_description, write_split
-from uncanny.extractors import Extractor, classifier
-from uncanny.features import Features
+from uncanny.evaluation import features
+from uncanny.evaluation.extractors import Extractor, classifier
+from uncanny.evaluation.features import Features
 
 SHAPE = (1, 8, 8)
 

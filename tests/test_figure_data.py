@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_scores import record
 
-from uncanny import components
-from uncanny.plotting import figure_data, panels
-from uncanny.plotting.figure_data import Cell
+from uncanny.figures import figure_data, panels
+from uncanny.figures.figure_data import Cell
+from uncanny.registry import components
 
 KINDS = [
     "class_guidance",
@@ -29,9 +29,9 @@ KINDS = [
 
 
 def test_kinds_are_modules_with_literal_constants():
-    assert set(KINDS) <= set(components.kinds("plotting"))
-    for kind in components.kinds("plotting"):
-        module = components.load("plotting", kind).__globals__
+    assert set(KINDS) <= set(components.kinds("figures"))
+    for kind in components.kinds("figures"):
+        module = components.load("figures", kind).__globals__
         needs = module["NEEDS"]
         sorts = {needs} if isinstance(needs, str) else set(needs)
         assert sorts <= set(figure_data.READERS)

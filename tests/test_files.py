@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from uncanny import files
+from uncanny.runtime import files
 
 
 def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path):
@@ -32,7 +32,7 @@ def test_replacing_takes_the_final_name(tmp_path):
 
 WRITER = """
 import os, sys
-from uncanny import files
+from uncanny.runtime import files
 with files.replacing(sys.argv[1]) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), 9)
@@ -107,7 +107,7 @@ def test_a_file_of_somebody_else_is_described(tmp_path, content, kind):
 LIMITED = """
 import resource, sys
 import numpy as np, torch
-from uncanny import arrays, checkpoints, files
+from uncanny.runtime import arrays; from uncanny.runtime import checkpoints; from uncanny.runtime import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 many = {"identity": {}, "seed": 0, "epoch": 1, "status": "ok", "average": {"w": torch.zeros(10**6)}}
 for name, write in {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from uncanny import components, fingerprint
+from uncanny.registry import components, fingerprint
 
 
 @pytest.fixture
@@ -72,29 +72,33 @@ def test_imports_are_followed_through_modules(library):
 def test_a_definition_that_nothing_reaches_means_nothing(library):
     before = of(library, "train_model", ("schedules", "cosine"))
     edit(
-        library / "uncanny/schedules.py",
+        library / "uncanny/diffusion/schedules.py",
         "def sigmoid_beta(",
         "def unused():\n    return 1\n\n\ndef sigmoid_beta(",
     )
     edit(
-        library / "uncanny/schedules.py",
+        library / "uncanny/diffusion/schedules.py",
         "beta_end: float = 0.02, width",
         "beta_end: float = 0.03, width",
     )
     assert of(library, "train_model", ("schedules", "cosine")) == before
-    edit(library / "uncanny/schedules.py", "max_beta: float = 0.999", "max_beta: float = 0.998")
+    edit(
+        library / "uncanny/diffusion/schedules.py",
+        "max_beta: float = 0.999",
+        "max_beta: float = 0.998",
+    )
     assert of(library, "train_model", ("schedules", "cosine")) != before
 
 
 def test_what_surrounds_a_job_means_nothing(library):
     before = of(library, "train_model")
-    edit(library / "uncanny/warm.py", "listen(128)", "listen(64)")
-    edit(library / "uncanny/jobs.py", "1024", "1000")
+    edit(library / "uncanny/workflow/fork_server.py", "listen(128)", "listen(64)")
+    edit(library / "uncanny/workflow/jobs.py", "1024", "1000")
     assert of(library, "train_model") == before
 
 
 def test_plotting_is_not_part_of_training(library):
     before = of(library, "train_model")
-    path = library / "uncanny/plotting/curves.py"
+    path = library / "uncanny/figures/curves.py"
     path.write_text(path.read_text() + "\n\ndef more():\n    return 2\n")
     assert of(library, "train_model") == before

@@ -5,7 +5,7 @@ import re
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny import gallery
+from uncanny.workflow import gallery
 
 COST = {"jobs": 12, "device_hours": 0.2, "cpu_hours": 0.05}
 

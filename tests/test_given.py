@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncanny import given
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.photos import photos
-from uncanny.scoring import load_images
+from uncanny.interop import imported_samples
+from uncanny.sampling.drawing import load_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(256, size=(5, 8, 8, 1), dtype=np.uint8)
@@ -33,7 +33,7 @@ KEY = "models.theirs.samples"
 def taken(path, dataset, folder, count=4, seed=0):
     files = {"samples": folder / "s.npz", "record": folder / "s.json"}
     options = {"num_images": count, "seed": seed, "dataset": dataset}
-    given.run(path=str(path), key=KEY, **options, **files)
+    imported_samples.run(path=str(path), key=KEY, **options, **files)
     return load_images(folder / "s.npz"), json.loads((folder / "s.json").read_text())
 
 
@@ -107,10 +107,34 @@ def test_images_with_transparent_pixels_are_refused(data, tmp_path):
         taken(folder, data / "digits", tmp_path, count=5)
 
 
+@pytest.mark.parametrize(("name", "images"), [("digits", GREY), ("photos", COLOUR)])
+def test_alpha_is_no_matter_where_all_is_opaque(data, tmp_path, name, images):
+    opaque = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
+    folder = pictures(tmp_path / "opaque", opaque)
+    (found, _), _ = taken(folder, data / name, tmp_path)
+    assert np.array_equal(found, images[chosen()].transpose(0, 3, 1, 2))
+    opaque[2, 0, 0, -1] = 254
+    with pytest.raises(ValueError, match=r"002\.png: .* of mode (LA|RGBA), some transparent; the"):
+        taken(pictures(tmp_path / "clear", opaque), data / name, tmp_path, count=5)
+
+
+def test_a_transparent_colour_that_no_pixel_has_is_no_matter(data, tmp_path):
+    folder = pictures(tmp_path / "keyed", GREY // 2)
+    Image.fromarray(GREY[1].squeeze() // 2).save(folder / "001.png", transparency=255)
+    (found, _), _ = taken(folder, data / "digits", tmp_path, count=5)
+    assert np.array_equal(found, GREY[chosen(5)].transpose(0, 3, 1, 2) // 2)
+
+
+def test_opaque_images_of_another_mode_are_not_called_transparent(data, tmp_path):
+    opaque = np.concatenate([COLOUR[:, :8, :8], np.full((5, 8, 8, 1), 255, np.uint8)], axis=-1)
+    with pytest.raises(ValueError, match=r"8×8 pixels of mode RGBA; the study's dataset has 8×8"):
+        taken(pictures(tmp_path / "opaque", opaque), data / "digits", tmp_path)
+
+
 def test_exported_images_come_back(data, tmp_path):
     np.savez(tmp_path / "grey.npz", arr_0=GREY)
     (images, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
-    given.export(tmp_path / "s.npz", tmp_path / "out.npz")
+    imported_samples.export(tmp_path / "s.npz", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as stored:
         assert stored["arr_0"].shape == (4, 8, 8, 1) and stored["arr_0"].dtype == np.uint8
         assert stored["arr_1"].tolist() == [0] * 4

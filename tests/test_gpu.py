@@ -15,7 +15,7 @@ from gpu import images, pack, paths, pretended
 from PIL import Image
 from test_configuration import plan
 
-from uncanny import captured
+from uncanny.training import cuda_graphs
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,7 +25,7 @@ CUDA = torch.device("cuda:0")
 @pytest.fixture(autouse=True)
 def on_the_processor(monkeypatch):
     monkeypatch.setattr(paths, "on_the_processor", pretended.suspended)
-    monkeypatch.setenv(captured.VARIABLE, "0")  # there are no graphs
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")  # there are no graphs
 
 
 @pytest.mark.parametrize("name", paths.PATHS)

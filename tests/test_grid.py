@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uncanny import style
-from uncanny.plotting import captions, saving
-from uncanny.plotting import grid as grid_module
-from uncanny.plotting.figure_data import Cell, FigureData
-from uncanny.plotting.grid import facts, grid
+from uncanny.figures import captions, saving, style
+from uncanny.figures import grid as grid_module
+from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.grid import facts, grid
 
 RNG = np.random.default_rng(0)
 REAL = RNG.integers(0, 255, (30, 1, 4, 4), np.uint8)

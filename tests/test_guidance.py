@@ -10,23 +10,20 @@ from exact import EpsModel, Gaussian, printed, std_of
 from exact import Sources as Tracked
 from test_classifiers import CPU, IDENTITY, TRAINING
 
-from uncanny import (
-    classifiers,
-    components,
-    files,
-    samplers,
-    sampling,
-    schedules,
-    scores,
-    scoring,
-    segments,
-)
+from uncanny import samplers
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
-from uncanny.random_streams import image_seeds
+from uncanny.diffusion import schedules
+from uncanny.evaluation import score_records, scoring
+from uncanny.guidance import noisy_classifier
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.ancestral import ancestral
 from uncanny.samplers.ddim import ddim
-from uncanny.scoring import load_images
+from uncanny.sampling import drawing
+from uncanny.sampling.drawing import load_images
+from uncanny.training import classifiers, segments
 
 MODEL = {
     "dataset": "digits",
@@ -69,14 +66,14 @@ def paths(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(paths):
-    from uncanny import checkpoints
+    from uncanny.runtime import checkpoints
 
-    return sampling.Trained.of(checkpoints.load(paths["model"]), CPU)
+    return drawing.Trained.of(checkpoints.load(paths["model"]), CPU)
 
 
 @pytest.fixture(scope="module")
 def known(paths):
-    return {name: classifiers.load(paths[name], CPU) for name in ("noisy", "untrained")}
+    return {name: noisy_classifier.load(paths[name], CPU) for name in ("noisy", "untrained")}
 
 
 def made(known, kind="classifier", **options):
@@ -176,7 +173,7 @@ def test_a_random_direction_is_a_function_of_the_seed_and_not_the_noise_of_the_w
     alone = direction(guidance, X[3:4], LABELS[3:4], [3])
     assert torch.allclose(together[3], alone[0], atol=1e-6, rtol=0)
     assert not torch.allclose(together, direction(guidance, seeds=range(5, 10)), atol=1e-3)
-    streams = sampling.ImageStreams(range(5))
+    streams = drawing.ImageStreams(range(5))
     of_the_walk = [streams.latents((1, 8, 8)).double(), streams.noise(0, X), streams.noise(1, X)]
     for noise in of_the_walk:
         cosine = torch.nn.functional.cosine_similarity(noise.flatten(), together.flatten(), dim=0)
@@ -228,8 +225,8 @@ def test_samplers_say_whether_they_can_be_guided():
 
 @pytest.mark.parametrize("options", [DDIM, MARK], ids=lambda o: o["kind"])
 def test_scale_zero_is_no_guidance(model, known, options):
-    free = sampling.draw_images(model, options, SEEDS)
-    idle = sampling.draw_images(model, options, SEEDS, made(known, classifier="noisy", scale=0.0))
+    free = drawing.draw_images(model, options, SEEDS)
+    idle = drawing.draw_images(model, options, SEEDS, made(known, classifier="noisy", scale=0.0))
     assert torch.allclose(free.images, idle.images, atol=1e-5, rtol=0)
     assert free.labels.tolist() == idle.labels.tolist()
     assert free.nfe == idle.nfe == 12
@@ -244,9 +241,9 @@ def test_a_guided_image_is_a_function_of_its_seed_not_of_its_batch(
     names = {"classifier": "untrained"} if kind == "norm_matched" else {}
     names |= {"classifier": "noisy"} if kind == "classifier" else {"norm_of": "noisy"}
     guidance = made(known, kind, scale=2.0, **names)
-    together = sampling.draw_images(model, options, SEEDS, guidance)
-    monkeypatch.setattr(sampling, "BATCH_VALUES", 3 * 64)
-    apart = sampling.draw_images(model, options, SEEDS, guidance)
+    together = drawing.draw_images(model, options, SEEDS, guidance)
+    monkeypatch.setattr(drawing, "BATCH_VALUES", 3 * 64)
+    apart = drawing.draw_images(model, options, SEEDS, guidance)
     assert torch.allclose(together.images, apart.images, atol=1e-3, rtol=0)
     for one, other in zip(together.deciles, apart.deciles, strict=True):
         assert one.pop("t") == other.pop("t")
@@ -269,9 +266,9 @@ class Scarce(torch.nn.Module):
 
 def test_what_memory_does_not_hold_at_once_is_drawn_in_smaller_batches(model, known, capsys):
     guidance = made(known, classifier="noisy", scale=2.0)
-    enough = sampling.draw_images(model, DDIM, SEEDS, guidance)
+    enough = drawing.draw_images(model, DDIM, SEEDS, guidance)
     scarce = dataclasses.replace(model, network=Scarce(model.network, rows=2))
-    found = sampling.draw_images(scarce, DDIM, SEEDS, guidance)
+    found = drawing.draw_images(scarce, DDIM, SEEDS, guidance)
     assert enough.batch_size == len(SEEDS)
     assert found.batch_size <= 2
     assert "out of memory: batches of 2 images" in capsys.readouterr().out
@@ -285,14 +282,14 @@ def test_what_memory_does_not_hold_at_once_is_drawn_in_smaller_batches(model, kn
 def test_memory_for_no_image_at_all_is_an_error(model):
     scarce = dataclasses.replace(model, network=Scarce(model.network, rows=0))
     with pytest.raises(torch.OutOfMemoryError):
-        sampling.draw_images(scarce, DDIM, SEEDS)
+        drawing.draw_images(scarce, DDIM, SEEDS)
 
 
 def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known):
     seeds = image_seeds(0, 0, 48)
 
     def reached(guidance):
-        drawn = sampling.draw_images(model, MARK, seeds, guidance)
+        drawn = drawing.draw_images(model, MARK, seeds, guidance)
         return float(known["noisy"].log_p(drawn.images.clamp(-1, 1), 0, drawn.labels).mean())
 
     with torch.no_grad():
@@ -310,7 +307,7 @@ def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known)
 
 def test_the_account_says_what_guidance_did(model, known):
     guidance = made(known, classifier="noisy", scale=2.0)
-    found = sampling.draw_images(model, DDIM | {"num_steps": 20}, SEEDS, guidance).deciles
+    found = drawing.draw_images(model, DDIM | {"num_steps": 20}, SEEDS, guidance).deciles
     assert [entry["decile"] for entry in found] == list(range(10))
     assert all(entry["steps"] == 2 for entry in found)
     for entry in found:
@@ -361,8 +358,8 @@ def test_a_model_that_predicts_nothing_has_no_relative_shift(known):
 
 def test_without_an_account_images_are_the_same(model, known):
     guidance = made(known, classifier="noisy")
-    kept = sampling.draw_images(model, MARK, SEEDS, guidance)
-    free = sampling.draw_images(model, MARK, SEEDS, guidance, account=False)
+    kept = drawing.draw_images(model, MARK, SEEDS, guidance)
+    free = drawing.draw_images(model, MARK, SEEDS, guidance, account=False)
     assert torch.equal(kept.images, free.images)
     assert free.deciles is None
 
@@ -370,7 +367,7 @@ def test_without_an_account_images_are_the_same(model, known):
 def test_samplers_without_a_gradient_are_refused(model, known):
     euler = {"kind": "euler", "num_steps": 2, "grid": {"kind": "polynomial", "rho": 7.0}}
     with pytest.raises(ValueError, match="sampler 'euler' takes no gradient: it cannot be guided"):
-        sampling.draw_images(model, euler, SEEDS, made(known, classifier="noisy"))
+        drawing.draw_images(model, euler, SEEDS, made(known, classifier="noisy"))
 
 
 # --- Files ---------------------------------------------------------------------------------------
@@ -384,7 +381,7 @@ def run(paths, tmp_path, **changes):
         "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
         "guidance": G1, "classifiers": {"noisy": paths["noisy"]},
     }  # fmt: skip
-    sampling.run(**arguments | changes)
+    drawing.run(**arguments | changes)
     return load_images(tmp_path / "s.npz"), files.read_json(tmp_path / "s.json")
 
 
@@ -435,16 +432,16 @@ def test_scores_carry_scale_and_classifier(paths, tmp_path):
     _, record = run(paths, tmp_path, guidance=G1 | {"scale": 2.5})
     parameters = {key: record[key] for key in ("sampler", "guidance")}
     cell = {"study": "s", "dataset": "digits", "model": "m", "seed": 0, "sampler": "MARK", "guidance": "G1", "draw": 0, "epoch": 2}  # fmt: skip
-    (row,) = scores.tidy([{"cell": cell, "status": "diverged", "parameters": parameters}]).to_dict(
-        "records"
-    )
+    (row,) = score_records.tidy(
+        [{"cell": cell, "status": "diverged", "parameters": parameters}]
+    ).to_dict("records")
     assert row["scale"] == 2.5
     assert row["clf_id"] == "noisy"
 
 
 def test_a_score_record_keeps_what_guidance_did(paths, data, tmp_path):
-    from uncanny import extractors, features
-    from uncanny.extractors.classifier import classifier
+    from uncanny.evaluation import extractors, features
+    from uncanny.evaluation.extractors.classifier import classifier
 
     _, record = run(paths, tmp_path, num_images=40)
     extractors.save(tmp_path / "cnn.pt", classifier(data, width=4, epochs=1))

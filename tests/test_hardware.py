@@ -10,12 +10,12 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from uncanny import hardware
+from uncanny.runtime import hardware
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 FAULTS = """
 import resource, sys, torch
-from uncanny import hardware
+from uncanny.runtime import hardware
 if sys.argv[1] == "kept":
     hardware.device()
 torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from PIL import Image
 from prepared import contents
 from torchvision.datasets import CIFAR10
 
-from uncanny.datasets import Dataset, _sources, writing
+from uncanny.datasets import Dataset, _decoding, _sources, writing
 from uncanny.datasets import images as images_module
 from uncanny.datasets.cifar10 import cifar10
 from uncanny.datasets.images import images
@@ -332,7 +332,8 @@ ONE = _picture((1, 1, 1))
         ({"train/a.png": ONE, "test/b.png": ONE, "val/c.png": ONE}, {}, "found test/, train/, val/; expected one folder to train on"),
         ({"a/a.png": ONE, "b.png": ONE}, {"classes": True}, "b.png lies in no class"),
         ({"a/a.png": ONE, "a/b.png": ONE}, {"classes": True}, "one class, a; expected"),
-        ({"train/a/a.png": ONE, "train/b/a.png": ONE, "test/c/a.png": ONE}, {"classes": True}, "class c is not in train/"),
+        ({"train/a/a.png": ONE, "train/b/a.png": ONE, "test/c/a.png": ONE}, {"classes": True}, "class c is not in train/; expected test/ to have no other classes; it may lack some"),
+        ({"train/a/a.png": ONE, "test/a/a.png": ONE}, {"classes": True}, "one class, a; expected 2 or more to train on"),
         ({"a/a.png": ONE, "b/b.png": ONE}, {"classes": True}, "test_fraction 0.1: class a has one image; expected at least 2"),
         ({"a/a.png": ONE, "a/b.png": ONE, "b/a.png": ONE, "b/b.png": ONE}, {"classes": True}, "1 of 4 images would be held out; expected at least 2, one of each class"),
         ({"a.png": ONE}, {}, "test_fraction 0.1: 1 of 1 images would be held out; expected at least one"),
@@ -436,8 +437,8 @@ def test_a_changed_member_is_named(tmp_path):
 
 def test_large_files_and_large_images_are_refused(place, tmp_path, monkeypatch):
     root = place({"a.png": ONE, "b.png": _picture((1, 1, 1), size=(50, 50))})
-    monkeypatch.setattr(images_module, "MAX_PIXELS", 100)
-    with pytest.raises(ValueError, match=r"b\.png: 50×50 pixels of mode RGB; expected at most 100"):
+    monkeypatch.setattr(_decoding, "MAX_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"b\.png: 50×50 = 2500 pixels; expected at most 100"):
         _prepared(tmp_path / "data", root, test_fraction=0.5)
     monkeypatch.setattr(_sources, "MAX_BYTES", 50)
     with pytest.raises(ValueError, match=r"\.png: \d+ bytes, expected at most 50"):

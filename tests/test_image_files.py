@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 from uncanny.datasets import Dataset
 from uncanny.datasets._decoding import ORIENTATION
 from uncanny.datasets.images import images
+from uncanny.interop import imported_samples
 
 RNG = np.random.default_rng(0)
 COLOURS = Image.fromarray(RNG.integers(256, size=(8, 8, 3), dtype=np.uint8))
@@ -206,6 +207,31 @@ def test_pixels_are_read_whatever_the_metadata(tmp_path, kind):
     with pytest.raises(ValueError), Image.open(io.BytesIO(data)) as image:
         image.load()  # what Pillow itself makes of it
     assert np.array_equal(read(tmp_path, {"a.png": data})[0], planes(COLOURS))
+
+
+# ---- Size -----------------------------------------------------------------------------------
+
+
+def huge(width, height):
+    """A PNG that says it is large, and has next to no pixels."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    data = stored(COLOURS)
+    return data[:12] + head + zlib.crc32(head).to_bytes(4, "big") + data[33:]
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (20_000, 20_000)])  # Pillow warns, or refuses
+@pytest.mark.parametrize("use", ["dataset", "samples"])
+def test_images_that_are_too_large_are_described(tmp_path, size, use):
+    width, height = size
+    message = f"a.png: {width}×{height} = {width * height} pixels; expected at most 89478485"
+    with pytest.raises(ValueError, match=message):
+        if use == "dataset":
+            read(tmp_path, {"a.png": huge(width, height)})
+        else:
+            read(tmp_path, {"a.png": stored(COLOURS)})
+            (tmp_path / "theirs").mkdir()
+            (tmp_path / "theirs/a.png").write_bytes(huge(width, height))
+            imported_samples.read(tmp_path / "theirs", Dataset.open(tmp_path / "data"), 1)
 
 
 # ---- No image -------------------------------------------------------------------------------

@@ -98,6 +98,84 @@ def test_held_out_images_are_never_classes_nor_trained_on(place, tmp_path, files
         prepared(tmp_path, place(layout(files=files)), classes=classes)
 
 
+REFUSED = [
+    # held-out images alone
+    ["test2017"], ["Test Images"], ["cars_test"], ["validation_set"], ["coco/test2017"], ["valSet"],
+    ["TEST-01"], ["held_out"], ["Hold Out"], ["test_pictures/test2017"], ["a/Eval.2/b"],
+    # beside classes
+    ["cat", "test2017"], ["cat", "dog", "cars_test"], ["cat", "heldOut"], ["cat", "dev-kit"],
+    # something else beside a training folder
+    ["train-images", "t10k-images"], ["train_set", "held_out"], ["training-data", "held-out-data"],
+    ["training_data", "heldout"], ["train2017", "unlabeled2017"], ["trainA", "other"],
+    ["train2017", "val2017", "unlabeled2017"], ["train_32x32", "extra_32x32"],
+    ["seg_train", "seg_pred"], ["train_val", "rest"], ["Train Images", "rest"],
+    # inside a folder to train on
+    ["train/cat/test2017", "train/cat/b", "test/cat"], ["train/val2017", "train/b", "test/b"],
+    ["cat/cars_train", "cat/cars_test", "dog/cars_train"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [True, False])
+@pytest.mark.parametrize("folders", REFUSED, ids=" ".join)
+def test_names_of_splits_may_have_more_to_them(place, tmp_path, folders, classes):
+    root = place(layout(files={f"{f}/{c}/{i}.png": i for f in folders for c in "ab" for i in range(3)}))  # fmt: skip
+    with pytest.raises(ValueError, match=r"found .*; expected one folder to train on|held out by its name"):  # fmt: skip
+        prepared(tmp_path, root, classes=classes, test_fraction=0.5)
+
+
+@pytest.mark.parametrize("name", ["test2017", "Test Images", "cars_test/x", "validation-set"])
+def test_images_right_in_a_held_out_folder_are_refused(place, tmp_path, name):
+    root = place(layout(files={f"{name}/{i}.png": i for i in range(4)}))
+    with pytest.raises(ValueError, match=rf"raw(\.zip)?: found {name.split('/')[0]}/; expected"):
+        prepared(tmp_path, root)
+
+
+def test_an_image_beside_a_training_folder_is_refused(place, tmp_path):
+    with pytest.raises(ValueError, match=r"found train/, preview\.png; expected"):
+        prepared(tmp_path, place(layout(files=TRAIN | {"preview.png": 5})))
+
+
+CLASSES = [
+    ["testarossa", "trainer"], ["evaluate", "contest"], ["bullet_train", "bicycle"],
+    ["train_station", "bus_station"], ["valley", "device"], ["latest", "household_outing"],
+    ["Trainspotting", "attest"], ["testé", "étrain"], ["strained", "MyContestants"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", CLASSES, ids=" ".join)
+def test_words_that_only_contain_a_split_are_classes(place, tmp_path, names):
+    files = {f"{name}/{i}.png": i for name in names for i in range(2)}
+    data, _ = prepared(tmp_path, place(layout(files=files)), classes=True, test_fraction=0.5)
+    assert data.parameters["classes"] == sorted(names)
+
+
+@pytest.mark.parametrize("held_out", [{}, {"test/test_tube/a.png": 7}])
+def test_in_a_training_folder_a_class_may_be_a_test_tube(place, tmp_path, held_out):
+    files = {f"train/{name}/{i}.png": i for name in ("test_tube", "cup") for i in range(2)}
+    root = place(layout(files=files | held_out))
+    data, _ = prepared(tmp_path, root, classes=True, test_fraction=0.5)
+    assert data.parameters["classes"] == ["cup", "test_tube"]
+
+
+def test_splits_may_lie_in_a_folder_that_is_called_a_test(place, tmp_path):
+    data, levels = prepared(tmp_path, place(layout(lambda name: f"test_data/{name}")), classes=True)
+    assert levels == BOTH and data.parameters["classes"] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("name", ["train2017", "Train Images", "cars_train", "unlabeled2017"])
+def test_of_a_folder_that_is_not_held_out_a_share_is_drawn(place, tmp_path, name):
+    root = place(layout(called(name, ""), TRAIN))
+    data, levels = prepared(tmp_path, root, classes=True, test_fraction=0.5)
+    assert sorted(levels["train"] + levels["test"]) == [1, 2, 3, 4]
+    assert data.parameters["classes"] == ["cat", "dog"]
+
+
+def test_held_out_images_may_lack_a_class(place, tmp_path):
+    files = TRAIN | {"test/dog/a.png": 12}
+    data, _ = prepared(tmp_path, place(layout(files=files)), classes=True)
+    assert data.num_classes == 2 and data.test.labels.tolist() == [1]
+
+
 def test_a_class_may_be_called_as_a_split_is(place, tmp_path):
     names = lambda name: name.replace("/dog/", "/train/")  # noqa: E731
     data, levels = prepared(tmp_path, place(layout(names)), classes=True)

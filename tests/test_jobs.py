@@ -11,7 +11,7 @@ import time
 import pytest
 from standin import standin
 
-from uncanny import jobs, warm
+from uncanny.workflow import fork_server, jobs
 
 SCRIPT = """
 import os, sys, time
@@ -29,7 +29,7 @@ def main(snakemake):
 
 CLIENT = """
 import pickle, sys
-from uncanny import jobs
+from uncanny.workflow import jobs
 jobs.run(sys.argv[1], pickle.loads(bytes.fromhex(sys.argv[2])))
 """
 
@@ -70,12 +70,12 @@ def test_a_bug_names_its_kind(tmp_path, script, capsys):
 @pytest.fixture(scope="module")
 def server():
     """A server whose parent is this process; its jobs are started with the returned environment."""
-    before = os.environ.get(warm.VARIABLE)
-    warm.start()
+    before = os.environ.get(fork_server.VARIABLE)
+    fork_server.start()
     yield os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    folder = os.path.dirname(os.environ[warm.VARIABLE])
+    folder = os.path.dirname(os.environ[fork_server.VARIABLE])
     if before is None:
-        del os.environ[warm.VARIABLE]
+        del os.environ[fork_server.VARIABLE]
     subprocess.run(["pkill", "-f", folder], check=False)
 
 
@@ -141,7 +141,7 @@ def test_a_forked_job_ends_with_the_job_that_asked_for_it(tmp_path, script, serv
 
 
 def test_the_server_ends_with_its_parent(tmp_path):
-    code = "import os; from uncanny import warm; warm.PRELOADED = (); warm.start(); print(os.environ[warm.VARIABLE])"
+    code = "import os; from uncanny.workflow import fork_server; fork_server.PRELOADED = (); fork_server.start(); print(os.environ[fork_server.VARIABLE])"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
@@ -155,9 +155,9 @@ def test_the_server_ends_with_its_parent(tmp_path):
 
 PARENT = """
 import os, subprocess, sys, time
-from uncanny import warm
-warm.PRELOADED = ()
-warm.start()
+from uncanny.workflow import fork_server
+fork_server.PRELOADED = ()
+fork_server.start()
 subprocess.Popen([sys.executable, "-c", *sys.argv[1:]])
 time.sleep(60)
 """
@@ -178,15 +178,15 @@ def test_a_folder_that_allows_no_socket_is_no_obstacle(tmp_path, monkeypatch, ca
     deep = tmp_path / ("x" * 120)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    monkeypatch.delenv(warm.VARIABLE, raising=False)
-    warm.start()
-    assert warm.VARIABLE not in os.environ
+    monkeypatch.delenv(fork_server.VARIABLE, raising=False)
+    fork_server.start()
+    assert fork_server.VARIABLE not in os.environ
     assert "without a shared process" in capsys.readouterr().err
     assert list(deep.iterdir()) == []
 
 
 def test_without_a_server_the_job_runs_in_its_own_process(tmp_path, script):
-    environment = {k: v for k, v in os.environ.items() if k != warm.VARIABLE}
+    environment = {k: v for k, v in os.environ.items() if k != fork_server.VARIABLE}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     process = client(environment, script, job(tmp_path, "work"))
     assert process.wait(60) == 0

@@ -7,8 +7,10 @@ import pytest
 import torch
 from test_configuration import changed, plan
 
-from uncanny import components, extractors, known
 from uncanny.datasets import Dataset, Expected, read_counts
+from uncanny.evaluation import extractors
+from uncanny.registry import components
+from uncanny.study import known_data
 
 PREPARED = {
     "digits": {"test_fraction": 0.3, "seed": 1},
@@ -32,11 +34,11 @@ def test_sizes_are_those_of_the_prepared_dataset(kind, by_default, tmp_path):
 def test_of_files_the_size_of_an_image_is_known():
     block = {"kind": "images", "root": "nowhere", "resolution": 28}
     study = plan(changed(("datasets", "pics"), block))
-    assert known.dataset(study, "pics") == Expected((3, 28, 28), num_classes=0)
+    assert known_data.dataset(study, "pics") == Expected((3, 28, 28), num_classes=0)
     study = plan(changed(("datasets", "pics"), block | {"classes": True}))
-    assert known.dataset(study, "pics").num_classes is None
+    assert known_data.dataset(study, "pics").num_classes is None
     study = plan(changed(("datasets", "all"), {"kind": "cifar10", "root": "nowhere"}))
-    assert known.dataset(study, "all") == Expected((3, 32, 32), 50_000, 10_000, 10)
+    assert known_data.dataset(study, "all") == Expected((3, 32, 32), 50_000, 10_000, 10)
 
 
 @pytest.mark.parametrize("side", [4, 7, 8, 16, 28, 30, 64])
@@ -45,20 +47,22 @@ def test_features_are_those_of_the_network(kind, side):
     study = plan(changed(("extractors", "e"), {"kind": kind, "dataset": "digits", "width": 6}))
     config = {"shape": [3, side, side], "width": 6, "depth": 1}
     config |= {"num_classes": 4} if kind == "classifier" else {}
-    network = importlib.import_module(f"uncanny.extractors.{kind}").build(config).eval()
+    network = importlib.import_module(f"uncanny.evaluation.extractors.{kind}").build(config).eval()
     pool, _ = network(torch.zeros(1, 3, side, side))
-    assert known.features(study, "e", (3, side, side)) == pool.shape[1]
-    assert known.features(study, "e", None) is None
+    assert known_data.features(study, "e", (3, side, side)) == pool.shape[1]
+    assert known_data.features(study, "e", None) is None
 
 
 def test_features_of_vectors_and_of_inception_are_known(tmp_path):
     study = plan(
         changed(("extractors", "e"), {"kind": "inception", "dataset": "digits", "weights": "w.pth"})
     )
-    assert known.features(study, "e", None) == known.features(study, "e", (1, 8, 8)) == 2048
+    assert (
+        known_data.features(study, "e", None) == known_data.features(study, "e", (1, 8, 8)) == 2048
+    )
     components.load("datasets", "gaussian_ring")(tmp_path, dim=5, n=9, n_test=3)
     data = Dataset.open(tmp_path)
     extractor = extractors.Extractor(components.load("extractors", "vectors")(data))
     pool, _ = extractor(torch.from_numpy(np.array(data.test.images)))
     study = plan(changed(("extractors", "e"), {"kind": "vectors", "dataset": "digits"}))
-    assert known.features(study, "e", data.shape) == pool.shape[1] == 5
+    assert known_data.features(study, "e", data.shape) == pool.shape[1] == 5

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from uncanny import learning, plan
-from uncanny.plotting import saving
+from uncanny.figures import saving, training_curves
+from uncanny.study import plan
 
 
 def record(seed, losses, **changes):
@@ -16,7 +16,7 @@ def record(seed, losses, **changes):
 
 
 def test_a_line_per_training_seed_of_loss_and_gradient_norm():
-    figure, drawn = learning.draw([record(0, [3.0, 1.0]), record(1, [2.0, 0.5, 0.25])], "VP")
+    figure, drawn = training_curves.draw([record(0, [3.0, 1.0]), record(1, [2.0, 0.5, 0.25])], "VP")
     assert drawn["loss"].tolist() == [3.0, 1.0, 2.0, 0.5, 0.25]
     loss, norm = (ax for ax in figure.axes)
     assert loss.get_ylabel() == "Training loss"
@@ -30,7 +30,7 @@ def test_a_training_that_diverged_is_drawn_as_far_as_it_came_and_says_so():
     lost = {"status": "diverged", "reason": "loss 20 in epoch 3, after 1 in the first"}
     gap = record(0, [1.0, 2.0, 20.0], **lost)
     gap["history"][1]["gradient_norm"] = None  # no gradient of the epoch was finite
-    figure, drawn = learning.draw([gap], "VP")
+    figure, drawn = training_curves.draw([gap], "VP")
     assert len(drawn) == 3
     assert figure.axes[1].get_lines()[0].get_xdata().tolist() == [1, 3]
     said = " ".join(text.get_text() for text in figure.texts)
@@ -38,14 +38,14 @@ def test_a_training_that_diverged_is_drawn_as_far_as_it_came_and_says_so():
 
 
 def test_one_that_diverged_in_its_first_epoch_leaves_an_empty_page():
-    figure, drawn = learning.draw([record(0, [], status="diverged", reason="no")], "VP")
+    figure, drawn = training_curves.draw([record(0, [], status="diverged", reason="no")], "VP")
     assert drawn.empty
-    assert list(drawn.columns) == learning.COLUMNS
+    assert list(drawn.columns) == training_curves.COLUMNS
     assert len(figure.axes) == 2
 
 
 def test_files_of_a_figure(tmp_path):
-    saving.save(*learning.draw([record(0, [3.0, 1.0])], "VP"), tmp_path / "vp")
+    saving.save(*training_curves.draw([record(0, [3.0, 1.0])], "VP"), tmp_path / "vp")
     assert {path.name for path in tmp_path.iterdir()} >= {"vp.png", "vp.pdf", "vp.csv"}
 
 

@@ -5,22 +5,17 @@ import pytest
 import torch
 from exact import Gaussian as GaussianDenoiser
 
-from uncanny import (
-    checkpoints,
-    comparing,
-    extractors,
-    features,
-    files,
-    level_losses,
-    segments,
-    sigma_grids,
-)
 from uncanny.datasets import Dataset
 from uncanny.datasets.gaussian_ring import gaussian_ring
-from uncanny.design_space import laws, leading_order, measured, perturbations
-from uncanny.design_space.targets import Gaussian
-from uncanny.extractors.vectors import vectors
+from uncanny.diffusion import sigma_grids
+from uncanny.diffusion.theory import laws, leading_order, measured, perturbations
+from uncanny.diffusion.theory.targets import Gaussian
+from uncanny.evaluation import denoising_losses, extractors, features
+from uncanny.evaluation.extractors.vectors import vectors
+from uncanny.experiments import sampler_comparison
+from uncanny.runtime import checkpoints, files
 from uncanny.samplers.reverse_sde import reverse_sde
+from uncanny.training import segments
 
 NETWORK = {
     "kind": "mlp", "width": 16, "hidden": 1, "embedding": "positional", "fourier_scale": 16.0, "dropout": 0.0,
@@ -69,7 +64,7 @@ def measure(folder, epoch, **changes):
         **{"identity": IDENTITY, "dataset": folder / "ring", "options": OPTIONS, "names": NAMES},
         **{"output": folder / f"losses-{epoch}.json", "threads": 1},
     }
-    level_losses.run(**(options | changes))
+    denoising_losses.run(**(options | changes))
     return files.read_json(options["output"])
 
 
@@ -95,7 +90,7 @@ class TestLosses:
     def test_without_a_known_law_another_checkpoint_stands_for_it(self, folder, tmp_path):
         data = Dataset.open(folder / "ring")
         plain = Dataset(**{**data.__dict__, "parameters": {}})
-        ideal, against = level_losses._ideal(
+        ideal, against = denoising_losses._ideal(
             plain, folder / "epoch-2.pt", IDENTITY, 0, None, torch.device("cpu")
         )
         assert against == "epoch 2"
@@ -104,7 +99,7 @@ class TestLosses:
 
     def test_noise_is_the_same_for_every_checkpoint_and_batch(self, folder, monkeypatch):
         before = files.read_json(folder / "losses-2.json")
-        monkeypatch.setattr("uncanny.sampling.BATCH_VALUES", 21)
+        monkeypatch.setattr("uncanny.sampling.drawing.BATCH_VALUES", 21)
         again = measure(folder, 2)
         np.testing.assert_allclose(again["loss"], before["loss"], rtol=1e-4)
 
@@ -174,7 +169,7 @@ class TestReverseSde:
         assert torch.equal(whole, model(first, sigmas[1]))
 
     def test_only_the_grid_counts_not_the_clock(self):
-        from uncanny.processes import Path
+        from uncanny.diffusion.forward import Path
 
         sigmas = sigma_grids.polynomial(6, 0.02, 80.0)
         walks = [
@@ -204,7 +199,7 @@ def record(folder):
     )
     samplers = {f"sde_{grid}": walk(grid) for grid in ("polynomial", "exponential", "derived")}
     samplers["heun_polynomial"] = walk("polynomial", "heun", 3)
-    comparing.run(
+    sampler_comparison.run(
         checkpoint=folder / "epoch-2.pt", identity=IDENTITY, seed=0, losses=folder / "losses-2.json",
         samplers=samplers, extent={"draws": [0, 2], "num_images": 30},
         metric={"kind": "sliced_w2", "projections": 8, "seed": 1}, extractor=folder / "values.pt",

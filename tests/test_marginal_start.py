@@ -6,12 +6,16 @@ import pytest
 import torch
 from exact import EpsModel, Gaussian, unused
 
-from uncanny import checkpoints, components, files, sampling, schedules, segments
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
-from uncanny.families import discrete
-from uncanny.random_streams import image_seeds
+from uncanny.diffusion import schedules
+from uncanny.diffusion.processes import discrete
+from uncanny.registry import components
+from uncanny.runtime import checkpoints, files
+from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.ddim import ddim
+from uncanny.sampling import drawing
+from uncanny.training import segments
 
 CPU = torch.device("cpu")
 IDENTITY = {
@@ -76,24 +80,24 @@ def test_noise_is_the_default_and_needs_no_images():
 
 
 def test_the_config_knows_the_option_and_not_the_images():
-    options = components.options_of(components.source("families", "discrete"), "start")
+    options = components.options_of(components.source("processes", "discrete"), "start")
     assert options["init"][1] == "noise"
     assert set(options) == {"num_steps", "times", "init"}
 
 
 def test_the_original_of_an_image_is_a_function_of_its_seed():
-    assert sampling.chosen([5], 1437) == [sampling.chosen(list(range(9)), 1437)[5]]
-    assert len(set(sampling.chosen(list(range(300)), 1437))) > 250
+    assert drawing.chosen([5], 1437) == [drawing.chosen(list(range(9)), 1437)[5]]
+    assert len(set(drawing.chosen(list(range(300)), 1437))) > 250
 
 
 def test_an_image_does_not_depend_on_its_batch(checkpoint, data, monkeypatch):
-    model = sampling.Trained.of(checkpoints.load(checkpoint), CPU)
+    model = drawing.Trained.of(checkpoints.load(checkpoint), CPU)
     originals = data.train.images
-    together = sampling.draw_images(model, OPTIONS, SEEDS, originals=originals)
-    monkeypatch.setattr(sampling, "BATCH_VALUES", 3 * 64)
-    apart = sampling.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    together = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    monkeypatch.setattr(drawing, "BATCH_VALUES", 3 * 64)
+    apart = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
     assert torch.allclose(together.images, apart.images, atol=1e-5, rtol=0)
-    noise = sampling.draw_images(model, OPTIONS | {"init": "noise"}, SEEDS, originals=originals)
+    noise = drawing.draw_images(model, OPTIONS | {"init": "noise"}, SEEDS, originals=originals)
     assert not torch.allclose(together.images, noise.images, atol=0.1)
     assert noise.labels.tolist() == together.labels.tolist()
 
@@ -103,9 +107,9 @@ def test_a_cell_that_starts_from_data_says_so(checkpoint, data, tmp_path):
         "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": OPTIONS, "draw": 0,
         "num_images": 6, "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
     }  # fmt: skip
-    sampling.run(**arguments, dataset=data.folder)
+    drawing.run(**arguments, dataset=data.folder)
     record = files.read_json(tmp_path / "s.json")
     assert record["status"] == "ok"
     assert record["sampler"]["init"] == "marginal"
     with pytest.raises(ValueError, match="init: marginal starts from training images, and none"):
-        sampling.run(**arguments)
+        drawing.run(**arguments)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import components, metrics, neighbours
-from uncanny.features import Features
+from uncanny.evaluation import metrics, neighbours
+from uncanny.evaluation.features import Features
+from uncanny.registry import components
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "metrics.npz")
 GENERATED = Features(GOLDEN["features_gen"], GOLDEN["logits"])

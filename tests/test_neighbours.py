@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from uncanny import neighbours
+from uncanny.evaluation import neighbours
 
 
 @pytest.fixture(params=[1, 7, 1024])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny.externals import edm
+from uncanny.interop.formats import edm
 from uncanny.networks.encoder_unet import encoder_unet
 from uncanny.networks.layers import FilterDown, FilterUp, PositionalEmbedding
 from uncanny.networks.mlp import mlp

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from test_configuration import plan
 
-from uncanny import sampling, segments
 from uncanny.datasets.digits import digits
-from uncanny.scoring import load_images
+from uncanny.sampling import drawing
+from uncanny.sampling.drawing import load_images
+from uncanny.training import segments
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/new_process.md").read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ def test_the_matrices_amount_to_what_the_text_says():
 
 def test_a_named_recipe_is_that_of_the_matrices(study):
     names = {}
-    exec("from uncanny.recipe import Recipe\n" + blocks("python")[1], names)
+    exec("from uncanny.diffusion.recipe import Recipe\n" + blocks("python")[1], names)
     written = study.component("processes", "correlated")["recipe"]
     assert names["correlated"]().D.tolist() == written["D"]
     assert names["correlated"]().Q.tolist() == written["Q"]
@@ -58,7 +59,7 @@ def test_its_model_is_trained_and_drawn_as_any_other(study, tmp_path):
         identity=identity, seed=0, epoch=1, dataset=tmp_path / "data", previous=None,
         checkpoint=checkpoint, history=checkpoint.with_suffix(".json"), threads=1,
     )  # fmt: skip
-    sampling.run(
+    drawing.run(
         checkpoint=checkpoint, identity=identity, seed=0, draw=0, num_images=4, threads=1,
         sampler=study.sampler("EMQ_10", "correlated"),
         samples=tmp_path / "s.npz", record=tmp_path / "s.json",

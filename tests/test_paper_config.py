@@ -7,8 +7,9 @@ import torch
 import yaml
 from test_configuration import plan
 
-from uncanny import components, plan_claims
-from uncanny.plan import figure_cells, paper_figures
+from uncanny.registry import components
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import figure_cells, paper_figures
 
 ROOT = Path(__file__).parent.parent
 SHAPES = {"cifar10": (3, 32, 32), "ffhq": (3, 64, 64), "imagenet": (3, 64, 64)}

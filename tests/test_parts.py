@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
-from uncanny import files, parts, sampling
-from uncanny.scoring import load_images
+from uncanny.runtime import files
+from uncanny.sampling import drawing, shards
+from uncanny.sampling.drawing import load_images
 
 IMAGES = 90
 
 
 def drawn(paths, folder, first, number, guidance):  # noqa: F811
     samples = folder / f"{first}-{number}.npz"
-    sampling.run(
+    drawing.run(
         checkpoint=paths["model"], identity=MODEL, seed=0, draw=0, first=first, num_images=number,
         sampler={"kind": "ancestral", "num_steps": 6, "variance": "small"}, guidance=guidance,
         classifiers={"noisy": paths["noisy"]} if guidance else {}, samples=samples,
@@ -22,7 +23,7 @@ def drawn(paths, folder, first, number, guidance):  # noqa: F811
 
 
 def gathered(sets, folder):
-    parts.gather(
+    shards.gather(
         parts=sets, records=[p.with_suffix(".json") for p in sets],
         samples=folder / "all.npz", record=folder / "all.json",
     )  # fmt: skip

@@ -9,9 +9,11 @@ from test_configuration import SHIPPED, plan
 from test_scores import record
 from yaml import safe_load
 
-from uncanny import components, files, scores
-from uncanny.plotting import figure_data, phase_space, saving, sensitivity
-from uncanny.plotting.figure_data import FigureData
+from uncanny.evaluation import score_records
+from uncanny.figures import figure_data, phase_space, saving, sensitivity
+from uncanny.figures.figure_data import FigureData
+from uncanny.registry import components
+from uncanny.runtime import files
 
 CLD, PSLD = {"kind": "psld", "gamma": 0.0}, {"kind": "psld", "gamma": 0.25}
 amplification = components.load("experiments", "error_amplification")
@@ -98,7 +100,7 @@ def scored(model, gamma, value):
 def sensitive(records):
     exact, _ = amplification(recipes={"a": CLD, "b": PSLD}, points=11)
     metrics = {"is10": {"label": "IS"}}
-    data = FigureData(scores.tidy(records), MODELS, metrics=metrics, exact=exact)
+    data = FigureData(score_records.tidy(records), MODELS, metrics=metrics, exact=exact)
     return sensitivity.sensitivity(data, [PANEL], metric="is10", **PLACE)
 
 

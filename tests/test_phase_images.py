@@ -7,9 +7,9 @@ from plotted import lines
 from test_grid import hash_of
 from test_scores import record
 
-from uncanny import scores
-from uncanny.plotting import class_guidance, inpainting, saving
-from uncanny.plotting.figure_data import Cell, FigureData
+from uncanny.evaluation import score_records
+from uncanny.figures import class_guidance, inpainting, saving
+from uncanny.figures.figure_data import Cell, FigureData
 
 RNG = np.random.default_rng(0)
 LOOKS = {
@@ -40,7 +40,7 @@ def guided(shown=("none", "G"), count=30):
     }
     records = [scored("m", "none"), scored("m", "G", scale=2.0, value=6.0)]
     labels = {at: np.arange(count) % 3 for at in images}
-    data = FigureData(scores.tidy(records), images=images, labels=labels, **LOOKS)
+    data = FigureData(score_records.tidy(records), images=images, labels=labels, **LOOKS)
     options = {"metric": "is10", "shown": list(shown), "per_class": 2}
     return images, class_guidance.class_guidance(data, [PANEL], **options)
 
@@ -88,7 +88,9 @@ def inpainted(beside=True, panels=(INPAINTED,)):
     records = [scored(at.model, "G", at.draw) for at in found]
     sides = {at: {"originals": original, "known": known} for at in found} if beside else {}
     labels = {at: np.zeros(20, int) for at in found}
-    data = FigureData(scores.tidy(records), images=found, labels=labels, inpainted=sides, **LOOKS)
+    data = FigureData(
+        score_records.tidy(records), images=found, labels=labels, inpainted=sides, **LOOKS
+    )
     return original, found, inpainting.inpainting(data, list(panels), metric="is10", columns=3)
 
 

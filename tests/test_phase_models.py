@@ -9,13 +9,18 @@ from test_classifiers import NETWORK as ENCODER
 from test_classifiers import TRAINING
 from test_phase_space import Ideal
 
-from uncanny import checkpoints, classifiers, components, files, parts, sampling, segments
 from uncanny.datasets import Dataset, to_uint8
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
-from uncanny.families.phase_space import phase_space
-from uncanny.random_streams import image_seeds
-from uncanny.scoring import load_images
+from uncanny.diffusion.processes.phase_space import phase_space
+from uncanny.guidance import noisy_classifier
+from uncanny.networks import building
+from uncanny.registry import components
+from uncanny.runtime import checkpoints, files
+from uncanny.runtime.random_streams import image_seeds
+from uncanny.sampling import drawing, shards
+from uncanny.sampling.drawing import load_images
+from uncanny.training import classifiers, segments
 
 CPU = torch.device("cpu")
 PROCESS = {
@@ -77,8 +82,8 @@ def checkpoint(data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model():
     """A model whose network is the best for data N(0.3, 0.25): what a trained one comes near."""
-    family = segments.build_family(IDENTITY)
-    return sampling.Trained(family, Ideal(family.process), (1, 8, 8), 10, False)
+    family = building.build_family(IDENTITY)
+    return drawing.Trained(family, Ideal(family.process), (1, 8, 8), 10, False)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def model():
     [(PROCESS, 2, 2), (CLD, 2, 1), (CLD | {"factor": "upper"}, 2, 2), (VP, 1, 1)],
 )
 def test_the_network_sees_the_state_and_predicts_what_is_needed(process, inputs, outputs):
-    network = segments.build_network(IDENTITY | {"process": process}, (1, 8, 8), 10)
+    network = building.build_network(IDENTITY | {"process": process}, (1, 8, 8), 10)
     assert network.stem.in_channels == inputs
     assert network.head.out_channels == outputs
 
@@ -100,7 +105,7 @@ def test_training_lowers_the_loss(data, tmp_path, process):
 
 
 def test_the_first_update_is_made_at_rate_zero():
-    from uncanny.training import learning_rate
+    from uncanny.training.loop import learning_rate
 
     options = IDENTITY["training"]
     rates = [learning_rate(options, step) for step in range(7)]
@@ -117,22 +122,22 @@ def test_segments_equal_an_uninterrupted_run(data, checkpoint, tmp_path):
 
 @pytest.mark.parametrize("options", [EULER, SSCS, FLOW], ids=lambda o: o["kind"])
 def test_an_image_does_not_depend_on_its_batch(model, monkeypatch, options):
-    together = sampling.draw_images(model, options, SEEDS)
+    together = drawing.draw_images(model, options, SEEDS)
     assert together.images.shape == (7, 1, 8, 8)
-    assert model.batch_size == sampling.BATCH_VALUES // 128
-    monkeypatch.setattr(sampling, "BATCH_VALUES", 3 * 128)
-    apart = sampling.draw_images(model, options, SEEDS)
-    alone = sampling.draw_images(model, options, SEEDS[4:5])
+    assert model.batch_size == drawing.BATCH_VALUES // 128
+    monkeypatch.setattr(drawing, "BATCH_VALUES", 3 * 128)
+    apart = drawing.draw_images(model, options, SEEDS)
+    alone = drawing.draw_images(model, options, SEEDS[4:5])
     assert torch.allclose(together.images, apart.images, atol=1e-4, rtol=0)
     assert torch.allclose(together.images[4], alone.images[0], atol=1e-4, rtol=0)
     assert together.nfe == pytest.approx(apart.nfe, rel=0.02)
 
 
 def test_evaluations(model):
-    assert sampling.draw_images(model, EULER, SEEDS).nfe == 5
-    assert sampling.draw_images(model, SSCS, SEEDS).nfe == 9
-    each = [sampling.draw_images(model, FLOW, [seed]).nfe for seed in SEEDS]
-    together = sampling.draw_images(model, FLOW, SEEDS).nfe
+    assert drawing.draw_images(model, EULER, SEEDS).nfe == 5
+    assert drawing.draw_images(model, SSCS, SEEDS).nfe == 9
+    each = [drawing.draw_images(model, FLOW, [seed]).nfe for seed in SEEDS]
+    together = drawing.draw_images(model, FLOW, SEEDS).nfe
     assert all(isinstance(nfe, int) for nfe in each)
     assert together == pytest.approx(sum(each) / len(each), rel=0.02)
 
@@ -140,11 +145,11 @@ def test_evaluations(model):
 def test_a_model_may_be_conditional(data, tmp_path):
     """Labels follow their images where a sampler goes on with some of them."""
     path = segment(data, tmp_path / "epoch-1.pt", conditional=True)
-    model = sampling.Trained.of(checkpoints.load(path), CPU)
+    model = drawing.Trained.of(checkpoints.load(path), CPU)
     model.network.double()
     for options in (EULER, FLOW):
-        together = sampling.draw_images(model, options, SEEDS)
-        alone = sampling.draw_images(model, options, SEEDS[2:3])
+        together = drawing.draw_images(model, options, SEEDS)
+        alone = drawing.draw_images(model, options, SEEDS[2:3])
         assert torch.allclose(together.images[2], alone.images[0], atol=0, rtol=1e-6)
 
 
@@ -154,7 +159,7 @@ def run(checkpoint, tmp_path, **changes):
         "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": EULER, "draw": 0, "num_images": 6,
         "samples": tmp_path / f"{name}.npz", "record": tmp_path / f"{name}.json", "threads": 1,
     }  # fmt: skip
-    sampling.run(**arguments | changes)
+    drawing.run(**arguments | changes)
     return load_images(tmp_path / f"{name}.npz")[0], files.read_json(tmp_path / f"{name}.json")
 
 
@@ -164,7 +169,7 @@ def test_parts_of_an_adaptive_walk_make_the_whole(checkpoint, tmp_path):
     for first, number in spans:
         run(checkpoint, tmp_path, sampler=FLOW, first=first, num_images=number)
     sets = [tmp_path / f"{first}-{number}.npz" for first, number in spans]
-    parts.gather(
+    shards.gather(
         parts=sets, records=[p.with_suffix(".json") for p in sets],
         samples=tmp_path / "all.npz", record=tmp_path / "all.json",
     )  # fmt: skip
@@ -173,8 +178,8 @@ def test_parts_of_an_adaptive_walk_make_the_whole(checkpoint, tmp_path):
 
 
 def test_pixels_are_rounded_or_truncated(checkpoint, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling.Trained, "of", lambda *_: model)
-    images = sampling.draw_images(model, EULER, SEEDS[:6]).images
+    monkeypatch.setattr(drawing.Trained, "of", lambda *_: model)
+    images = drawing.draw_images(model, EULER, SEEDS[:6]).images
     rounded, record = run(checkpoint, tmp_path)
     assert record["nfe"] == 5
     assert np.array_equal(rounded, to_uint8(images).numpy())
@@ -198,9 +203,9 @@ def test_vectors(tmp_path):
     data = Dataset.open(tmp_path)
     network = {"kind": "mlp", "width": 32, "hidden": 1}
     path = segment(data, tmp_path / "epoch-1.pt", network=network, dataset="gaussian_ring")
-    model = sampling.Trained.of(checkpoints.load(path), CPU)
+    model = drawing.Trained.of(checkpoints.load(path), CPU)
     assert model.network.head.out_features == 2 * data.shape[0]
-    assert sampling.draw_images(model, SSCS, SEEDS).images.shape == (7, *data.shape)
+    assert drawing.draw_images(model, SSCS, SEEDS).images.shape == (7, *data.shape)
 
 
 # --- Guidance ------------------------------------------------------------------------------------
@@ -234,7 +239,7 @@ def test_a_classifier_of_the_augmented_state_knows_what_little_noise_leaves(nois
 
 
 def test_its_gradient_is_the_derivative_of_log_p(noisy):
-    classifier = classifiers.load(noisy, CPU)
+    classifier = noisy_classifier.load(noisy, CPU)
     classifier.network.double()
     draws = torch.Generator().manual_seed(0)
     z, along = torch.randn(2, 4, 2, 8, 8, generator=draws, dtype=torch.float64)
@@ -249,28 +254,28 @@ def test_its_gradient_is_the_derivative_of_log_p(noisy):
 @pytest.mark.parametrize("options", [EULER, SSCS], ids=lambda o: o["kind"])
 def test_guidance_reaches_its_class(model, noisy, options):
     walk, seeds = options | {"num_steps": 30}, image_seeds(0, 0, 32)
-    known = classifiers.load(noisy, CPU)
+    known = noisy_classifier.load(noisy, CPU)
     guidance = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=8.0)  # fmt: skip
-    guided, free = (sampling.draw_images(model, walk, seeds, g) for g in (guidance, None))
+    guided, free = (drawing.draw_images(model, walk, seeds, g) for g in (guidance, None))
     assert guided.labels.tolist() == free.labels.tolist()
     first, last = guided.deciles[0], guided.deciles[-1]
     assert first["log_p"] > last["log_p"]
     assert first.keys() == {"decile", "t", "steps", "gradient_rms", "rho_score", "rho_score_max", "log_p", "log_p_n"}  # fmt: skip
     idle = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=0.0)  # fmt: skip
-    same = sampling.draw_images(model, walk, seeds, idle)
+    same = drawing.draw_images(model, walk, seeds, idle)
     assert torch.allclose(same.images, free.images, atol=1e-4, rtol=0)
     assert first["log_p"] > same.deciles[0]["log_p"] + 0.05
 
 
 def test_a_guided_image_does_not_depend_on_its_batch(model, noisy, monkeypatch):
-    known = {"noisy": classifiers.load(noisy, CPU)}
+    known = {"noisy": noisy_classifier.load(noisy, CPU)}
     for kind, names in (
         ("classifier", {"classifier": "noisy"}),
         ("random_direction", {"norm_of": "noisy"}),
     ):
         guidance = components.load("guidances", kind)(known, scale=2.0, **names)
-        together = sampling.draw_images(model, EULER, SEEDS, guidance)
-        alone = sampling.draw_images(model, EULER, SEEDS[3:4], guidance)
+        together = drawing.draw_images(model, EULER, SEEDS, guidance)
+        alone = drawing.draw_images(model, EULER, SEEDS[3:4], guidance)
         assert torch.allclose(together.images[3], alone.images[0], atol=1e-3, rtol=0)
 
 
@@ -290,12 +295,12 @@ def test_a_classifier_of_another_process_is_refused(data, noisy, tmp_path):
 
 
 def test_a_flow_cannot_be_guided(model, noisy):
-    known = {"noisy": classifiers.load(noisy, CPU)}
+    known = {"noisy": noisy_classifier.load(noisy, CPU)}
     guidance = components.load("guidances", "classifier")(known, classifier="noisy")
     with pytest.raises(
         ValueError, match="'probability_flow' takes no gradient: it cannot be guided"
     ):
-        sampling.draw_images(model, FLOW, SEEDS, guidance)
+        drawing.draw_images(model, FLOW, SEEDS, guidance)
 
 
 # --- Inpainting ----------------------------------------------------------------------------------
@@ -307,7 +312,7 @@ def test_known_pixels_are_those_of_test_images(checkpoint, data, tmp_path):
     images, record = run(checkpoint, tmp_path, guidance=INPAINTING, dataset=data.folder)
     assert record["status"] == "ok"
     assert record["guidance"] == INPAINTING
-    rows = sampling.chosen(SEEDS[:6], len(data.test.images))
+    rows = drawing.chosen(SEEDS[:6], len(data.test.images))
     originals = data.test.images[rows]
     assert np.array_equal(images[..., :4], originals[..., :4])
     assert not np.array_equal(images[..., 4:], originals[..., 4:])
@@ -324,7 +329,7 @@ def test_parts_keep_originals_and_masks(checkpoint, data, tmp_path):
     sets = [tmp_path / "0-4.npz", tmp_path / "4-2.npz"]
     for first, number in ((0, 4), (4, 2)):
         run(checkpoint, tmp_path, **masked, first=first, num_images=number)
-    parts.gather(
+    shards.gather(
         parts=sets, records=[p.with_suffix(".json") for p in sets],
         samples=tmp_path / "all.npz", record=tmp_path / "all.json",
     )  # fmt: skip
@@ -345,8 +350,8 @@ def test_inpainting_needs_images_and_a_sampler_that_can_be_held(checkpoint, data
 
 
 def test_recipes_are_blocks_within_processes():
-    from uncanny.blocks import named_within
-    from uncanny.study import Study
+    from uncanny.registry.blocks import named_within
+    from uncanny.study.study import Study
 
     written = {"kind": "matrices", "D": [[0.5]], "Q": [[0]], "Sigma_inf": [[1]]}
     processes = {
@@ -368,7 +373,7 @@ def test_recipes_are_blocks_within_processes():
 
 
 def test_the_code_of_a_model_includes_its_recipe():
-    from uncanny.study import Study
+    from uncanny.study.study import Study
 
     models = {"m": {"identity": {"dataset": "d", "process": "p", "network": "n", "training": "t"}}}
     config = {
@@ -381,14 +386,14 @@ def test_the_code_of_a_model_includes_its_recipe():
 
 
 def test_the_code_of_an_experiment_includes_its_recipes():
-    from uncanny.blocks import named_within
+    from uncanny.registry.blocks import named_within
 
     found = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
     assert list(found) == [("recipes", "cld"), ("recipes", "psld")]
 
 
 def test_options_of_the_walk_are_known():
-    options = components.options_of(components.source("families", "phase_space"), "start")
+    options = components.options_of(components.source("processes", "phase_space"), "start")
     assert set(options) == {"num_steps", "times", "epsilon_s", "denoise", "pixels"}
     assert {"phase_euler", "sscs", "probability_flow"} <= set(components.kinds("samplers"))
     assert "phase_steps" not in components.kinds("samplers")
@@ -413,7 +418,7 @@ def test_options_of_the_walk_are_known():
     ],
 )
 def test_steps_that_do_not_fit_the_sampler_are_found_before_anything_runs(options, message):
-    from uncanny import checks
+    from uncanny.study import checks
 
     with pytest.raises(ValueError, match=message):
         checks._check_steps(options, "samplers.S")
@@ -421,6 +426,6 @@ def test_steps_that_do_not_fit_the_sampler_are_found_before_anything_runs(option
 
 @pytest.mark.parametrize("options", [EULER, SSCS, FLOW])
 def test_steps_that_fit(options):
-    from uncanny import checks
+    from uncanny.study import checks
 
     checks._check_steps(options, "samplers.S")

@@ -18,13 +18,14 @@ from exact_phase import (
     stored,
 )
 
-from uncanny import inpainting, ode
-from uncanny.phase_space import walk_times
-from uncanny.random_streams import ImageStreams
+from uncanny.diffusion.augmented_state import apply
+from uncanny.diffusion.linear_process import walk_times
+from uncanny.guidance import inpainting
+from uncanny.runtime.random_streams import ImageStreams
+from uncanny.samplers import adaptive_ode
 from uncanny.samplers.phase_euler import phase_euler
 from uncanny.samplers.probability_flow import probability_flow
 from uncanny.samplers.sscs import sscs, transition
-from uncanny.states import apply
 
 STEPS = stored("one_step/reverse_time_and_dt")
 Z, NOISE, MORE = (stored(f"one_step/{name}") for name in ("z", "noise_1", "noise_2"))
@@ -418,7 +419,7 @@ def test_flows_of_vp_follow_theirs():
 )  # fmt: skip
 def test_tolerances_that_cannot_be_reached(options, message):
     model, z = ExactPhase(process("cld_gamma0")), stored("flow/z_T")
-    with pytest.raises(ode.NotReached, match=message):
+    with pytest.raises(adaptive_ode.NotReached, match=message):
         probability_flow(model, z, walk_times(None, "ends"), noise=unused, **options)
 
 
@@ -427,7 +428,7 @@ def test_a_score_that_is_too_rough_for_the_tolerance():
         def __call__(self, z, t, rows=None):
             return 1e9 * torch.sign(torch.sin(1e12 * z))
 
-    with pytest.raises(ode.NotReached, match="not reached"):
+    with pytest.raises(adaptive_ode.NotReached, match="not reached"):
         probability_flow(Rough(process("cld_gamma0")), Z, walk_times(None, "ends"), noise=unused, tol=1e-9)  # fmt: skip
 
 
@@ -626,7 +627,7 @@ def test_a_corrector_without_the_score_of_the_position_is_refused(sampler):
 
 @pytest.mark.parametrize(("sampler", "order"), [(phase_euler, None), (sscs, 1), (sscs, 2)])
 def test_evaluations(sampler, order):
-    from uncanny import evaluations
+    from uncanny.samplers import nfe as evaluations
 
     model = ExactPhase(process("psld_gamma0.01"))
     options = {} if order is None else {"order": order}

@@ -6,10 +6,16 @@ import pytest
 import torch
 from exact_phase import AUGMENTED, MEAN, ExactPhase, data_covariance, process, stored
 
-from uncanny import states
-from uncanny.families.phase_space import PhaseSpace, phase_space
-from uncanny.phase_space import REGULARISER, Process, regularised, triangular, walk_times
-from uncanny.recipe import flow
+from uncanny.diffusion import augmented_state
+from uncanny.diffusion.linear_process import (
+    REGULARISER,
+    Process,
+    regularised,
+    triangular,
+    walk_times,
+)
+from uncanny.diffusion.processes.phase_space import PhaseSpace, phase_space
+from uncanny.diffusion.recipe import flow
 
 KERNELS = [
     "psld_gamma0.01_nu4.01", "psld_gamma0.02_nu4.02", "psld_gamma0.005_nu4.005", "psld_gamma0.25_nu4.25",
@@ -163,11 +169,11 @@ def test_factors(key, factor):
 def test_the_score_does_not_hang_on_the_factor(key):
     t = torch.tensor([1e-4, 0.05, 0.7], dtype=torch.float64)
     lower, upper = (process(key, factor=factor) for factor in ("lower", "upper"))
-    noise = states.apply(lower.root(t), X)  # z - mu
-    scores = [made.score(states.apply(torch.linalg.inv(made.root(t)), noise), t) for made in (lower, upper)]  # fmt: skip
+    noise = augmented_state.apply(lower.root(t), X)  # z - mu
+    scores = [made.score(augmented_state.apply(torch.linalg.inv(made.root(t)), noise), t) for made in (lower, upper)]  # fmt: skip
     assert_near(scores[0], scores[1], 1e-9, 1e-12)
     Sigma = regularised(lower.covariance(t, lower.momentum))
-    assert_near(scores[0], -states.apply(torch.linalg.inv(Sigma), noise), 1e-8, 1e-9)
+    assert_near(scores[0], -augmented_state.apply(torch.linalg.inv(Sigma), noise), 1e-8, 1e-9)
 
 
 @pytest.mark.parametrize("objective", ["hsm", "dsm"])
@@ -182,10 +188,12 @@ def test_noise_and_score_agree(key, objective):
     z = made.perturb(x0, t, eps, m0)
     momentum = m0 * made.momentum[-1, -1].sqrt() if objective == "dsm" else 0 * m0
     start = torch.cat([x0, momentum], dim=1) if made.size == 2 else x0
-    mu = states.apply(made.flow(t), start)
+    mu = augmented_state.apply(made.flow(t), start)
     law = made.momentum if objective == "hsm" else torch.zeros_like(made.momentum)
     Sigma = regularised(made.covariance(t, law))
-    assert_near(made.score(eps, t), -states.apply(torch.linalg.inv(Sigma), z - mu), 1e-8, 1e-9)
+    assert_near(
+        made.score(eps, t), -augmented_state.apply(torch.linalg.inv(Sigma), z - mu), 1e-8, 1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +213,10 @@ def test_modes(key, factor, mode, predicted):
     made = process(key, factor=factor)
     assert made.mode == mode
     assert made.predicted == predicted
-    eps, t = states.gathered(X[:, : made.size], predicted, made.size), torch.tensor(0.2).double()
+    eps, t = (
+        augmented_state.gathered(X[:, : made.size], predicted, made.size),
+        torch.tensor(0.2).double(),
+    )
     score = made.score(eps, t)
     assert score.shape == X[:, : made.size].shape
     L = made.root(t)
@@ -254,7 +265,7 @@ def losses(key, objective):
     z = made.perturb(x0, t, eps, m0)
     matrix = stored("loss/linear_net_matrix")[: made.size, : made.size]
     found = family.eps(Linear(matrix, made.predicted), z, t, None).detach()
-    return z, (found - states.gathered(eps, made.predicted, made.size)), made
+    return z, (found - augmented_state.gathered(eps, made.predicted, made.size)), made
 
 
 @pytest.mark.parametrize("objective", ["hsm", "dsm"])
@@ -296,8 +307,8 @@ class Ideal(torch.nn.Module):
     def forward(self, z, noise, labels):
         t = noise.double()
         score = self.exact(z.double(), t)
-        eps = -states.apply(self.made.root(t).mT, score)
-        return states.gathered(eps, self.made.predicted, self.made.size).to(z.dtype)
+        eps = -augmented_state.apply(self.made.root(t).mT, score)
+        return augmented_state.gathered(eps, self.made.predicted, self.made.size).to(z.dtype)
 
 
 @pytest.mark.parametrize("key", ["psld_gamma0.01", "psld_gamma0.25", "vp"])
@@ -439,12 +450,14 @@ def test_dsm_needs_a_momentum():
 
 def test_components_of_states():
     z = torch.arange(12.0).reshape(1, 6, 2)  # three components of two channels
-    assert states.gathered(z, [2], 3).flatten().tolist() == [8, 9, 10, 11]
-    assert torch.equal(states.gathered(states.scattered(z[:, :2], [1], 3), [1], 3), z[:, :2])
-    assert states.image_of(z, 3).shape == (1, 2, 2)
+    assert augmented_state.gathered(z, [2], 3).flatten().tolist() == [8, 9, 10, 11]
+    assert torch.equal(
+        augmented_state.gathered(augmented_state.scattered(z[:, :2], [1], 3), [1], 3), z[:, :2]
+    )
+    assert augmented_state.image_of(z, 3).shape == (1, 2, 2)
     swap = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 0, 2]])
     expected = torch.cat([z[:, 2:4], z[:, :2], 2 * z[:, 4:]], dim=1)
-    assert torch.equal(states.apply(swap, z), expected)
+    assert torch.equal(augmented_state.apply(swap, z), expected)
 
 
 def test_a_process_that_neither_paper_has():

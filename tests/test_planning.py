@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny import checks, components, fingerprint, plan_claims
-from uncanny import plan as planning
 from uncanny.estimate.work import Work
-from uncanny.plan import cell_record
-from uncanny.study import Study
+from uncanny.registry import components, fingerprint
+from uncanny.study import checks
+from uncanny.study import plan as planning
+from uncanny.study.plan import cell_record
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.study import Study
 
 LIBRARY = str(Path(planning.__file__).parent)
 

@@ -6,10 +6,10 @@ import pytest
 from plotted import MODELS, control
 from test_scores import diverged, record
 
-from uncanny import convergence, scores, style
-from uncanny.plotting import saving
-from uncanny.plotting.figure_data import FigureData
-from uncanny.plotting.plateau import facts, plateau
+from uncanny.evaluation import convergence, score_records
+from uncanny.figures import saving, style
+from uncanny.figures.figure_data import FigureData
+from uncanny.figures.plateau import facts, plateau
 
 EPOCHS = (2, 5, 10, 15, 20, 30)
 SETTLED, RISING = (2.0, 6.0, 8.0, 8.0, 8.01, 8.0), (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
@@ -28,7 +28,9 @@ def draw(records, panels=(PANEL,), left_out=None):
     if left_out:
         references["digits"] |= {name: [] for name in left_out}
     of_kind = {"references": references, "left_out": {"digits": left_out or {}}}
-    data = FigureData(scores.tidy(records), MODELS, metrics={"is10": {"label": "IS"}}, **of_kind)
+    data = FigureData(
+        score_records.tidy(records), MODELS, metrics={"is10": {"label": "IS"}}, **of_kind
+    )
     return plateau(data, list(panels), metric="is10")
 
 

@@ -7,8 +7,8 @@ import torch
 from exact import Gaussian, assert_close, printed
 from torch import nn
 
-from uncanny import preconditioning
-from uncanny.preconditioning import denoise
+from uncanny.diffusion import preconditioning
+from uncanny.diffusion.preconditioning import denoise
 
 KINDS = ["vp", "ve", "edm"]
 SIGMA = torch.tensor([0.019999999552965164, 0.5, 3.0, 60.0], dtype=torch.float64)

@@ -9,11 +9,12 @@ import torch
 from exact import EpsModel, Gaussian
 from matplotlib.colors import to_hex
 
-from uncanny import sampling, schedules, traces
-from uncanny.families import continuous, discrete
-from uncanny.plotting import saving
-from uncanny.plotting.figure_data import FigureData, Trace, read
-from uncanny.plotting.processes import COLORS, facts, processes
+from uncanny.diffusion import schedules
+from uncanny.diffusion.processes import continuous, discrete
+from uncanny.figures import saving
+from uncanny.figures.figure_data import FigureData, Trace, read
+from uncanny.figures.processes import COLORS, facts, processes
+from uncanny.sampling import drawing, trajectories
 
 REAL = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(1, 4, 4)
 HEUN = {"kind": "heun", "num_steps": 18, "grid": {"kind": "polynomial", "rho": 7.0}}
@@ -30,7 +31,7 @@ class Exact(torch.nn.Module):
 
 def model_of(family, answer):
     family.bind = lambda network, labels: answer
-    return sampling.Trained(family, Exact(), (1, 4, 4), 0, False)
+    return drawing.Trained(family, Exact(), (1, 4, 4), 0, False)
 
 
 def diffusion():
@@ -48,7 +49,7 @@ def chain():
 class TestTraces:
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_levels_and_ends(self, model, options):
-        found = traces.trace(model(), options, REAL, shrinks=True)
+        found = trajectories.trace(model(), options, REAL, shrinks=True)
         sigma = found["sigma"]
         assert (len(sigma), sigma[0]) == (9, 0)
         assert (np.diff(sigma) > 0).all()
@@ -58,13 +59,13 @@ class TestTraces:
 
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_way_out_ends_in_the_image_that_is_drawn(self, model, options):
-        found = traces.trace(model(), options, REAL, shrinks=True)
-        drawn = sampling.draw_images(model(), options, [traces.IMAGE])
+        found = trajectories.trace(model(), options, REAL, shrinks=True)
+        drawn = drawing.draw_images(model(), options, [trajectories.IMAGE])
         assert found["backward"][0] == pytest.approx(drawn.images[0].numpy())
 
     def test_way_out_is_the_walk_itself(self):
         """Under the exact denoiser a state is the latent, scaled by the spread of its level."""
-        found = traces.trace(diffusion(), HEUN | {"num_steps": 200}, REAL, shrinks=True)
+        found = trajectories.trace(diffusion(), HEUN | {"num_steps": 200}, REAL, shrinks=True)
         spread = np.sqrt((0.25 + found["sigma"] ** 2) / (1 + found["sigma"] ** 2))
         ratio = found["backward"] / found["backward"][-1]
         expected = spread / spread[-1]
@@ -73,7 +74,9 @@ class TestTraces:
         )
 
     def test_way_in_is_one_path_of_growing_noise(self):
-        found = traces.trace(diffusion(), HEUN, torch.zeros(1, 40, 40).double(), shrinks=False)
+        found = trajectories.trace(
+            diffusion(), HEUN, torch.zeros(1, 40, 40).double(), shrinks=False
+        )
         noise = found["forward"] * np.sqrt(1 + found["sigma"] ** 2)[:, None, None, None]
         assert noise.std(axis=(1, 2, 3)) == pytest.approx(found["sigma"], rel=0.1)
         steps = np.diff(noise, axis=0).reshape(8, -1)
@@ -84,12 +87,12 @@ class TestTraces:
     def test_levels_are_in_the_units_of_the_images(self):
         """A family that sees images in [0, 1] has noise levels of half the size."""
         family = SimpleNamespace(finish=lambda x: 2 * x - 1)
-        sigma, x = traces._unscaled(family, "annealed", 0.5, torch.tensor([0.0, 0.25, 1.0]))
+        sigma, x = trajectories._unscaled(family, "annealed", 0.5, torch.tensor([0.0, 0.25, 1.0]))
         assert (sigma, x.tolist()) == (1.0, [-1, -0.5, 1])
 
     def test_lanes_are_named_by_their_family(self):
-        assert traces.trace(chain(), DDIM, REAL, shrinks=True)["lane"] == "DDPM"
-        assert traces.trace(diffusion(), HEUN, REAL, shrinks=True)["lane"] == "SDE"
+        assert trajectories.trace(chain(), DDIM, REAL, shrinks=True)["lane"] == "DDPM"
+        assert trajectories.trace(diffusion(), HEUN, REAL, shrinks=True)["lane"] == "SDE"
 
 
 def trace(model="vp", lane="SDE", seed=0, epoch=30, count=5):

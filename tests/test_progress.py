@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from uncanny import progress
-from uncanny.progress import Progress, spoken, view
+from uncanny.runtime import progress
+from uncanny.runtime.progress import Progress, spoken
+from uncanny.workflow.watching import view
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_configuration import TINY, plan
 
-from uncanny import plan as planning
-from uncanny import preconditioning, processes, schedules, sigma_grids
-from uncanny.random_streams import IMAGES_PER_DRAW, image_seeds, seed_of
-from uncanny.study import Study
+from uncanny.diffusion import forward, preconditioning, schedules, sigma_grids
+from uncanny.runtime.random_streams import IMAGES_PER_DRAW, image_seeds, seed_of
+from uncanny.study import plan as planning
+from uncanny.study.study import Study
 
 FEW = settings(max_examples=40)
 POSITIVE = st.floats(1e-6, 1e6)
@@ -38,7 +38,7 @@ def test_a_schedule_is_refused_or_adds_noise_at_every_level(data, name, num_leve
     assert betas.dtype == torch.float64
     assert len(betas) == num_levels
     assert ((betas > 0) & (betas < 1)).all()
-    assert (processes.alphas_cumprod(betas).diff() <= 0).all()
+    assert (forward.alphas_cumprod(betas).diff() <= 0).all()
 
 
 @FEW

@@ -5,7 +5,7 @@ import pytest
 from test_phase_models import CLD, EULER, FLOW, IDENTITY, PROCESS
 from test_scores import record
 
-from uncanny import table_files
+from uncanny.runtime import table_files
 from uncanny.tables import Contents, psld_paper, published, recipes
 
 NETWORK = {"kind": "song_unet", "multipliers": [1, 2, 2, 2], "blocks": 2}

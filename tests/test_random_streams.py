@@ -4,8 +4,8 @@ import pytest
 import torch
 from exact import arrays
 
-from uncanny import random_streams
-from uncanny.random_streams import ImageStreams, generator, image_seeds, seed_of
+from uncanny.runtime import random_streams
+from uncanny.runtime.random_streams import ImageStreams, generator, image_seeds, seed_of
 
 STORED = arrays("samplers")
 SHAPE = (3, 4, 4)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from exact_phase import stored
 
-from uncanny import components, recipes
-from uncanny.recipe import Recipe, correction, drift, flow, fokker_planck_residual
+from uncanny.diffusion import recipes
+from uncanny.diffusion.recipe import Recipe, correction, drift, flow, fokker_planck_residual
+from uncanny.registry import components
 
 NAMED = {
     "psld_gamma0.01": recipes.psld(),

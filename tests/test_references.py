@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 from test_workflow import clone, snakemake
 
-from uncanny import extractors, features, files, sampling, scoring
 from uncanny.datasets import Dataset
 from uncanny.datasets.writing import write_description, write_split
-from uncanny.extractors import classifier
+from uncanny.evaluation import extractors, features, scoring
+from uncanny.evaluation.extractors import classifier
+from uncanny.runtime import files
+from uncanny.sampling import drawing
 
 SHAPE = (3, 8, 8)
 METRICS = {
@@ -77,7 +79,7 @@ def test_a_metric_that_no_cell_carries_is_refused(pics, tmp_path):
 def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (40, *SHAPE), dtype=np.uint8)
-    sampling.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
+    drawing.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
     drawn = {"status": "ok", "sampler": {}, "num_images": 40, "timing": {}}
     files.write_json(tmp_path / "s.json", drawn)
     cell = scoring.Drawn(

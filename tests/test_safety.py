@@ -11,10 +11,13 @@ RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
 # Calls that run what they read, and where one is there for a reason.
 EXECUTING = {"eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads", "pickle.Unpickler"}  # fmt: skip
 EXECUTING |= {"yaml.unsafe_load", "yaml.full_load", "marshal.loads", "shelve.open", "joblib.load", "runpy.run_path"}  # fmt: skip
-LOADERS = {"LOADER", "plain.LOADER", "yaml.BaseLoader"}  # the last gives texts alone
+LOADERS = {"LOADER", "yaml_rules.LOADER", "yaml.BaseLoader"}  # the last gives texts alone
 ALLOWED = {
     ("components.py", "eval"),  # annotations of this library, without builtins
-    ("warm.py", "pickle.loads"),  # what a job of the same user sends through a socket of mode 0700
+    (
+        "fork_server.py",
+        "pickle.loads",
+    ),  # what a job of the same user sends through a socket of mode 0700
 }
 
 
@@ -44,9 +47,9 @@ def test_nothing_that_is_read_is_run(path):
 
 
 def test_the_loader_of_yaml_makes_plain_values_only():
-    from uncanny import plain
+    from uncanny.study import yaml_rules
 
-    assert plain.LOADER.__name__ in ("CSafeLoader", "SafeLoader")
+    assert yaml_rules.LOADER.__name__ in ("CSafeLoader", "SafeLoader")
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda p: p.stem)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from plotted import legend_texts, lines
 
-from uncanny import size_limit
-from uncanny.plotting import saving
-from uncanny.plotting.figure_data import FigureData
-from uncanny.plotting.sample_size import facts, sample_size
+from uncanny.evaluation import sample_size as size_limit
+from uncanny.figures import saving
+from uncanny.figures.figure_data import FigureData
+from uncanny.figures.sample_size import facts, sample_size
 
 SIZES = (100, 200, 400, 800, 1600)
 PANEL = {"models": ["ve"], "samplers": ["EUL"]}

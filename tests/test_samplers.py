@@ -21,9 +21,9 @@ from exact import (
     unused,
 )
 
-from uncanny import schedules, sigma_grids
-from uncanny.processes import Path
-from uncanny.random_streams import ImageStreams
+from uncanny.diffusion import schedules, sigma_grids
+from uncanny.diffusion.forward import Path
+from uncanny.runtime.random_streams import ImageStreams
 from uncanny.samplers.ancestral import ancestral
 from uncanny.samplers.annealed_langevin import annealed_langevin
 from uncanny.samplers.ddim import ddim

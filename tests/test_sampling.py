@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny import checkpoints, files, sampling, segments, training
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
-from uncanny.random_streams import image_seeds
-from uncanny.scoring import load_images
+from uncanny.runtime import checkpoints, files
+from uncanny.runtime.random_streams import image_seeds
+from uncanny.sampling import drawing
+from uncanny.sampling.drawing import load_images
+from uncanny.training import loop, segments
 
 NETWORK = {
     "kind": "song_unet",
@@ -58,14 +60,14 @@ def checkpoint(data, tmp_path_factory):
 
 
 def drawn(checkpoint, seeds, options=HEUN):
-    model = sampling.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
-    return sampling.draw_images(model, options, seeds)
+    model = drawing.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
+    return drawing.draw_images(model, options, seeds)
 
 
 def test_an_image_is_a_function_of_its_seed_not_of_its_batch(checkpoint, monkeypatch):
     seeds = image_seeds(0, 0, 12)
     together = drawn(checkpoint, seeds)
-    monkeypatch.setattr(sampling, "BATCH_VALUES", 5 * 64)
+    monkeypatch.setattr(drawing, "BATCH_VALUES", 5 * 64)
     apart = drawn(checkpoint, seeds)
     alone = drawn(checkpoint, [seeds[7]])
     assert torch.allclose(together.images, apart.images, atol=1e-5, rtol=0)
@@ -107,7 +109,7 @@ def run(checkpoint, tmp_path, **changes):
         "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": HEUN, "draw": 0, "num_images": 6,
         "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
     }  # fmt: skip
-    sampling.run(**arguments | changes)
+    drawing.run(**arguments | changes)
     return load_images(tmp_path / "s.npz"), files.read_json(tmp_path / "s.json")
 
 
@@ -144,9 +146,9 @@ def test_a_damaged_sample_set_is_named(checkpoint, tmp_path):
 
 def test_divergence_travels_as_a_mark(data, tmp_path, monkeypatch):
     def diverge(*arguments):
-        raise training.Diverged("loss not finite at step 3 (epoch 1)", 3)
+        raise loop.Diverged("loss not finite at step 3 (epoch 1)", 3)
 
-    monkeypatch.setattr(training, "train", diverge)
+    monkeypatch.setattr(loop, "train", diverge)
     first, second = tmp_path / "epoch-1.pt", tmp_path / "epoch-2.pt"
     for path, previous, epoch in ((first, None, 1), (second, first, 2)):
         segments.run(
@@ -182,5 +184,5 @@ def test_images_that_are_not_finite_are_marked(checkpoint, tmp_path):
 
 def test_vectors_are_kept_as_they_are():
     vectors = torch.tensor([[0.1, -3.0]], dtype=torch.float64)
-    assert sampling.stored(vectors).dtype == np.float32
-    assert sampling.stored(vectors).tolist() == [[np.float32(0.1), -3.0]]
+    assert drawing.stored(vectors).dtype == np.float32
+    assert drawing.stored(vectors).tolist() == [[np.float32(0.1), -3.0]]

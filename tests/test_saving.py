@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 from plotted import draw, made
 
-from uncanny import style
-from uncanny.plotting import saving
+from uncanny.figures import saving, style
 
 
 class TestFiles:
     def test_same_bytes_twice_also_in_another_process(self, tmp_path):
         saving.save(*draw(made()), tmp_path / "here")
         code = (
-            "import plotted as t; from uncanny.plotting import saving;"
+            "import plotted as t; from uncanny.figures import saving;"
             f"saving.save(*t.draw(t.made()), {str(tmp_path / 'there')!r})"
         )
         paths = ":".join(sys.path)
@@ -47,7 +46,7 @@ class TestFiles:
 
 
 LIBRARY = Path(style.__file__).parent
-MODULES = [*LIBRARY.glob("plotting/*.py"), *(LIBRARY / f"{m}.py" for m in ("scores", "style"))]
+MODULES = [*LIBRARY.glob("*.py"), LIBRARY.parent / "evaluation/score_records.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)

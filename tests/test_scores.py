@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from uncanny import scores
+from uncanny.evaluation import score_records
 
 
 def record(model="vp", seed=0, sampler="DDIM", draw=0, epoch=10, value=5.0, se=0.1, **changes):
@@ -28,7 +28,7 @@ def diverged(**cell):
 
 
 def summary_of(*records):
-    return scores.summarise(scores.tidy(records))
+    return score_records.summarise(score_records.tidy(records))
 
 
 def write(path, value):
@@ -39,11 +39,11 @@ def write(path, value):
 class TestReading:
     def test_order_is_kept(self, tmp_path):
         paths = [write(tmp_path / f"{e}.json", record(epoch=e)) for e in (30, 10, 20)]
-        assert [r["cell"]["epoch"] for r in scores.read_records(paths)] == [30, 10, 20]
+        assert [r["cell"]["epoch"] for r in score_records.read_records(paths)] == [30, 10, 20]
 
     def test_diverged_record_needs_no_metrics(self, tmp_path):
         path = write(tmp_path / "a.json", diverged())
-        assert scores.read_records([path])[0]["status"] == "diverged"
+        assert score_records.read_records([path])[0]["status"] == "diverged"
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -64,20 +64,20 @@ class TestReading:
     def test_damaged_record_is_one_message_with_the_file(self, tmp_path, content, message):
         good, bad = write(tmp_path / "good.json", record()), write(tmp_path / "bad.json", content)
         with pytest.raises(ValueError, match=message) as caught:
-            scores.read_records([good, bad])
+            score_records.read_records([good, bad])
         assert "bad.json" in str(caught.value)
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(ValueError, match=r"nowhere\.json"):
-            scores.read_records([tmp_path / "nowhere.json"])
+            score_records.read_records([tmp_path / "nowhere.json"])
 
 
 class TestTidy:
     def test_one_row_per_metric_with_the_facts_of_its_cell(self):
         two = record(value=5.0)
         two["metrics"].append({"metric": "fid", "value": 12.0, "se": None, "n": 1000})
-        table = scores.tidy([two])
-        assert list(table.columns) == scores.COLUMNS
+        table = score_records.tidy([two])
+        assert list(table.columns) == score_records.COLUMNS
         assert table["metric"].tolist() == ["is10", "fid"]
         row = table.iloc[0]
         assert (row["train_seed"], row["sample_seed"], row["epoch"]) == (0, 0, 10)
@@ -91,23 +91,23 @@ class TestTidy:
         assert table["se"].isna().tolist() == [False, True]
 
     def test_unknown_columns_are_empty(self):
-        row = scores.tidy([record()]).iloc[0]
+        row = score_records.tidy([record()]).iloc[0]
         assert all(row[["arch", "precond", "schedule", "scale", "clf_id"]].isna())
 
     def test_blocks_of_options_are_written_out(self):
         one = record()
         one["parameters"]["identity"]["schedule"] = {"kind": "linear", "scale": 0.25}
-        row = scores.tidy([one]).iloc[0]
+        row = score_records.tidy([one]).iloc[0]
         assert row["schedule"] == "linear(scale=0.25)"
         assert json.loads(row["params"]) == one["parameters"]
 
     def test_params_do_not_depend_on_the_order_of_keys(self):
         one, other = record(), record()
         other["parameters"] = dict(reversed(other["parameters"].items()))
-        assert scores.tidy([one])["params"].equals(scores.tidy([other])["params"])
+        assert score_records.tidy([one])["params"].equals(score_records.tidy([other])["params"])
 
     def test_diverged_record_is_one_empty_row(self):
-        table = scores.tidy([diverged(epoch=20)])
+        table = score_records.tidy([diverged(epoch=20)])
         assert len(table) == 1
         assert table[["status", "epoch"]].iloc[0].tolist() == ["diverged", 20]
         assert table[["metric", "value", "se", "n"]].isna().all(axis=None)
@@ -115,21 +115,21 @@ class TestTidy:
     def test_records_are_not_changed(self):
         one = record()
         before = copy.deepcopy(one)
-        scores.summarise(scores.tidy([one]))
+        score_records.summarise(score_records.tidy([one]))
         assert one == before
 
     def test_same_cell_twice_is_refused(self):
         with pytest.raises(ValueError, match=r"is10 of cell vp/seed-0/DDIM/none/draw-0/epoch-10"):
-            scores.tidy([record(), record(value=6.0)])
+            score_records.tidy([record(), record(value=6.0)])
 
     def test_no_records_give_an_empty_table(self):
-        assert len(scores.tidy([])) == 0
+        assert len(score_records.tidy([])) == 0
 
 
 class TestComparable:
     def test_accepts_equal_measurements_and_other_metrics(self):
         rows = [record(epoch=1), record(epoch=2), record(epoch=3, metric="fid", n=7), diverged()]
-        scores.check_comparable(scores.tidy(rows))
+        score_records.check_comparable(score_records.tidy(rows))
 
     @pytest.mark.parametrize(
         ("key", "value", "message"),
@@ -142,14 +142,14 @@ class TestComparable:
         ],
     )
     def test_refuses_and_names_field_values_cells(self, key, value, message):
-        table = scores.tidy([record(), record(model="ve", **{key: value})])
+        table = score_records.tidy([record(), record(model="ve", **{key: value})])
         with pytest.raises(ValueError, match=f"metric is10: cells {message}"):
-            scores.check_comparable(table)
+            score_records.check_comparable(table)
 
     def test_many_cells_are_counted(self):
         rows = [record(epoch=e) for e in range(1, 10)] + [record(epoch=20, n=9)]
         with pytest.raises(ValueError, match="epoch-3 and 6 more"):
-            scores.check_comparable(scores.tidy(rows))
+            score_records.check_comparable(score_records.tidy(rows))
 
 
 class TestSummary:

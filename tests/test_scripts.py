@@ -13,9 +13,9 @@ import pytest
 from standin import Named, standin
 from test_configuration import TINY, plan
 
-from uncanny import files
-from uncanny import plan as plan_module
-from uncanny.plan import Cell
+from uncanny.runtime import files
+from uncanny.study import plan as plan_module
+from uncanny.study.plan import Cell
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))

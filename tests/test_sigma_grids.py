@@ -8,8 +8,8 @@ from exact import arrays, assert_close, cases, printed, tensor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncanny import sigma_grids
-from uncanny.preconditioning import ve, vp
+from uncanny.diffusion import sigma_grids
+from uncanny.diffusion.preconditioning import ve, vp
 
 SCHEDULES = arrays("schedules")
 GRIDS = {"edm": "polynomial", "vp": "vp", "ve": "ve", "iddpm": "iddpm"}

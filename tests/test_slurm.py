@@ -13,7 +13,7 @@ import pytest
 import slurm_cluster
 from test_workflow import CONFIG, clone, edited, snakemake
 
-from uncanny.partition_file import read
+from uncanny.workflow.partition_file import read
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 

@@ -7,7 +7,7 @@ import pytest
 import snakemake_executor_plugin_slurm as plugin
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from uncanny import slurm_executor
+from uncanny.workflow import slurm_executor
 
 DOWN = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
 REFUSED = "sbatch: error: Batch job submission failed: Invalid feature specification"

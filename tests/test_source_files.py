@@ -13,8 +13,8 @@ from PIL import Image
 from test_configuration import TINY, plan
 from test_workflow import clone, jobs, snakemake
 
-from uncanny import source_files
-from uncanny.source_files import describe, zip_directory
+from uncanny.runtime import source_files
+from uncanny.runtime.source_files import describe, zip_directory
 
 
 def folder(root, files):

@@ -7,9 +7,9 @@ import sys
 import pytest
 from test_configuration import TINY, changed, plan
 
-from uncanny import components
-from uncanny.blocks import canonical
-from uncanny.plan import Cell, figure_cells
+from uncanny.registry import components
+from uncanny.registry.blocks import canonical
+from uncanny.study.plan import Cell, figure_cells
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_neighbours_are_asked_for_by_metrics(study):
 
 
 def test_planning_needs_no_torch():
-    code = "import sys; from uncanny import checks, configuration, plan, warm; sys.exit('torch' in sys.modules)"
+    code = "import sys; from uncanny.study import checks; from uncanny.study import configuration; from uncanny.study import plan; from uncanny.workflow import fork_server; sys.exit('torch' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=components.LIBRARY.parent).returncode == 0
     )

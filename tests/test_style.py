@@ -9,8 +9,7 @@ from matplotlib.colors import to_hex, to_rgb
 from plotted import MODELS, dash, draw, legend_texts, lines, made
 from test_scores import diverged
 
-from uncanny import style
-from uncanny.plotting import saving
+from uncanny.figures import saving, style
 
 STUDY = {  # the models of the published study, in its order
     f"{family}_{variant}": {}

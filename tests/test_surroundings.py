@@ -130,8 +130,8 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on_when_there_is_room(fi
 
 IMPORTED = """
 import importlib, re
-from uncanny import warm
-for module in warm.PRELOADED:
+from uncanny.workflow import fork_server
+for module in fork_server.PRELOADED:
     importlib.import_module(module)
 print(re.search(r"VmPeak:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 """

@@ -6,10 +6,10 @@ import pytest
 from plotted import MODELS, band, control, legend_texts, lines
 from test_scores import record
 
-from uncanny import scores
-from uncanny.plotting import saving
-from uncanny.plotting.figure_data import FigureData
-from uncanny.plotting.sweep import facts, sweep
+from uncanny.evaluation import score_records
+from uncanny.figures import saving
+from uncanny.figures.figure_data import FigureData
+from uncanny.figures.sweep import facts, sweep
 
 STEPS = (8, 16, 64)
 SERIES = [
@@ -29,7 +29,11 @@ def made():
 
 def data(records, **references):
     return FigureData(
-        **{"table": scores.tidy(records), "models": MODELS, "metrics": {"is10": {"label": "IS"}}},
+        **{
+            "table": score_records.tidy(records),
+            "models": MODELS,
+            "metrics": {"is10": {"label": "IS"}},
+        },
         references={"digits": references},
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uncanny import table_files
+from uncanny.runtime import table_files
 
 
 @pytest.fixture

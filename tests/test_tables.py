@@ -14,9 +14,12 @@ from exact import unused
 from test_configuration import TINY, plan
 from test_scripts import call
 
-from uncanny import components, evaluations, files, processes, schedules, table_files
-from uncanny.phase_space import walk_times
-from uncanny.study import family_offers, family_start
+from uncanny.diffusion import forward, schedules
+from uncanny.diffusion.linear_process import walk_times
+from uncanny.registry import components
+from uncanny.runtime import files, table_files
+from uncanny.samplers import nfe as evaluations
+from uncanny.study.study import family_offers, family_start
 from uncanny.tables import (
     Contents,
     classifier_parameters,
@@ -218,8 +221,8 @@ class TestFormulas:
         N, low, high = 9, 0.02, 100.0
         options = {"polynomial": {"rho": 7.0}, "vp": {"epsilon_s": 0.001}, "ve": {"epsilon_s": 1e-5}}  # fmt: skip
         sigmas = components.load("sigma_grids", grid)(N, low, high, **options.get(grid, {}))[:-1]
-        path = processes.Path.named(time, "vp", low, high)
-        beta_d, beta_min = processes.vp_betas(low, high)
+        path = forward.Path.named(time, "vp", low, high)
+        beta_d, beta_min = forward.vp_betas(low, high)
         names = {"N": N, "σ_min": low, "σ_max": high, "ρ": 7.0, "β_d": beta_d, "β_min": beta_min}
         names |= {"i": np.arange(N), "ε_s": options.get(grid, {}).get("epsilon_s")}
         assert np.allclose(self.value(formulas.GRIDS[grid], **names), sigmas, rtol=1e-9)
@@ -241,7 +244,7 @@ class TestFormulas:
         assert found == [t for t in range(999, -1, -1) if t != 998]
 
     def test_noise_level_and_scaling_of_the_discrete_process(self):
-        a = processes.alphas_cumprod(schedules.linear(1000)).numpy()
+        a = forward.alphas_cumprod(schedules.linear(1000)).numpy()
         sigma, scale = (
             self.value(formulas.DISCRETE[k].split(",")[0], a_t=a) for k in ("sigma", "scale")
         )
@@ -261,11 +264,11 @@ class TestFormulas:
             counted.append(level)
             return torch.zeros_like(x)
 
-        model.alphas_cumprod = processes.alphas_cumprod(schedules.cosine(1000))
+        model.alphas_cumprod = forward.alphas_cumprod(schedules.cosine(1000))
         options, x = {"kind": kind, "num_steps": 6}, torch.zeros(1, 2, dtype=torch.float64)
         grid = components.load("sigma_grids", "vp")(6, 0.01, 100.0)
         scaling = "none" if kind == "reverse_sde" else "vp"  # which walks unscaled
-        levels, extra = (grid, {"path": processes.Path.named("vp", scaling, 0.01, 100.0)})
+        levels, extra = (grid, {"path": forward.Path.named("vp", scaling, 0.01, 100.0)})
         if components.signature("samplers", kind).first == "eps_model":
             levels, extra = schedules.ddim_times(1000, 6), {}
         if kind == "annealed_langevin":

@@ -7,7 +7,11 @@ from test_guidance import DDIM, MODEL, paths  # noqa: F401
 from test_sampling import HEUN, IDENTITY, checkpoint, data  # noqa: F401
 from test_scripts import call
 
-from uncanny import checkpoints, components, files, sampling, timing, training
+from uncanny.evaluation import timing
+from uncanny.registry import components
+from uncanny.runtime import checkpoints, files
+from uncanny.sampling import drawing
+from uncanny.training import loop
 
 NAMES = {"sampler": "HEUN", "guidance": "none"}
 WALK = {"names": NAMES, "sampler": HEUN, "guidance": None, "classifiers": []}
@@ -38,14 +42,14 @@ def test_a_sampling_record_has_every_batch(checkpoint, tmp_path):  # noqa: F811
 
 
 def test_a_batch_is_as_large_as_sampling_makes_it(checkpoint, tmp_path, monkeypatch):  # noqa: F811
-    drawn, draw = [], sampling.draw_images
+    drawn, draw = [], drawing.draw_images
 
     def watched(model, options, seeds, **more):
         drawn.append(seeds)
         return draw(model, options, seeds, **more)
 
-    monkeypatch.setattr(sampling, "draw_images", watched)
-    monkeypatch.setattr(sampling, "BATCH_VALUES", 4 * 64)
+    monkeypatch.setattr(drawing, "draw_images", watched)
+    monkeypatch.setattr(drawing, "BATCH_VALUES", 4 * 64)
     [record] = timed(checkpoint, tmp_path / "t.json", batches=2)
     assert record["batch_size"] == 4
     assert drawn == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]  # one warms up
@@ -65,14 +69,14 @@ def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):  # noqa
 
 
 def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa: F811
-    made, advance = [], training.advance
+    made, advance = [], loop.advance
 
     def watched(run, *rest):
         entries = advance(run, *rest)
         made.append(run.step)
         return entries
 
-    monkeypatch.setattr(training, "advance", watched)
+    monkeypatch.setattr(loop, "advance", watched)
     timing.time_training(
         datasets={"vp_cond": data.folder}, identities={"vp_cond": IDENTITY}, blocks=5, updates=2,
         output=tmp_path / "t.json",
@@ -115,13 +119,13 @@ def test_works_take_turns_in_changing_order_and_clocks_wait(monkeypatch):
 
 
 def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F811
-    given, draw = [], sampling.draw_images
+    given, draw = [], drawing.draw_images
 
     def watched(model, options, seeds, **more):
         given.append(more)
         return draw(model, options, seeds, **more)
 
-    monkeypatch.setattr(sampling, "draw_images", watched)
+    monkeypatch.setattr(drawing, "draw_images", watched)
     block = {"kind": "classifier"} | components.resolve(
         "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
     )

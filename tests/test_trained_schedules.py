@@ -11,11 +11,14 @@ from standin import Named, standin
 from test_configuration import TINY, plan
 from test_scripts import main
 
-from uncanny import components, files, plan_experiments, trained
-from uncanny.design_space.targets import Gaussian
-from uncanny.plotting import figure_data, saving
-from uncanny.plotting.trained_schedules import facts
-from uncanny.plotting.trained_schedules import trained_schedules as draw
+from uncanny.diffusion.theory.targets import Gaussian
+from uncanny.experiments import checkpoint_records
+from uncanny.figures import figure_data, saving
+from uncanny.figures.trained_schedules import facts
+from uncanny.figures.trained_schedules import trained_schedules as draw
+from uncanny.registry import components
+from uncanny.runtime import files
+from uncanny.study.plan import experiments as plan_experiments
 
 run = components.load("experiments", "trained_schedules")
 SCHEDULES = {"walks": ("sde", "heun"), "schedules": ("polynomial", "exponential", "derived")}
@@ -28,8 +31,8 @@ def found():
 
 class TestCheckpoint:
     def test_terms_are_those_of_the_known_target(self):
-        from uncanny.design_space.decomposition import decompose
-        from uncanny.design_space.grids import exponential
+        from uncanny.diffusion.theory.decomposition import decompose
+        from uncanny.diffusion.theory.grids import exponential
 
         made, exact = checkpoint(3, turning(3), width=STD), Gaussian([STD], [DIM])
         nodes = exponential(12)
@@ -47,15 +50,15 @@ class TestCheckpoint:
         }
         files.write_json(tmp_path / "compared.json", record)
         files.write_json(tmp_path / "losses.json", dict(made.losses))
-        (again,) = trained.read([tmp_path / "compared.json"], [tmp_path / "losses.json"])
+        (again,) = checkpoint_records.read([tmp_path / "compared.json"], [tmp_path / "losses.json"])
         assert again == made
         files.write_json(tmp_path / "other.json", losses(0.1, model="ring", seed=0, epoch=3))
         with pytest.raises(
             ValueError, match=r"other\.json: of \['ring', 0, 3\]; expected \['ring', 0, 2\]"
         ):
-            trained.read([tmp_path / "compared.json"], [tmp_path / "other.json"])
+            checkpoint_records.read([tmp_path / "compared.json"], [tmp_path / "other.json"])
         with pytest.raises(ValueError, match=r"losses\.json: not samples of a checkpoint"):
-            trained.read([tmp_path / "losses.json"], [tmp_path / "losses.json"])
+            checkpoint_records.read([tmp_path / "losses.json"], [tmp_path / "losses.json"])
 
 
 class TestExperiment:

@@ -5,10 +5,11 @@ noticed.
 import pytest
 import torch
 
-from uncanny import segments, training
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
+from uncanny.networks import building
+from uncanny.training import loop
 
 OPTIONS = {
     "batch_size": 100,
@@ -44,21 +45,19 @@ def data(tmp_path_factory):
 
 
 def fresh(data, seed=0, options=OPTIONS):
-    return training.begin(
-        lambda: segments.build_network(IDENTITY, data.shape, 10), options, seed, CPU
-    )
+    return loop.begin(lambda: building.build_network(IDENTITY, data.shape, 10), options, seed, CPU)
 
 
 def trained(data, cuts, seed=0, options=OPTIONS):
     """State after epoch cuts[-1], stored and read again at every cut."""
-    family = segments.build_family(IDENTITY)
-    stream = training.Stream(data, options["batch_size"], seed, False)
+    family = building.build_family(IDENTITY)
+    stream = loop.Stream(data, options["batch_size"], seed, False)
     run = fresh(data, seed, options)
     for epoch in cuts:
-        training.train(run, family.loss, stream, options, seed, epoch)
+        loop.train(run, family.loss, stream, options, seed, epoch)
         state = run.state()
         run = fresh(data, seed, options)
-        training.resume(run, state)
+        loop.resume(run, state)
     return run.state()
 
 
@@ -88,13 +87,13 @@ def test_global_randomness_is_neither_used_nor_touched(data):
 
 
 def test_an_epoch_ends_with_the_first_update_that_completes_it():
-    assert training.steps_until(1, 50_000, 32) == 1563
-    assert training.steps_until(90, 50_000, 32) == 140_625
-    assert training.steps_until(0, 50_000, 32) == 0
+    assert loop.steps_until(1, 50_000, 32) == 1563
+    assert loop.steps_until(90, 50_000, 32) == 140_625
+    assert loop.steps_until(0, 50_000, 32) == 0
 
 
 def test_each_pass_shows_every_image_once(data):
-    stream = training.Stream(data, 100, 0, False)
+    stream = loop.Stream(data, 100, 0, False)
     rows = torch.cat([stream.rows(step, CPU) for step in range(29)]).tolist()
     first, second = rows[: len(data.train)], rows[len(data.train) : 2 * len(data.train)]
     assert sorted(first) == list(range(len(data.train)))
@@ -103,22 +102,22 @@ def test_each_pass_shows_every_image_once(data):
 
 
 def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
-    plain = training.Stream(data, 100, 0, True)
+    plain = loop.Stream(data, 100, 0, True)
     expected = [plain.batch(step, CPU) for step in (0, 17, 18)]
-    monkeypatch.setattr(training, "RESIDENT", {"cpu"})
-    kept = training.Stream(data, 100, 0, True)
+    monkeypatch.setattr(loop, "RESIDENT", {"cpu"})
+    kept = loop.Stream(data, 100, 0, True)
     found = [kept.batch(step, CPU) for step in (0, 17, 18)]
     assert kept._kept["images"].dtype == torch.uint8
     assert all(
         equal(a, b) for e, f in zip(expected, found, strict=True) for a, b in zip(e, f, strict=True)
     )
-    monkeypatch.setattr(training, "RESIDENT_BYTES", 0)
-    large = training.Stream(data, 100, 0, True)
+    monkeypatch.setattr(loop, "RESIDENT_BYTES", 0)
+    large = loop.Stream(data, 100, 0, True)
     assert equal(large.batch(3, CPU)[0], kept.batch(3, CPU)[0])
     assert not large._kept
 
 
-REPAIRS = [training._repair_and_clip, training._repair_and_clip_at_once]
+REPAIRS = [loop._repair_and_clip, loop._repair_and_clip_at_once]
 
 
 @pytest.mark.parametrize("limit", [None, 1.0])
@@ -153,9 +152,9 @@ def test_gradients_in_one_vector_are_those_of_each_weight(limit):
 def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):
     def state(**more):
         options = OPTIONS | more
-        run, stream = fresh(data, options=options), training.Stream(data, 100, 0, False)
-        loss = segments.build_family(IDENTITY).loss
-        training.advance(run, loss, stream, options, 0, 2)
+        run, stream = fresh(data, options=options), loop.Stream(data, 100, 0, False)
+        loss = building.build_family(IDENTITY).loss
+        loop.advance(run, loss, stream, options, 0, 2)
         assert {weight.dtype for weight in run.weights} == {torch.float32}
         return run.network.state_dict()
 
@@ -171,14 +170,14 @@ def test_loss_falls_and_the_history_says_so(data):
     history = trained(data, [4])["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
-    assert history[-1]["step"] == training.steps_until(4, len(data.train), 100)
+    assert history[-1]["step"] == loop.steps_until(4, len(data.train), 100)
     assert history[0]["nonfinite_gradients"] == 0
 
 
 def test_the_learning_rate_ramps_up_in_images():
-    assert training.learning_rate(OPTIONS, 0) == pytest.approx(0.002 * 0.1)
-    assert training.learning_rate(OPTIONS, 9) == pytest.approx(0.002)
-    assert training.learning_rate(OPTIONS | {"lr_rampup_images": 0}, 0) == 0.002
+    assert loop.learning_rate(OPTIONS, 0) == pytest.approx(0.002 * 0.1)
+    assert loop.learning_rate(OPTIONS, 9) == pytest.approx(0.002)
+    assert loop.learning_rate(OPTIONS | {"lr_rampup_images": 0}, 0) == 0.002
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(data):
@@ -187,8 +186,8 @@ def test_a_loss_that_is_not_finite_ends_the_run(data):
         return value * (float("nan") if run.step == 7 else 1.0)
 
     run = fresh(data)
-    with pytest.raises(training.Diverged, match=r"loss not finite at step 7 \(epoch 1\)"):
-        training.train(run, loss, training.Stream(data, 100, 0, False), OPTIONS, 0, 1)
+    with pytest.raises(loop.Diverged, match=r"loss not finite at step 7 \(epoch 1\)"):
+        loop.train(run, loss, loop.Stream(data, 100, 0, False), OPTIONS, 0, 1)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_once(data):
@@ -200,10 +199,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_once(data):
         return value * (float("nan") if run.step >= 1 else 1.0)
 
     options = OPTIONS | {"batch_size": 1}
-    stream = training.Stream(data, 1, 0, False)
-    with pytest.raises(training.Diverged, match=r"not finite at step 1 \(epoch 1\)"):
-        training.train(run, loss, stream, options, 0, 1, keep=kept.append)
-    assert run.step == training.UPDATES_AT_ONCE < len(data.train)
+    stream = loop.Stream(data, 1, 0, False)
+    with pytest.raises(loop.Diverged, match=r"not finite at step 1 \(epoch 1\)"):
+        loop.train(run, loss, stream, options, 0, 1, keep=kept.append)
+    assert run.step == loop.UPDATES_AT_ONCE < len(data.train)
     assert kept == []
 
 
@@ -213,9 +212,9 @@ def test_a_loss_that_grows_beyond_that_of_the_first_epoch_ends_the_run(data):
         return 0 * value + (20.0 if len(run.history) == 2 else 1.0)
 
     run = fresh(data)
-    stream = training.Stream(data, 100, 0, False)
-    with pytest.raises(training.Diverged, match=r"loss 20 in epoch 3, after 1 in the first"):
-        training.train(run, loss, stream, OPTIONS, 0, 5)
+    stream = loop.Stream(data, 100, 0, False)
+    with pytest.raises(loop.Diverged, match=r"loss 20 in epoch 3, after 1 in the first"):
+        loop.train(run, loss, stream, OPTIONS, 0, 5)
     assert [entry["epoch"] for entry in run.history] == [1, 2, 3]
 
 
@@ -224,8 +223,8 @@ def test_what_the_last_updates_say(data):
         return network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
 
     run = fresh(data)
-    stream, said = training.Stream(data, 100, 0, False), []
-    training.train(run, loss, stream, OPTIONS, 0, 2, keep=lambda _: said.append(run.latest()))
+    stream, said = loop.Stream(data, 100, 0, False), []
+    loop.train(run, loss, stream, OPTIONS, 0, 2, keep=lambda _: said.append(run.latest()))
     assert [entry["epoch"] for entry in said] == sorted(entry["epoch"] for entry in said)
     assert {entry["epoch"] for entry in said} == {1, 2}
     assert run.latest() == {"epoch": 2, "loss": run.history[-1]["loss"]}
@@ -243,9 +242,9 @@ def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
     run = fresh(data)
     parameter = next(run.network.parameters())
     parameter.register_hook(lambda g: g * (float("nan") if run.step == 3 else 1.0))
-    training.train(
+    loop.train(
         run, lambda n, x, y, g: n(x, torch.zeros(len(x))).square().flatten(1).mean(1),
-        training.Stream(data, 100, 0, False), OPTIONS, 0, 1,
+        loop.Stream(data, 100, 0, False), OPTIONS, 0, 1,
     )  # fmt: skip
     assert run.history[0]["nonfinite_gradients"] == 1
     assert all(torch.isfinite(p).all() for p in run.network.parameters())
@@ -253,10 +252,10 @@ def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
 
 def test_mirroring_hits_about_half_of_the_images():
     x0 = torch.arange(4000.0).reshape(1000, 1, 2, 2)
-    mirrored = training.augmented(x0, {"augment": "hflip"}, torch.Generator().manual_seed(0))
+    mirrored = loop.augmented(x0, {"augment": "hflip"}, torch.Generator().manual_seed(0))
     share = (mirrored != x0).flatten(1).any(1).float().mean()
     assert 0.45 < share < 0.55
-    assert torch.equal(training.augmented(x0, {"augment": "none"}, torch.Generator()), x0)
+    assert torch.equal(loop.augmented(x0, {"augment": "none"}, torch.Generator()), x0)
 
 
 def test_a_state_may_be_a_vector(tmp_path):
@@ -274,7 +273,7 @@ def test_a_state_may_be_a_vector(tmp_path):
         "conditional": False,
     }
     options = OPTIONS | {"augment": "none"}
-    run = training.begin(lambda: segments.build_network(identity, data.shape, 0), options, 0, CPU)
-    stream = training.Stream(data, 100, 0, False)
-    training.train(run, segments.build_family(identity).loss, stream, options, 0, 8)
+    run = loop.begin(lambda: building.build_network(identity, data.shape, 0), options, 0, CPU)
+    stream = loop.Stream(data, 100, 0, False)
+    loop.train(run, building.build_family(identity).loss, stream, options, 0, 8)
     assert run.history[-1]["loss"] < run.history[0]["loss"]

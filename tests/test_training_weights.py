@@ -9,11 +9,13 @@ import torch
 from made_checkpoints import SIGMA, checkpoint
 from plotted import lines
 
-from uncanny import components, files, losses
-from uncanny.design_space import verdicts, weighting
-from uncanny.plotting import figure_data, saving
-from uncanny.plotting.training_weights import facts
-from uncanny.plotting.training_weights import training_weights as draw
+from uncanny.diffusion import losses
+from uncanny.diffusion.theory import verdicts, weighting
+from uncanny.figures import figure_data, saving
+from uncanny.figures.training_weights import facts
+from uncanny.figures.training_weights import training_weights as draw
+from uncanny.registry import components
+from uncanny.runtime import files
 
 run = components.load("experiments", "training_weights")
 SPEED = {"none": 1.0, "levels": 0.8, "weight": 0.5, "both": 0.25}

@@ -9,10 +9,11 @@ from test_classifiers import IDENTITY as CLASSIFIER
 from test_classifiers import TRAINING
 from test_training import IDENTITY
 
-from uncanny import checkpoints, classifiers, files, segments, training
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
-from uncanny.unfinished import Stopped, Unfinished
+from uncanny.runtime import checkpoints, files
+from uncanny.training import classifiers, loop, segments
+from uncanny.training.resume_state import Stopped, Unfinished
 
 JOB = {"identity": {"a": 1}, "code": "x"}
 
@@ -26,7 +27,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def several_looks_an_epoch(monkeypatch):
-    monkeypatch.setattr(training, "UPDATES_AT_ONCE", 4)
+    monkeypatch.setattr(loop, "UPDATES_AT_ONCE", 4)
 
 
 def kept(path, job=JOB, step=3):

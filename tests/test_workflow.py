@@ -242,7 +242,7 @@ CHANGES = {
         "scripts/uncanny/samplers/ddim.py", [("x = x.double()", "x = 1.0 * x.double()")],
         {"draw_samples": 2, "score_samples": 2} | SOME,
     ),
-    "the plotting module": ("scripts/uncanny/plotting/curves.py", [("nbins=7", "nbins=8")], PLOT),
+    "the plotting module": ("scripts/uncanny/figures/curves.py", [("nbins=7", "nbins=8")], PLOT),
     "a comment in a network": (
         "scripts/uncanny/networks/song_unet.py", [("\nclass ", "\n# A remark.\nclass ")], {},
     ),
@@ -253,10 +253,10 @@ CHANGES = {
         "scripts/uncanny/networks/song_unet.py", [("embedding: Literal", "more: int = 1,\n    embedding: Literal")],
         {"train_model": 4, "draw_samples": 6, "score_samples": 6} | PLOT,
     ),
-    "a schedule that no model has": ("scripts/uncanny/schedules.py", [("width: float = 6.0", "width: float = 5.0")], {}),
-    "how jobs are started": ("scripts/uncanny/warm.py", [("listen(128)", "listen(64)")], {}),
+    "a schedule that no model has": ("scripts/uncanny/diffusion/schedules.py", [("width: float = 6.0", "width: float = 5.0")], {}),
+    "how jobs are started": ("scripts/uncanny/workflow/fork_server.py", [("listen(128)", "listen(64)")], {}),
     "a metric's code": (
-        "scripts/uncanny/metrics.py", [("GROUPS = 10", "GROUPS = 5")],
+        "scripts/uncanny/evaluation/metrics.py", [("GROUPS = 10", "GROUPS = 5")],
         {"score_samples": 10, "score_references": 1, "train_extractor": 1, "extract_reference": 1} | PLOT,
     ),
 }  # fmt: skip

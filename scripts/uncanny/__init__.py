@@ -1,3 +1,3 @@
-"""Diffusion-model studies as pure functions on tensors; knows nothing of Snakemake."""
+"""Studies of diffusion models. Each folder is a room; docs/architecture.md says what is in it."""
 
 __version__ = "0.1.0"

@@ -25,7 +25,11 @@ import scales
 import torch
 from sampling_images import drawing
 
-from uncanny import ema, hardware, sampling, segments, training, warm
+from uncanny.networks import building
+from uncanny.runtime import hardware
+from uncanny.sampling import drawing as sampling
+from uncanny.training import ema, loop
+from uncanny.workflow import fork_server
 
 AS_IT_IS = "as it is"
 UPDATES, IMAGES = {"digits": 5, "cifar": 1}, {"digits": 400, "cifar": 8}  # of one measurement
@@ -63,8 +67,8 @@ def return_memory() -> None:
 
 def lay_channels_innermost() -> None:
     """Where weights lie so, convolutions lay their images so."""
-    build = segments.build_network
-    segments.build_network = lambda *options: build(*options).to(memory_format=torch.channels_last)
+    build = building.build_network
+    building.build_network = lambda *options: build(*options).to(memory_format=torch.channels_last)
 
 
 def update_each_tensor() -> None:
@@ -83,19 +87,19 @@ def update_each_tensor() -> None:
 
         return update
 
-    training._optimizer, ema.follower = optimizer, follower
+    loop._optimizer, ema.follower = optimizer, follower
 
 
 def repair_always() -> None:
     """Every gradient is searched for what is not finite, after every update."""
-    plain = training._repair_and_clip
+    plain = loop._repair_and_clip
 
     def repair(weights, limit):
         for weight in weights:
             torch.nan_to_num_(weight.grad, nan=0.0, posinf=1e5, neginf=-1e5)
         return plain(weights, limit)
 
-    training._repair_and_clip = repair
+    loop._repair_and_clip = repair
 
 
 def draw_few_at_once() -> None:
@@ -103,7 +107,7 @@ def draw_few_at_once() -> None:
 
 
 def import_in_each_job() -> None:
-    modules = "import " + ", ".join(warm.PRELOADED)
+    modules = "import " + ", ".join(fork_server.PRELOADED)
     WORKS["job"] = lambda _: subprocess.run([sys.executable, "-c", modules], check=True)
 
 

@@ -24,7 +24,8 @@ import report
 import torch
 from scales import SCALES
 
-from uncanny import hardware, timing
+from uncanny.evaluation import timing
+from uncanny.runtime import hardware
 
 VERSIONS = ("torch", "numpy", "diffusers", "denoising-diffusion-pytorch", "k-diffusion")
 VERSIONS += ("torch-fidelity",)

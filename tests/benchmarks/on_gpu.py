@@ -20,8 +20,8 @@ import scales
 import torch
 import training_step
 
-from uncanny import hardware
-from uncanny.precision import PRECISIONS, computing
+from uncanny.runtime import hardware
+from uncanny.runtime.precision import PRECISIONS, computing
 
 
 def works(scale, device, compiled: bool, channels_last: bool) -> dict:

@@ -14,8 +14,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from uncanny import configuration, sampling, segments
-from uncanny.study import Study
+from uncanny.networks import building
+from uncanny.sampling import drawing
+from uncanny.study import configuration
+from uncanny.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE, ROUNDS = (3, 32, 32), 3
@@ -36,7 +38,7 @@ class Shown(torch.nn.Module):
 def seconds(model, options: dict, images: int) -> tuple[float, float]:
     """Processor seconds of a walk, and its evaluations."""
     before = time.process_time()
-    drawn = sampling.draw_images(model, options, list(range(images)))
+    drawn = drawing.draw_images(model, options, list(range(images)))
     return time.process_time() - before, drawn.nfe
 
 
@@ -45,19 +47,17 @@ def main(images: int = 4) -> None:
     config = yaml.safe_load((ROOT / "config/psld_paper.yaml").read_text())
     study = Study(configuration.validated(config, ROOT))
     identity = study.identity("psld_01")
-    network = segments.build_network(identity, SHAPE, 0).eval()
-    family = segments.build_family(identity)
+    network = building.build_network(identity, SHAPE, 0).eval()
+    family = building.build_family(identity)
     stand_in = Shown(len(family.process.predicted) * SHAPE[0])
     for name, steps in STEPS.items():
         options = study.sampler(name, "psld_01") | ({"num_steps": steps} if steps else {})
         shares = []
         for _ in range(ROUNDS):
             bare, bare_nfe = seconds(
-                sampling.Trained(family, stand_in, SHAPE, 0, False), options, images
+                drawing.Trained(family, stand_in, SHAPE, 0, False), options, images
             )
-            spent, nfe = seconds(
-                sampling.Trained(family, network, SHAPE, 0, False), options, images
-            )
+            spent, nfe = seconds(drawing.Trained(family, network, SHAPE, 0, False), options, images)
             shares.append(bare / bare_nfe / (spent / nfe - bare / bare_nfe))
         found = f"{100 * statistics.median(shares):.2f} % ({100 * min(shares):.2f} to {100 * max(shares):.2f})"
         print(f"{options['kind']:18} {found} of a network evaluation, {images} images", flush=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 import harness
 import scales
 
-from uncanny import hardware, sampling
-from uncanny.precision import PRECISIONS
-from uncanny.random_streams import image_seeds
+from uncanny.runtime import hardware
+from uncanny.runtime.precision import PRECISIONS
+from uncanny.runtime.random_streams import image_seeds
+from uncanny.sampling import drawing
 
 CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 1.0, "S_noise": 1.007}
 VP = {"grid": {"kind": "vp", "epsilon_s": 0.001}, "time": "vp", "scaling": "vp"}
@@ -37,10 +38,10 @@ def timed(name: str, given, device) -> dict:
     options = options | {"num_steps": max(2, round(given.share * steps))}
     options |= {"precision": given.precision}
     at_once = min(given.images, model.batch_size)
-    sampling.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, at_once))
+    drawing.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, at_once))
     started = time.perf_counter()
-    drawn = sampling.draw_images(model, options, image_seeds(0, 0, given.images))
-    sampling.stored(drawn.images.clamp(-1, 1).nan_to_num())
+    drawn = drawing.draw_images(model, options, image_seeds(0, 0, given.images))
+    drawing.stored(drawn.images.clamp(-1, 1).nan_to_num())
     minutes = (time.perf_counter() - started) / 60
     found = {"sampler": name, "nfe": drawn.nfe, "images": given.images, "minutes": minutes}
     return found | {"batch": at_once, "minutes_published": published}

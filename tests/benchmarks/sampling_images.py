@@ -14,8 +14,8 @@ import scales
 import torch
 from harness import Work
 
-from uncanny import sampling
-from uncanny.random_streams import image_seeds
+from uncanny.runtime.random_streams import image_seeds
+from uncanny.sampling import drawing as sampling
 
 OTHERS = "32-bit state, one noise stream for all images"
 

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from uncanny import sampling, segments, training
 from uncanny.datasets import Split
+from uncanny.networks import building
+from uncanny.sampling import drawing
+from uncanny.training import loop
 
 RECIPE = {"lr": 0.0002, "lr_rampup_images": 0, "grad_clip": 1.0, "augment": "none"}
 RECIPE |= {"ema": {"kind": "constant", "beta": 0.9999}}
@@ -65,25 +67,25 @@ def begun(scale: Scale, family: str, device: torch.device) -> tuple:
     data = SimpleNamespace(
         train=Split(scale.images(), np.zeros(512, np.int64)), num_classes=0, shape=scale.shape
     )
-    stream = training.Stream(data, scale.batch, 0, conditional=False)
-    run = training.begin(
-        lambda: segments.build_network(identity, scale.shape, 0), identity["training"], 0, device
+    stream = loop.Stream(data, scale.batch, 0, conditional=False)
+    run = loop.begin(
+        lambda: building.build_network(identity, scale.shape, 0), identity["training"], 0, device
     )
-    return run, segments.build_family(identity).loss, stream, identity["training"]
+    return run, building.build_family(identity).loss, stream, identity["training"]
 
 
 def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
     """(so many updates of our training as a work, the network)."""
     run, loss, stream, recipe = begun(scale, family, device)
-    return lambda _: training.advance(run, loss, stream, recipe, 0, count), run.network
+    return lambda _: loop.advance(run, loss, stream, recipe, 0, count), run.network
 
 
-def model(scale: Scale, family: str, device: torch.device) -> sampling.Trained:
+def model(scale: Scale, family: str, device: torch.device) -> drawing.Trained:
     """A model with random weights, ready to be sampled."""
     identity, torch_seed = scale.identity(family), 0
     torch.manual_seed(torch_seed)
-    network = segments.build_network(identity, scale.shape, 0).to(device)
+    network = building.build_network(identity, scale.shape, 0).to(device)
     for parameter in network.parameters():  # layers that start at zero would give an easy network
         torch.nn.init.normal_(parameter, std=0.02)
     network.eval().requires_grad_(False)
-    return sampling.Trained(segments.build_family(identity), network, scale.shape, 0, False)
+    return drawing.Trained(building.build_family(identity), network, scale.shape, 0, False)

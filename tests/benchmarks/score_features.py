@@ -16,7 +16,7 @@ CLASSES = 1008
 
 def made(n: int, seed: int):
     """Rectified features of 30 directions that matter and little else, as real ones are."""
-    from uncanny.features import Features
+    from uncanny.evaluation.features import Features
 
     shared, rng = np.random.default_rng(0), np.random.default_rng(seed)
     directions = shared.standard_normal((30, WIDTH), dtype=np.float32)
@@ -28,7 +28,7 @@ def made(n: int, seed: int):
 def measured(name: str, images: int, references: int) -> None:
     import torch
 
-    from uncanny import metrics
+    from uncanny.evaluation import metrics
 
     torch.set_num_threads(1)
     sample, reference = made(images, 1), made(references, 2)

@@ -18,9 +18,9 @@ import torch
 from harness import Work
 from PIL import Image
 
-from uncanny import features, metrics
-from uncanny.extractors import Extractor
-from uncanny.scoring import BATCH
+from uncanny.evaluation import features, metrics
+from uncanny.evaluation.extractors import Extractor
+from uncanny.evaluation.scoring import BATCH
 
 
 def measure(scale, device) -> dict[str, Work]:

@@ -82,7 +82,7 @@ class Run:
     def workers(self) -> list[int]:
         """The forks in which jobs do their work."""
         lines = self.processes().items()
-        servers = [pid for pid, line in lines if "uncanny.warm" in line]
+        servers = [pid for pid, line in lines if "uncanny.workflow.fork_server" in line]
         return [pid for pid in servers if parent(pid) in servers]
 
     def halted(self) -> int | None:

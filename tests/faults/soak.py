@@ -32,7 +32,7 @@ JOB = '''
 import zlib
 from pathlib import Path
 
-from uncanny import jobs
+from uncanny.workflow import jobs
 
 
 def main(snakemake):

@@ -22,7 +22,9 @@ from pathlib import Path
 import torch
 from gpu import paths
 
-from uncanny import captured, hardware, random_streams, sampling
+from uncanny.runtime import hardware, random_streams
+from uncanny.sampling import drawing
+from uncanny.training import cuda_graphs
 
 SCRIPTS = Path(hardware.__file__).resolve().parents[1]
 DEVICE = hardware.device()
@@ -64,7 +66,7 @@ def compared(path) -> dict:
         for name in ("randn", "rand", "randint", "randperm"):
             stack.enter_context(mock.patch.object(torch, name, _drawn(getattr(torch, name))))
         stack.enter_context(mock.patch.object(torch, "Generator", _Generator))
-        stack.enter_context(mock.patch.dict(os.environ, {captured.VARIABLE: "0"}))
+        stack.enter_context(mock.patch.dict(os.environ, {cuda_graphs.VARIABLE: "0"}))
         return paths.gaps(path(paths.CPU), path(DEVICE))
 
 
@@ -116,7 +118,7 @@ def captures(_) -> dict:
         begun = paths.Begun(model, DEVICE, dropout=0.1)
         begun.advance(8)
         assert begun.run.gradients.graph is not None, model
-        with mock.patch.dict(os.environ, {captured.VARIABLE: "0"}):
+        with mock.patch.dict(os.environ, {cuda_graphs.VARIABLE: "0"}):
             plain = paths.Begun(model, DEVICE, dropout=0.1)
             plain.advance(8)
         found[model] = float(
@@ -163,7 +165,7 @@ def full_memory(_) -> dict:
 
     with mock.patch.object(model.network, "forward", greedy):
         seeds = random_streams.image_seeds(0, 0, 64)
-        sampling.draw_images(model, paths.SAMPLERS["heun"][1], seeds)
+        drawing.draw_images(model, paths.SAMPLERS["heun"][1], seeds)
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert min(sizes) < 64, sizes
     return {"batches": sorted(set(sizes))}
@@ -178,7 +180,7 @@ def _python(code: str, **environment) -> str:
 
 def hidden_gpu(_) -> dict:
     """Where CUDA_VISIBLE_DEVICES hides the GPU the processor computes."""
-    code = "from uncanny import hardware; print(hardware.device().type)"
+    code = "from uncanny.runtime import hardware; print(hardware.device().type)"
     found = _python(code, CUDA_VISIBLE_DEVICES="")
     assert found == "cpu", found
     return {"device": found}
@@ -186,7 +188,7 @@ def hidden_gpu(_) -> dict:
 
 JOB = """
 import torch
-from uncanny import hardware
+from uncanny.runtime import hardware
 def main(snakemake):
     device = hardware.device()
     x = torch.ones(1, 1, 8, 8, device=device, requires_grad=True)
@@ -196,12 +198,12 @@ def main(snakemake):
 SERVED = """
 import threading
 from types import SimpleNamespace
-from uncanny import warm
-warm.start()
+from uncanny.workflow import fork_server
+fork_server.start()
 statuses = []
 def go(i):
     job = SimpleNamespace(log=[f"{folder}/logs/job/{i}.log"], rule="job")
-    statuses.append(warm.call((f"{folder}/job.py", job)))
+    statuses.append(fork_server.call((f"{folder}/job.py", job)))
 threads = [threading.Thread(target=go, args=(i,)) for i in range(6)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

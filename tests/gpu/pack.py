@@ -49,12 +49,17 @@ def without_solvers(wheel: Path) -> None:
 
 
 def main() -> None:
+    source = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    if source and not source.is_file():
+        sys.exit(f"{source}: no such file; expected a zip of JPEG files")
     wheels = KIT / "wheels"
     wheels.mkdir(parents=True, exist_ok=True)
     download(wheels)
     without_solvers(next(wheels.glob("pulp-*.whl")))
-    if len(sys.argv) > 1:
-        print(images.pack(Path(sys.argv[1]), KIT / "images.bin"), "images")
+    if source:
+        print(images.pack(source, KIT / "images.bin"), "images")
+    else:
+        print("no images (IMAGES=file.zip): the study gpu_check will be left out")
     size = sum(path.stat().st_size for path in KIT.rglob("*") if path.is_file())
     print(f"{len(list(wheels.iterdir()))} wheels; {KIT}/ has {size / 1e6:.1f} MB")
 

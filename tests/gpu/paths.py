@@ -15,21 +15,15 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from uncanny import (
-    checkpoints,
-    classifiers,
-    features,
-    guidances,
-    level_losses,
-    metrics,
-    random_streams,
-    sampling,
-    segments,
-    training,
-)
 from uncanny.datasets import Split
-from uncanny.extractors import Extractor
-from uncanny.unfinished import Stopped, Unfinished
+from uncanny.evaluation import denoising_losses, features, metrics
+from uncanny.evaluation.extractors import Extractor
+from uncanny.guidance import guidances, noisy_classifier
+from uncanny.networks import building
+from uncanny.runtime import checkpoints, random_streams
+from uncanny.sampling import drawing
+from uncanny.training import classifiers, loop
+from uncanny.training.resume_state import Stopped, Unfinished
 
 IMAGES, BATCH, CLASSES = 48, 8, 4
 CPU = torch.device("cpu")
@@ -109,16 +103,16 @@ class Begun:
         made, self.data = MODELS[model], data(model)
         self.identity = made | {"training": made["training"] | options}
         self.options = self.identity["training"]
-        derived = segments.build_family(made).derive(self.data)
-        self.family = segments.build_family(made, derived)
-        build = functools.partial(segments.build_network, made, self.data.shape, CLASSES)
-        self.run = training.begin(build, self.options, 0, device)
-        self.stream = training.Stream(self.data, BATCH, 0, made["conditional"])
+        derived = building.build_family(made).derive(self.data)
+        self.family = building.build_family(made, derived)
+        build = functools.partial(building.build_network, made, self.data.shape, CLASSES)
+        self.run = loop.begin(build, self.options, 0, device)
+        self.stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
         self.derived = derived
 
     def advance(self, updates):
         loss = self.family.loss
-        return training.advance(self.run, loss, self.stream, self.options, 0, updates)
+        return loop.advance(self.run, loss, self.stream, self.options, 0, updates)
 
 
 def shake(network):
@@ -169,23 +163,23 @@ def resumed(model):
         with Unfinished(path, job, seconds=0 if stopped else 1e9) as kept:
             start = kept.state()
             if start is not None:
-                training.resume(begun.run, start)
+                loop.resume(begun.run, start)
 
             def keep(state):
                 kept._told = stopped and begun.run.step >= 8  # an epoch has 6 updates
                 kept.keep(lambda: state() | job)
 
             loss = begun.family.loss
-            training.train(begun.run, loss, begun.stream, begun.options, 0, 2, keep)
+            loop.train(begun.run, loss, begun.stream, begun.options, 0, 2, keep)
         losses = torch.tensor([entry["loss"] for entry in begun.run.history])
         return {"weights": flat(begun.run.network), "loss": losses}
 
     def path(device):
-        before, training.UPDATES_AT_ONCE = training.UPDATES_AT_ONCE, 4
+        before, loop.UPDATES_AT_ONCE = loop.UPDATES_AT_ONCE, 4
         try:
             return _cut_off(functools.partial(attempt, device))
         finally:
-            training.UPDATES_AT_ONCE = before
+            loop.UPDATES_AT_ONCE = before
 
     return path
 
@@ -216,7 +210,7 @@ def model_of(model, device):
     begun = Begun(model, CPU)
     shake(begun.run.average)
     state = {"identity": begun.identity, "shape": list(begun.data.shape), "num_classes": CLASSES}
-    return sampling.Trained.of(begun.run.state() | state | {"derived": begun.derived}, device)
+    return drawing.Trained.of(begun.run.state() | state | {"derived": begun.derived}, device)
 
 
 POLYNOMIAL = {"grid": {"kind": "polynomial"}}
@@ -262,7 +256,7 @@ def sampled(name, **more):
         model, options = SAMPLERS[name]
         originals = data(model).train.images if options.get("init") == "marginal" else None
         seeds = random_streams.image_seeds(0, 0, 6)
-        drawn = sampling.draw_images(
+        drawn = drawing.draw_images(
             model_of(model, device), options | more, seeds, originals=originals
         )
         return {"images": drawn.images, "nfe": torch.tensor(float(drawn.nfe))}
@@ -293,8 +287,8 @@ def classifier_identity(model, network):
 def classified(model, network):
     def path(device):
         state = classifiers.train(data(model), classifier_identity(model, network), device)
-        classifier = classifiers.Classifier.of(state, device)
-        report = classifiers.describe(classifier, data(model), device)
+        classifier = noisy_classifier.Classifier.of(state, device)
+        report = noisy_classifier.describe(classifier, data(model), device)
         return {
             "weights": torch.cat([weight.flatten() for weight in state["network"].values()]),
             "loss": torch.tensor([entry["loss"] for entry in state["history"]]),
@@ -319,10 +313,12 @@ def guided(name, kind, network=ENCODER, **more):
     def path(device):
         model, options = SAMPLERS[name]
         states = _classifier_states(model, network["kind"])
-        loaded = {key: classifiers.Classifier.of(state, device) for key, state in states.items()}
+        loaded = {
+            key: noisy_classifier.Classifier.of(state, device) for key, state in states.items()
+        }
         guidance = getattr(guidances, kind)(loaded, scale=2.0, **GUIDANCES[kind])
         seeds = random_streams.image_seeds(0, 0, 6)
-        drawn = sampling.draw_images(model_of(model, device), options | more, seeds, guidance)
+        drawn = drawing.draw_images(model_of(model, device), options | more, seeds, guidance)
         numbers = [v for row in drawn.deciles for v in row.values() if isinstance(v, float)]
         return {"images": drawn.images, "deciles": torch.tensor(numbers)}
 
@@ -334,7 +330,7 @@ def inpainted(name, mask):
         model, options = SAMPLERS[name]
         guidance = guidances.inpainting({}, mask=mask)
         seeds, originals = random_streams.image_seeds(0, 0, 6), data(model).train.images
-        drawn = sampling.draw_images(
+        drawn = drawing.draw_images(
             model_of(model, device), options, seeds, guidance, originals=originals
         )
         return {"images": drawn.images}
@@ -347,16 +343,16 @@ def inpainted(name, mask):
 
 def losses_by_level(device):
     model, images = model_of("vp_cond", device), data("vp_cond")
-    shown = level_losses.chosen(images, "train", 16, model)
-    bound = level_losses._bound(model, shown.labels)
-    losses = level_losses.measure(bound, bound, shown, np.geomspace(0.02, 50, 4), 8)
+    shown = denoising_losses.chosen(images, "train", 16, model)
+    bound = denoising_losses._bound(model, shown.labels)
+    losses = denoising_losses.measure(bound, bound, shown, np.geomspace(0.02, 50, 4), 8)
     return {name: torch.from_numpy(np.asarray(value)) for name, value in losses.items()}
 
 
 def extracted(kind, **options):
     def path(device):
         images = data("ddpm")
-        train = getattr(importlib.import_module(f"uncanny.extractors.{kind}"), kind)
+        train = getattr(importlib.import_module(f"uncanny.evaluation.extractors.{kind}"), kind)
         state = train(images, str(device), batch_size=8, epochs=1, width=8, **options)
         extractor = Extractor(state, str(device))
         found = features.extract(extractor, images.test.images, 7, images.test.labels)
@@ -377,9 +373,9 @@ def stored(device):
         file = Path(folder) / "a.pt"
         checkpoints.save(file, begun.run.state() | facts | {"shape": list(begun.data.shape)})
         with on_the_processor():
-            model = sampling.Trained.of(checkpoints.load(file), CPU)
+            model = drawing.Trained.of(checkpoints.load(file), CPU)
             seeds = random_streams.image_seeds(0, 0, 2)
-            drawn = sampling.draw_images(model, sampler("ddim", 2), seeds)
+            drawn = drawing.draw_images(model, sampler("ddim", 2), seeds)
     return {"images": drawn.images}
 
 

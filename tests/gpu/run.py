@@ -13,7 +13,10 @@ import tarfile
 import time
 from pathlib import Path
 
-BEGAN, SECONDS = time.time(), float(sys.argv[1])
+try:
+    BEGAN, SECONDS = time.time(), float(sys.argv[1])
+except (IndexError, ValueError):
+    sys.exit(f"{sys.argv[1:]}: expected seconds, and names of stages")
 HERE, ROOT, KIT = Path(__file__).resolve().parent, Path.cwd(), Path(".kit")
 OUT = Path(os.environ.get("OUT", "results/gpu")).resolve()
 SITE = Path(os.environ.get("KIT_SITE", "/tmp/site"))
@@ -86,7 +89,8 @@ def check() -> None:
     jobs.append(start("check-processes", HERE / "check.py", "processes", OUT / "check"))
     jobs.append(snakemake("tiny", TINY, 4, "all"))
     features = "results/gpu_check/features/cifar10_cnn/cifar10-train.npz"
-    jobs.append(snakemake("data", STUDY, 2, features))
+    if study in STAGES:
+        jobs.append(snakemake("data", STUDY, 2, features))
     finish(SHARES["check"] * SECONDS, *jobs)
     rows = [
         row
@@ -95,6 +99,9 @@ def check() -> None:
     ]
     bad = [row for row in rows if row["status"] != "ok"]
     say(f"paths: {len(rows) - len(bad)} ok, {len(bad)} not")
+    missing = shards + 1 - len(list((OUT / "check").glob("*.json")))
+    failed.extend(row["path"] for row in bad)
+    failed.extend(["checks that were not finished"] * (missing > 0))
     for row in bad:
         print(row["status"], row["path"], row.get("gaps", ""), row.get("error", ""), flush=True)
     for row in rows:
@@ -147,11 +154,31 @@ def collect() -> None:
         (OUT / "check").rmdir()
 
 
-STAGES = (install, check, speed, study, collect)
+STAGES = [install, check, speed, study, collect]
+failed: list[str] = []
+
+
+def machine() -> str:
+    """One line about what is there; ends where nothing could run."""
+    code = "import torch; print(torch.__version__, torch.cuda.is_available())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{sys.executable} has no torch; expected a Python with PyTorch")
+    version, usable = done.stdout.split()
+    lines = [f"torch {version}, Python {sys.version.split()[0]}"]
+    if usable != "True":
+        lines.append("no GPU: the processor is compared with itself, and speeds are its own")
+    if not (KIT / "wheels").exists():
+        lines.append("no .kit/ (make gpu-pack): packages are taken to be there")
+    if not (ROOT / "data/cifar10-images.zip").exists() and not (KIT / "images.bin").exists():
+        lines.append("no images (make gpu-pack IMAGES=file.zip): the study gpu_check is left out")
+        STAGES.remove(study)
+    return "; ".join(lines)
 
 
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
+    say(machine())
     asked = sys.argv[2:] or [stage.__name__ for stage in STAGES]
     shown = "nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader; nproc; python3 -V"
     print(subprocess.run(shown, shell=True, capture_output=True, text=True).stdout, flush=True)
@@ -162,7 +189,10 @@ def main() -> None:
             stage()
         except Exception as error:
             say(f"{stage.__name__}: {type(error).__name__}: {error}")
+            failed.append(stage.__name__)
         say(f"{stage.__name__} done")
+    if failed:
+        sys.exit(f"not right: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -27,9 +27,12 @@ import scoring_folder
 import torch
 import training_step
 
-from uncanny import captured, features, hardware, neighbours, precision, sampling, training
-from uncanny.extractors import Extractor
-from uncanny.random_streams import ImageStreams, image_seeds
+from uncanny.evaluation import features, neighbours
+from uncanny.evaluation.extractors import Extractor
+from uncanny.runtime import hardware, precision
+from uncanny.runtime.random_streams import ImageStreams, image_seeds
+from uncanny.sampling import drawing
+from uncanny.training import cuda_graphs, loop
 
 DEVICE = hardware.device()
 GPU = DEVICE.type == "cuda"
@@ -182,7 +185,7 @@ def changes(level: str, batch: int) -> dict:
     searched = partial(replaced, torch.backends.cudnn, "benchmark", True)
     free = partial(replaced, torch.backends.cudnn, "deterministic", False)
     with mock.patch.dict(
-        os.environ, {captured.VARIABLE: "0"}
+        os.environ, {cuda_graphs.VARIABLE: "0"}
     ):  # this decides when the first update is made
         plain = updates()[0]
         plain(0)
@@ -191,7 +194,7 @@ def changes(level: str, batch: int) -> dict:
         "kernel by kernel": plain,
         "cudnn not deterministic": within(free, updates()[0]),
         "gradients one by one": within(
-            partial(replaced, training, "_repair_and_clip_at_once", _one_by_one), updates()[0]
+            partial(replaced, loop, "_repair_and_clip_at_once", _one_by_one), updates()[0]
         ),
         "cudnn.benchmark": within(searched, updates()[0]),
     }
@@ -237,10 +240,10 @@ def sampled(name: str, level: str, share: float, layout=torch.contiguous_format)
     model.network.to(memory_format=layout)
     taken, count = max(2, round(share * steps)), model.batch_size if GPU else 4
     options = options | {"num_steps": taken, "precision": level}
-    sampling.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, count))
+    drawing.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, count))
     wait()
     started = time.perf_counter()
-    drawn = sampling.draw_images(model, options, image_seeds(0, 0, count))
+    drawn = drawing.draw_images(model, options, image_seeds(0, 0, count))
     spent = time.perf_counter() - started
     minutes = spent / 60 * 10_000 / count * steps / taken
     found = {"batch": count, "steps": taken, "nfe": drawn.nfe, "seconds": round(spent, 3)}

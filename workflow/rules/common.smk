@@ -14,21 +14,16 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
-from uncanny import (
-    checks,
-    checks_data,
-    components,
-    configuration,
-    plan,
-    plan_archive,
-    plan_claims,
-    plan_experiments,
-    plan_times,
-    profiles,
-    source_files,
-    warm,
-)
-from uncanny.study import Study
+from uncanny.registry import components
+from uncanny.runtime import source_files
+from uncanny.study import checks, configuration, plan
+from uncanny.study.checks import data as checks_data
+from uncanny.study.plan import archive as plan_archive
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import timings as plan_times
+from uncanny.study.study import Study
+from uncanny.workflow import fork_server, profiles
 
 try:
     config.update(
@@ -54,7 +49,7 @@ except ValueError as error:
 
 # On one machine Snakemake may be without its plugin for Slurm.
 if ExecutorPluginRegistry().is_installed("slurm"):
-    from uncanny import cluster, slurm_executor
+    from uncanny.workflow import cluster, slurm_executor
 
     slurm_executor.register()
 
@@ -73,9 +68,9 @@ def apply_gpu_request():
 def check_job_slots():
     """Stop with one message where no job could ever start, or where -j would not be heeded."""
     settings = workflow.resource_settings
-    if 0 in (settings.cores, settings.nodes):
-        option = "--cores" if settings.cores == 0 else "--jobs"
-        raise WorkflowError(f"{option} 0: no job could start; expected at least 1")
+    for option, number in (("--cores", settings.cores), ("--jobs", settings.nodes)):
+        if number is not None and number < 1:
+            raise WorkflowError(f"{option} {number}: no job could start; expected at least 1")
     if workflow.local_exec and settings.nodes not in (None, settings.cores):
         raise WorkflowError(
             f"-j {settings.nodes}: on this machine --cores says how much runs at a time (all, by "

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uncanny import components
 from uncanny.claims import rules
 from uncanny.claims.compare import attempt
 from uncanny.claims.curves import Cells, Scores
@@ -19,6 +18,7 @@ from uncanny.claims.finding import (
     untestable,
 )
 from uncanny.claims.records import Experiments, Reports, Sizes, Timings
+from uncanny.registry import components
 
 
 @dataclass(frozen=True)

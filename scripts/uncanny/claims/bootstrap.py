@@ -8,7 +8,7 @@ import numpy as np
 
 from uncanny.claims.curves import Curve
 from uncanny.claims.finding import NotTestable
-from uncanny.convergence import replicate_weights
+from uncanny.evaluation.convergence import replicate_weights
 
 DRAWS = 20_000  # 2000 would do for intervals; Holm over tens of claims asks for p below 0.001
 Pair = tuple[Curve, Curve]

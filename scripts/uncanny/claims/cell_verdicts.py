@@ -3,14 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from uncanny.claims.finding import (
-    INCONCLUSIVE,
-    REFUTED,
-    SUPPORTED,
-    Finding,
-    NotTestable,
-    combined,
-)
+from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
 from uncanny.claims.records import Experiments
 
 SELECTIONS = ("a",)
@@ -34,7 +27,7 @@ def cell_verdicts(
     model: str | None = None,
     need: Literal["all", "any"] | int = "all",
 ) -> Finding:
-    """Of the cells that options name, `need` have the verdict "supports" (design_space.verdicts;
+    """Of the cells that options name, `need` have the verdict "supports" (theory.verdicts;
     for ways to train, design_space.weighting).
 
     nfe: numbers of evaluations. What is not given may be any. "No crossover" refutes, "partial" is

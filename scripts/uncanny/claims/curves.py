@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from uncanny import components
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
+from uncanny.registry import components
 
 AXES = ("models", "samplers", "guidances")
 NOISE = ("gaussian", "uniform")  # names of references that are no images

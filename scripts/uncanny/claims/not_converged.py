@@ -8,7 +8,7 @@ from uncanny.claims import plateaus, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.convergence import CODES
+from uncanny.evaluation.convergence import CODES
 
 SELECTIONS = ("a",)
 CENSORED = CODES.index("not_converged")

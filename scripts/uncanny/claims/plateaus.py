@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uncanny import convergence
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import NotTestable
+from uncanny.evaluation import convergence
 
 
 def starts(cells: Cells, keys: Sequence[tuple], selection: str, metric: str, question: str):

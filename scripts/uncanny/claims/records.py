@@ -12,7 +12,7 @@ import pandas as pd
 from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import AXES, broadcast, generator
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
-from uncanny.convergence import replicate_weights
+from uncanny.evaluation.convergence import replicate_weights
 
 FEWEST_ROUNDS = 5
 

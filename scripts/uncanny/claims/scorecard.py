@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from uncanny import files, table_files
 from uncanny.claims.assess import Assessment, Control
 from uncanny.claims.finding import Finding
+from uncanny.runtime import files, table_files
 
 TITLE = "What the paper claims and what this study says"
 CAPTION = (

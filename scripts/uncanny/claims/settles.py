@@ -4,12 +4,12 @@ from typing import Literal
 
 import numpy as np
 
-from uncanny import size_limit
 from uncanny.claims import rules
 from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Sizes
+from uncanny.evaluation import sample_size
 
 SELECTIONS = ("a",)
 
@@ -31,7 +31,7 @@ def settles(
     fits, drawn = [], []
     for number, (n, values, errors) in enumerate(sizes.curves(metric)):
         known = errors if np.all(errors > 0) else None
-        fits.append(size_limit.size_limit(n, values, known))
+        fits.append(sample_size.size_limit(n, values, known))
         seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
         limit, coefficient = fits[-1].draws(DRAWS, seed).T
         drawn.append(coefficient / at / limit)

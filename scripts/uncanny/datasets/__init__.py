@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncanny.files import read_json, sha256
+from uncanny.runtime.files import read_json, sha256
 
 DTYPES = {"image": np.dtype(np.uint8), "vector": np.dtype(np.float32)}
 DESCRIPTION = "dataset.json"

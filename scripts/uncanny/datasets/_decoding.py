@@ -4,6 +4,7 @@ import io
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 EXPECTED = "an image (PNG, JPEG, WebP, BMP, TIFF, GIF or PPM)"
+MAX_PIXELS = 89_478_485  # of one image as it is stored: 270 MB
 ORIENTATION = 0x0112  # the tag of EXIF
 # What an orientation asks for: EXIF 2.3, 4.6.4 A; names of PIL.Image.Transpose.
 TURNS = {
@@ -46,16 +47,20 @@ BEGINNINGS = {
 def opened(data: bytes):
     """The only image of a file, not yet decoded (PIL.Image.Image).
 
-    Raises ValueError that says what was found where that is no image or more than one; a photo with
-    previews (MPO) is one.
+    Raises ValueError that says what was found where that is no image, more than one, or one of more
+    than MAX_PIXELS; a photo with previews (MPO) is one.
     """
     from PIL import Image, UnidentifiedImageError
 
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's limit; ours, below, says the size
     try:
         image = Image.open(io.BytesIO(without_long_metadata(data)), formats=FORMATS)
     except (OSError, SyntaxError) as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise ValueError(f"{found(data)}{reason}; expected {EXPECTED}") from None
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width}×{image.height} = {image.width * image.height} pixels"
+        raise ValueError(f"{size}; expected at most {MAX_PIXELS}")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise ValueError(f"{image.format} of {frames} frames; expected one")
@@ -119,15 +124,15 @@ def _orientation(image) -> int | None:
 
 
 def is_transparent(image) -> bool:
-    """Whether an image has alpha, a transparent colour, or transparent entries in its palette."""
-    return image.has_transparency_data
+    """Whether a pixel is transparent, by alpha, by its colour or by its entry in the palette."""
+    return image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
 
 
 def flat(image, background: tuple[int, int, int], mode: str):
     """In mode L or RGB; what is transparent shows the background (red, green, blue)."""
     from PIL import Image
 
-    if is_transparent(image):
+    if image.has_transparency_data:
         below = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(below, image.convert("RGBA"))
     return image.convert(mode)

@@ -10,8 +10,8 @@ import numpy as np
 
 from uncanny.datasets import SPLITS
 from uncanny.datasets._sources import Source, in_words, kinds, suffix
-from uncanny.files import json_kind
-from uncanny.source_files import is_hidden
+from uncanny.runtime.files import json_kind
+from uncanny.runtime.source_files import is_hidden
 
 # Names of folders that are splits, in small letters.
 NAMES = {
@@ -22,8 +22,19 @@ NAMES = {
     ),
 }
 SPLIT = {name: split for split, names in NAMES.items() for name in names}
+UNUSED = "unused"  # held out, for nobody says what: refused
+SPLIT |= {"heldout": UNUSED}
 # The words of a name like train2017, TestSet, seg_val; and what may end them: testset, traindata.
-WORD, MORE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"), re.compile(r"(set|data|images?)$")
+WORD = re.compile(r"[A-Z]+(?![^\WA-Z\d_])|[A-Z]?[^\WA-Z\d_]+")
+MORE = re.compile(r"(?<=.)(sets?|data|images?|imgs?)$")
+APART = re.compile(r"\b(held|hold) out\b")
+# Words that say nothing of what a folder's images show; so do single letters: trainA, test_32x32.
+NEUTRAL = {
+    *("set", "sets", "data", "dataset", "datasets", "split", "splits", "part", "folder", "dir"),
+    *("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos"),
+    *("file", "files", "sample", "samples", "example", "examples", "batch", "full", "all", "raw"),
+    *("png", "jpg", "jpeg"),
+}
 NAMED = 6  # folders in a message
 LISTING = "dataset.json"  # of EDM and StyleGAN: classes of the images
 MAX_CLASS = 2**15 - 1
@@ -78,7 +89,7 @@ def _find_splits(source: Source) -> tuple[str, dict[str, str]]:
     """(folder that all images lie in, name of each split's folder there); no names where no folders
     are splits.
     """
-    base = ""
+    base, around = "", ""
     while True:
         below = [name[len(base) :] for name in source.names]
         loose = [name for name in below if "/" not in name]
@@ -86,11 +97,16 @@ def _find_splits(source: Source) -> tuple[str, dict[str, str]]:
         if found := _splits_among(source, base, folders, loose):
             return base, found
         if loose or len(folders) != 1:
-            return base, {}
+            break
         (folder,) = folders
-        if folder.lower() not in SPLIT and any(name.count("/") < 2 for name in below):
-            return base, {}  # the images lie there: a class
+        if _split_of(folder) not in (None, "train"):
+            around = around or f"{base}{folder}/"
+        if not _is_plain(folder) and any(name.count("/") < 2 for name in below):
+            break  # the images lie there: a class
         base += f"{folder}/"
+    if around:
+        raise _unexpected(source, "", [around[:-1]], [])
+    return base, {}
 
 
 def _splits_among(
@@ -98,28 +114,57 @@ def _splits_among(
 ) -> dict[str, str]:
     """Split -> name of its folder; empty where no folders are splits."""
     found = {split: [f for f in folders if _split_of(f) == split] for split in SPLITS}
-    named = [folder for folder in folders if folder.lower() in SPLIT]
-    if not named and not all(found.values()):
+    if len(folders) == 1 and not loose:
+        return {}  # what lies around the images; of those to train on, a share is held out
+    if not all(found.values()) and not _says_splits(base, folders):
         return {}
-    if len(folders) == 1 and _split_of(folders[0]) == "train":
-        return {}  # a share of it is held out
     rest = [f"{f}/" for f in folders if f not in {*found["train"], *found["test"]}] + loose
     if any(len(names) != 1 for names in found.values()) or rest:
-        shown = [f"{folder}/" for folder in folders[:NAMED]] + loose[:1]
-        more = ", …" if len(folders) > NAMED or len(loose) > 1 else ""
-        raise ValueError(
-            f"{source.place}: found {base}{f', {base}'.join(shown)}{more}; expected one folder to "
-            f"train on ({' or '.join(NAMES['train'])}), one held out ({', '.join(NAMES['test'])}) "
-            "and nothing beside them, or classes with other names"
-        )
+        raise _unexpected(source, base, folders, loose)
     return {split: names[0] for split, names in found.items()}
 
 
+def _unexpected(source: Source, base: str, folders: list[str], loose: list[str]) -> ValueError:
+    shown = [f"{folder}/" for folder in folders[:NAMED]] + loose[:1]
+    more = ", …" if len(folders) > NAMED or len(loose) > 1 else ""
+    return ValueError(
+        f"{source.place}: found {base}{f', {base}'.join(shown)}{more}; expected one folder to "
+        f"train on ({' or '.join(NAMES['train'])}), one held out ({', '.join(NAMES['test'])}) "
+        "and nothing beside them, or classes with other names"
+    )
+
+
+def _says_splits(base: str, folders: list[str]) -> bool:
+    """Whether one of several folders is a split by its name, and so none of them a class.
+
+    bullet_train is a class; seg_train is none beside seg_pred. In train/, test_tube is a class.
+    """
+    if any(map(_is_plain, folders)):
+        return True
+    within = _split_of(base.rpartition("/")[0].rpartition("/")[2]) == "train"
+    if not within and any(_split_of(folder) not in (None, "train") for folder in folders):
+        return True
+    before = [f.lower().partition("train")[0] for f in folders if _split_of(f) == "train"]
+    return any(part and sum(f.lower().startswith(part) for f in folders) > 1 for part in before)
+
+
+def _words(folder: str) -> list[str]:
+    """Words of a folder's name, by spaces, signs, digits and capitals: test of Test-images2."""
+    words = " ".join(MORE.sub("", word.lower()) for word in WORD.findall(folder))
+    return APART.sub("heldout", words).split()
+
+
 def _split_of(folder: str) -> str | None:
-    """The split that a folder's name has a word for; None for none or for both."""
-    words = (MORE.sub("", word.lower()) for word in WORD.findall(folder))
-    found = {SPLIT.get(word) for word in words} - {None}
+    """The split (or UNUSED) that a folder's name has a word for; None for none or for several."""
+    found = {SPLIT.get(word) for word in _words(folder)} - {None}
     return found.pop() if len(found) == 1 else None
+
+
+def _is_plain(folder: str) -> bool:
+    """Whether a folder's name says a split and nothing else: train2017, Test Images, val-set."""
+    others = [word for word in _words(folder) if word not in SPLIT]
+    said = len(others) < len(_words(folder))
+    return said and all(word in NEUTRAL or len(word) == 1 for word in others)
 
 
 def _inner(source: Source, split: str, prefix: str) -> str:
@@ -128,7 +173,8 @@ def _inner(source: Source, split: str, prefix: str) -> str:
     folders = {name.partition("/")[0] for name in below}
     if len(folders) == 1 and all("/" in name for name in below):
         (folder,) = folders
-        if _split_of(folder) == split:
+        same = prefix.endswith(f"/{folder}/") or prefix == f"{folder}/"
+        if _split_of(folder) == split and (same or _is_plain(folder)):  # not a class: test_tube
             return f"{prefix}{folder}/"
     return prefix
 
@@ -136,7 +182,9 @@ def _inner(source: Source, split: str, prefix: str) -> str:
 def _refuse_held_out_inside(source: Source, names: list[str], prefix: str) -> None:
     """ValueError where images that are to be trained on lie in a folder of held-out ones."""
     for folder in {name[len(prefix) :].rpartition("/")[0] for name in names}:
-        if any(SPLIT.get(part.lower()) == "test" for part in folder.split("/")):
+        first, *deeper = folder.split("/")  # the first may be a class: test_tube
+        held_out = [_split_of(part) not in (None, "train") for part in (first, *deeper)]
+        if (held_out[0] and _is_plain(first)) or any(held_out[1:]):
             raise ValueError(
                 f"{source.place}: {prefix}{folder}/ is held out by its name, and lies among images "
                 "to train on; expected train/ and test/ at the top, classes below them"
@@ -196,11 +244,14 @@ def _classified(source: Source, names: dict, prefixes: dict, skip: bool) -> tupl
 def _folders_as_classes(source: Source, names: dict, prefixes: dict, skip: bool) -> list[str]:
     """Names of the classes of the training images, sorted; those held out have no others."""
     found = {split: _classes(source, names[split], prefix) for split, prefix in prefixes.items()}
-    unknown = sorted(set().union(*found.values()) - found["train"])
-    if unknown or len(found["train"]) < 2:
+    if unknown := sorted(set().union(*found.values()) - found["train"]):
+        raise ValueError(
+            f"{source.place}: class {unknown[0]} is not in {prefixes['train']}; expected "
+            f"{prefixes['test']} to have no other classes; it may lack some"
+        )
+    if len(found["train"]) < 2:
         one = ", ".join(found["train"])
-        reason = f"class {unknown[0]} is not in train/" if unknown else f"one class, {one}"
-        raise ValueError(f"{source.place}: {reason}; expected the same 2 or more in every split")
+        raise ValueError(f"{source.place}: one class, {one}; expected 2 or more to train on")
     for split, prefix in prefixes.items():
         if not skip:
             _refuse_lost(source, prefix, found[split])

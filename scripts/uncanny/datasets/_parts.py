@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from uncanny.datasets import file_names
-from uncanny.files import read_json
+from uncanny.runtime.files import read_json
 
 LABEL = np.dtype(np.int64)
 CHUNK = 2**20  # bytes that are read at once

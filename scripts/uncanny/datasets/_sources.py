@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uncanny.source_files import is_hidden, walk
+from uncanny.runtime.source_files import is_hidden, walk
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}

@@ -11,11 +11,10 @@ from uncanny.datasets import SPLITS, Expected, _decoding
 from uncanny.datasets._layout import layout
 from uncanny.datasets._sources import LISTED, Source, opened
 from uncanny.datasets.writing import Recipe, write_description, write_split
-from uncanny.fingerprint import fingerprint
+from uncanny.registry.fingerprint import fingerprint
 
 SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel
-MAX_PIXELS = 89_478_485  # of one image before it is shrunk: 270 MB
 LARGE = 10_000_000  # pixels of an image that no other thread may decode another one beside
 
 _one_large = threading.Lock()
@@ -142,8 +141,6 @@ def _check(image, least: int) -> None:
     found = f"{image.width}×{image.height} pixels of mode {image.mode}"
     if image.mode not in MODES:
         raise ValueError(f"{found}; expected 8 bits per channel, that is mode {', '.join(MODES)}")
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"{found}; expected at most {MAX_PIXELS}")
     if min(image.size) < least:
         raise ValueError(f"{found}; expected at least {least} each way, or upscale: true")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from uncanny.datasets import DESCRIPTION, DTYPES, SPLITS, file_names
 from uncanny.datasets._parts import Parts, Progress, part, record
-from uncanny.files import sha256, write_json
+from uncanny.runtime.files import sha256, write_json
 
 SECONDS = 10.0  # between two records of how far a split has come
 AHEAD = 4  # items per thread that may wait for their turn

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from uncanny import plan, plan_experiments, plan_times
 from uncanny.estimate import costs
 from uncanny.estimate.facts import Facts, text
 from uncanny.estimate.job import Job
-from uncanny.study import NO_GUIDANCE
-from uncanny.timing import UPDATES_PER_BLOCK
-from uncanny.training import steps_until
+from uncanny.evaluation.timing import UPDATES_PER_BLOCK
+from uncanny.study import plan
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import timings as plan_times
+from uncanny.study.study import NO_GUIDANCE
+from uncanny.training.loop import steps_until
 
 REPORTED = 2560  # gradients in a classifier's report
 # Seconds on a core of what is neither training nor walking: of a job, and of one thing it handles.

@@ -5,8 +5,10 @@ here.
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncanny import files, known, ncsn
-from uncanny.study import Study
+from uncanny.diffusion import ncsn_levels
+from uncanny.runtime import files
+from uncanny.study import known_data
+from uncanny.study.study import Study
 
 REACH = 0.9  # largest distance of two images, in diagonals of the cube that they lie in
 
@@ -41,7 +43,7 @@ def of_dataset(study: Study, name: str, results: Path) -> Data:
         found = files.read_json(description)
         counts = (found["splits"][split]["count"] for split in ("train", "test"))
         return Data(tuple(found["shape"]), *counts, found["num_classes"])
-    options, found = study.component("datasets", name), known.dataset(study, name)
+    options, found = study.component("datasets", name), known_data.dataset(study, name)
     shape = found.shape or (3, UNKNOWN_SIDE, UNKNOWN_SIDE)
     stated = study.config.get("estimate", {}).get("images", {}).get(name, UNKNOWN)
     counts = [stated[k] if n is None else n for k, n in enumerate((found.train, found.test))]
@@ -56,4 +58,4 @@ def noise_levels(process: dict, data: Data) -> int | None:
     if process["kind"] != "annealed" or process["num_levels"] is not None:
         return process.get("num_levels")
     high = process["sigma_max"] or REACH * data.values**0.5
-    return ncsn.level_count(high, process["sigma_min"], ncsn.level_ratio(data.values))
+    return ncsn_levels.level_count(high, process["sigma_min"], ncsn_levels.level_ratio(data.values))

@@ -5,13 +5,13 @@ import math
 from functools import cache
 from pathlib import Path
 
-from uncanny import evaluations
 from uncanny.estimate import networks
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.job import Job
 from uncanny.estimate.work import Work
-from uncanny.study import Study
-from uncanny.training import steps_until
+from uncanny.samplers import nfe as evaluations
+from uncanny.study.study import Study
+from uncanny.training.loop import steps_until
 
 # Evaluations of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.
 ADAPTIVE = -16, 43

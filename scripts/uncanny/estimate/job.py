@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from uncanny.plan import Cell
+from uncanny.study.plan import Cell
 
 # Where a rule's files lie below the study's results; the longest prefix that fits says the rule.
 RULES = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from uncanny import components
+from uncanny.registry import components
 
 # Inception v3 at 299×299.
 INCEPTION = {
@@ -53,7 +53,9 @@ def of_extractor(
     config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
     with torch.device("meta"):
         network = (
-            importlib.import_module(f"uncanny.extractors.{block['kind']}").build(config).eval()
+            importlib.import_module(f"uncanny.evaluation.extractors.{block['kind']}")
+            .build(config)
+            .eval()
         )
         images = torch.zeros(1, *shape)
     pool, logits = network(images)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from uncanny import files, table_files
 from uncanny.estimate.totals import WORK, Estimate
+from uncanny.runtime import files, table_files
 
 LEFT = (("", ""), ("_left", " left"))
 SHORT = 20  # hours in all, up to which times are shown in minutes

@@ -1,9 +1,9 @@
 """Bytes that a job leaves, and the memory that it needs beside its libraries."""
 
-from uncanny import plan_times
 from uncanny.estimate.costs import Device, batch_of
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
+from uncanny.study.plan import timings as plan_times
 
 KEPT = 16  # bytes of a weight in a checkpoint: network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files

@@ -11,7 +11,7 @@ from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
 from uncanny.estimate.listing import Listing
 from uncanny.estimate.schedule import wall_seconds
-from uncanny.study import Study
+from uncanny.study.study import Study
 
 DRAWING = "figures, tables, claims"
 STARTING = "starting of jobs"

@@ -5,9 +5,13 @@ that hundreds of targets cost a second. No torch here.
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from uncanny import plan, plan_archive, plan_claims, plan_experiments, plan_times
 from uncanny.estimate.job import IMPORTS, PREFIXES, RULES, Job, number
-from uncanny.study import Study
+from uncanny.study import plan
+from uncanny.study.plan import archive as plan_archive
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import timings as plan_times
+from uncanny.study.study import Study
 
 MADE_OF_MODELS = {rule for rule, _ in IMPORTS}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from uncanny import components
-from uncanny.phase_space import Process
+from uncanny.diffusion.linear_process import Process
+from uncanny.registry import components
 
 
 def error_amplification(

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from uncanny.design_space import verdicts
-from uncanny.design_space.comparison import METRICS, NFE, Comparison
-from uncanny.design_space.crossovers import crossings
-from uncanny.design_space.grids import GRIDS
-from uncanny.design_space.perturbations import AFFINE, STRENGTHS
-from uncanny.design_space.targets import TARGETS, Gaussian, single
+from uncanny.diffusion.theory import verdicts
+from uncanny.diffusion.theory.comparison import METRICS, NFE, Comparison
+from uncanny.diffusion.theory.crossovers import crossings
+from uncanny.diffusion.theory.grids import GRIDS
+from uncanny.diffusion.theory.perturbations import AFFINE, STRENGTHS
+from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
 
 SCHEDULES = (*GRIDS, "derived")
 STEPS = (10, 18, 40, 128, 512)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from uncanny.design_space import grids
-from uncanny.design_space.decomposition import decompose
-from uncanny.design_space.mixtures import Mixture
-from uncanny.design_space.path_kl import monte_carlo
+from uncanny.diffusion.theory import grids
+from uncanny.diffusion.theory.decomposition import decompose
+from uncanny.diffusion.theory.mixtures import Mixture
+from uncanny.diffusion.theory.path_kl import monte_carlo
 
 TARGET = Mixture([[-1.0], [0.5], [1.2]], [0.3, 0.5, 0.2], 0.05)
 FREQUENCY = 1.7  # of the error, in units of the noisy data's width

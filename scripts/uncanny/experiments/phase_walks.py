@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from uncanny import components
-from uncanny.phase_space import Process, walk_times
+from uncanny.diffusion.linear_process import Process, walk_times
+from uncanny.registry import components
 from uncanny.samplers.phase_euler import phase_euler
 
 BINS = 40

@@ -6,9 +6,9 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from uncanny.design_space import verdicts
-from uncanny.design_space.crossovers import Crossing, crossing_epoch
-from uncanny.design_space.measured import predicted_crossing
+from uncanny.diffusion.theory import verdicts
+from uncanny.diffusion.theory.crossovers import Crossing, crossing_epoch
+from uncanny.diffusion.theory.measured import predicted_crossing
 
 BOTH = ("exponential", "polynomial")
 FEWEST_DRAWS, FEWEST_EPOCHS = 2, 3  # of a verdict, and of a crossing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from uncanny.design_space import verdicts, weighting
+from uncanny.diffusion.theory import verdicts, weighting
 from uncanny.experiments.trained_schedules import rows as sample_rows
 
 BASE = ("lognormal", "unit_output")  # as Karras et al. (2022) train

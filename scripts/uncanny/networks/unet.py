@@ -14,14 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uncanny.networks import layers
-from uncanny.networks.unet_blocks import (
-    Block,
-    BlockOptions,
-    ConvUp,
-    Encoder,
-    Plan,
-    TimeEmbedding,
-)
+from uncanny.networks.unet_blocks import Block, BlockOptions, ConvUp, Encoder, Plan, TimeEmbedding
 
 
 def unet(

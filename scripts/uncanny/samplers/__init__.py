@@ -9,7 +9,7 @@ Phase space: kind(phase_model, z, times, *, noise, ...) walks on from an augment
 float64 throughout; models convert to their own precision.
 """
 
-from uncanny import components
+from uncanny.registry import components
 
 
 def takes_gradient(kind: str) -> bool:

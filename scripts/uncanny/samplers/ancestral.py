@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from uncanny.processes import alpha_bars, posterior, step_variances, x0_from_eps
+from uncanny.diffusion.forward import alpha_bars, posterior, step_variances, x0_from_eps
 from uncanny.samplers.steps import Noise
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import Tensor
 
-from uncanny.processes import SIGMA_PATH, Path
+from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.samplers.steps import Denoiser, Noise, churn, churn_factors, slope, start, times
 
 

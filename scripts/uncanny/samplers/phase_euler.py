@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from uncanny.diffusion.augmented_state import apply
 from uncanny.samplers.phase_steps import descend, langevin, numbered, pull
 from uncanny.samplers.steps import Noise
-from uncanny.states import apply
 
 
 def phase_euler(

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uncanny.processes import per_image
+from uncanny.diffusion.augmented_state import apply
+from uncanny.diffusion.forward import per_image
 from uncanny.samplers.steps import Noise
-from uncanny.states import apply
 
 SHARES = {"sde": 1.0, "ode": 0.5}  # of the score in the drift of reverse time
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from uncanny import ode
+from uncanny.samplers import adaptive_ode
 from uncanny.samplers.phase_steps import denoise
 from uncanny.samplers.steps import Noise
 
@@ -43,5 +43,5 @@ def probability_flow(
         t = first - r
         return process.reverse(z, phase_model(z, t, rows=rows), t, share=0.5)
 
-    z = ode.integrate(slope, z.double(), first - last, tol=tol, max_evaluations=max_nfe)
+    z = adaptive_ode.integrate(slope, z.double(), first - last, tol=tol, max_evaluations=max_nfe)
     return denoise(phase_model, z, last, None, denoise_drift) if times[-1] == 0 else z

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from uncanny.processes import Path
+from uncanny.diffusion.forward import Path
 from uncanny.samplers import steps
 from uncanny.samplers.steps import Denoiser, Noise
 

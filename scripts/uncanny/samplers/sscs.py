@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from uncanny.phase_space import regularised
-from uncanny.recipe import Recipe, change
+from uncanny.diffusion.augmented_state import apply
+from uncanny.diffusion.linear_process import regularised
+from uncanny.diffusion.recipe import Recipe, change
 from uncanny.samplers.phase_steps import descend, langevin, numbered, pull
 from uncanny.samplers.steps import Noise
-from uncanny.states import apply
 
 
 def sscs(

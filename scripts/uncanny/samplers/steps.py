@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from uncanny.processes import Path
+from uncanny.diffusion.forward import Path
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # x [N, ...], sigma [] -> clean image [N, ...]
 Noise = Callable[[int, Tensor], Tensor]  # step, like -> standard normal like `like`

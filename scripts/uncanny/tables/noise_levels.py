@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from uncanny import components
-from uncanny.families import continuous
+from uncanny.diffusion.processes import continuous
+from uncanny.registry import components
 
 # Losses that stand for those of a model where a grid follows from them: of data that are a point.
 POINT = {"sigma": [1e-4, 1e-2, 1.0, 1e2, 1e4], "loss": [0.0] * 5, "dim": 1}
@@ -16,7 +16,7 @@ def noise_levels(sampler: dict, process: dict) -> tuple:
     model = SimpleNamespace(
         preconditioning=components.load("preconditioning", process["preconditioning"])()
     )
-    names = components.options_of(components.source("families", "continuous"), "start")
+    names = components.options_of(components.source("processes", "continuous"), "start")
     start = {name: value for name, value in sampler.items() if name in names}
     _, sigmas, extra = continuous.start(model, None, losses=POINT, **start)
     return sigmas, extra["path"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from uncanny import scores
+from uncanny.evaluation import score_records
 from uncanny.tables import Contents, psld_paper
 
 NEEDS = "scores"
@@ -14,11 +14,11 @@ def published(contents: Contents, *, metrics: list[str]) -> pd.DataFrame:
     with its standard error; and what arXiv 2303.01748 printed, where dataset, process, network,
     sampler and number of images are the same, else nothing.
     """
-    table = scores.tidy([entry for record in contents.scores for entry in _by_size(record)])
+    table = score_records.tidy([entry for record in contents.scores for entry in _by_size(record)])
     if table.empty:
         raise ValueError("published: no scores to be shown")
     evaluations = table.groupby(["model", "sampler", "guidance"])["nfe"].mean()
-    found = scores.summarise(table[table["metric"].isin(metrics)])
+    found = score_records.summarise(table[table["metric"].isin(metrics)])
     keys = ["model", "sampler", "guidance", "epoch", "n"]
     rows = []
     for key, points in found.drop_duplicates([*keys, "metric"]).groupby(keys, sort=False):

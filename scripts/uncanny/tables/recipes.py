@@ -3,17 +3,17 @@
 import pandas as pd
 import torch
 
-from uncanny import components
-from uncanny import recipes as registered
-from uncanny.recipe import Recipe
+from uncanny.diffusion import recipes as registered
+from uncanny.diffusion.recipe import Recipe
+from uncanny.registry import components
 from uncanny.tables import Contents
 
 NEEDS = "config"
 
 
 def recipes(contents: Contents) -> pd.DataFrame:
-    """One row per process: those of `uncanny.recipes` with their defaults, then those of the models
-    of the table that differ.
+    """One row per process: those of `diffusion.recipes` with their defaults, then those of the
+    table's models that differ.
 
     Matrices are those of unit speed: β(t) multiplies D, Q and the gap. Residual: the largest entry
     of FΣ∞ + Σ∞Fᵀ + GGᵀ, 0 in exact arithmetic. Spectral gap: the slowest rate of forgetting.

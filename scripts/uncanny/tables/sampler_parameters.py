@@ -4,7 +4,8 @@ from typing import Literal
 
 import pandas as pd
 
-from uncanny import components, evaluations
+from uncanny.registry import components
+from uncanny.samplers import nfe
 from uncanny.tables import Contents, Walk, formulas, said
 from uncanny.tables.noise_levels import noise_levels
 
@@ -61,7 +62,7 @@ def _joined(walks: list[Walk]) -> dict[str, str]:
 
 
 def _rows(walk: Walk) -> dict[str, str]:
-    options, steps = walk.sampler, evaluations.nfe(walk.sampler, walk.process)
+    options, steps = walk.sampler, nfe.nfe(walk.sampler, walk.process)
     describe = {
         "denoiser": _continuous,
         "eps_model": _discrete,

@@ -1,0 +1,41 @@
+"""States with several components per pixel: z = (x, m), [N, d C, ...].
+
+The C channels of the image come first, then those of each further component.
+"""
+
+import torch
+from torch import Tensor
+
+from uncanny.runtime.hardware import constant
+
+
+def apply(matrix: Tensor, z: Tensor) -> Tensor:
+    """Each pixel's components times the matrix [d, d] or [N, d, d]; z: [N, d C, ...]."""
+    blocks = z.reshape(len(z), matrix.shape[-1], -1)
+    matrix = matrix.to(z.dtype)
+    matrix = constant(matrix, z.device) if matrix.ndim == 2 else matrix.to(z.device)
+    return (matrix @ blocks).reshape(z.shape)
+
+
+def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
+    """A state with `part` [N, k C, ...] in the chosen of its `size` components, 0 elsewhere."""
+    if len(chosen) == size:
+        return part
+    blocks = part.unflatten(1, (len(chosen), -1))
+    whole = blocks.new_zeros(len(part), size, *blocks.shape[2:])
+    for at, component in enumerate(chosen):  # a list as index would be copied to the device
+        whole[:, component] = blocks[:, at]
+    return whole.flatten(1, 2)
+
+
+def gathered(z: Tensor, chosen: list[int], size: int) -> Tensor:
+    """The chosen of the `size` components of z [N, d C, ...]."""
+    if len(chosen) == size:
+        return z
+    components = z.unflatten(1, (size, -1)).unbind(1)
+    return torch.cat([components[component] for component in chosen], dim=1)
+
+
+def image_of(z: Tensor, size: int) -> Tensor:
+    """The image of a state of `size` components."""
+    return z[:, : z.shape[1] // size]

@@ -1,0 +1,106 @@
+"""Training objectives, and the noise levels at which they are evaluated.
+
+Every loss returns one value per image [N]: the squared error *averaged* over the pixels, times the
+weight. A network that predicts nothing scores 1 in the eps, VP, VE and NCSN objectives.
+
+Noise levels are functions of standard draws; the name of the first argument says of which:
+`uniform` on [0, 1) or `normal`. Any distribution goes with any weight.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from uncanny.diffusion.forward import VPClock, diffuse, per_image
+
+# --- Noise levels seen in training ---------------------------------------------------------------
+
+
+def uniform_time(
+    uniform: Tensor, *, beta_d: float = 19.9, beta_min: float = 0.1, epsilon_t: float = 0.00001
+) -> Tensor:
+    """VP-SDE: sigma(t) with t uniform from 1 (draw 0) to epsilon_t (draw 1); float64."""
+    return VPClock(beta_d, beta_min).sigma(1 + uniform.double() * (epsilon_t - 1))
+
+
+def log_uniform(uniform: Tensor, *, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Tensor:
+    """VE-SDE: log sigma uniform from sigma_min (draw 0) to sigma_max (draw 1); float64."""
+    return sigma_min * (sigma_max / sigma_min) ** uniform.double()
+
+
+def lognormal(normal: Tensor, *, P_mean: float = -1.2, P_std: float = 1.2) -> Tensor:
+    """log sigma normal with mean P_mean and deviation P_std (Karras et al. 2022); float64."""
+    return torch.exp(P_mean + P_std * normal.double())
+
+
+# --- Weights of the denoising error --------------------------------------------------------------
+
+
+def inverse_variance(sigma: Tensor) -> Tensor:
+    """1 / sigma^2, the VP and VE objectives: the noise prediction counts evenly at all levels."""
+    return sigma**-2
+
+
+def unit_output(sigma: Tensor, *, sigma_data: float = 0.5) -> Tensor:
+    """(sigma^2 + sigma_data^2) / (sigma sigma_data)^2: even weight on the output of F.
+
+    Karras et al. (2022), equation 144, for their preconditioning with the same sigma_data.
+    """
+    return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+
+
+# --- Objectives ----------------------------------------------------------------------------------
+
+
+def denoising_loss(
+    denoiser: Callable[[Tensor, Tensor], Tensor],
+    x0: Tensor,
+    sigma: Tensor,
+    noise: Tensor,
+    weight: Tensor,
+) -> Tensor:
+    """weight mean_pixels (D(x0 + sigma noise; sigma) - x0)^2 (Karras et al. 2022, equation 2).
+
+    x0, noise: [N, ...]. sigma, weight: [N]. Returns [N].
+    """
+    error = denoiser(x0 + per_image(sigma, x0) * noise, sigma) - x0
+    return weight.to(error.dtype) * pixel_mean(error**2)
+
+
+def eps_loss(
+    eps_model: Callable[[Tensor, Tensor], Tensor],
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    alphas_cumprod: Tensor,
+) -> Tensor:
+    """mean_pixels (eps(x_t, t) - noise)^2 (Ho et al. 2020, equation 14).
+
+    x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. Returns [N].
+    """
+    x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
+    return pixel_mean((eps_model(x, t) - noise) ** 2)
+
+
+def anneal_dsm(
+    score_model: Callable[[Tensor, Tensor], Tensor],
+    x0: Tensor,
+    sigma: Tensor,
+    noise: Tensor,
+    *,
+    power: float = 2.0,
+) -> Tensor:
+    """sigma^power mean_pixels (score(x0 + sigma noise; sigma) + noise / sigma)^2.
+
+    Denoising score matching (Song and Ermon 2019, equations 5 and 6) without its factor 1/2.
+    x0 (in [0, 1] for NCSN), noise: [N, ...]. sigma: [N]. Returns [N].
+    """
+    level = per_image(sigma, x0)
+    error = score_model(x0 + level * noise, sigma) + noise / level
+    return sigma.to(error.dtype) ** power * pixel_mean(error**2)
+
+
+def pixel_mean(values: Tensor) -> Tensor:
+    """Mean over all but the first axis, [N, ...] -> [N]."""
+    return values.flatten(1).mean(dim=1)

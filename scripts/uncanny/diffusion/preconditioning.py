@@ -1,0 +1,103 @@
+"""Preconditioning: how a raw network F becomes a denoiser D.
+
+D(x; sigma) = c_skip(sigma) x + c_out(sigma) F(c_in(sigma) x, c_noise(sigma)) (Karras et al. 2022,
+equation 7 and table 1). The coefficients are float64; sigma is in units of pixel values.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from uncanny.diffusion.forward import VPClock, of_each, per_image
+
+
+@dataclass(frozen=True)
+class Preconditioning:
+    """Four coefficients as functions of sigma (a float64 tensor), and the sigmas they support."""
+
+    sigma_min: float
+    sigma_max: float
+    c_skip: Callable[[Tensor], Tensor]
+    c_out: Callable[[Tensor], Tensor]
+    c_in: Callable[[Tensor], Tensor]
+    c_noise: Callable[[Tensor], Tensor]
+
+
+def vp(
+    *,
+    beta_d: float = 19.9,
+    beta_min: float = 0.1,
+    num_levels: int = 1000,
+    epsilon_t: float = 0.00001,
+) -> Preconditioning:
+    """VP-SDE: F predicts the noise and is told the time as a number from 0 to num_levels - 1.
+
+    epsilon_t: smallest time seen in training.
+    """
+    clock = VPClock(beta_d, beta_min)
+    low, high = clock.sigma(torch.tensor([epsilon_t, 1], dtype=torch.float64)).tolist()
+    return Preconditioning(
+        low,
+        high,
+        c_skip=torch.ones_like,
+        c_out=lambda sigma: -sigma,
+        c_in=lambda sigma: (1 + sigma**2).rsqrt(),
+        c_noise=lambda sigma: (num_levels - 1) * clock.sigma_inv(sigma),
+    )
+
+
+def ve(*, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Preconditioning:
+    """VE-SDE: F predicts the negative noise, sigma times the score."""
+    return Preconditioning(
+        sigma_min,
+        sigma_max,
+        c_skip=torch.ones_like,
+        c_out=lambda sigma: sigma,
+        c_in=torch.ones_like,
+        c_noise=lambda sigma: (sigma / 2).log(),
+    )
+
+
+def edm(*, sigma_data: float = 0.5) -> Preconditioning:
+    """Karras et al. (2022): input and target of F have unit variance.
+
+    sigma_data: standard deviation of the data.
+    """
+    return Preconditioning(
+        0.0,
+        math.inf,
+        c_skip=lambda sigma: sigma_data**2 / (sigma**2 + sigma_data**2),
+        c_out=lambda sigma: sigma * sigma_data * (sigma**2 + sigma_data**2).rsqrt(),
+        c_in=lambda sigma: (sigma**2 + sigma_data**2).rsqrt(),
+        c_noise=lambda sigma: sigma.log() / 4,
+    )
+
+
+def denoise(
+    network: nn.Module,
+    preconditioning: Preconditioning,
+    x: Tensor,
+    sigma: float | Tensor,
+    labels: Tensor | None = None,
+) -> Tensor:
+    """D(x; sigma) in the dtype of x; the network runs in its own. Differentiable.
+
+    x: [N, ...]. sigma: [] or [N], positive. labels: one-hot [N, K] or None.
+    """
+    sigma = of_each(sigma, x, torch.float64)
+    c_skip, c_out, c_in = (
+        per_image(coefficient(sigma), x)
+        for coefficient in (preconditioning.c_skip, preconditioning.c_out, preconditioning.c_in)
+    )
+    dtype = _dtype(network, x)
+    c_noise = preconditioning.c_noise(sigma).to(dtype)
+    labels = None if labels is None else labels.to(dtype)
+    return c_skip * x + c_out * network((c_in * x).to(dtype), c_noise, labels).to(x.dtype)
+
+
+def _dtype(network: nn.Module, x: Tensor) -> torch.dtype:
+    """Precision of the weights; that of x for a network without any."""
+    return next((p.dtype for p in network.parameters()), x.dtype)

@@ -1,0 +1,116 @@
+"""Score-based models in continuous noise levels: the preconditioned network is a denoiser (Karras
+et al. 2022).
+"""
+
+from typing import Literal
+
+import torch
+
+from uncanny.diffusion import losses, sigma_grids
+from uncanny.diffusion.forward import Path
+from uncanny.diffusion.preconditioning import Preconditioning, denoise
+from uncanny.diffusion.processes import Family
+from uncanny.registry import components
+
+OFFERS = "denoiser"
+NEEDS_SCHEDULE = False
+
+LEVELS = {
+    "uniform_time": losses.uniform_time,
+    "log_uniform": losses.log_uniform,
+    "lognormal": losses.lognormal,
+}
+WEIGHTS = {"inverse_variance": losses.inverse_variance, "unit_output": losses.unit_output}
+
+# Noise levels and weights with which each preconditioning was published.
+MATCHED_LEVELS = {"vp": "uniform_time", "ve": "log_uniform", "edm": "lognormal"}
+MATCHED_WEIGHTS = {"vp": "inverse_variance", "ve": "inverse_variance", "edm": "unit_output"}
+
+
+def continuous(
+    schedule,
+    *,
+    preconditioning: Literal["vp", "ve", "edm"],
+    levels: Literal["matched", "uniform_time", "log_uniform", "lognormal"] = "matched",
+    weight: Literal["matched", "inverse_variance", "unit_output"] = "matched",
+) -> "Continuous":
+    """The continuous process; needs no schedule.
+
+    preconditioning: how the network F becomes the denoiser D. levels, weight: distribution of the
+    noise levels seen in training and weight of the error there; `matched` are those published with
+    the preconditioning.
+    """
+    levels = MATCHED_LEVELS[preconditioning] if levels == "matched" else levels
+    weight = MATCHED_WEIGHTS[preconditioning] if weight == "matched" else weight
+    return Continuous(
+        components.load("preconditioning", preconditioning)(), levels, WEIGHTS[weight]
+    )
+
+
+def start(
+    model,
+    latents,
+    *,
+    num_steps: int,
+    grid: dict,
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    time: Literal["linear", "vp", "ve", "geometric"] = "linear",
+    scaling: Literal["none", "vp"] = "none",
+    losses: dict | None = None,
+):
+    """Walk along a grid of noise levels: (latents, sigmas [num_steps + 1], {"path": σ(t) and
+    s(t)}).
+
+    grid: kind and options of the noise levels. sigma_min, sigma_max: their range; None: customary
+    for the grid, moved into the network's. time, scaling: clock σ(t) and scale s(t) in which the
+    sampler's steps are straight. losses: of the model at single noise levels, for grids that follow
+    from them.
+    """
+    options = dict(grid)
+    kind = options.pop("kind")
+    if components.takes("sigma_grids", kind, "losses"):
+        options["losses"] = losses
+    clock = (
+        {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
+    )  # one clock for grid, range and path
+    supported = (model.preconditioning.sigma_min, model.preconditioning.sigma_max)
+    low, high = sigma_grids.sigma_range(
+        kind, supported, sigma_min=sigma_min, sigma_max=sigma_max, **clock
+    )
+    sigmas = components.load("sigma_grids", kind)(num_steps, low, high, **options)
+    return latents, sigmas, {"path": Path.named(time, scaling, low, high, **clock)}
+
+
+class Continuous(Family):
+    """D(x; σ) = c_skip x + c_out F(c_in x; c_noise), trained on λ(σ) ‖D(x0 + σ n; σ) − x0‖²."""
+
+    start = staticmethod(start)
+
+    def __init__(self, preconditioning: Preconditioning, levels: str, weight):
+        self.preconditioning, self.levels, self.weight = preconditioning, levels, weight
+
+    def loss(self, network, x0, labels, generator) -> torch.Tensor:
+        """Weighted denoising error; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
+        draw = torch.randn if self.levels == "lognormal" else torch.rand
+        base = draw(len(x0), generator=generator, device=x0.device, dtype=torch.float64)
+        sigma = LEVELS[self.levels](base)
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+
+        def denoiser(x, sigma):
+            return denoise(network, self.preconditioning, x, sigma, labels)
+
+        return losses.denoising_loss(denoiser, x0, sigma, noise, self.weight(sigma))
+
+    def bind(self, network, labels) -> "Denoiser":
+        return Denoiser(network, labels, self.preconditioning)
+
+
+class Denoiser:
+    """D(x; σ) of a trained network: float64 outside, the network's precision inside."""
+
+    def __init__(self, network, labels, preconditioning: Preconditioning):
+        self.network, self.labels, self.preconditioning = network, labels, preconditioning
+
+    def __call__(self, x: torch.Tensor, sigma) -> torch.Tensor:
+        return denoise(self.network, self.preconditioning, x, sigma, self.labels)

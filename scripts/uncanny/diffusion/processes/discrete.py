@@ -1,0 +1,96 @@
+"""DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020)."""
+
+from typing import Literal
+
+import torch
+
+from uncanny.diffusion import losses, schedules
+from uncanny.diffusion.forward import alphas_cumprod, diffuse
+from uncanny.diffusion.processes import Family
+
+OFFERS = "eps_model"
+NEEDS_SCHEDULE = True
+
+
+def discrete(schedule, *, num_levels: int = 1000) -> "Discrete":
+    """The discrete process. schedule: num_levels → betas [T]; num_levels: T."""
+    return Discrete(schedule(num_levels))
+
+
+def start(
+    model,
+    latents,
+    originals=None,
+    *,
+    num_steps: int,
+    times: Literal["ancestral", "ddim"] = "ancestral",
+    init: Literal["noise", "marginal"] = "noise",
+):
+    """Walk from x_T along num_steps of the T levels: (x, times [num_steps + 1], {}).
+
+    times: `ancestral` keeps both ends of an even spread, `ddim` takes the integer parts of an even
+    grid from −1 to T−1. init: x_T is standard normal `noise`, or has the `marginal` distribution
+    that the model was trained at, √ᾱ_T originals + √(1−ᾱ_T) latents. That is a diagnostic of
+    schedules that end before the data have vanished, not a way to draw: training images leak.
+    originals: training images [N, ...] in the model's range, for `marginal` only.
+    """
+    choose = schedules.ddim_times if times == "ddim" else schedules.ancestral_times
+    levels = choose(len(model.alphas_cumprod), num_steps)
+    if init == "noise":
+        return latents, levels, {}
+    if originals is None:
+        raise ValueError("init: marginal starts from training images, and none were given")
+    last = model.alphas_cumprod[levels[0]]
+    return diffuse(originals.double(), latents.double(), last), levels, {}
+
+
+class Discrete(Family):
+    """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
+
+    start = staticmethod(start)
+    guided_as = "discrete"
+
+    def __init__(self, betas: torch.Tensor):
+        self.alphas_cumprod = alphas_cumprod(betas)
+
+    @property
+    def num_levels(self) -> int:
+        return len(self.alphas_cumprod)
+
+    def draw_times(self, count: int, generator, ends: tuple | None = None) -> torch.Tensor:
+        """Uniform times from the first to the last of `ends`, by default 0..T−1: int64 [count]."""
+        first, last = ends or (0, self.num_levels - 1)
+        size, device = (count,), generator.device
+        return torch.randint(first, last + 1, size, generator=generator, device=device)
+
+    def told(self, t):
+        """The time as classifiers are told it."""
+        return t
+
+    def noised(self, x0, t, generator) -> torch.Tensor:
+        """A draw of x_t for images x0 [N, ...], in their dtype, for t [N]."""
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+        return diffuse(x0, noise, self.copied("alphas_cumprod", x0.device)[t])
+
+    def loss(self, network, x0, labels, generator) -> torch.Tensor:
+        """eps-MSE at t ~ U{0..T−1}; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
+        levels = self.copied("alphas_cumprod", x0.device)
+        t = torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+        return losses.eps_loss(lambda x, t: network(x, t.to(x.dtype), labels), x0, t, noise, levels)
+
+    def bind(self, network, labels) -> "EpsModel":
+        return EpsModel(network, labels, self.alphas_cumprod)
+
+
+class EpsModel:
+    """eps(x, t) of a trained network: float64 outside, the network's precision inside."""
+
+    def __init__(self, network, labels, alphas_cumprod):
+        self.network, self.alphas_cumprod = network, alphas_cumprod
+        self.dtype = next(network.parameters()).dtype
+        self.labels = None if labels is None else labels.to(self.dtype)
+
+    def __call__(self, x: torch.Tensor, t: int) -> torch.Tensor:
+        level = torch.full((len(x),), t, dtype=self.dtype, device=x.device)
+        return self.network(x.to(self.dtype), level, self.labels).to(x.dtype)

@@ -1,0 +1,154 @@
+"""Whether a comparison bears out that a well trained score prefers the exponential schedule and a
+less trained one the polynomial: one verdict per cell, and one for all of them.
+
+Differences are relative, error of the exponential schedule / error of the polynomial one - 1, in
+order from the well trained end to the less trained one: strengths rising, epochs falling. Below 0
+the exponential schedule is better.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from uncanny.diffusion.theory.crossovers import Crossing
+
+SUPPORTS, PARTIAL, NO_CROSSOVER = "supports", "partial", "no_crossover"
+CONTRADICTS, INCONCLUSIVE = "contradicts", "inconclusive"
+VERDICTS = (SUPPORTS, PARTIAL, NO_CROSSOVER, CONTRADICTS, INCONCLUSIVE)
+SIGNIFICANT, STRONG = 1e-6, 0.01  # of a relative difference without sampling error
+STANDARD_ERRORS = 2.0
+NAMES = {-1: "exponential", 0: "tie", 1: "polynomial"}
+BOUNDS = ("path_kl", "E_S")  # no metric of samples: of trained models they are scope
+# Cells on which the summary rests; all others are its scope.
+DEFAULT = {
+    "G": {"target": "manifold", "family": "bias", "metric": "kl", "nfe": (40, 40)},
+    "N": {"nfe": (1, 12), "schedule_range": [0.002, 80.0]},
+    "T": {"nfe": (1, 12), "family": "both"},
+}
+
+
+class Verdict(NamedTuple):
+    """verdict: one of VERDICTS. well, less: which schedule is better at each end, "exponential",
+    "polynomial" or "tie". effects: the relative differences there.
+    """
+
+    verdict: str
+    well: str
+    less: str
+    effects: tuple[float, float]
+
+
+def exact(differences: np.ndarray) -> Verdict:
+    """Verdict on relative differences [K] that have no sampling error."""
+    differences = np.asarray(differences, float)
+    signs = np.where(np.abs(differences) > SIGNIFICANT, np.sign(differences), 0)
+    return judge(differences, signs, np.abs(differences[[0, -1]]) >= STRONG)
+
+
+def sampled(differences: np.ndarray) -> Verdict:
+    """Verdict on relative differences [C, R] of checkpoints, the longest trained one first, by R
+    sampling seeds that the schedules share: significant are means of two standard errors.
+    """
+    differences = np.asarray(differences, float)
+    if differences.ndim != 2 or differences.shape[1] < 2:
+        raise ValueError(
+            f"differences of shape {differences.shape}: a verdict takes at least two seeds per "
+            "checkpoint, expected [checkpoints, seeds]"
+        )
+    mean = differences.mean(axis=1)
+    error = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
+    signs = np.where(np.abs(mean) >= STANDARD_ERRORS * error, np.sign(mean), 0)
+    return judge(mean, signs, signs[[0, -1]] != 0)
+
+
+def judge(differences: np.ndarray, signs: np.ndarray, is_strong: np.ndarray) -> Verdict:
+    """Verdict from relative differences [K], their signs [K] (0: not significant) and whether each
+    of the two ends is strong enough.
+
+    supports: exponential at the well trained end, polynomial at the other, one change. partial: the
+    same, but an end is weak or not significant, or there are several changes; or both ends agree
+    although the better schedule changes in between. no_crossover: one schedule is better wherever
+    they differ. contradicts: the ends are reversed. inconclusive: neither end is significant.
+    """
+    if len(differences) < 2:
+        raise ValueError(f"{len(differences)} strengths or checkpoints: expected at least two")
+    ends = (int(signs[0]), int(signs[-1]))
+    phases = [int(sign) for sign, _ in groupby(signs[signs != 0])]
+    verdict = _verdict(ends, phases, np.sign(differences[[0, -1]]), is_strong)
+    effects = (float(differences[0]), float(differences[-1]))
+    return Verdict(verdict, NAMES[ends[0]], NAMES[ends[1]], effects)
+
+
+def _verdict(ends: tuple, phases: list, points: np.ndarray, is_strong: np.ndarray) -> str:
+    if ends == (0, 0):
+        return INCONCLUSIVE
+    if len(phases) == 1:
+        return PARTIAL if tuple(points) == (-1, 1) else NO_CROSSOVER
+    if phases[0] == 1 and phases[-1] == -1:
+        return CONTRADICTS
+    is_whole = phases == [-1, 1] and 0 not in ends and all(is_strong)
+    return SUPPORTS if is_whole else PARTIAL
+
+
+def line(cell: Mapping, found: Verdict, crossing: Crossing | None, **numbers) -> dict:
+    """A cell's verdict as a JSON object.
+
+    cell: experiment ("G", "N", "T"), target, solver, nfe, metric, family, schedule_range, rho,
+    seeds. numbers: R_at_crossing and predicted_crossing, where known. The crossing's key is "knob",
+    or "epoch" for a cell without family.
+    """
+    key = "knob" if cell.get("family") else "epoch"
+    at = crossing or Crossing(None, None, None)
+    return {
+        **cell,
+        "better_when_well_trained": found.well,
+        "better_when_less_trained": found.less,
+        "crossing": {
+            key: at.at,
+            "interval": list(at.interval) if at.interval else None,
+            "direction": at.direction,
+        },
+        "effect": {"well": found.effects[0], "less": found.effects[1]},
+        "R_at_crossing": numbers.get("R_at_crossing"),
+        "predicted_crossing": numbers.get("predicted_crossing"),
+        "verdict": found.verdict,
+    }
+
+
+def is_default(entry: Mapping) -> bool:
+    """Whether the summary rests on this cell: see DEFAULT; of the SDE sampler only."""
+    wanted = dict(DEFAULT.get(entry["experiment"], {"nfe": (0, 0)}))
+    low, high = wanted.pop("nfe")
+    same = all(entry[key] == value for key, value in wanted.items())
+    same = same and entry["solver"] == "sde" and low <= entry["nfe"] <= high
+    return same and entry["metric"] not in BOUNDS
+
+
+def summary(lines: Iterable[Mapping]) -> dict:
+    """The verdict over the default cells, and how often each verdict was found in all others.
+
+    Default cells that agree give their verdict; if they do not, it is partial where one of them
+    supports at least partly, else inconclusive. Without default cells it is None.
+    """
+    lines = list(lines)
+    default = [entry for entry in lines if is_default(entry)]
+    found = {entry["verdict"] for entry in default}
+    verdict = PARTIAL if found & {SUPPORTS, PARTIAL} else INCONCLUSIVE
+    if len(found) < 2:
+        verdict = next(iter(found), None)
+    keys = ("experiment", "solver", "metric", "family")
+    scope: dict[tuple, Counter] = {}
+    for entry in lines:
+        if not is_default(entry):
+            scope.setdefault(tuple(entry[key] for key in keys), Counter())[entry["verdict"]] += 1
+    return {
+        "verdict": verdict,
+        "default": default,
+        "scope": [
+            dict(zip(keys, place, strict=True)) | {"verdicts": dict(sorted(counts.items()))}
+            for place, counts in scope.items()
+        ],
+    }

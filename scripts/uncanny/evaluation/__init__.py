@@ -1,0 +1,3 @@
+"""From images to numbers: features, metrics, score records, convergence, timing. Imports the rooms
+up to `sampling`.
+"""

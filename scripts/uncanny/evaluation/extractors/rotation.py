@@ -1,0 +1,96 @@
+"""Feature extractor for images without classes: which way up is it?
+
+The network of `classifier` learns to tell by how many quarter turns an image was rotated, for which
+it has to see what is in it (Gidaris, Singh and Komodakis, ICLR 2018). A fifth answer, for noise, is
+learnt beside the four turns, so that features tell noise from images. Logits say nothing about
+what an image shows: there is no Inception Score.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from uncanny.evaluation.extractors.classifier import (
+    ResidualNetwork,
+    augment,
+    batches_of,
+    fit,
+    noise_images,
+    state_of,
+)
+
+TURNS = 4
+NOISE = TURNS  # the fifth answer
+
+
+class RotationNetwork(ResidualNetwork):
+    """The network of `classifier`, whose logits are those of 0 to 3 quarter turns, and of noise."""
+
+    @staticmethod
+    def exam(split) -> tuple[Tensor, Tensor]:
+        """What it is measured by: images of a split in all positions, and their quarter turns."""
+        return rotated(torch.from_numpy(np.array(split.images)))
+
+
+def build(config: dict, weights: dict | None = None) -> RotationNetwork:
+    """The network of a state; with fresh weights where none are given."""
+    network = RotationNetwork(num_classes=TURNS + 1, **config)
+    if weights is not None:
+        network.load_state_dict(weights)
+    return network
+
+
+def rotation(
+    dataset,
+    device: str = "cpu",
+    *,
+    width: int = 16,
+    depth: int = 1,
+    epochs: int = 4,
+    batch_size: int = 32,
+    lr: float = 0.003,
+    weight_decay: float = 0.01,
+    flip: bool = True,
+    seed: int = 0,
+) -> dict:
+    """Train the extractor on the training split; returns its state {"kind", "config", "weights"}.
+
+    Every batch holds each of its `batch_size` images in all four positions, and as many images of
+    noise. flip: mirror half of the images at random. AdamW, one-cycle learning rate with maximum
+    lr. The same seed, device and number of threads give the same weights. Raises ValueError where
+    the dataset has no square images, or fewer than one batch.
+    """
+    _check(dataset, batch_size)
+    config = {"shape": list(dataset.shape), "width": width, "depth": depth}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(config).to(device).train()
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss(images: Tensor) -> Tensor:
+        turned, turns = rotated(augment(images, 0, flip, generator))
+        noise = noise_images(images, generator)
+        answers = torch.cat([turns, torch.full((len(noise),), NOISE)])
+        logits = network(torch.cat([turned, noise]).to(device))[1]
+        return F.cross_entropy(logits, answers.to(device))
+
+    batches = batches_of(dataset.train, epochs, batch_size, generator)
+    steps = epochs * (len(dataset.train) // batch_size)
+    fit(network, (loss(images) for images, _ in batches), steps, lr=lr, weight_decay=weight_decay)
+    return state_of("rotation", config, network)
+
+
+def rotated(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images [N, C, H, H] in all four positions [4 N, C, H, H], and their quarter turns [4 N]."""
+    turns = torch.arange(TURNS).repeat_interleave(len(images))
+    return torch.cat([images.rot90(k, dims=(2, 3)) for k in range(TURNS)]), turns
+
+
+def _check(dataset, batch_size: int) -> None:
+    if dataset.kind != "image" or dataset.shape[1] != dataset.shape[2]:
+        found = f"{dataset.kind}s of shape {dataset.shape}"
+        raise ValueError(f"{dataset.name}: {found}; rotations need square images")
+    if not 1 <= batch_size <= len(dataset.train):
+        expected = f"1 to {len(dataset.train)}, the training images of {dataset.name}"
+        raise ValueError(f"batch_size is {batch_size}, expected {expected}")

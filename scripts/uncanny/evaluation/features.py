@@ -1,0 +1,163 @@
+"""Features of image sets, extracted once and stored with their identity; control image sets."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uncanny.runtime import arrays
+
+SORTS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of n images: pool float32 [n, d], logits float32 [n, k], labels int64 [n] or None.
+
+    labels are the classes that the images were asked to show, not those that the extractor sees.
+    neighbours: squared distances of each pool to the nearest others, ascending, float64 [n, k], or
+    None where nobody has looked.
+    Indexing takes a subset of the images, features[:1000], whose neighbours are other ones.
+    """
+
+    pool: np.ndarray
+    logits: np.ndarray
+    labels: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
+
+    def __post_init__(self):
+        lengths = {name: len(a) for name, a in vars(self).items() if a is not None}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"features of different numbers of images: {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def __getitem__(self, index) -> "Features":
+        labels = None if self.labels is None else self.labels[index]
+        return Features(self.pool[index], self.logits[index], labels)
+
+
+def extract(extractor: Callable, images, batch_size: int, labels=None) -> Features:
+    """Features of uint8 images [N, C, H, W], or float32 vectors [N, D] (array, memory map or
+    tensor), batch by batch.
+
+    The batch size changes the values by rounding only. Raises ValueError on another dtype or number
+    of dimensions.
+    """
+    import torch
+
+    _check_images(images)
+    pools, logits = [], []
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        batch = torch.from_numpy(np.array(batch)) if isinstance(batch, np.ndarray) else batch
+        pool, logit = extractor(batch)
+        pools.append(pool.cpu().numpy())
+        logits.append(logit.cpu().numpy())
+    return Features(np.concatenate(pools), np.concatenate(logits), _as_labels(labels))
+
+
+def load_or_extract(path: Path | str, extractor, images, batch_size: int, labels=None) -> Features:
+    """Features from the file if it holds those of this extractor, images and labels; else anew.
+
+    The identity compared is the extractor's id and the SHA-256 of images and labels, never a name
+    or a time. New features take the place of a stale or damaged file.
+    """
+    labels = _as_labels(labels)
+    expected = identity(extractor, images, labels)
+    try:
+        features, found = load(path)
+    except ValueError:
+        found = None
+    if found != expected:
+        features = extract(extractor, images, batch_size, labels)
+        save(path, features, expected)
+    return features
+
+
+def identity(extractor, images, labels=None) -> dict[str, str]:
+    """What determines the features: extractor id, SHA-256 of the images, SHA-256 of the labels
+    (empty without).
+    """
+    _check_images(images)
+    digest = "" if labels is None else array_sha256(_as_labels(labels))
+    return {
+        "extractor": extractor.id,
+        "images_sha256": array_sha256(images),
+        "labels_sha256": digest,
+    }
+
+
+def array_sha256(array) -> str:
+    """Hexadecimal SHA-256 of dtype, shape and contents, read in parts so that a memory map stays on
+    disk.
+    """
+    digest = hashlib.sha256()
+    array = array if isinstance(array, np.ndarray) else np.asarray(array)
+    digest.update(f"{array.dtype.str} {array.shape}".encode())
+    for start in range(0, len(array), 1024):
+        digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
+    return digest.hexdigest()
+
+
+def save(path: Path | str, features: Features, identity: dict[str, str]) -> None:
+    """Store features as .npz, whole or not at all; the same features give the same bytes."""
+    found = {name: a for name, a in vars(features).items() if a is not None}
+    arrays.save(path, **found, **identity)
+
+
+def load(path: Path | str) -> tuple[Features, dict[str, str]]:
+    """Stored features and their identity; ValueError that names the file where it is missing or
+    damaged.
+    """
+    found = arrays.load(path, "a file of features")
+    try:
+        own = [found.pop(name, None) for name in ("labels", "neighbours")]
+        features = Features(found.pop("pool"), found.pop("logits"), *own)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not a file of features ({error})") from None
+    return features, {name: str(value) for name, value in found.items()}
+
+
+def gaussian_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """n images of standard normal pixels in the model's units, as uint8: floor(clip(127.5 z + 128,
+    0, 255)); vectors keep z.
+    """
+    noise = np.random.default_rng(seed).standard_normal((n, *shape), dtype=np.float32)
+    if len(shape) == 1:
+        return noise
+    return np.floor(np.clip(127.5 * noise + 128, 0, 255)).astype(np.uint8)
+
+
+def uniform_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """n uint8 images of independent pixels, uniform on 0..255; vectors uniform on [-1, 1)."""
+    rng = np.random.default_rng(seed)
+    if len(shape) == 1:
+        return 2 * rng.random((n, *shape), dtype=np.float32) - 1
+    return rng.integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def pixel_mean(dataset, n: int = 1) -> np.ndarray:
+    """n copies of the per-pixel mean of the training images, rounded to uint8 [n, C, H, W]."""
+    images = dataset.train.images
+    total = np.zeros(dataset.shape, np.int64)
+    for start in range(0, len(images), 1024):
+        total += images[start : start + 1024].sum(axis=0, dtype=np.int64)
+    mean = np.floor(total / len(images) + 0.5).astype(np.uint8)
+    return np.repeat(mean[None], n, axis=0)
+
+
+def _check_images(images) -> None:
+    """Images, or vectors, as datasets have them."""
+    if (str(images.dtype).removeprefix("torch."), images.ndim) not in SORTS or len(images) == 0:
+        raise ValueError(
+            f"images are {images.dtype} {tuple(images.shape)}, expected uint8 [N, C, H, W], N >= 1"
+            " (vectors: float32 [N, D])"
+        )
+
+
+def _as_labels(labels) -> np.ndarray | None:
+    return None if labels is None else np.asarray(labels, dtype=np.int64)

@@ -1,0 +1,436 @@
+"""Image-quality metrics: pure functions of stored features, each with a standard error.
+
+Every metric is `name(sample, reference, *, options) -> Estimate`, where sample holds the features
+of generated images. Values are torch-fidelity's. The standard error is that of drawing the sample,
+given extractor and reference: it contains neither sampling seeds nor training seeds. ValueError
+names metric, n and requirement where features are not finite, too few or of different widths.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from uncanny.evaluation import fewest_images, neighbours
+from uncanny.evaluation.features import Features
+
+GROUPS = 10  # of a delete-group jackknife
+BLOCK = 1000  # images in a KID block
+VALUES = 2**24  # of a matrix of kernels, held at a time: 128 MB
+HALVINGS = 10  # of the sample, for the error of recall
+COPY = 1e-4  # in units of the distance between neighbours: rounding of features
+FALLING = {"fid", "kid", "sliced_w2"}  # metrics of which less is better
+BY_LABEL = {
+    "class_accuracy"
+}  # metrics that compare images with the classes they were asked to show
+# Fewest images of a sample, the largest of these numbers: option -> (factor, more) stands for
+# factor * option + more, "features" for the number of features, "" for a number alone.
+FEWEST = {
+    "inception_score": {"splits": (1, 0), "": (0, 2)},
+    "fid": {"features": (1, 1), "groups": (1, 0)},
+    "kid": {"": (0, 4)},  # two subsets of two images
+    "precision": {"k": (1, 1)},
+    "recall": {"k": (2, 2)},  # k neighbours in each half
+    "nearest": {"": (0, 2)},
+    "sliced_w2": {"": (0, 2)},
+    "class_accuracy": {"": (0, 1)},
+    "class_entropy": {"": (0, 2)},
+}
+# The same of the reference, for metrics that compare with one.
+FEWEST_REFERENCE = {
+    "fid": {"features": (1, 1)},
+    "kid": {"": (0, 4)},
+    "precision": {"k": (1, 1)},
+    "recall": {"k": (2, 2)},
+    "nearest": {"": (0, 2)},
+    "sliced_w2": {"": (0, 2)},
+}
+# Metrics that look at the neighbours of reference images: the option that says how many.
+AMONG_REFERENCES = {"precision": "k"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Value, standard error in the same unit, number of generated images, and how it was got."""
+
+    value: float
+    se: float
+    n: int
+    details: dict
+
+
+def inception_score(
+    sample: Features, reference: Features | None = None, *, splits: int = 10, seed: int = 2020
+) -> Estimate:
+    """Inception Score exp(E KL(p(y|x) ‖ p(y))), from 1 to the number of classes.
+
+    Mean over `splits` parts of the shuffled sample. se: std/sqrt(splits - 1); for one split a
+    delete-group jackknife. details: std is the population standard deviation between the parts,
+    not a standard error; with one split, bias is the jackknife's estimate of the small-sample bias
+    in the value. Source: Salimans et al., NeurIPS 2016.
+    """
+    from torch_fidelity import metric_isc
+
+    def score(logits, splits):
+        result = metric_isc.isc_features_to_metric(_tensor(logits), splits, shuffle=False)
+        return result["inception_score_mean"], result["inception_score_std"]
+
+    n = len(sample)
+    if splits < 1:
+        raise ValueError(f"inception_score: splits is {splits}, expected at least 1")
+    logits = _logits("inception_score", sample, splits=splits)
+    logits = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
+    value, std = score(logits, splits)
+    details = {"splits": splits, "images_per_split": n // splits, "std": std, "seed": seed}
+    if splits > 1:
+        return Estimate(value, std / math.sqrt(splits - 1), n, details)
+    replicates = [score(logits[rest], 1)[0] for rest in _rests(_groups(n, seed))]
+    se, bias = _jackknife(replicates, value)
+    return Estimate(value, se, n, details | {"bias": bias})
+
+
+def fid(
+    sample: Features, reference: Features | None = None, *, groups: int = 10, seed: int = 2020
+) -> Estimate:
+    """Fréchet distance |mu1 - mu2|² + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of the pools, in float64.
+
+    Needs more images than features in both sets. se: delete-group jackknife over the sample.
+    details: bias is its estimate of the small-sample bias, about c/n upwards, in the value.
+    Source: Heusel et al., NeurIPS 2017.
+    """
+    from torch_fidelity import metric_fid
+
+    width = sample.pool.shape[1]
+    if groups < 2:
+        raise ValueError(f"fid: groups is {groups}, expected at least 2")
+    x, y = _pools("fid", sample, reference, groups=groups)
+    real = metric_fid.fid_features_to_statistics(_tensor(y.astype(np.float64)))
+    x = x.astype(np.float64)  # after the reference, so that one set of float64 is held at a time
+    generated = metric_fid.fid_features_to_statistics(_tensor(x))
+    value = metric_fid.fid_statistics_to_metric(generated, real, verbose=False)
+    value = value["frechet_inception_distance"]
+    replicates = _fid_without_groups(x, **real, parts=_groups(len(x), seed, groups))
+    se, bias = _jackknife(replicates, value)
+    details = {"n_reference": len(y), "features": width, "groups": groups, "seed": seed}
+    return Estimate(value, se, len(x), details | {"bias": bias})
+
+
+def _fid_without_groups(x, mu, sigma, parts) -> list[float]:
+    """FID against N(mu, sigma) with each group left out, from one pass over x.
+
+    With sigma = L Lᵀ the eigenvalues of S sigma are those of the symmetric Lᵀ S L.
+    """
+    eigenvalues, vectors = np.linalg.eigh(sigma)
+    root = vectors * np.sqrt(eigenvalues.clip(0))
+    centre = x.mean(axis=0)  # squares about it lose no digits
+    x = x - centre
+    total, squares = x.sum(axis=0), x.T @ x
+    values = []
+    for part in parts:
+        n = len(x) - len(part)
+        mean = (total - x[part].sum(axis=0)) / n
+        covariance = (squares - x[part].T @ x[part] - n * np.outer(mean, mean)) / (n - 1)
+        cross = np.sqrt(np.linalg.eigvalsh(root.T @ covariance @ root).clip(0)).sum()
+        distance = np.sum((centre + mean - mu) ** 2)
+        values.append(float(distance + np.trace(covariance) + np.trace(sigma) - 2 * cross))
+    return values
+
+
+def kid(
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    degree: int = 3,
+    seed: int = 2020,
+) -> Estimate:
+    """Unbiased squared MMD of the pools under the kernel (x·y/d + 1)^degree; may be negative.
+
+    Mean over random subsets of min(subset_size, n/2, n_reference/2) images. These overlap: their
+    spread is no standard error. se for n < 10,000: delete-group jackknife of the estimate from all
+    images; from there on std/sqrt(B) of B = n/1000 disjoint blocks, which includes the reference's
+    share. Blocks of a smaller sample overstate the error (fourfold at n = 500 and KID near 0).
+    Source: Bińkowski et al., ICLR 2018.
+    """
+    x, y = _pools("kid", sample, reference)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    if subsets < 1 or subset_size < 2:
+        found = f"subsets {subsets}, subset_size {subset_size}"
+        raise ValueError(f"kid: {found}; expected at least 1 and 2")
+    size = min(subset_size, len(x) // 2, len(y) // 2)
+    value = _mmd(x, y, subsets, size, degree, seed)
+    if len(x) < GROUPS * BLOCK:
+        method = "jackknife"
+        se, _ = _jackknife(_mmd_without_groups(x, y, _groups(len(x), seed), degree), value)
+    else:
+        method = "blocks"
+        blocks = [_mmd(a, b, 1, min(len(a), len(b)), degree, seed) for a, b in _blocks(x, y, seed)]
+        se = float(np.std(blocks, ddof=1)) / math.sqrt(len(blocks))
+    details = {"n_reference": len(y), "subsets": subsets, "subset_size": size, "degree": degree}
+    return Estimate(value, se, len(x), details | {"seed": seed, "se_method": method})
+
+
+def _mmd(x, y, subsets: int, size: int, degree: int, seed: int) -> float:
+    from torch_fidelity import metric_kid
+
+    options = {"kid_subsets": subsets, "kid_subset_size": size, "kid_kernel_poly_degree": degree}
+    options |= {"rng_seed": seed, "verbose": False}
+    result = metric_kid.kid_features_to_metric(_tensor(x), _tensor(y), **options)
+    return result["kernel_inception_distance_mean"]
+
+
+def _mmd_without_groups(x, y, parts, degree: int) -> list[float]:
+    """KID with each group left out, up to the term of y alone, from kernel sums over groups."""
+    from torch_fidelity.metric_kid import kernel_poly
+
+    count, options = len(parts), {"kid_kernel_poly_degree": degree}
+    pairs, cross = np.zeros((count, count)), np.zeros(count)
+    for a, rows in enumerate(parts):
+        for b, columns in enumerate(parts[: a + 1]):
+            kernel = kernel_poly(x[rows], x[columns], **options)
+            pairs[a, b] = pairs[b, a] = kernel.sum() - (np.trace(kernel) if a == b else 0)
+        step = max(1, VALUES // len(rows))
+        cross[a] = sum(
+            kernel_poly(x[rows], y[start : start + step], **options).sum()
+            for start in range(0, len(y), step)
+        )
+    values = []
+    for g, part in enumerate(parts):
+        n, kept = len(x) - len(part), np.arange(count) != g
+        within = pairs[np.ix_(kept, kept)].sum() / (n * (n - 1))
+        values.append(within - 2 * cross[kept].sum() / (n * len(y)))
+    return values
+
+
+def _blocks(x, y, seed: int):
+    """Disjoint blocks of x, each with a block of y, which starts again when it is used up."""
+    rng = np.random.RandomState(seed)
+    images, references = rng.permutation(len(x)), rng.permutation(len(y))
+    size = min(BLOCK, len(y))
+    for b in range(len(x) // BLOCK):
+        rows = np.arange(b * size, (b + 1) * size) % len(y)
+        yield x[images[b * BLOCK : (b + 1) * BLOCK]], y[references[rows]]
+
+
+def precision(sample: Features, reference: Features | None = None, *, k: int = 3) -> Estimate:
+    """Share of generated images inside the k-nearest-neighbour manifold of the reference.
+
+    That manifold does not depend on the sample: hits are independent, se is binomial.
+    Source: Kynkäänniemi et al., NeurIPS 2019.
+    """
+    x, y, details = _manifold("precision", sample, reference, k)
+    near = reference.neighbours
+    if near is None or near.shape[1] < k:
+        near = neighbours.others(y, k)
+    radii = np.ascontiguousarray(near[:, k - 1 : k])
+    hits = neighbours.inside(_tensor(x), _tensor(y), _tensor(radii))
+    value = float(_shares(hits)[0])
+    return Estimate(value, _binomial_se(value, len(sample)), len(sample), details)
+
+
+def recall(
+    sample: Features, reference: Features | None = None, *, k: int = 3, seed: int = 2020
+) -> Estimate:
+    """Share of reference images inside the k-nearest-neighbour manifold of the sample.
+
+    The manifold is made of the sample. se: two halves of it are independent samples, so that
+    se² = mean (r1 - r2)²/4 over random halvings. (A bootstrap repeats images, which are then each
+    other's neighbours and shrink the radii; a jackknife overstates the error up to twofold.)
+    Source: Kynkäänniemi et al., NeurIPS 2019.
+    """
+    x, y, details = _manifold("recall", sample, reference, k)
+    sets = np.concatenate([np.ones((len(x), 1), bool), _halves(len(x), seed)], axis=1)
+    x = _tensor(x)
+    hits = neighbours.inside(_tensor(y), x, neighbours.radii(x, _tensor(sets), k))
+    value, *shares = map(float, _shares(hits))
+    se = math.sqrt(np.mean((np.array(shares[::2]) - shares[1::2]) ** 2) / 4)
+    return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
+
+
+def _manifold(name: str, sample, reference, k: int) -> tuple:
+    if k < 1:
+        raise ValueError(f"{name}: k is {k}, expected at least 1")
+    x, y = _pools(name, sample, reference, k=k)
+    return x, y, {"n_reference": len(y), "k": k}
+
+
+def _shares(hits):
+    """Means over images in float32, as torch-fidelity takes them."""
+    return hits.float().mean(dim=0)
+
+
+def _halves(n: int, seed: int) -> np.ndarray:
+    """Which images the two halves of each random halving have, one after the other: [n, 2 H]."""
+    rng = np.random.RandomState(seed)
+    orders = [rng.permutation(n) for _ in range(HALVINGS)]
+    halves = np.zeros((n, 2 * HALVINGS), bool)
+    for number, order in enumerate(orders):
+        halves[order[: n // 2], 2 * number] = True
+        halves[order[n // 2 : n // 2 * 2], 2 * number + 1] = True
+    return halves
+
+
+def nearest(
+    sample: Features, reference: Features | None = None, *, baseline: int = 2000, seed: int = 2020
+) -> Estimate:
+    """Mean distance of a generated pool to the nearest reference pool, over that among references.
+
+    1: as near to a training image as training images are to each other; below: memorised. How near
+    new real images come, the score of a held-out split says. The unit is the mean distance of
+    `baseline` random reference images (or all) to their nearest other. A sample that lies in the
+    reference entirely is taken for a part of it: an image is then not its own neighbour. se: of the
+    sample's mean, given reference. details: copies is the number of images that are in the
+    reference. Compare Meehan, Chaudhuri and Dasgupta, AISTATS 2020.
+    """
+    x, y = _pools("nearest", sample, reference)
+    rows = np.random.RandomState(seed).permutation(len(y))[:baseline]
+    unit = neighbours.distances(y[rows], y)[:, 1].mean()
+    if not unit > 0:
+        raise ValueError(f"nearest: n_reference = {len(y)}, all the same; needs different images")
+    distances = neighbours.distances(x, y) / unit
+    copied = distances[:, 0] < COPY
+    found = distances[:, 1 if copied.all() else 0]
+    details = {"n_reference": len(y), "unit": float(unit), "copies": int(copied.sum())}
+    details |= {"baseline": len(rows), "seed": seed}
+    return Estimate(
+        float(found.mean()), float(found.std(ddof=1) / math.sqrt(len(x))), len(x), details
+    )
+
+
+def sliced_w2(
+    sample: Features, reference: Features | None = None, *, projections: int = 128, seed: int = 2020
+) -> Estimate:
+    """Sliced Wasserstein-2 distance of the pools, in their unit: the root mean square, over random
+    directions, of the distance between both sets projected on a line.
+
+    There quantiles are compared, at the ranks of the sample; two samples of one law are not at 0.
+    se: delete-group jackknife over the sample. details: bias is its estimate of the small-sample
+    bias in the value. Source: Bonneel et al., J. Math. Imaging and Vision 51 (2015).
+    """
+    if projections < 1:
+        raise ValueError(f"sliced_w2: projections is {projections}, expected at least 1")
+    x, y = _pools("sliced_w2", sample, reference)
+    axes = np.random.RandomState(seed).standard_normal((projections, x.shape[1]))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    projected, real = axes @ x.T, np.sort(axes @ y.T, axis=1)
+    order = np.argsort(projected, axis=1)
+    ranked = np.take_along_axis(projected, order, axis=1)
+    value, parts = _line_distance(ranked, real), _groups(len(x), seed)
+    group = np.empty(len(x), int)
+    for g, part in enumerate(parts):
+        group[part] = g
+    kept = (group[order] != g for g in range(len(parts)))
+    replicates = [_line_distance(ranked[k].reshape(projections, -1), real) for k in kept]
+    se, bias = _jackknife(replicates, value)
+    details = {"n_reference": len(y), "projections": projections, "bias": bias, "seed": seed}
+    return Estimate(value, se, len(x), details)
+
+
+def _line_distance(ranked: np.ndarray, real: np.ndarray) -> float:
+    """Root mean square of ranked values [P, n] minus those of real [P, m] at the same ranks."""
+    at = (np.arange(ranked.shape[1]) + 0.5) / ranked.shape[1] * real.shape[1] - 0.5
+    low = np.clip(np.floor(at), 0, real.shape[1] - 2).astype(int)
+    share = np.clip(at - low, 0, 1)
+    expected = real[:, low] * (1 - share) + real[:, low + 1] * share
+    return math.sqrt(np.mean((ranked - expected) ** 2))
+
+
+def class_accuracy(sample: Features, reference: Features | None = None) -> Estimate:
+    """Share of images classified as the class they were asked to show (labels); binomial se."""
+    logits, labels = _logits("class_accuracy", sample), sample.labels
+    n, classes = logits.shape
+    if labels is None or labels.min() < 0 or labels.max() >= classes:
+        found = "no labels" if labels is None else f"labels {labels.min()} to {labels.max()}"
+        raise ValueError(f"class_accuracy: n = {n}, {found}; needs labels 0 to {classes - 1}")
+    value = float(np.mean(logits.argmax(axis=1) == labels))
+    return Estimate(value, _binomial_se(value, n), n, {"classes": classes})
+
+
+def class_entropy(
+    sample: Features, reference: Features | None = None, *, seed: int = 2020
+) -> Estimate:
+    """Entropy -Σ q ln q of the mean prediction q, in nats: 0 for one class, ln K for K even ones.
+
+    se: delete-group jackknife. details: conditional_entropy is the mean entropy of the single
+    predictions; the difference of the two is ln IS with one split.
+    """
+    p = np.exp(_logits("class_entropy", sample))
+    p /= p.sum(axis=1, keepdims=True)
+    value, conditional = float(_entropy(p.mean(axis=0))), float(_entropy(p).mean())
+    replicates = [_entropy(p[rest].mean(axis=0)) for rest in _rests(_groups(len(p), seed))]
+    se, bias = _jackknife(replicates, value)
+    details = {"classes": p.shape[1], "conditional_entropy": conditional, "bias": bias}
+    return Estimate(value, se, len(p), details | {"seed": seed})
+
+
+def _logits(name: str, sample: Features, **options) -> np.ndarray:
+    """Logits in float64, largest 0, cut at -700: exp(-700) vanishes in sums, 0 ln 0 is no NaN."""
+    _check_count(name, len(sample), None, options)
+    logits = _checked(name, sample.logits, "n").astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.maximum(logits, -700, out=logits)
+
+
+def _pools(name: str, sample: Features, reference: Features | None, **options) -> tuple:
+    """Pools of both, as many as the metric needs with these options."""
+    if reference is None:
+        raise ValueError(f"{name}: n = {len(sample)}, no reference; needs features of a reference")
+    widths = sample.pool.shape[1], reference.pool.shape[1]
+    if widths[0] != widths[1]:
+        found = f"{widths[0]} features, reference {widths[1]}"
+        raise ValueError(f"{name}: n = {len(sample)} of {found}; needs equal widths")
+    _check_count(name, len(sample), len(reference), options | {"features": widths[0]})
+    return _checked(name, sample.pool, "n"), _checked(name, reference.pool, "n_reference")
+
+
+def _check_count(name: str, n: int, n_reference: int | None, options: dict) -> None:
+    """ValueError where there are fewer images than the metric needs."""
+    block, features = {"kind": name} | options, options.get("features")
+    counts = {"n": (n, fewest_images.of_sample(block, features))}
+    if n_reference is not None:
+        counts["n_reference"] = n_reference, fewest_images.of_reference(block, features)
+    for key, (found, (needs, why)) in counts.items():
+        if found < needs:
+            because = f" ({why})" if why else ""
+            raise ValueError(f"{name}: {key} = {found}; needs at least {needs} images{because}")
+
+
+def _checked(name: str, array: np.ndarray, n: str) -> np.ndarray:
+    bad = int((~np.isfinite(array).all(axis=1)).sum())
+    if bad:
+        raise ValueError(f"{name}: {n} = {len(array)}, {bad} not finite; needs finite features")
+    return array
+
+
+def _tensor(array: np.ndarray):
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def _groups(n: int, seed: int, groups: int = GROUPS) -> list[np.ndarray]:
+    """Random groups of nearly equal size: images may lie ordered by class."""
+    return np.array_split(np.random.RandomState(seed).permutation(n), min(groups, n))
+
+
+def _rests(parts: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate(parts[:g] + parts[g + 1 :]) for g in range(len(parts))]
+
+
+def _jackknife(replicates: list[float], value: float) -> tuple[float, float]:
+    """Delete-group jackknife: se² = (G-1)/G Σ(θ_g - θ̄)², bias = (G-1)(θ̄ - θ) (Efron, 1982)."""
+    count, mean = len(replicates), np.mean(replicates)
+    se = math.sqrt((count - 1) / count * np.sum((np.array(replicates) - mean) ** 2))
+    return se, float((count - 1) * (mean - value))
+
+
+def _binomial_se(share: float, n: int) -> float:
+    """sqrt(p (1-p)/n), p = (hits + 1)/(n + 2): a share of 0 or 1 in a sample is not certain."""
+    p = (share * n + 1) / (n + 2)
+    return math.sqrt(p * (1 - p) / n)
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    """-Σ p ln p over the last axis, with 0 ln 0 = 0."""
+    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1)

@@ -1,0 +1,269 @@
+"""Score records as one tidy table, and its means and standard errors.
+
+One row of the table is one metric value of one cell (model, training seed, sampler, guidance,
+draw, epoch). Nothing here draws or knows where the records lie.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from uncanny.runtime import files
+
+CURVE = ["dataset", "model", "sampler", "guidance"]
+CELL = [*CURVE, "train_seed", "sample_seed", "epoch"]
+# Where in a record's parameters the columns are found: the first place that has one.
+PARAMETERS = {
+    "arch": ["arch", "identity.network.kind"],
+    "precond": ["precond", "identity.process.preconditioning"],
+    "cond": ["cond", "identity.conditional"],
+    "schedule": ["schedule", "identity.schedule"],
+    "n_steps": ["n_steps", "sampler.num_steps"],
+    "scale": ["scale", "guidance.scale"],
+    "clf_id": ["clf_id", "guidance.classifier"],
+}
+COMPARABLE = ["n", "splits", "extractor_id", "reference"]
+COLUMNS = [
+    *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
+    *["n_steps", "nfe", "guidance", "scale", "clf_id", "train_seed", "sample_seed", "epoch"],
+    *["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"],
+    *["metric", "kind", "value", "se", "status", "seconds", "device"],
+]
+WHOLE_NUMBERS = [
+    *["n_steps", "train_seed", "sample_seed", "epoch", "images_seen"],
+    *["n", "splits", "images_per_split"],
+]
+REAL_NUMBERS = ["nfe", "scale", "value", "se", "seconds"]  # nfe: a mean where steps are adaptive
+CELL_KEYS = {"dataset", "model", "seed", "sampler", "guidance", "draw", "epoch"}
+
+
+def read_records(paths: Iterable[str | Path]) -> list[dict]:
+    """Read score records (JSON files), in the order given.
+
+    Raises ValueError naming the file when one is damaged or is not a score record, or when a
+    record of status "ok" holds a value that is not a finite number.
+    """
+    return [_read_record(Path(path)) for path in paths]
+
+
+def _read_record(path: Path) -> dict:
+    record = files.read_json(path)
+    if problem := _problem(record):
+        raise ValueError(f"{path}: not a score record: {problem}")
+    return record
+
+
+def _problem(record: object) -> str:
+    """What is wrong with a record, or an empty string."""
+    if not isinstance(record, dict) or not isinstance(record.get("cell"), dict):
+        return "expected an object with the key 'cell'"
+    if missing := CELL_KEYS - record["cell"].keys():
+        return f"its cell lacks {', '.join(sorted(missing))}"
+    if record.get("status") not in ("ok", "diverged"):
+        return f"status is {record.get('status')!r}, expected 'ok' or 'diverged'"
+    return "" if record["status"] == "diverged" else _metrics_problem(record.get("metrics"))
+
+
+def _metrics_problem(metrics: object) -> str:
+    if not isinstance(metrics, list) or not metrics:
+        return f"metrics is {metrics!r}, expected a list with at least one metric"
+    for entry in metrics:
+        if not isinstance(entry, dict) or "metric" not in entry:
+            return f"a metric without a name: {entry!r}"
+        value, se = entry.get("value"), entry.get("se")
+        if not _is_finite(value):
+            return f"metric {entry['metric']} has the value {value!r}, expected a finite number"
+        if se is not None and not (_is_finite(se) and se >= 0):
+            return f"metric {entry['metric']} has the se {se!r}, expected null or a number >= 0"
+    return ""
+
+
+def _is_finite(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(np.isfinite(value))
+
+
+def tidy(records: Iterable[dict]) -> pd.DataFrame:
+    """Flatten score records to one row per metric value (columns: COLUMNS).
+
+    `sample_seed` is the draw and `params` the record's parameters as JSON. PARAMETERS says where
+    further columns are found in these; a block of options is written as kind(option=value). What a
+    record does not say is empty.
+    A diverged record gives one row with an empty metric and value. Raises ValueError when two
+    records give the same metric of the same cell.
+    """
+    rows = [row for record in records for row in _rows(record)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(REAL_NUMBERS, float))
+    repeated = table[table.duplicated([*CELL, "metric"])]
+    if len(repeated):
+        metric = repeated["metric"].iloc[0]
+        raise ValueError(f"two records give metric {metric} of cell {_cell_names(repeated)[0]}")
+    return table
+
+
+def _rows(record: dict) -> list[dict]:
+    metrics = record["metrics"] if record["status"] == "ok" else [{}]
+    shared = _shared_columns(record)
+    return [shared | _metric_columns(entry) for entry in metrics]
+
+
+def _shared_columns(record: dict) -> dict:
+    cell, parameters = record["cell"], record.get("parameters") or {}
+    timing = record.get("timing") or {}
+    return {
+        **{column: _found(parameters, places) for column, places in PARAMETERS.items()},
+        **{key: cell.get(key) for key in ("study", *CURVE, "epoch")},
+        "train_seed": cell["seed"],
+        "sample_seed": cell["draw"],
+        "params": json.dumps(parameters, sort_keys=True),
+        "nfe": record.get("nfe"),
+        "images_seen": record.get("images_seen"),
+        "status": record["status"],
+        "seconds": timing.get("seconds"),
+        "device": timing.get("device"),
+    }
+
+
+def _found(parameters: dict, places: list[str]) -> object:
+    """The value at the first of the dotted places that exists, or None."""
+    for place in places:
+        value = parameters
+        for key in place.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            options = ", ".join(f"{k}={v}" for k, v in sorted(value.items()) if k != "kind")
+            return f"{value.get('kind', '')}({options})"
+        if value is not None:
+            return value
+    return None
+
+
+def _metric_columns(entry: dict) -> dict:
+    names = ["metric", "kind", "value", "se", "n", "splits", "images_per_split", "reference"]
+    return {name: entry.get(name) for name in names} | {"extractor_id": entry.get("extractor")}
+
+
+def check_comparable(table: pd.DataFrame) -> None:
+    """Refuse a table whose rows of one metric were not measured in the same way.
+
+    All rows of a metric must share the number of images n, the splits, the extractor and the
+    reference set: each of them shifts the value by more than the differences of interest. Raises
+    ValueError naming the field, its values and the cells. Diverged rows carry no measurement.
+    """
+    measured = table[table["status"] != "diverged"]
+    for metric, rows in measured.groupby("metric"):
+        for field in COMPARABLE:
+            groups = [(value, _cell_names(g)) for value, g in rows.groupby(field, dropna=False)]
+            if len(groups) > 1:
+                found = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
+                raise ValueError(f"metric {metric}: cells differ in {field}: {found}")
+
+
+def _shown(value: object) -> str:
+    return "none" if pd.isna(value) else str(value)
+
+
+def _few(names: list[str], limit: int = 3) -> str:
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def _cell_names(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{r.model}/seed-{r.train_seed}/{r.sampler}/{r.guidance}/draw-{r.sample_seed}/epoch-{r.epoch}"
+        for r in rows.itertuples()
+    ]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard error per curve (dataset, model, sampler, guidance), metric and epoch.
+
+    The mean is taken over the K draws of a training seed, then over the R training seeds.
+
+    Within a seed, se_r = sqrt(sum_k se_k^2) / K. Every draw is a fresh set of images, so the
+    evaluation error of one draw already holds the chance of its latents; only where a draw has no
+    evaluation error is the spread used, sd_k / sqrt(K).
+
+    Between seeds, se = max( sd_r / sqrt(R), sqrt(sum_r se_r^2) / R ) for R >= 2. The spread over
+    seeds already contains the evaluation error, hence no sum of both; the maximum keeps two or
+    three seeds that agree by chance from promising more than their evaluation can. For R = 1 it
+    is se_1, and the training seed is not included. Evaluation errors count as independent, though
+    draws of the same number share their latents between training seeds. Standard deviations have
+    ddof = 1; a standard error that cannot be known is empty. With two or three seeds, 1.96
+    standard errors cover less than 95 %.
+
+    Columns: those of the curve, metric, epoch, value, se, seeds (R), draws (fewest K of a seed),
+    levels (what se includes, of "evaluation", "sampling seed", "training seed"), runs and
+    diverged (number of records, and of diverged ones), status ("ok", "partial": mean of the runs
+    that are left, "diverged": no value), images_seen, n, splits, images_per_split, extractor_id,
+    reference.
+    """
+    groups = _diverged_in_every_metric(table).groupby([*CURVE, "metric", "epoch"], dropna=False)
+    points = [dict(zip(groups.keys, key, strict=True)) | _point(rows) for key, rows in groups]
+    summary = pd.DataFrame(points, columns=[*groups.keys, *_POINT_COLUMNS])
+    return summary.astype(dict.fromkeys(["epoch", *_POINT_COUNTS], "Int64"))
+
+
+_SHARED_BY_RUNS = ["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"]
+_POINT_COLUMNS = ["value", "se", "seeds", "draws", "levels", "runs", "diverged", "status"]
+_POINT_COLUMNS += _SHARED_BY_RUNS
+_POINT_COUNTS = ["seeds", "draws", "runs", "diverged", *_SHARED_BY_RUNS[:4]]
+
+
+def _diverged_in_every_metric(table: pd.DataFrame) -> pd.DataFrame:
+    """Repeat the diverged rows, which have no metric, for every metric of the table."""
+    is_diverged = table["status"] == "diverged"
+    measured, diverged = table[~is_diverged], table[is_diverged]
+    if measured.empty or diverged.empty:
+        return table
+    repeats = [diverged.assign(metric=metric) for metric in measured["metric"].unique()]
+    return pd.concat([measured, *repeats], ignore_index=True)
+
+
+def _point(rows: pd.DataFrame) -> dict:
+    ok = rows[rows["status"] == "ok"]
+    per_seed = [_over_draws(group) for _, group in ok.groupby("train_seed")]
+    draws = int(ok.groupby("train_seed").size().min()) if len(ok) else 0
+    value, se = _over_seeds(per_seed)
+    diverged = len(rows) - len(ok)
+    return {
+        **{"value": value, "se": se, "seeds": len(per_seed), "draws": draws},
+        "levels": _levels(len(per_seed), draws, se),
+        **{"runs": len(rows), "diverged": diverged},
+        "status": "ok" if not diverged else "partial" if len(ok) else "diverged",
+        **{name: (ok if len(ok) else rows)[name].iloc[0] for name in _SHARED_BY_RUNS},
+    }
+
+
+def _over_draws(rows: pd.DataFrame) -> tuple[float, float]:
+    """Mean over the draws of one training seed and its standard error."""
+    values, errors = rows["value"].to_numpy(), rows["se"].to_numpy()
+    evaluation = _error_of_mean(errors)
+    return values.mean(), _spread(values) if np.isnan(evaluation) else evaluation
+
+
+def _over_seeds(per_seed: list[tuple[float, float]]) -> tuple[float, float]:
+    """Mean over training seeds and its standard error."""
+    if not per_seed:
+        return np.nan, np.nan
+    values, errors = np.array(per_seed).T
+    return values.mean(), np.fmax(_spread(values), _error_of_mean(errors))  # fmax skips NaN
+
+
+def _error_of_mean(errors: np.ndarray) -> float:
+    return np.sqrt(np.sum(errors**2)) / len(errors)
+
+
+def _spread(values: np.ndarray) -> float:
+    return np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+
+
+def _levels(seeds: int, draws: int, se: float) -> str:
+    if np.isnan(se):
+        return ""
+    included = {"evaluation": True, "sampling seed": draws > 1, "training seed": seeds > 1}
+    return ", ".join(name for name, is_included in included.items() if is_included)

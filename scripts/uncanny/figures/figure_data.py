@@ -1,0 +1,256 @@
+"""What figures are drawn from, and how it is read from files."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from uncanny.evaluation import score_records
+from uncanny.runtime import arrays, files
+
+
+class Cell(NamedTuple):
+    """One set of images: training seed, draw and epoch beside the names of its curve."""
+
+    model: str
+    seed: int
+    sampler: str
+    guidance: str
+    draw: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One image on its way into noise and another on its way out, at the same K noise levels.
+
+    forward, backward: float [K, C, H, W], scaled to unit variance of the noisy image; images are
+    in [-1, 1]. sigma: [K], rising from 0, relative to the unscaled image. alpha_bar: [K], NaN for
+    a process that does not shrink the signal. axis: what the levels are numbered by. lane: name of
+    the process.
+    """
+
+    model: str
+    seed: int
+    sampler: str
+    epoch: int
+    lane: str
+    axis: str
+    forward: np.ndarray
+    backward: np.ndarray
+    sigma: np.ndarray
+    alpha_bar: np.ndarray
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """What a figure may draw; a kind uses the part that it NEEDS.
+
+    table: tidy scores (scores.tidy). models, samplers, guidances, metrics: appearance, name ->
+    {label, ...}, a metric also with unit; `models` holds all models of the study in its order,
+    which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
+    controls that are measured as samples are; left_out: dataset -> {"test": [{metric, n, needs}]},
+    metrics for which a control has too few images. datasets: model -> its dataset. images: uint8
+    [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
+    drawn; inpainted: of cells that have them, the originals [n, C, H, W] and which of their pixels
+    were `known`, bool. sizes: scores of growing samples. traces: walks into noise and back. exact:
+    rows of all experiments, with the column experiment; verdicts: their cells with a verdict.
+    training: dataset -> real images uint8 [N, C, H, W].
+    """
+
+    table: pd.DataFrame = field(default_factory=lambda: score_records.tidy([]))
+    models: Mapping[str, Mapping] = field(default_factory=dict)
+    samplers: Mapping[str, Mapping] = field(default_factory=dict)
+    guidances: Mapping[str, Mapping] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping] = field(default_factory=dict)
+    references: Mapping[str, Mapping] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[Cell, np.ndarray] = field(default_factory=dict)
+    labels: Mapping[Cell, np.ndarray] = field(default_factory=dict)
+    records: Mapping[Cell, Mapping] = field(default_factory=dict)
+    inpainted: Mapping[Cell, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    sizes: list[Mapping] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+    exact: pd.DataFrame = field(default_factory=pd.DataFrame)
+    verdicts: list[Mapping] = field(default_factory=list)
+    training: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def references_of(self, dataset: str, metric: str) -> dict[str, tuple[Mapping, bool]]:
+        """Control -> (its entry, whether it is measured); an entry that is not says n and needs.
+
+        None at all where the figure was given no references. Raises ValueError where there are
+        some, but not of this dataset or not of this metric.
+        """
+        if not self.references:
+            return {}
+        if dataset not in self.references:
+            known = ", ".join(self.references)
+            raise ValueError(f"figure: no references of dataset {dataset!r}; there are {known}")
+        found = {}
+        for control, measured in self.references[dataset].items():
+            left_out = self.left_out.get(dataset, {}).get(control, [])
+            entries = [(entry, True) for entry in measured] + [(entry, False) for entry in left_out]
+            named = [pair for pair in entries if pair[0]["metric"] == metric]
+            if not named:
+                raise ValueError(f"figure: no {metric} of reference {control!r} of {dataset!r}")
+            found[control] = named[0]
+        return found
+
+    def label(self, family: str, name: str) -> str:
+        """The label of a component of the given family, or its name."""
+        return getattr(self, family).get(name, {}).get("label") or name
+
+    def is_given(self, model: str) -> bool:
+        """Whether its images were drawn elsewhere: no sampler and no epoch of ours made them."""
+        return bool(self.models.get(model, {}).get("given"))
+
+    def metric_label(self, metric: str) -> str:
+        """The label of a metric with its unit."""
+        unit = self.metrics.get(metric, {}).get("unit")
+        return self.label("metrics", metric) + (f" ({unit})" if unit else "")
+
+    def guidance_label(self, guidance: str) -> str:
+        """The label of a guidance; sampling without one says so."""
+        known = self.guidances.get(guidance, {}).get("label")
+        return known or ("no guidance" if guidance == "none" else guidance)
+
+    def curve_label(self, model: str, sampler: str, guidance: str) -> str:
+        """Model, sampler and guidance in words, of images from elsewhere the model alone;
+        ValueError for a model without appearance.
+        """
+        if model not in self.models:
+            raise ValueError(f"figure: model {model!r} is not one of {', '.join(self.models)}")
+        if self.is_given(model):
+            return self.label("models", model)
+        parts = [self.label("models", model), self.label("samplers", sampler)]
+        return " · ".join(parts + [self.guidance_label(guidance)] * (guidance != "none"))
+
+
+# ---- Reading --------------------------------------------------------------------------------
+
+
+def read(needs: str | tuple[str, ...], paths: Iterable[str | Path]) -> dict:
+    """The fields of FigureData that files fill; `needs` is one of READERS, or several whose files
+    are told apart by their suffixes.
+
+    Raises ValueError that names the file where one is missing, damaged or of another sort.
+    """
+    sorts, paths = (needs,) if isinstance(needs, str) else needs, [Path(path) for path in paths]
+    if lost := [sort for sort in sorts if sort not in READERS]:
+        raise ValueError(f"figure needs {lost[0]!r}, expected one of {', '.join(READERS)}")
+    if len(sorts) == 1:
+        return READERS[sorts[0]](paths)
+    found = {}
+    for sort in sorts:
+        found |= READERS[sort]([path for path in paths if path.suffix in SUFFIXES[sort]])
+    return found
+
+
+def _read_scores(paths: list[Path]) -> dict:
+    return {"table": score_records.tidy(score_records.read_records(paths))}
+
+
+def _read_samples(paths: list[Path]) -> dict:
+    """Samples (.npz) with the record beside each of them."""
+    cells = [cell_of(path) for path in paths]
+    stored = [_read_arrays(path, ("images", "labels")) for path in paths]
+    beside = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
+    return {
+        "images": {cell: found["images"] for cell, found in zip(cells, stored, strict=True)},
+        "labels": {cell: found["labels"] for cell, found in zip(cells, stored, strict=True)},
+        "inpainted": {cell: found for cell, found in zip(cells, beside, strict=True) if found},
+        "records": {
+            cell: files.read_json(path.with_suffix(".json"))
+            for cell, path in zip(cells, paths, strict=True)
+        },
+    }
+
+
+def _read_sizes(paths: list[Path]) -> dict:
+    found = [files.read_json(path) for path in paths]
+    for path, record in zip(paths, found, strict=True):
+        if not {"cell", "status", "sizes"} <= set(record):
+            raise ValueError(f"{path}: not scores by size: expected cell, status and sizes")
+    return {"sizes": found}
+
+
+def _read_traces(paths: list[Path]) -> dict:
+    return {"traces": [read_trace(path) for path in paths]}
+
+
+def _read_exact(paths: list[Path]) -> dict:
+    """Tables (.csv) of experiments with their verdicts (.jsonl)."""
+    tables = [path for path in paths if path.suffix == ".csv"]
+    lines = [path for path in paths if path.suffix == ".jsonl"]
+    found = [_read_table(path).assign(experiment=path.stem) for path in tables]
+    return {
+        "exact": pd.concat(found, ignore_index=True),
+        "verdicts": [entry for path in lines for entry in files.read_json_lines(path)],
+    }
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    files.check_checksum(path)
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a table ({error}); delete it and run again") from None
+
+
+READERS = {
+    "scores": _read_scores,
+    "samples": _read_samples,
+    "sizes": _read_sizes,
+    "traces": _read_traces,
+    "exact": _read_exact,
+}
+SUFFIXES = {"scores": {".json"}, "samples": {".npz"}, "exact": {".csv", ".jsonl"}}
+
+_CELL = re.compile(
+    r"(?P<model>[^/]+)/seed-(?P<seed>\d+)/(?P<sampler>[^/]+)/"
+    r"(?:(?P<guidance>[^/]+)/draw-(?P<draw>\d+)/)?epoch-(?P<epoch>\d+)\.\w+$"
+)
+
+
+def cell_of(path: Path | str) -> Cell:
+    """The cell that the path of its files names; without guidance and draw: "none" and 0."""
+    found = _CELL.search(Path(path).as_posix())
+    if not found:
+        expected = "MODEL/seed-R/SAMPLER/GUIDANCE/draw-K/epoch-E"
+        raise ValueError(f"{path}: names no cell; expected .../{expected}")
+    named = {"guidance": "none", "draw": 0} | {k: v for k, v in found.groupdict().items() if v}
+    return Cell(**{k: int(v) if k in ("seed", "draw", "epoch") else v for k, v in named.items()})
+
+
+TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
+
+
+def read_trace(path: Path | str) -> Trace:
+    """A trace file (traces.run)."""
+    cell, found = cell_of(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    named = {"lane": str(found.pop("lane")), "axis": str(found.pop("axis"))}
+    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **found)
+
+
+def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) -> dict:
+    expected = f"a whole file of {', '.join(names)}"
+    stored = arrays.load(path, expected)
+    lost = [name for name in names if name not in stored]
+    if lost and not optional:
+        raise ValueError(f"{path}: not {expected} (no {lost[0]}); delete it and run again")
+    return {name: stored[name] for name in names if name in stored}
+
+
+def read_training(descriptions: Iterable[str | Path]) -> dict[str, np.ndarray]:
+    """Training images of prepared datasets, by name; from the paths of their dataset.json."""
+    from uncanny.datasets import Dataset
+
+    found = [Dataset.open(Path(path).parent) for path in descriptions]
+    return {data.folder.name: data.train.images for data in found}

@@ -1,0 +1,164 @@
+"""Diffusion processes side by side: a real image on its way into noise, an image on its way out."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from uncanny.figures import _page, captions, style
+from uncanny.figures import panels as naming
+from uncanny.figures.figure_data import FigureData, Trace
+from uncanny.figures.panels import CURVE
+
+NEEDS = "traces"
+EPOCHS = "last"
+RUNS = "first"
+
+COLORS = {"NCSN": "#7b3fa0", "DDPM": "#5f6670", "SDE": "#0e9aa7"}  # purple, grey, cyan
+OTHER_COLOR = "#444444"
+SPACING = 1.18  # from image to image, in images
+GAP = 0.5  # between the two rows of a lane
+COLUMNS = [
+    *["panel", "panel_title", "curve", *CURVE, "seed", "epoch", "lane", "axis", "direction"],
+    *["level", "sigma", "alpha_bar", "sha256", "mean", "diverged", "status"],
+]
+
+
+def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
+    """One lane per panel: above, a real image going into noise; below, an image coming out of it.
+
+    A panel is {models: [one], samplers: [one], epochs = the last one, title = name of the lane}.
+    Below each lane stand the noise level sigma and what is left of the signal: alpha_bar, or for a
+    process that does not shrink images 1 / (1 + sigma^2). Of several training seeds the first is
+    shown. Raises ValueError for a panel without a trace, and for one with several curves.
+    """
+    lanes = [_lane(data, panel) for panel in panels]
+    tables = [
+        _table(data, trace, naming.letter(i), panel)
+        for i, (trace, panel) in enumerate(zip(lanes, panels, strict=True))
+    ]
+    drawn = pd.concat(tables, ignore_index=True)[COLUMNS]
+    with style.context():
+        levels = max(len(trace.sigma) for trace in lanes)
+        figure, axes = _page.lanes(len(lanes), _height(), _width(levels))
+        for ax, trace, (_, rows) in zip(axes, lanes, drawn.groupby("panel"), strict=True):
+            _draw(ax, trace, rows, levels)
+        _page.finish(figure, [], "")
+    return figure, captions.with_facts(drawn, facts(drawn))
+
+
+def _lane(data: FigureData, panel: dict) -> Trace:
+    curves = naming.curves(panel)
+    if len(curves) != 1:
+        raise ValueError(f"figure: a lane shows one model with one sampler, got {len(curves)}")
+    _, model, sampler, _ = curves[0]
+    found = [t for t in data.traces if (t.model, t.sampler) == (model, sampler)]
+    epochs = panel.get("epochs") or [max((t.epoch for t in found), default=0)]
+    found = [trace for trace in found if trace.epoch in epochs]
+    if not found:
+        raise ValueError(f"figure is empty: no trace of {model} with {sampler}")
+    return min(found, key=lambda trace: trace.seed)
+
+
+def _table(data: FigureData, trace: Trace, letter: str, panel: dict) -> pd.DataFrame:
+    """One row per image of the lane."""
+    rows = [
+        {
+            **{"direction": direction, "level": level, "sigma": trace.sigma[level]},
+            **{"alpha_bar": trace.alpha_bar[level], "mean": float(images[level].mean())},
+            "sha256": hashlib.sha256(_shown(images[level]).tobytes()).hexdigest()[:16],
+        }
+        for direction, images in (("forward", trace.forward), ("backward", trace.backward))
+        for level in range(len(images))
+    ]
+    named = {"panel": letter, "panel_title": panel.get("title") or trace.lane}
+    keys = ("model", "seed", "sampler", "epoch", "lane", "axis")
+    named |= {key: getattr(trace, key) for key in keys}
+    named |= {"curve": data.curve_label(trace.model, trace.sampler, "none"), "guidance": "none"}
+    return pd.DataFrame(rows).assign(**named, diverged=0, status="ok")
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """float [C, H, W] in [-1, 1], cut to it, as uint8 [H, W] or [H, W, 3]."""
+    levels = np.clip(127.5 * image + 128, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
+
+
+# ---- Artists --------------------------------------------------------------------------------
+
+LABELS, NUMBERS = 1.55, 0.85  # room on the left and below, in images
+
+
+def _width(levels: int) -> float:
+    return LABELS + (levels - 1) * SPACING + 1
+
+
+def _height() -> float:
+    return 2 + GAP + NUMBERS
+
+
+def _draw(ax: Axes, trace: Trace, rows: pd.DataFrame, levels: int) -> None:
+    color = COLORS.get(trace.lane, OTHER_COLOR)
+    ax.set(xlim=(-LABELS, _width(levels) - LABELS), ylim=(_height(), 0), aspect="equal")
+    ax.set_axis_off()
+    last = (len(trace.sigma) - 1) * SPACING + 1
+    for top, name, images in ((0, "forward", trace.forward), (1 + GAP, "backward", trace.backward)):
+        for level, image in enumerate(images):
+            left = level * SPACING
+            extent = (left, left + 1, top + 1, top)
+            sharp = {"interpolation": "nearest", "aspect": "equal", "zorder": 2}
+            ax.imshow(_shown(image), extent=extent, cmap="gray", vmin=0, vmax=255, **sharp)
+        ends = ((last, 0), (0, last))[name == "forward"]
+        arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
+        height = top + 1 + 0.16 if name == "forward" else top - 0.16
+        ax.annotate("", (ends[1], height), (ends[0], height), arrowprops=arrow)
+        ax.text(-0.15, top + 0.5, name, ha="right", va="center", color=color, size=7)
+    title = rows["panel_title"].iloc[0]
+    middle = (2 + GAP) / 2
+    ax.text(-LABELS + 0.1, middle, title, color=color, weight="bold", size=9, rotation=90, **_MID)
+    _write_levels(ax, trace)
+
+
+_MID = {"ha": "center", "va": "center"}
+
+
+def _write_levels(ax: Axes, trace: Trace) -> None:
+    """sigma and what is left of the signal below the images."""
+    shrinks = np.isfinite(trace.alpha_bar).all()
+    signal = trace.alpha_bar if shrinks else 1 / (1 + trace.sigma**2)
+    name = r"$\bar\alpha$" if shrinks else r"$1/(1{+}\sigma^2)$"
+    lines = ((r"$\sigma$", trace.sigma), (name, signal))
+    for line, (label, values) in enumerate(lines):
+        y = 2 + GAP + 0.25 + 0.36 * line
+        ax.text(-0.15, y, label, ha="right", va="center", size=6.5, color="0.25")
+        for level, value in enumerate(values):
+            ax.text(level * SPACING + 0.5, y, _number(value), size=6.5, color="0.25", **_MID)
+
+
+def _number(value: float) -> str:
+    """Two digits; very small and large numbers as one digit and a power of ten."""
+    if value == 0 or 0.001 <= value < 100:
+        return f"{value:.2g}"
+    if 100 <= value < 1000:
+        return f"{value:.0f}"
+    digit, power = f"{value:.0e}".split("e")
+    return rf"${digit}\cdot10^{{{int(power)}}}$"
+
+
+# ---- Words ----------------------------------------------------------------------------------
+
+
+def facts(table: pd.DataFrame) -> list[str]:
+    """What the rows are; also from the CSV."""
+    lanes = table.drop_duplicates("panel")
+    named = [f"{row.panel_title}: {row.curve}, epoch {row.epoch}" for row in lanes.itertuples()]
+    levels = captions.span(table.groupby(["panel", "direction"]).size())
+    return [
+        "Above, one real image with the noise of each process, one realisation; below, one image "
+        "drawn by a trained model, as its sampler has it at these levels",
+        f"{levels} of the sampler's own levels, evenly along its steps, from none to all noise; "
+        "images are shown as x / (1 + σ²)^½, cut at the range of pixels",
+        "; ".join(named),
+    ]

@@ -1,0 +1,270 @@
+"""Metric against the number of images, with its limit for infinitely many."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from uncanny.evaluation import sample_size as size_limit
+from uncanny.evaluation import score_records
+from uncanny.figures import _lines, _page, captions, style
+from uncanny.figures import panels as naming
+from uncanny.figures.figure_data import FigureData
+from uncanny.figures.panels import CURVE
+
+NEEDS = "sizes"
+EPOCHS = "last"
+RUNS = "all"
+
+INFINITY = 0.16  # where infinitely many images lie, beyond the largest n, as a share of the axis
+COLUMNS = [
+    *["panel", "panel_title", "curve", *CURVE, "epoch", "metric", "metric_label", "role"],
+    *["n", "value", "lower", "upper", "se", "coefficient", "misfit", "splits"],
+    *["images_per_split", "extractor_id", "reference", "seeds", "draws", "levels", "runs"],
+    *["diverged", "status"],
+]
+POINT, FIT, SPREAD, GUIDE = "mean", "fit", "spread", "guide"
+LEFT_OUT = "left out"  # a size of fewer images than the metric needs
+
+
+def sample_size(
+    data: FigureData, panels: list, *, metric: str, one_split: str | None = None
+) -> tuple[Figure, pd.DataFrame]:
+    """Two axes per panel: a metric against the number of images n, and its spread.
+
+    A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Left, means
+    with bands and the fit limit + coefficient / n of size_limit.size_limit, its limit with a 95 %
+    interval at infinity; one_split: the same metric measured without splitting, drawn beside it.
+    Right, the standard deviation between the splits (of a metric without splits, its standard
+    error) with a line falling as n^(-1/2). Fewer than four sizes are not fitted.
+
+    Raises ValueError when nothing can be drawn and for sizes that were measured differently.
+    """
+    read = [
+        _panel(data, panel, index, [name for name in (metric, one_split) if name])
+        for index, panel in enumerate(panels)
+    ]
+    drawn = pd.concat(read, ignore_index=True)[COLUMNS]
+    if not drawn["value"].notna().any():
+        raise ValueError(f"figure is empty: no value of {metric} for any of its curves")
+    with style.context():
+        figure, axes = _page.canvas(2 * len(panels))
+        for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+            _draw(ax, rows, data, metric)
+            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
+        variants = _variants(drawn, metric)
+        found = drawn.rename(columns={"role": "control"}).assign(control=pd.NA)
+        labels = [data.label("metrics", name) for name in variants]
+        legends = _lines.legends(data, found, variants, labels)
+        _page.finish(figure, legends, _notes(drawn))
+    return figure, captions.with_facts(drawn, facts(drawn))
+
+
+# ---- The drawn table ------------------------------------------------------------------------
+
+
+def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.DataFrame:
+    """The rows of both axes of a panel; a curve without records has one of status "missing"."""
+    tables = []
+    for _, model, sampler, guidance in naming.curves(panel):
+        curve = dict(zip(CURVE, (model, sampler, guidance), strict=True))
+        named = curve | {"curve": data.curve_label(model, sampler, guidance)}
+        records = _records(data, curve, panel.get("epochs"))
+        if not records:
+            absent = {"role": POINT, "status": "missing", "diverged": 0, "metric": metrics[0]}
+            tables.append(pd.DataFrame([absent | named], columns=COLUMNS))
+        for metric in metrics:
+            for epoch in sorted({record["cell"]["epoch"] for record in records}):
+                at = [record for record in records if record["cell"]["epoch"] == epoch]
+                tables.append(_curve(at, metric, metric == metrics[0]).assign(**named))
+    table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    table["metric_label"] = table["metric"].map(data.metric_label)
+    is_right = table["role"].isin([SPREAD, GUIDE])
+    left, right = (naming.letter(2 * index + side) for side in (0, 1))
+    return table.assign(panel=np.where(is_right, right, left), panel_title=panel.get("title", ""))
+
+
+def _records(data: FigureData, curve: dict, epochs: list[int] | None) -> list[dict]:
+    """Records of a curve at the given epochs, or at its last one."""
+    found = [r for r in data.sizes if all(r["cell"][k] == name for k, name in curve.items())]
+    last = max((record["cell"]["epoch"] for record in found), default=None)
+    return [record for record in found if record["cell"]["epoch"] in (epochs or [last])]
+
+
+def _curve(records: list[dict], metric: str, with_spread: bool) -> pd.DataFrame:
+    """Means, fit and spread of one metric of one curve at one epoch."""
+    points = _points(records, metric)
+    tables = [points, _fit(points), _left_out(records, metric)]
+    if with_spread:
+        tables += _spread(records, metric, points)
+    epoch, diverged = records[0]["cell"]["epoch"], sum(r["status"] == "diverged" for r in records)
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(metric=metric, epoch=epoch, diverged=diverged)
+
+
+def _points(records: list[dict], metric: str) -> pd.DataFrame:
+    """Mean and band over the records of each size."""
+    ok = [record for record in records if record["status"] == "ok"]
+    sizes = sorted({size["n"] for record in ok for size in record["sizes"]})
+    tables = []
+    for n in sizes:
+        table = score_records.tidy([record | {"metrics": _entries(record, n)} for record in ok])
+        table = table[table["metric"] == metric]
+        score_records.check_comparable(table)
+        tables.append(score_records.summarise(table))
+    if not tables or all(table.empty for table in tables):
+        return pd.DataFrame([{"role": POINT, "status": "diverged" if not ok else "missing"}])
+    points = pd.concat(tables, ignore_index=True)
+    half = captions.HALF_BAND * points["se"]
+    return points.assign(lower=points["value"] - half, upper=points["value"] + half, role=POINT)
+
+
+def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
+    """One row for each size that does not carry the metric."""
+    found = {
+        entry["n"]: entry["needs"]
+        for record in records
+        for size in record["sizes"]
+        for entry in size.get("left_out", [])
+        if entry["metric"] == metric
+    }
+    rows = [
+        {"role": LEFT_OUT, "n": n, "status": f"needs {needs} images"} for n, needs in found.items()
+    ]
+    return pd.DataFrame(rows, columns=["role", "n", "status"])
+
+
+def _entries(record: dict, n: int) -> list[dict]:
+    return [entry for size in record["sizes"] if size["n"] == n for entry in size["metrics"]]
+
+
+def _fit(points: pd.DataFrame) -> pd.DataFrame:
+    """One row: limit, its interval and the coefficient of 1/n; none for fewer than four sizes."""
+    if "value" not in points or len(points) < 4:
+        return pd.DataFrame([], columns=["role"])
+    se = points["se"].to_numpy(float)
+    known = np.isfinite(se).all() and (se > 0).all()
+    fit = size_limit.size_limit(points["n"], points["value"], se if known else None)
+    lower, upper = np.quantile(fit.draws()[:, 0], [0.025, 0.975])
+    row = {"role": FIT, "value": fit.limit, "lower": lower, "upper": upper, "status": "ok"}
+    return pd.DataFrame([row | {"coefficient": fit.coefficient, "misfit": fit.misfit}])
+
+
+def _spread(records: list[dict], metric: str, points: pd.DataFrame) -> list[pd.DataFrame]:
+    """Standard deviation between splits (or the standard error) of each size, and the line."""
+    if "value" not in points:
+        return []
+    spreads = {}
+    for record in records:
+        for size in record["sizes"]:
+            for entry in size["metrics"]:
+                found = (entry.get("details") or {}).get("std") if entry.get("splits") else None
+                found = entry.get("se") if found is None else found
+                if entry["metric"] == metric and found:
+                    spreads.setdefault(size["n"], []).append(found)
+    table = points[["n", "splits"]].assign(role=SPREAD, status="ok")
+    table["value"] = [float(np.mean(spreads[n])) if n in spreads else np.nan for n in table["n"]]
+    known = table.dropna(subset="value")
+    if known.empty:
+        return [table]
+    scale = np.exp(np.mean(np.log(known["value"]) + 0.5 * np.log(known["n"].astype(float))))
+    return [table, pd.DataFrame([{"role": GUIDE, "coefficient": scale, "status": "ok"}])]
+
+
+# ---- Artists --------------------------------------------------------------------------------
+
+
+def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
+    looks, variants = style.model_styles(data.models), _variants(table, metric)
+    sizes = table.loc[table["role"] != LEFT_OUT, "n"].dropna().astype(float)
+    ax.set_xscale("log")
+    ax.set_xlabel("Number of images")
+    if sizes.empty:
+        return
+    end = sizes.max() * (sizes.max() / sizes.min()) ** INFINITY
+    groups = table.groupby([*CURVE, "epoch", "metric"], sort=False)
+    for place, ((model, *_, name), rows) in enumerate(groups):
+        look = style.line_look(looks[model], variants[name])
+        if rows["role"].isin([SPREAD, GUIDE]).any():
+            _draw_right(ax, rows, look, sizes)
+        else:
+            _draw_left(ax, rows, look, sizes, end * 1.13**place)
+    is_left = table["role"].isin([POINT, FIT]).any()
+    words = "Std. between splits" if table["splits"].notna().any() else "Standard error"
+    label = table.loc[table["metric"] == metric, "metric_label"].iloc[0]
+    ax.set_ylabel(label if is_left else words)
+    if not is_left:
+        ax.set_yscale("log")
+        low, high = table["value"].min(), table["value"].max()
+        _lines.set_y(ax, (low / 1.3, high * 1.3), "log")
+    ax.set_xlim(sizes.min() / 1.15, end * 1.4 if is_left else sizes.max() * 1.15)
+    _lines.number_ticks(ax, sizes, {end: "∞"} if (table["role"] == FIT).any() else None)
+
+
+def _draw_left(ax: Axes, rows: pd.DataFrame, look: dict, sizes: pd.Series, end: float) -> None:
+    """Means with bands; the fit as a thin line, its limit with an interval at infinity."""
+    points = rows[rows["role"] == POINT]
+    _lines.draw_curve(ax, points, "n", look | {"linestyle": "none"})
+    for fit in rows[rows["role"] == FIT].itertuples():
+        n = np.geomspace(sizes.min(), sizes.max(), 100)
+        line = {"color": look["color"], "ls": look["linestyle"], "lw": 0.9}
+        ax.plot(n, fit.value + fit.coefficient / n, **line, label=f"{fit.curve} fit")
+        bar = [[fit.value - fit.lower], [fit.upper - fit.value]]
+        ax.errorbar([end], [fit.value], bar, lw=0.9, capsize=2, **look | {"linestyle": "none"})
+
+
+def _draw_right(ax: Axes, rows: pd.DataFrame, look: dict, sizes: pd.Series) -> None:
+    points = rows[rows["role"] == SPREAD]
+    look = look | {"linestyle": "none"}
+    ax.plot(points["n"].astype(float), points["value"], **look, label=points["curve"].iloc[0])
+    for guide in rows[rows["role"] == GUIDE].itertuples():
+        n = np.array([sizes.min(), sizes.max()])
+        ax.plot(n, guide.coefficient / np.sqrt(n), color="0.5", lw=0.8, ls=(0, (4, 2)), zorder=1.9)
+        ax.text(n[1], guide.coefficient / np.sqrt(n[1]), "$n^{-1/2}$ ", color="0.4", **_GUIDE_TEXT)
+
+
+_GUIDE_TEXT = {"size": 6.5, "ha": "right", "va": "top"}
+
+
+def _variants(table: pd.DataFrame, metric: str) -> dict[str, style.VariantStyle]:
+    names = [metric, *(name for name in table["metric"].unique() if name != metric)]
+    return style.variant_styles(names)
+
+
+# ---- Words ----------------------------------------------------------------------------------
+
+
+def _notes(drawn: pd.DataFrame) -> str:
+    lost = drawn[(drawn["role"] == POINT) & drawn["value"].isna()].drop_duplicates("curve")
+    parts = [f"{row.status}: {row.curve}" for row in lost.itertuples()]
+    few = drawn[drawn["role"] == LEFT_OUT].drop_duplicates(["metric", "n"])
+    for (label, reason), rows in few.groupby(["metric_label", "status"], sort=False):
+        sizes = ", ".join(f"{n:,.0f}" for n in sorted(rows["n"]))
+        parts.append(f"not measured: {label} of n = {sizes} ({reason})")
+    return "; ".join(parts)
+
+
+def facts(table: pd.DataFrame) -> list[str]:
+    """How the sizes were measured and what the fit says; also from the CSV."""
+    points = table[(table["role"] == POINT) & table["value"].notna()]
+    sizes = captions.span(points["n"])
+    splits = points["splits"].dropna().unique()
+    split = f" in {' and '.join(f'{s:.0f}' for s in splits)} splits" if len(splits) else ""
+    sentences = [
+        f"{' and '.join(points['metric_label'].unique())} of n = {sizes} images{split}, epoch "
+        f"{captions.span(points['epoch'])}, extractor {captions.extractors(points)}; each set "
+        "contains the smaller ones, so neighbouring points share their errors",
+        captions.bands(points),
+    ]
+    fits = table[table["role"] == FIT]
+    sentences += [_fitted(row, points["n"].max()) for row in fits.itertuples()]
+    return captions.with_note(sentences, _notes(table))
+
+
+def _fitted(row, largest: float) -> str:
+    off = row.coefficient / largest / row.value
+    return (
+        f"Fit of {row.metric_label}, {row.curve}: {row.value:.4g} (95 % interval {row.lower:.4g} "
+        f"to {row.upper:.4g}) for infinitely many images, {row.coefficient:+.3g}/n for n; at n = "
+        f"{largest:,.0f} it is off by {off:+.1%}"
+    )

@@ -1,0 +1,3 @@
+"""What leads sampling towards a class or an image: classifiers and their controls, inpainting.
+Imports the rooms up to `datasets`.
+"""

@@ -1,0 +1,94 @@
+"""diffusers' schedulers of discrete noise levels: the signal that a network was trained with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from uncanny.diffusion import schedules
+from uncanny.interop.formats import _settings
+from uncanny.interop.formats._settings import ANY, BETA, count, only
+
+# Schedulers of a network that predicts the noise at discrete levels, and their default beta_start
+# and beta_end. They differ in how images are drawn, which is the study's affair.
+USUAL, LATENT = (0.0001, 0.02), (0.00085, 0.012)
+SCHEDULERS = {
+    **{"DDPMScheduler": USUAL, "DDPMParallelScheduler": USUAL},
+    **{"DDIMScheduler": USUAL, "DDIMParallelScheduler": USUAL, "PNDMScheduler": USUAL},
+    **{"DPMSolverMultistepScheduler": USUAL, "DPMSolverSinglestepScheduler": USUAL},
+    **{"DEISMultistepScheduler": USUAL, "UniPCMultistepScheduler": USUAL},
+    **{"EulerDiscreteScheduler": USUAL, "EulerAncestralDiscreteScheduler": USUAL},
+    **{"LMSDiscreteScheduler": USUAL, "SASolverScheduler": USUAL},
+    **{"HeunDiscreteScheduler": LATENT, "DPMSolverSDEScheduler": LATENT},
+    **{"KDPM2DiscreteScheduler": LATENT, "KDPM2AncestralDiscreteScheduler": LATENT},
+}
+NOISE = ": the network predicts the noise"
+SETTINGS = {
+    "_class_name": only(*SCHEDULERS)
+    | {
+        "description": "one of a network that predicts the noise at discrete levels, such as "
+        "DDPMScheduler (docs/external.md has them all)"
+    },
+    "prediction_type": only("epsilon", meaning=NOISE),
+    "predict_epsilon": only(True, meaning=NOISE),  # the same before there was prediction_type
+    "variance_type": only(
+        *("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", None),
+        meaning=": the network predicts no variance",
+    ),
+    "num_train_timesteps": count(),
+    **{"beta_start": BETA, "beta_end": BETA},
+    "beta_schedule": only("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
+    "trained_betas": {
+        **{"type": ["array", "null"], "minItems": 1, "items": BETA},
+        "description": "null or a list of numbers between 0 and 1",
+    },
+    "rescale_betas_zero_snr": only(False),
+    "timestep_type": only("discrete"),
+    **{"use_flow_sigmas": only(False), "use_dynamic_shifting": only(False)},
+    "shift_terminal": only(None),
+}
+SAMPLING = (  # settings that concern sampling alone
+    *("clip_sample", "clip_sample_range", "thresholding", "dynamic_thresholding_ratio"),
+    *("sample_max_value", "timestep_spacing", "steps_offset", "set_alpha_to_one"),
+    *("skip_prk_steps", "solver_order", "algorithm_type", "solver_type", "lower_order_final"),
+    *("euler_at_final", "final_sigmas_type", "lambda_min_clipped", "use_karras_sigmas"),
+    *("use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "flow_shift"),
+    *("time_shift_type", "interpolation_type", "sigma_min", "sigma_max", "predictor_order"),
+    *("corrector_order", "tau_func", "predict_x0", "disable_corrector", "solver_p"),
+    *("noise_sampler_seed", "tensor_format", "timestep_values"),
+)
+
+
+def read(path: Path) -> dict:
+    """The settings of a scheduler, complete; ValueError that names file, key and value."""
+    config = _settings.read(path, SETTINGS | dict.fromkeys(SAMPLING, ANY))
+    low, high = SCHEDULERS[config["_class_name"]]
+    levels = {"num_train_timesteps": 1000, "beta_schedule": "linear", "trained_betas": None}
+    return {"beta_start": low, "beta_end": high} | levels | config
+
+
+def num_levels(config: Mapping) -> int:
+    """The number of noise levels T."""
+    betas = config["trained_betas"]
+    return int(config["num_train_timesteps"]) if betas is None else len(betas)
+
+
+def alphas_cumprod(config: Mapping) -> Tensor:
+    """ᾱ of each level, float64 [T], as diffusers' schedulers make it."""
+    return (1 - _betas(config)).cumprod(0)
+
+
+def _betas(config: Mapping) -> Tensor:
+    if config["trained_betas"] is not None:
+        return torch.tensor(config["trained_betas"], dtype=torch.float64)
+    levels, low, high = num_levels(config), config["beta_start"], config["beta_end"]
+    made = {
+        "linear": lambda: torch.linspace(low, high, levels, dtype=torch.float64),
+        "scaled_linear": lambda: (
+            torch.linspace(low**0.5, high**0.5, levels, dtype=torch.float64) ** 2
+        ),
+        "squaredcos_cap_v2": lambda: schedules.cosine(levels),
+        "sigmoid": lambda: schedules.sigmoid_beta(levels, beta_start=low, beta_end=high),
+    }
+    return made[config["beta_schedule"]]()

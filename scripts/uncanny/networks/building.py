@@ -1,0 +1,44 @@
+"""What the identity of a model says, put together: its process, its network."""
+
+from collections.abc import Callable
+
+import torch
+
+from uncanny.registry import components
+
+
+def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
+    """The network F of a model, freshly initialised from torch's global generator.
+
+    shape: of one image or vector. num_classes: of the dataset; an unconditional network is told 0.
+    """
+    options = dict(identity["network"])
+    factory = components.load("networks", options.pop("kind"))
+    inputs, *outputs = build_family(identity).network_shape(tuple(shape))
+    return factory(inputs, num_classes if identity["conditional"] else 0, *outputs, **options)
+
+
+def build_family(identity: dict, derived: dict | None = None):
+    """The family of a model: how data becomes noise and what the network learns of it.
+
+    derived: options that followed from the dataset, as the checkpoint has them.
+    """
+    options = identity["process"] | (derived or {})
+    factory = components.load("processes", options.pop("kind"))
+    return factory(_schedule(identity["schedule"]), **options)
+
+
+def _schedule(block: dict | None) -> Callable | None:
+    if block is None:
+        return None
+    options = dict(block)
+    betas = components.load("schedules", options.pop("kind"))
+    return lambda num_levels: betas(num_levels, **options)
+
+
+def averaged_network(state: dict, device: torch.device) -> torch.nn.Module:
+    """The averaged network of a loaded checkpoint, ready to be evaluated."""
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(state["identity"], state["shape"], state["num_classes"])
+    network.load_state_dict(state["average"])
+    return network.to(device).eval().requires_grad_(False)

@@ -1,0 +1,261 @@
+"""Components are found by name: a family, which is a section of a config, and a kind lead to one
+function, with no list to maintain.
+
+`samplers/heun.py` with a function `heun` is the sampler `heun`; the function `cosine` of
+`diffusion/schedules.py` is the schedule `cosine`. What a component may be given in the config is
+read from its signature in the syntax tree, so that a study can be checked without importing torch.
+"""
+
+import ast
+import difflib
+import importlib
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from uncanny.registry import option_bounds
+
+LIBRARY = Path(__file__).parents[1]
+
+# Section of a config -> the package, or the module, of its components.
+PLACES = {
+    "datasets": "datasets",
+    "schedules": "diffusion.schedules",
+    "sigma_grids": "diffusion.sigma_grids",
+    "preconditioning": "diffusion.preconditioning",
+    "recipes": "diffusion.recipes",
+    "processes": "diffusion.processes",
+    "networks": "networks",
+    "samplers": "samplers",
+    "guidances": "guidance.guidances",
+    "extractors": "evaluation.extractors",
+    "metrics": "evaluation.metrics",
+    "figures": "figures",
+    "tables": "tables",
+    "claims": "claims",
+    "experiments": "experiments",
+    "externals": "interop.formats",
+}
+
+REQUIRED = object()  # the default of an option that has none
+
+# A public function is a component of its family when its first argument has one of these names.
+FIRST_ARGUMENTS = {
+    "datasets": {"folder"},
+    "schedules": {"num_levels"},
+    "sigma_grids": {"num_steps"},
+    "preconditioning": {""},
+    "recipes": {""},
+    "networks": {"shape"},
+    "processes": {"schedule"},
+    "samplers": {"denoiser", "eps_model", "score_model", "phase_model"},
+    "guidances": {"classifiers"},
+    "extractors": {"dataset"},
+    "metrics": {"sample"},
+    "figures": {"data"},
+    "tables": {"contents"},
+    "claims": {"cells", "timings", "sizes", "reports", "experiments"},
+    "experiments": {"", "checkpoints"},
+}
+
+# Keyword arguments that the library passes itself, so that no config may set them.
+RESERVED = {"noise", "gradient", "constrain", "path", "shape", "num_classes", "reference"}
+RESERVED |= {"threads", "losses"}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """First argument of a component and its options: name -> (type, default or REQUIRED)."""
+
+    first: str
+    options: dict
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    """Syntax tree of a source file."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def source(family: str, kind: str) -> Path:
+    """File in which the component is defined."""
+    place = _place(family)
+    return place / f"{kind}.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _place(family: str) -> Path:
+    return LIBRARY.joinpath(*PLACES[family].split("."))
+
+
+def _function(family: str, kind: str) -> ast.FunctionDef | None:
+    path = source(family, kind)
+    if not path.exists():
+        return None
+    for node in parse(path).body:
+        if isinstance(node, ast.FunctionDef) and node.name == kind:
+            return node if _first_argument(node) in FIRST_ARGUMENTS[family] else None
+    return None
+
+
+def _first_argument(node: ast.FunctionDef) -> str:
+    arguments = node.args.posonlyargs + node.args.args
+    return arguments[0].arg if arguments else ""
+
+
+@cache
+def kinds(family: str) -> list[str]:
+    """Names of all components of a family, sorted."""
+    place = _place(family)
+    if place.is_dir():
+        names = [path.stem for path in place.glob("*.py")]
+    else:
+        body = parse(place.with_suffix(".py")).body
+        names = [n.name for n in body if isinstance(n, ast.FunctionDef)]
+    return sorted(n for n in names if not n.startswith("_") and _function(family, n) is not None)
+
+
+def options_of(path: Path, function: str) -> dict:
+    """Keyword-only arguments of a function in a file, reserved ones left out: name -> (type,
+    default or REQUIRED).
+    """
+    node = next(
+        n for n in parse(path).body if isinstance(n, ast.FunctionDef) and n.name == function
+    )
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return {
+        argument.arg: (
+            _annotation(argument),
+            REQUIRED if default is None else ast.literal_eval(default),
+        )
+        for argument, default in pairs
+        if argument.arg not in RESERVED
+    }
+
+
+@cache
+def signature(family: str, kind: str) -> Signature:
+    """Options of a component, read from its keyword-only arguments without importing it."""
+    node = _function(family, kind)
+    if node is None:
+        raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
+    return Signature(_first_argument(node), options_of(source(family, kind), kind))
+
+
+def _annotation(argument: ast.arg) -> object:
+    if argument.annotation is None:
+        return object
+    names = {"Literal": typing.Literal, "object": object}
+    code = compile(ast.Expression(argument.annotation), "<annotation>", "eval")
+    return eval(
+        code,
+        {"__builtins__": {}},
+        names | {t.__name__: t for t in (int, float, bool, str, list, dict)},
+    )
+
+
+def takes(family: str, kind: str, argument: str) -> bool:
+    """Whether a component has a keyword-only argument of this name, a reserved one included."""
+    return argument in {a.arg for a in _function(family, kind).args.kwonlyargs}
+
+
+@cache
+def constant(family: str, kind: str, name: str, default: object = REQUIRED) -> object:
+    """The literal that a component's module binds to a name, read without importing it."""
+    for node in parse(source(family, kind)).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    if default is REQUIRED:
+        raise ValueError(f"{family}/{kind}.py: no constant {name}")
+    return default
+
+
+def load(family: str, kind: str):
+    """The component itself; imports its module, and no other component's."""
+    if _function(family, kind) is None:
+        raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
+    module = f"uncanny.{PLACES[family]}" + (f".{kind}" if _place(family).is_dir() else "")
+    return getattr(importlib.import_module(module), kind)
+
+
+def fits(value: object, annotation: object) -> bool:
+    """Whether a config value has the annotated type; an integer may stand for a float, a bool for
+    neither.
+    """
+    if annotation is object:
+        return True
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return any(value == a and type(value) is type(a) for a in arguments)
+    if isinstance(annotation, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation in (None, types.NoneType):
+        return value is None
+    return isinstance(value, annotation)
+
+
+def check(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
+    """The options that a component knows, after what the config gives has been checked: known
+    names, right types, numbers within their limits.
+
+    `where` is the config path used in messages; `more` are options that somebody else takes (name
+    -> (type, default)). Raises ValueError that names the key, the value and what was expected.
+    """
+    if kind not in kinds(family):
+        raise ValueError(
+            f"{where}.kind: {kind!r} is not one of the {family}{near(kind, kinds(family))}"
+        )
+    options = signature(family, kind).options | (more or {})
+    for key, value in given.items():
+        if key not in options:
+            raise ValueError(f"{where}.{key}: unknown option of {kind!r}{near(key, options)}")
+        if not fits(value, options[key][0]):
+            hint = (
+                " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
+            )
+            raise ValueError(f"{where}.{key}: {value!r} is not {_name(options[key][0])}{hint}")
+        option_bounds.check(family, key, value, f"{where}.{key}")
+    return options
+
+
+def resolve(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
+    """Complete options of a component: what the config gives, defaults for the rest, sorted by
+    name. See `check`.
+    """
+    options = check(family, kind, given, where, more=more)
+    for name, (annotation, default) in options.items():
+        if name not in given and default is REQUIRED:
+            raise ValueError(f"{where}.{name}: missing; expected {_name(annotation)}")
+    complete = {name: given.get(name, options[name][1]) for name in sorted(options)}
+    option_bounds.check_rising(complete, where)
+    return complete
+
+
+def _numeric_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and float(value) is not None
+    except ValueError:
+        return False
+
+
+def _name(annotation: object) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(annotation)))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def near(word: str, words) -> str:
+    """The end of a message about an unknown word: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(str(word), list(words), n=1)
+    return (
+        f"; did you mean {close[0]!r}?"
+        if close
+        else f"; known: {', '.join(sorted(words)) or 'none'}"
+    )

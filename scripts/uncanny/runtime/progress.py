@@ -1,0 +1,35 @@
+"""What a long job says of itself while it runs: a line in its log every few seconds."""
+
+import time
+from collections.abc import Callable
+
+MARK = "progress: "
+SECONDS = 5.0  # between two lines of a job
+
+
+class Progress:
+    """How far one job is. total: of its units; first: how many an earlier attempt has done."""
+
+    def __init__(self, total: int, unit: str, first: int = 0, *, seconds: float = SECONDS):
+        self.total, self.unit, self.first, self.seconds = total, unit, first, seconds
+        self.began = self.said = time.monotonic()
+
+    def at(self, done: int, facts: Callable[[], dict] = dict) -> None:
+        """Print a line if it is time to. facts: asked for only then, name → number."""
+        now = time.monotonic()
+        if now - self.said < self.seconds or done <= self.first:
+            return
+        self.said = now
+        rate = (done - self.first) / (now - self.began)
+        words = [f"{done:,} of {self.total:,} {self.unit}", f"{rate:.3g} per second"]
+        words += [f"{spoken((self.total - done) / rate)} left"]
+        words += [f"{name} {value:.4g}" for name, value in facts().items()]
+        print(MARK + ", ".join(words), flush=True)
+
+
+def spoken(seconds: float) -> str:
+    """Seconds as a person says them: 42 s, 7 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

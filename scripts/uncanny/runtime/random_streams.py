@@ -1,0 +1,87 @@
+"""Randomness as an argument: seeded generators, no global state.
+
+Training draws come from `generator(seed, "noise", step)`; images from one stream per image, so that
+image k is the same image whatever the batch it is drawn in.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from uncanny.runtime.hardware import sent
+
+IMAGES_PER_DRAW = 1_000_000
+
+
+def seed_of(*key: int | str) -> int:
+    """A seed below 2^64 that is a pure function of the key: the start of its SHA-256."""
+    for part in key:
+        if not isinstance(part, int | str) or isinstance(part, bool):
+            raise ValueError(f"key {key!r} of a seed: {part!r} is neither an integer nor a string")
+    digest = hashlib.sha256(json.dumps(key).encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def generator(*key: int | str) -> torch.Generator:
+    """CPU generator seeded from the key; torch's takes the lowest 32 bits of a seed."""
+    return torch.Generator().manual_seed(seed_of(*key))
+
+
+def image_seeds(draw: int, first: int, count: int) -> list[int]:
+    """Seeds of images first .. first + count - 1 of a draw: draw * 1 000 000 + index.
+
+    Raises ValueError where they would run into the seeds of the next draw.
+    """
+    if draw < 0 or first < 0 or count < 0:
+        raise ValueError(f"draw={draw}, first={first}, count={count}: none may be negative")
+    if first + count > IMAGES_PER_DRAW:
+        raise ValueError(f"{first + count} images: a draw has at most {IMAGES_PER_DRAW}")
+    return [draw * IMAGES_PER_DRAW + index for index in range(first, first + count)]
+
+
+def chosen(seeds: Iterable[int], count: int) -> list[int]:
+    """Which of `count` images of a dataset each image starts from: a function of its seed alone."""
+    return [int(torch.randint(count, (), generator=generator(s, "original"))) for s in seeds]
+
+
+class ImageStreams:
+    """One random stream per image of a batch, to be drawn in the order of the methods below.
+
+    seeds: one non-negative integer per image, taken modulo 2^32 as in the EDM command line.
+    Draws are made on the CPU, hence the same for every device. Another order is a RuntimeError.
+    """
+
+    def __init__(self, seeds: Iterable[int]):
+        self._generators = [torch.Generator().manual_seed(seed % 2**32) for seed in seeds]
+        self._drawn = 0
+
+    def latents(self, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal start, float32 [N, *shape]."""
+        self._next(1, "latents")
+        return self._normal(shape, torch.float32)
+
+    def class_labels(self, num_classes: int) -> Tensor:
+        """A uniform class for each image, int64 [N]."""
+        self._next(2, "class labels")
+        return torch.stack([torch.randint(num_classes, (), generator=g) for g in self._generators])
+
+    def noise(self, step: int, like: Tensor) -> Tensor:
+        """Fresh standard normal noise like `like` [N, ...], drawn in float64.
+
+        Each stream just goes on: `step` is not used, it is there for noise that was recorded.
+        """
+        self._drawn = 3
+        drawn = self._normal(like.shape[1:], torch.float64)
+        return sent(drawn, like.device).to(like.dtype)
+
+    def _normal(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        draws = [torch.randn(shape, generator=g, dtype=dtype) for g in self._generators]
+        return torch.stack(draws)
+
+    def _next(self, position: int, what: str) -> None:
+        if self._drawn >= position:
+            raise RuntimeError(f"{what} come once, in the order latents, class labels, noise")
+        self._drawn = position

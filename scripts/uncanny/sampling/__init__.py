@@ -1,0 +1,3 @@
+"""From a checkpoint to images: drawing, shards, trajectories. Imports the rooms up to
+`training`.
+"""

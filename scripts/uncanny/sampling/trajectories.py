@@ -1,0 +1,135 @@
+"""A walk made visible: one real image into noise, one image out of it, at the same noise levels.
+
+Nothing in the samplers changes: the model that a sampler walks with is wrapped and notes the state
+that it is shown.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uncanny.datasets import Dataset, to_model
+from uncanny.runtime import arrays, checkpoints, hardware, precision
+from uncanny.runtime.random_streams import ImageStreams, generator, image_seeds
+from uncanny.sampling import drawing
+
+LEVELS = 9
+IMAGE = 0  # of the training images, and of the draw
+LANES = {"annealed": "NCSN", "discrete": "DDPM", "continuous": "SDE"}
+AXES = {"annealed": "noise level", "discrete": "step t", "continuous": "noise level"}
+
+
+class Recorded:
+    """A model and the states that it was shown: (level, state [C, H, W]) of the only image."""
+
+    def __init__(self, model):
+        self.model, self.seen = model, []
+
+    def __call__(self, x: Tensor, level) -> Tensor:
+        self.seen.append((float(level), x[0].detach().cpu().double()))
+        return self.model(x, level)
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+
+def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> None:
+    """Write the trace of a model's first image under a sampler, and of the first training image.
+
+    Raises ValueError for a checkpoint that diverged and for data that are no images.
+    """
+    state = checkpoints.load(checkpoint, identity=identity, seed=seed)
+    if state["status"] == "diverged":
+        raise ValueError(f"{checkpoint}: the model diverged: {state['reason']}")
+    model = drawing.Trained.of(state, hardware.device(threads))
+    data = Dataset.open(Path(dataset).parent)
+    if data.kind != "image":
+        raise ValueError(f"{dataset}: {data.kind}s; a trace needs images")
+    real = to_model(np.array(data.train.images[IMAGE])).double()
+    process = identity["process"]
+    if process["kind"] not in LANES:
+        known = ", ".join(sorted(LANES))
+        raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
+    shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
+    arrays.save(output, **trace(model, sampler, real, shrinks=shrinks))
+
+
+def trace(
+    model: drawing.Trained, options: dict, real: Tensor, *, shrinks: bool, count: int = LEVELS
+) -> dict:
+    """Both ways at `count` of the levels that the sampler visits, evenly along its steps.
+
+    real: an image in [-1, 1], float64 [C, H, W]. options: a sampler's complete block. shrinks:
+    whether the process shrinks the signal as noise grows. Returns forward, backward [K, C, H, W],
+    sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks), lane and axis, as
+    figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
+    """
+    family = type(model.family).__module__.rsplit(".", 1)[-1]
+    sigma, states = _thinned(_walked(model, options, family), count)
+    noisy = real + _noise(sigma, real)
+    squares = 1 + sigma**2
+    scale = squares.sqrt().reshape(-1, 1, 1, 1)
+    found = {"forward": noisy / scale, "backward": states / scale, "sigma": sigma}
+    found["alpha_bar"] = 1 / squares if shrinks else torch.full_like(sigma, math.nan)
+    named = {"lane": LANES.get(family, family), "axis": AXES.get(family, "noise level")}
+    return {name: array.numpy() for name, array in found.items()} | named
+
+
+@torch.no_grad()
+def _walked(model: drawing.Trained, options: dict, family: str) -> list[tuple[float, Tensor]]:
+    """(sigma, unscaled state) at each level of the walk of the draw's first image, falling to 0."""
+    streams = ImageStreams(image_seeds(0, IMAGE, 1))
+    latents = streams.latents(model.shape).to(model.device)
+    labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
+    shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
+    recorded = Recorded(model.family.bind(model.network, shown))
+    sampler, start, rest = drawing.walk(options, family)
+    x, levels, extra = model.family.start(recorded, latents, **start)
+    with precision.computing(options.get("precision", "fp32"), model.device):
+        x = sampler(recorded, x, levels, noise=streams.noise, **extra, **rest)
+    states = [_unscaled(model.family, family, *seen) for seen in recorded.seen]
+    return [*_last_at_each_level(states), (0.0, _finished(model.family, x)[0].cpu())]
+
+
+def _unscaled(family, name: str, level: float, x: Tensor) -> tuple[float, Tensor]:
+    """Noise level and state of the form x0 + sigma n, for x0 in [-1, 1]."""
+    if name == "discrete":
+        alpha_bar = float(family.alphas_cumprod[int(level)])
+        return math.sqrt((1 - alpha_bar) / alpha_bar), x / math.sqrt(alpha_bar)
+    zero, one = (_finished(family, torch.full((), v)) for v in (0.0, 1.0))
+    return float(one - zero) * level, _finished(family, x)
+
+
+def _finished(family, x: Tensor) -> Tensor:
+    """From the family's own range of pixels to [-1, 1]."""
+    return family.finish(x) if hasattr(family, "finish") else x
+
+
+def _last_at_each_level(states: list[tuple[float, Tensor]]) -> list[tuple[float, Tensor]]:
+    """A sampler may look at a level more than once before it arrives there: its last state."""
+    following = [sigma for sigma, _ in states[1:]] + [0.0]
+    return [
+        state
+        for state, after in zip(states, following, strict=True)
+        if not math.isclose(state[0], after, rel_tol=1e-6)
+    ]
+
+
+def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+    """sigma [K], rising, and states [K, C, H, W] of `count` (or all) of them, evenly by place."""
+    count = min(count, len(states))
+    places = np.linspace(len(states) - 1, 0, count).round().astype(int)
+    chosen = [states[place] for place in places]
+    sigma = torch.tensor([sigma for sigma, _ in chosen], dtype=torch.float64)
+    return sigma, torch.stack([state for _, state in chosen])
+
+
+def _noise(sigma: Tensor, real: Tensor) -> Tensor:
+    """One path of growing noise [K, C, H, W]: independent increments of variance d sigma^2."""
+    like = (len(sigma), *real.shape)
+    steps = torch.randn(like, generator=generator("trace", IMAGE), dtype=torch.float64)
+    spread = sigma.square().diff(prepend=torch.zeros(1, dtype=torch.float64)).clamp(min=0).sqrt()
+    return (spread.reshape(-1, 1, 1, 1) * steps).cumsum(dim=0)

@@ -1,0 +1,296 @@
+"""Whether a config means something: references that exist, options that fit, figures that can be
+drawn.
+
+Every inconsistency is one ValueError that names the key, the value and what was expected.
+"""
+
+from itertools import pairwise, product
+
+from uncanny.registry import components
+from uncanny.registry.blocks import NESTED, by_process, expanded
+from uncanny.study import plan
+from uncanny.study.checks import data as checks_data
+from uncanny.study.checks import experiments as checks_experiments
+from uncanny.study.checks import origins as checks_origins
+from uncanny.study.checks import shown as checks_shown
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.study import (
+    APPEARANCE,
+    CLASSIFIER_OPTIONS,
+    NO_GUIDANCE,
+    PRECISION,
+    Study,
+    family_needs_schedule,
+    family_offers,
+    family_start,
+)
+
+SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
+SECTIONS += ("experiments",)
+
+
+def check(study: Study) -> None:
+    """Check a whole study; the first inconsistency raises ValueError."""
+    for section in (*SECTIONS, "guidances"):
+        for name in study.config.get(section, {}):
+            options = study.component(section, name)
+            if section == "extractors":
+                _refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
+    for name, block in study.config.get("classifiers", {}).items():
+        _check_classifier(study, name, block)
+    for name in study.config.get("guidances", {}):
+        _check_guidance(study, name)
+    _check_ascending(study.config.get("sample_sizes", []), "sample_sizes")
+    for model in study.config["models"]:
+        _check_model(study, model)
+    for sampler in study.config["samplers"]:
+        _check_sampler(study, sampler)
+    for dataset, block in study.config["evaluation"].items():
+        _refer(study, "datasets", dataset, "evaluation")
+        _refer(study, "extractors", block["extractor"], f"evaluation.{dataset}.extractor")
+        for metric in block["metrics"]:
+            _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
+        for metric in block.get("sizes", {}):
+            checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
+    for section in ("training", "samplers"):
+        _check_precision(study, section)
+    checks_experiments.check(study)
+    for figure in study.config["figures"]:
+        _check_figure(study, figure)
+    for table in study.config.get("tables", {}):
+        _check_table(study, table)
+    for claim in study.config.get("claims", {}):
+        _check_claim(study, claim)
+    checks_shown.check(study)
+    checks_data.check(study)
+
+
+def _check_precision(study: Study, section: str) -> None:
+    """All blocks are compared with one another, in results and in times."""
+    found = {}
+    for name, block in study.config[section].items():
+        for options in (block, *block.get("by_process", {}).values()):
+            found[options.get("precision", block.get("precision", "fp32"))] = name
+    if len(found) > 1:
+        (one, first), (other, second), *_ = sorted(found.items())
+        raise ValueError(
+            f"{section}.{first}.precision: {one}, but {section}.{second} has {other}; expected one "
+            "precision in a study, so that no comparison mixes them"
+        )
+
+
+def _check_model(study: Study, model: str) -> None:
+    block = study.names(model)
+    checks_origins.check_model(study, model)
+    for key, section in checks_origins.SECTIONS.items():
+        if key in block:
+            _refer(study, section, block[key], f"models.{model}.identity.{key}")
+    _refer(study, "evaluation", block["dataset"], f"models.{model}.identity.dataset")
+    if study.origin(model) == "samples":
+        return
+    discrete = family_needs_schedule(study.block("processes", block["process"])["kind"])
+    if discrete != ("schedule" in block):
+        verb = "needs a" if discrete else "takes no"
+        raise ValueError(
+            f"models.{model}.identity.schedule: process {block['process']!r} {verb} schedule"
+        )
+    _check_milestones(study, model)
+    study.identity(model)
+
+
+def _check_classifier(study: Study, name: str, block: dict) -> None:
+    _refer(study, "networks", block["network"], f"classifiers.{name}.network")
+    network = study.component("networks", block["network"])
+    if block["epochs"] == 0 and network.get("pool") == "adaptive":
+        raise ValueError(
+            f"classifiers.{name}.network: {block['network']!r} has pool adaptive, whose gradient "
+            "is exactly 0 before training; expected pool attention where epochs is 0"
+        )
+
+
+def _check_guidance(study: Study, guidance: str) -> None:
+    for key, value in study.guidance(guidance).items():
+        if key in CLASSIFIER_OPTIONS:
+            _refer(study, "classifiers", value, f"guidances.{guidance}.{key}")
+
+
+def _check_sampler(study: Study, sampler: str) -> None:
+    """Names and types of a sampler's options, whether a figure uses it or not."""
+    block = study.block("samplers", sampler)
+    where = f"samplers.{sampler}"
+    for process in block.get("by_process", {}):
+        _refer(study, "processes", process, f"{where}.by_process")
+    for place, part in ((where, block), *by_process(block, where)):
+        kind = part.get("kind", block["kind"])
+        components.check("samplers", kind, {}, where)
+        walked = components.signature("samplers", kind).first
+        starts = [
+            family_start(f) for f in components.kinds("processes") if family_offers(f) == walked
+        ]
+        given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
+        options = expanded(given)
+        more = (starts[0] if starts else {}) | PRECISION
+        components.check("samplers", kind, options, place, more=more)
+        for key in options.keys() & NESTED.keys():
+            if isinstance(options[key], dict) and "kind" in options[key]:
+                inner = dict(options[key])
+                components.check(NESTED[key], inner.pop("kind"), inner, f"{place}.{key}")
+
+
+def _check_milestones(study: Study, model: str) -> None:
+    trained = study.origin(model) == "trained"
+    if trained and not (
+        study.config["models"][model].get("milestones") or study.config.get("milestones")
+    ):
+        raise ValueError(
+            f"models.{model}.milestones: missing, and the study has none; expected epochs"
+        )
+    own = "milestones" in study.config["models"][model]
+    _check_ascending(study.milestones(model), f"models.{model}.milestones" if own else "milestones")
+
+
+def _check_ascending(numbers: list[int], where: str) -> None:
+    for before, after in pairwise(numbers):
+        if after < before:
+            raise ValueError(
+                f"{where}: {after} stands after a larger number in {numbers}; "
+                "expected ascending ones"
+            )
+
+
+def _check_figure(study: Study, figure: str) -> None:
+    block = study.block("figures", figure)
+    where = f"figures.{figure}"
+    given = {"metric": block["metric"]} if "metric" in block else {}
+    components.resolve("figures", block["kind"], given | block.get("options", {}), where)
+    _check_sources(study, figure, where)
+    checks_origins.check_figure(study, figure)
+    for number, selection in enumerate(plan.selections(block)):
+        _check_selection(study, selection, f"{where}.panels[{number}]")
+    if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
+
+
+def _check_sources(study: Study, figure: str, where: str) -> None:
+    """A figure draws cells, which its panels name, or experiments, or both."""
+    block, found = study.block("figures", figure), set(plan.needs(study, figure))
+    keys = {"panels": found != {"exact"}, "experiments": "exact" in found}
+    wanted = [key for key, is_wanted in keys.items() if is_wanted]
+    for key in wanted:
+        if key not in block:
+            raise ValueError(f"{where}.{key}: missing; figures of kind {block['kind']!r} need it")
+    for key in keys.keys() - wanted:
+        if key in block:
+            raise ValueError(
+                f"{where}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
+            )
+    for name in block.get("experiments", []):
+        _refer(study, "experiments", name, f"{where}.experiments")
+
+
+def _check_table(study: Study, table: str) -> None:
+    block, where = study.block("tables", table), f"tables.{table}"
+    checks_origins.check_table(study, block, where)
+    components.resolve("tables", block["kind"], block.get("options", {}), where)
+    for section in ("models", "samplers", "classifiers", "experiments"):
+        for name in block.get(section, []):
+            _refer(study, section, name, f"{where}.{section}")
+    for model in block.get("training", []):
+        _refer(study, "models", model, f"{where}.training")
+    for key in ("sampling", "scores", "sizes"):
+        for number, selection in enumerate(block.get(key, [])):
+            _check_selection(study, selection, f"{where}.{key}[{number}]")
+    if block.get("sizes") and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {where} shows metrics of numbers of images")
+
+
+def _check_claim(study: Study, claim: str) -> None:
+    """Rules that exist, with the selections that they compare. What the study lacks is no mistake:
+    it makes the claim untestable.
+    """
+    for place, part in plan_claims.parts(study.block("claims", claim)):
+        where, (key, selections) = f"claims.{claim}.{place}", plan_claims.selected(part)
+        options = part.get("options", {})
+        components.resolve("claims", part["kind"], options, f"{where}.options")
+        takes = components.signature("claims", part["kind"]).first
+        if key != takes:
+            raise ValueError(f"{where}: rule {part['kind']!r} judges {takes}, not {key}")
+        names = components.constant("claims", part["kind"], "SELECTIONS")
+        if names and set(selections) != set(names):
+            found = ", ".join(selections)
+            raise ValueError(f"{where}.{key}: selections {found}; expected {', '.join(names)}")
+        if tuple(names) == ("a", "b"):
+            _check_pairing(selections, options.get("best"), f"{where}.{key}")
+        if place not in plan_claims.resolved(study, claim)["missing"]:
+            for name, selection in selections.items():
+                if key == "timings":
+                    checks_origins.check_timings(study, selection, f"{where}.{key}.{name}")
+                if "samplers" in selection:
+                    _check_selection(study, selection, f"{where}.{key}.{name}")
+
+
+def _check_pairing(selections: dict, best: str | None, where: str) -> None:
+    """Two selections are compared axis by axis: names in order, or one name with all."""
+    for axis in ("models", "samplers", "guidances"):
+        a, b = (len(selections[side].get(axis, [NO_GUIDANCE])) for side in "ab")
+        if best is None and a != b and 1 not in (a, b):
+            raise ValueError(
+                f"{where}: a has {a} {axis}, b has {b}; expected as many, or one on a side"
+            )
+
+
+def _check_selection(study: Study, selection: dict, where: str) -> None:
+    """Names that exist, and combinations that can be drawn."""
+    for section in ("models", "samplers", "guidances"):
+        for name in selection.get(section, []):
+            if (section, name) != ("guidances", NO_GUIDANCE):
+                _refer(study, section, name, f"{where}.{section}")
+    checks_origins.check_selection(study, selection, where)
+    for model, sampler in product(selection["models"], selection["samplers"]):
+        _check_pair(study, model, sampler, where)
+        for guidance in selection.get("guidances", [NO_GUIDANCE]):
+            if guidance != NO_GUIDANCE:
+                _check_guided(study, guidance, model, sampler, f"{where}.guidances")
+
+
+def _check_guided(study: Study, guidance: str, model: str, sampler: str, where: str) -> None:
+    bends = study.bends(guidance)
+    if not components.takes("samplers", study.sampler_kind(sampler, model), bends):
+        raise ValueError(
+            f"{where}: {guidance!r} cannot guide sampler {sampler!r} of model "
+            f"{model!r}; expected a sampler that takes a {bends}"
+        )
+
+
+def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
+    if not plan.fits(study, model, sampler):
+        needs = components.signature("samplers", study.sampler_kind(sampler, model)).first
+        offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
+        raise ValueError(
+            f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
+        )
+    _check_steps(study.sampler(sampler, model), f"samplers.{sampler}")
+
+
+def _check_steps(options: dict, where: str) -> None:
+    """Samplers with a tolerance choose their own steps between the ends of a walk."""
+    if "times" not in options:
+        return
+    ends = options["times"] == "ends"
+    if ends != components.takes("samplers", options["kind"], "tol"):
+        raise ValueError(
+            f"{where}.times: {options['times']!r} for {options['kind']!r}; expected ends for "
+            "samplers with a tolerance, and for no other"
+        )
+    if ends != (options["num_steps"] is None):
+        raise ValueError(
+            f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
+            "expected a number, or null with times ends"
+        )
+
+
+def _refer(study: Study, section: str, name: str, where: str) -> None:
+    known = study.config.get(section, {})
+    if name not in known:
+        near = components.near(name, known)
+        raise ValueError(f"{where}: {name!r} is not defined in {section}{near}")

@@ -1,0 +1,242 @@
+"""Whether metrics, classes and networks go with the data: with what the config says of them before
+anything runs, and with what is there once a dataset is prepared.
+
+Every inconsistency is one ValueError that names the key, the value and what was expected.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from uncanny.datasets import Expected, read_counts
+from uncanny.evaluation import fewest_images
+from uncanny.study import known_data, plan
+from uncanny.study.checks import shown as checks_shown
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.study import NO_GUIDANCE, Study, by_label
+
+
+def check(study: Study) -> None:
+    """Check all datasets of a study as far as its config says what they are."""
+    for dataset in study.config["datasets"]:
+        data = known_data.dataset(study, dataset)
+        _check_dataset(study, dataset, data)
+        _check_attention(study, dataset, data)
+
+
+def check_prepared(study: Study, folder: Path) -> None:
+    """Check a prepared dataset, and say which of its networks have no attention where the config
+    alone did not tell.
+    """
+    data = read_counts(folder)
+    _check_dataset(study, folder.name, data)
+    if known_data.dataset(study, folder.name).shape is None:
+        for line in _without_attention(study, folder.name, data):
+            print(line, flush=True)
+
+
+def _check_dataset(study: Study, dataset: str, data: Expected) -> None:
+    if data.num_classes == 0:
+        _check_without_classes(study, dataset)
+    if data.train is not None:
+        _check_batches(study, dataset, data.train)
+    if dataset in study.config["evaluation"]:
+        _check_counts(study, dataset, data)
+
+
+# ---- Classes --------------------------------------------------------------------------------
+
+
+def _check_without_classes(study: Study, dataset: str) -> None:
+    """Nothing asks for the class of an image where there is none."""
+    none = f"dataset {dataset!r} has no classes"
+    for name, block in study.config["models"].items():
+        identity = block["identity"]
+        if identity["dataset"] == dataset and identity.get("conditional"):
+            raise ValueError(f"models.{name}.identity.conditional: true, but {none}")
+    for name, block in study.config["extractors"].items():
+        if block["kind"] == "classifier" and block["dataset"] == dataset:
+            raise ValueError(f"extractors.{name}: kind classifier, but {none}; expected rotation")
+    for name in study.config["evaluation"].get(dataset, {}).get("metrics", []):
+        if by_label(study.block("metrics", name)["kind"]):
+            raise ValueError(f"evaluation.{dataset}.metrics: {name!r} compares classes, but {none}")
+    for where, model, guidance in _guided(study):
+        if study.names(model)["dataset"] == dataset and study.guiding(guidance):
+            raise ValueError(
+                f"{where}.guidances: {guidance!r} guides {model!r} towards classes, but {none}"
+            )
+
+
+def _guided(study: Study) -> Iterator[tuple[str, str, str]]:
+    """(key, model, guidance) of everything that is drawn with guidance."""
+    for where, selection in _selections(study):
+        for guidance in selection.get("guidances", []):
+            if guidance != NO_GUIDANCE:
+                yield from ((where, model, guidance) for model in selection["models"])
+
+
+def _selections(study: Study) -> Iterator[tuple[str, Mapping]]:
+    """(key, selection) of all figures, tables and claims."""
+    for name, block in study.config["figures"].items():
+        for number, selection in enumerate(plan.selections(block)):
+            yield f"figures.{name}.panels[{number}]", selection
+    for name, block in study.config["tables"].items():
+        for key in ("sampling", "scores", "sizes"):
+            for number, selection in enumerate(block.get(key, [])):
+                yield f"tables.{name}.{key}[{number}]", selection
+    for name in study.config["claims"]:
+        found = plan_claims.resolved(study, name)
+        for place, part in plan_claims.parts(found["block"]):
+            key, selections = plan_claims.selected(part)
+            if place not in found["missing"]:
+                for side, selection in selections.items():
+                    yield f"claims.{name}.{place}.{key}.{side}", selection
+
+
+# ---- Numbers of images ----------------------------------------------------------------------
+
+
+def _check_counts(study: Study, dataset: str, data: Expected) -> None:
+    """As many images as the metrics of a dataset need, in its cells and in its reference."""
+    block = study.evaluation(dataset)
+    features, where = _features(study, dataset, data), f"evaluation.{dataset}"
+    images, split = study.config["num_images"], block["reference"]
+    real, largest = getattr(data, split), max(study.config["sample_sizes"], default=0)
+    for name, metric in block["metrics"].items():
+        who = f"metrics.{name} ({where})"
+        need = fewest_images.of_sample(metric, features)
+        _refuse(f"num_images: {images}", images, need, who)
+        found = f"{where}.reference: split {split!r} has {real} images"
+        _refuse(found, real, fewest_images.of_reference(metric, features), who)
+        for figure in _of_sizes(study, dataset, name):
+            found = f"sample_sizes: at most {largest} images"
+            _refuse(found, largest, need, f"{who}, drawn by figures.{figure},")
+    for name in study.config["experiments"]:
+        _check_experiment(study, name, dataset, features)
+
+
+def _check_batches(study: Study, dataset: str, images: int) -> None:
+    """No batch shows an image twice: an epoch would end within an update."""
+    for model, block in study.config["models"].items():
+        training = block["identity"].get("training")
+        if study.names(model)["dataset"] == dataset and training is not None:
+            size = study.identity(model)["training"]["batch_size"]
+            if size > images:
+                raise ValueError(
+                    f"training.{training}.batch_size: {size}; dataset {dataset!r} has {images} "
+                    "training images"
+                )
+
+
+def _features(study: Study, dataset: str, data: Expected) -> int | None:
+    """Number of features that the metrics of a dataset look at."""
+    extractor = study.evaluation(dataset)["extractor"]
+    made_for = study.component("extractors", extractor)["dataset"]
+    shape = data.shape if made_for == dataset else known_data.dataset(study, made_for).shape
+    return known_data.features(study, extractor, shape)
+
+
+def _refuse(found: str, count: int | None, need: tuple[int, str], who: str) -> None:
+    needs, why = need
+    if count is not None and count < needs:
+        because = f" ({why})" if why else ""
+        raise ValueError(f"{found}; {who} needs at least {needs} images{because}")
+
+
+def _of_sizes(study: Study, dataset: str, metric: str) -> Iterator[str]:
+    """Figures that draw a metric of a dataset's models against the number of images."""
+    for figure, block in study.config["figures"].items():
+        if "sizes" in plan.needs(study, figure):
+            drawn = checks_shown.drawn_metrics(block, f"figures.{figure}")
+            shown = {(n, study.names(m)["dataset"]) for _, n, models in drawn for m in models}
+            if (metric, dataset) in shown:
+                yield figure
+
+
+def _check_experiment(study: Study, name: str, dataset: str, features: int | None) -> None:
+    """The same of an experiment on trained models, which may have its own number of images."""
+    if not plan_experiments.is_trained(study, name):
+        return
+    extent = plan_experiments.extent(study, name)
+    if dataset in {study.names(model)["dataset"] for model in extent["models"]}:
+        metric = study.component("metrics", extent["metric"])
+        own = study.component("experiments", name)["num_images"] is not None
+        key, images = f"experiments.{name}." if own else "", extent["num_images"]
+        need, who = fewest_images.of_sample(metric, features), f"metrics.{extent['metric']}"
+        _refuse(f"{key}num_images: {images}", images, need, f"{who} (experiments.{name})")
+
+
+# ---- Attention ------------------------------------------------------------------------------
+
+
+def attention_notes(study: Study) -> list[str]:
+    """One line for each network whose default attention is at no resolution that it has."""
+    notes = []
+    for dataset in study.config["datasets"]:
+        notes += _without_attention(study, dataset, known_data.dataset(study, dataset))
+    return notes
+
+
+def _without_attention(study: Study, dataset: str, data: Expected) -> list[str]:
+    """Networks that have no attention with the images of a dataset, though they ask for it."""
+    return [
+        f"networks.{network}.attention: {asked}, but with the images of {dataset!r} there are "
+        f"{_listed(there)}: no level has attention"
+        for network in _networks(study, dataset)
+        if (asked := _attention(study, network)) and (there := _resolutions(study, network, data))
+        if not set(asked) & set(there)
+    ]
+
+
+def _check_attention(study: Study, dataset: str, data: Expected) -> None:
+    """Attention that the config asks for is there: at some resolution with every dataset, and each
+    resolution with some dataset.
+    """
+    for network in _networks(study, dataset):
+        there = _resolutions(study, network, data)
+        if there is None or not study.block("networks", network).get("attention"):
+            continue
+        asked, reached = _attention(study, network), _reached(study, network)
+        lost = asked if not set(asked) & set(there) else sorted(set(asked) - (reached or {*asked}))
+        if lost:
+            raise ValueError(
+                f"networks.{network}.attention: {_listed(lost)}; expected resolutions that the "
+                f"network has, {_listed(there)} with the images of {dataset!r}"
+            )
+
+
+def _reached(study: Study, network: str) -> set[int] | None:
+    """Resolutions that a network has with any of its datasets; None where one is not known."""
+    datasets = [name for name in study.config["datasets"] if network in _networks(study, name)]
+    found = [_resolutions(study, network, known_data.dataset(study, name)) for name in datasets]
+    return None if None in found else set().union(*found)
+
+
+def _networks(study: Study, dataset: str) -> list[str]:
+    """Names of the networks that see the images of a dataset: of its models, and of classifiers
+    that guide these.
+    """
+    models = [m for m in study.config["models"] if study.names(m)["dataset"] == dataset]
+    names = [study.names(m)["network"] for m in models if study.origin(m) != "samples"]
+    for _, model, guidance in _guided(study):
+        if model in models:
+            classifiers = study.guiding(guidance)
+            names += [study.block("classifiers", name)["network"] for name in classifiers]
+    return plan.unique(names)
+
+
+def _attention(study: Study, network: str) -> list[int]:
+    """Resolutions at which a network is to have attention."""
+    return study.component("networks", network).get("attention") or []
+
+
+def _resolutions(study: Study, network: str, data: Expected) -> list[int] | None:
+    """Resolutions of a network's levels, the highest first; None where they are not known."""
+    levels = study.component("networks", network).get("multipliers")
+    if levels is None or data.shape is None or len(data.shape) < 3:
+        return None
+    return [data.shape[1] >> level for level in range(len(levels))]
+
+
+def _listed(resolutions: list[int]) -> str:
+    return ", ".join(map(str, resolutions))

@@ -1,0 +1,354 @@
+"""Which results a study needs: the cells behind every figure, table and claim. No torch here.
+
+A *selection* is what config blocks say they show: {models, samplers, guidances, epochs, seeds,
+draws}; all but the first two have defaults.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import product
+
+from uncanny.registry import components
+from uncanny.registry.blocks import named_within
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers
+
+FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One scored set of images: a checkpoint, a way to sample it, a draw."""
+
+    model: str
+    seed: int
+    sampler: str
+    guidance: str
+    draw: int
+    epoch: int
+
+    @property
+    def path(self) -> str:
+        """Where its files lie below samples/ and scores/, without suffix."""
+        walk = f"{self.sampler}/{self.guidance}/draw-{self.draw}"
+        return f"{self.model}/seed-{self.seed}/{walk}/epoch-{self.epoch}"
+
+    @property
+    def trace(self) -> str:
+        """Where the path of one image through it lies below traces/."""
+        return f"{self.model}/seed-{self.seed}/{self.sampler}/epoch-{self.epoch}"
+
+    @property
+    def timing(self) -> str:
+        """Where its times lie below timings/sampling/, beside those of all walks of its model."""
+        return f"{self.model}/seed-{self.seed}/epoch-{self.epoch}"
+
+
+def cell_of(wildcards) -> Cell:
+    """The cell that the wildcards of a file name say."""
+    w = wildcards
+    return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
+
+
+def cell_record(study: Study, wildcards) -> dict:
+    """A cell's identity as its record holds it."""
+    cell = cell_of(wildcards)
+    return {"study": study.name, "dataset": study.names(cell.model)["dataset"]} | asdict(cell)
+
+
+def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
+    """The cells of a selection, each once, in the order of the config.
+
+    epochs: which milestones are meant where the selection does not say: "all" or "last".
+    """
+    seeds, draws = selection.get("seeds", study.seeds), selection.get("draws", study.draws)
+    curves = product(
+        selection["models"], selection["samplers"], selection.get("guidances", [NO_GUIDANCE])
+    )
+    return [
+        Cell(model, seed, sampler, guidance, draw, epoch)
+        for model, sampler, guidance in dict.fromkeys(curves)
+        for seed, draw in study.runs(model, seeds, draws)
+        for epoch in epochs_of(study, model, selection.get("epochs", epochs))
+    ]
+
+
+def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> list[int]:
+    """Epochs of a model: "all" milestones, the "last" one, {"last": N} of them, or as listed."""
+    milestones = study.milestones(model)
+    if isinstance(wanted, list):
+        trained = study.origin(model) == "trained"
+        return [epoch for epoch in wanted if trained or epoch in milestones]
+    last = {"all": 0, "last": 1}[wanted] if isinstance(wanted, str) else wanted["last"]
+    return milestones[-last:]
+
+
+# ---- Parts of a large set of images ---------------------------------------------------------
+
+
+def spans(study: Study, first: int, end: int) -> list[tuple[int, int]]:
+    """Images first .. end - 1 as (first, count) of what one job draws."""
+    size = study.config.get("shard_images") or max(end - first, 1)
+    return [(start, min(size, end - start)) for start in range(first, end, size)]
+
+
+def part_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
+    """Sample sets of images first .. end - 1 of a cell, below the study's results."""
+    return [f"parts/{cell.path}/{start}-{count}.npz" for start, count in spans(study, first, end)]
+
+
+def unique(found: Iterable) -> list:
+    return list(dict.fromkeys(found))
+
+
+# ---- Figures --------------------------------------------------------------------------------
+
+
+def selections(block: Mapping) -> list[dict]:
+    """What the panels of a figure show; the series of a panel replace its own keys."""
+    panels = block.get("panels", [])
+    return [panel | series for panel in panels for series in panel.get("series", [{}])]
+
+
+def paper_figures(study: Study) -> list[str]:
+    """Figures of the paper itself, without their companions."""
+    blocks = study.config["figures"].items()
+    return [name for name, block in blocks if not block.get("companion")]
+
+
+def needs(study: Study, figure: str) -> tuple[str, ...]:
+    """What a figure is drawn from, of "scores", "samples", "sizes", "traces" and "exact"."""
+    found = components.constant("figures", study.block("figures", figure)["kind"], "NEEDS")
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+@cache
+def figure_cells(study: Study, figure: str) -> list[Cell]:
+    """Cells that a figure draws; its kind says of which epochs and runs."""
+    block = study.block("figures", figure)
+    epochs, runs = (
+        components.constant("figures", block["kind"], name) for name in ("EPOCHS", "RUNS")
+    )
+    first = first_run(study) if runs == "first" else {}
+    return unique(
+        cell for selection in selections(block) for cell in cells(study, first | selection, epochs)
+    )
+
+
+def first_run(study: Study) -> dict:
+    """The part of a selection that keeps to one training seed and one draw."""
+    return {"seeds": study.seeds[:1], "draws": study.draws[:1]}
+
+
+def figure_data(study: Study, figure: str) -> list[str]:
+    """Files that a figure is drawn from, below the study's results."""
+    return [path for kind in needs(study, figure) for path in _figure_files(study, figure, kind)]
+
+
+def _figure_files(study: Study, figure: str, kind: str) -> list[str]:
+    """Files of one kind."""
+    if kind == "exact":
+        names = study.block("figures", figure)["experiments"]
+        return [path for name in names for path in plan_experiments.files(study, name)]
+    found = figure_cells(study, figure)
+    if kind == "traces":
+        return unique(f"traces/{cell.trace}.npz" for cell in found)
+    return [FOLDERS[kind].format(cell.path) for cell in found]
+
+
+def figure_datasets(study: Study, figure: str) -> list[str]:
+    """Datasets of the models that a figure draws."""
+    return sorted({study.names(model)["dataset"] for model in shown(study, figure, "models")})
+
+
+def shown(study: Study, figure: str, axis: str) -> set[str]:
+    """Names of the models, samplers or guidances that a figure shows."""
+    block = study.block("figures", figure)
+    found = [] if axis == "guidances" else _extents(study, block)
+    found += selections(block)
+    return {name for selection in found for name in selection.get(axis, [NO_GUIDANCE])}
+
+
+def _extents(study: Study, block: Mapping) -> list[dict]:
+    """Of the experiments on trained models that a figure shows."""
+    names = [n for n in block.get("experiments", []) if plan_experiments.is_trained(study, n)]
+    return [plan_experiments.extent(study, name) for name in names]
+
+
+@cache
+def drawn_models(study: Study) -> frozenset[str]:
+    """Names of the models of all figures."""
+    found = (shown(study, figure, "models") for figure in study.config["figures"])
+    return frozenset().union(*found)
+
+
+def trained_models(study: Study) -> list[str]:
+    """Models of all figures that are trained here, in the order of the config."""
+    drawn = drawn_models(study)
+    return [m for m in study.config["models"] if m in drawn and study.origin(m) == "trained"]
+
+
+def histories(study: Study, model: str) -> list[str]:
+    """Records of a model's whole training, one per seed, below the study's results."""
+    last = study.milestones(model)[-1]
+    return [f"checkpoints/{model}/seed-{seed}/epoch-{last}.json" for seed in study.seeds]
+
+
+def appearance(study: Study, figure: str) -> dict:
+    """Labels and colours of what a figure shows, in the order of the config.
+
+    Models of other figures are there by name: colours are shared out among all of them.
+    """
+    own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
+    blocks = study.config["models"].items()
+    models = [(name, block) for name, block in blocks if name in drawn_models(study)]
+    figure_block = study.block("figures", figure)
+    measured = {extent["metric"] for extent in _extents(study, figure_block)}
+    return {
+        "models": {
+            n: _look(n, block, n in own["models"]) | _origin(study, n) for n, block in models
+        },
+        "samplers": _looks(study, "samplers", own["samplers"]),
+        "guidances": _looks(study, "guidances", own["guidances"]),
+        "metrics": _looks(study, "metrics", metrics(figure_block) | measured),
+        "datasets": {model: study.names(model)["dataset"] for model in sorted(own["models"])},
+    }
+
+
+def metrics(block: Mapping) -> set:
+    """Names of all metrics that a figure shows."""
+    places = [
+        block,
+        *block.get("panels", []),
+        {"metric": block.get("options", {}).get("one_split")},
+    ]
+    return {place["metric"] for place in places if place.get("metric")}
+
+
+def _looks(study: Study, section: str, names: set) -> dict:
+    blocks = study.config.get(section, {}).items()
+    return {name: _look(name, block) for name, block in blocks if name in names}
+
+
+def _origin(study: Study, model: str) -> dict:
+    return {"given": True} if study.origin(model) == "samples" else {}
+
+
+def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
+    label = block.get("label", name) if labelled else name
+    return {"label": label} | ({"color": block["color"]} if "color" in block else {})
+
+
+# ---- Times and tables -----------------------------------------------------------------------
+
+
+def timed_cells(study: Study, block: Mapping) -> list[Cell]:
+    """Cells whose `sampling` a block has timed: at the first seed and the last milestone."""
+    selected = [first_run(study) | selection for selection in block.get("sampling", [])]
+    return unique(cell for selection in selected for cell in cells(study, selection, "last"))
+
+
+def timing_files(study: Study, block: Mapping) -> list[str]:
+    """Records of the times that a block asks for: models whose `training` is timed, selections
+    whose `sampling` is.
+    """
+    trained = ["timings/training.json"] if block.get("training") else []
+    sampled = [f"timings/sampling/{cell.timing}.json" for cell in timed_cells(study, block)]
+    return unique(trained + sampled)
+
+
+def timed_names(study: Study, block: Mapping) -> list[dict]:
+    """Names of what a block has timed, in its order, as the records have them."""
+    trained = [{"what": "training", "model": model} for model in block.get("training", [])]
+    names = ("model", "sampler", "guidance")
+    sampled = [
+        {"what": "sampling"} | {name: getattr(cell, name) for name in names}
+        for cell in timed_cells(study, block)
+    ]
+    return trained + sampled
+
+
+def table_scores(study: Study, block: Mapping) -> list[str]:
+    """Records of the scores that a table shows, below the study's results: of cells, and of their
+    sample sizes; at the last milestone where a selection does not say.
+    """
+    return unique(
+        FOLDERS[key].format(cell.path)
+        for key in ("scores", "sizes")
+        for selection in block.get(key, [])
+        for cell in cells(study, selection, "last")
+    )
+
+
+def table_verdicts(study: Study, table: str) -> list[str]:
+    """Files of the verdicts that a table shows, below the study's results."""
+    names = study.block("tables", table).get("experiments", [])
+    return [f"{plan_experiments.stem(study, name)}.jsonl" for name in names]
+
+
+def table_contents(study: Study, table: str) -> dict:
+    """Complete parameters of the blocks that a table names, and their labels.
+
+    A sampler's are given for each of the models that it can walk with.
+    """
+    block = study.block("tables", table)
+    keys = ("sampling", "scores", "sizes")
+    parts = [block, *(selection for key in keys for selection in block.get(key, []))]
+    names = {
+        key: unique(name for part in parts for name in part.get(key, []))
+        for key in ("models", "samplers", "guidances", "classifiers")
+    }
+    names["models"] = unique([*names["models"], *block.get("training", [])])
+    given = study.models_of("samples")
+    names["models"] = [name for name in names["models"] if name not in given]
+    names["processes"] = unique(study.names(model)["process"] for model in names["models"])
+    return {
+        "timed": timed_names(study, block),
+        "models": {model: study.identity(model) for model in names["models"]},
+        "processes": {model: study.names(model)["process"] for model in names["models"]},
+        "samplers": {
+            sampler: {
+                model: study.sampler(sampler, model)
+                for model in names["models"]
+                if fits(study, model, sampler)
+            }
+            for sampler in names["samplers"]
+        },
+        "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
+        "labels": {
+            section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in found}
+            for section, found in names.items()
+        },
+    }
+
+
+def _classifier(study: Study, name: str) -> dict:
+    block = study.block("classifiers", name)
+    return block | {"network": study.component("networks", block["network"])}
+
+
+def classifier_stem(study: Study, classifier: str, model: str) -> str:
+    """Where the classifier that guides a model lies, below the study's results, without suffix."""
+    names = study.names(model)
+    schedule = names.get("schedule", NO_SCHEDULE)
+    return f"classifiers/{classifier}/{names['dataset']}-{names['process']}-{schedule}"
+
+
+def fits(study: Study, model: str, sampler: str) -> bool:
+    """Whether a sampler walks with what a model gives; images that are there fit all."""
+    if study.origin(model) == "samples":
+        return True
+    offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
+    return components.signature("samplers", study.sampler_kind(sampler, model)).first == offers
+
+
+def table_code(study: Study, table: str) -> str:
+    """Fingerprint of the code that renders a table, with the components that it describes."""
+    block, contents = study.block("tables", table), table_contents(study, table)
+    described = [options for found in contents["samplers"].values() for options in found.values()]
+    kinds = [("tables", block["kind"])]
+    if "models" in block:
+        kinds += [pair for options in described for pair in named_within(options)]
+        kinds += [pair for model in contents["models"] for pair in study.model_components(model)]
+    return study.code("make_table", kinds=tuple(sorted(set(kinds))))

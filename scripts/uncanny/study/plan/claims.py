@@ -1,0 +1,185 @@
+"""What the claims of a study are judged on: their cells, times, sample sizes, classifier reports
+and experiments. No torch here.
+
+A claim is made of parts and controls; each has a rule (a kind of the family "claims") and named
+selections under one of the keys of FOLDERS. What a study lacks makes a part untestable; it is no
+mistake of the config.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import product
+
+from uncanny.registry import components
+from uncanny.registry.blocks import canonical
+from uncanny.study import plan
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.study import NO_GUIDANCE, Study
+
+SELECTED = ("cells", "sizes", "timings", "reports", "experiments")
+FILES = ("scores", "sizes", "timings", "reports", "experiments", "references")
+WHOLE = ("reports", "experiments")  # selections of names alone
+
+
+def parts(block: Mapping) -> Iterator[tuple[str, dict]]:
+    """(place within the claim, part) of all parts and controls."""
+    for group in ("parts", "controls"):
+        for name, part in block.get(group, {}).items():
+            yield f"{group}.{name}", part
+
+
+def selected(part: Mapping) -> tuple[str, dict]:
+    """(key, named selections) of a part."""
+    key = next(key for key in SELECTED if key in part)
+    return key, part[key]
+
+
+def kinds(study: Study) -> tuple:
+    """(family, kind) of all rules that the study's claims use."""
+    claims = study.config.get("claims", {}).values()
+    return tuple(sorted({("claims", part["kind"]) for block in claims for _, part in parts(block)}))
+
+
+@cache
+def resolved(study: Study, claim: str) -> dict:
+    """A claim as it is judged: {"block": with complete options and epochs, "missing": place of a
+    part -> names of what the study lacks}.
+    """
+    block = canonical(study.block("claims", claim))
+    missing = {}
+    for place, part in parts(block):
+        key, selections = selected(part)
+        where = f"claims.{claim}.{place}"
+        part["options"] = components.resolve(
+            "claims", part["kind"], part.get("options", {}), f"{where}.options"
+        )
+        lacking = {
+            name
+            for selection in selections.values()
+            for name in _lacking(study, key, selection, part["options"].get("metric"))
+        }
+        if lacking:
+            missing[place] = sorted(lacking)
+        else:
+            part[key] = {name: _complete(study, key, s) for name, s in selections.items()}
+    return {"block": block, "missing": missing}
+
+
+def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> Iterator[str]:
+    """What a selection names that the study does not have."""
+    wanted = selection | {"models": [*selection.get("models", []), *selection.get("training", [])]}
+    unknown = [
+        f"{section.rstrip('s')} {name}"
+        for section in ("models", "samplers", "guidances", "classifiers", "experiments")
+        for name in wanted.get(section, [])
+        if name not in study.config.get(section, {})
+        and (section, name) != ("guidances", NO_GUIDANCE)
+    ]
+    yield from unknown
+    if unknown or key in WHOLE:
+        return
+    for model in wanted["models"]:
+        dataset = study.names(model)["dataset"]
+        if metric is not None and metric not in study.measured(dataset, key == "sizes"):
+            yield f"metric {metric} of {dataset}"
+        if isinstance(selection.get("epochs"), list):
+            epochs = set(selection["epochs"]) - set(study.milestones(model))
+            yield from (f"milestone {epoch} of {model}" for epoch in epochs)
+
+
+def _complete(study: Study, key: str, selection: Mapping) -> dict:
+    """A selection with its defaults; the epochs of each model where it has scores."""
+    if key in WHOLE or "training" in selection:
+        return dict(selection)
+    found = {"guidances": [NO_GUIDANCE]} | selection
+    if key == "timings":
+        return found
+    default = "last" if key == "sizes" else "all"
+    wanted = selection.get("epochs", default)
+    return found | {"epochs": {m: plan.epochs_of(study, m, wanted) for m in selection["models"]}}
+
+
+def _available(study: Study) -> Iterator[tuple[str, dict]]:
+    """(key, selection) of everything that the claims are judged on and the study has."""
+    for claim in study.config.get("claims", {}):
+        found = resolved(study, claim)
+        for place, part in parts(found["block"]):
+            if place not in found["missing"]:
+                key, selections = selected(part)
+                yield from ((key, selection) for selection in selections.values())
+
+
+def _cells(study: Study, selection: Mapping) -> list[plan.Cell]:
+    """Cells of a complete selection, whose models may differ in their epochs."""
+    return [
+        cell
+        for model in selection["models"]
+        for cell in plan.cells(
+            study, selection | {"models": [model], "epochs": selection["epochs"][model]}
+        )
+    ]
+
+
+@cache
+def timed_blocks(study: Study) -> list[dict]:
+    """What the claims have timed, as blocks with `training` or `sampling`."""
+    found = [selection for key, selection in _available(study) if key == "timings"]
+    return [s if "training" in s else {"sampling": [s]} for s in found]
+
+
+@cache
+def files(study: Study) -> dict[str, list[str]]:
+    """Files that the claims are judged on, below the study's results: {"scores", "sizes",
+    "timings", "reports", "experiments", "references"}.
+    """
+    found = {key: [] for key in FILES}
+    guided = _guided(study)
+    for block in timed_blocks(study):
+        found["timings"] += plan.timing_files(study, block)
+    for key, selection in _available(study):
+        if key == "cells":
+            found["scores"] += [f"scores/{c.path}.json" for c in _cells(study, selection)]
+        elif key == "sizes":
+            first = plan.first_run(study) | selection
+            found["sizes"] += [f"sizes/scores/{c.path}.json" for c in _cells(study, first)]
+        elif key == "experiments":
+            names = selection["experiments"]
+            found[key] += [path for name in names for path in plan_experiments.files(study, name)]
+        elif key == "reports":
+            found["reports"] += [
+                plan.classifier_stem(study, name, model) + ".json"
+                for name in selection["classifiers"]
+                for model, guidance in guided
+                if name in study.guiding(guidance)
+            ]
+        for model in selection.get("models", []):
+            dataset = study.names(model)["dataset"]
+            found["references"].append(f"scores/references/{dataset}.json")
+    return {key: plan.unique(paths) for key, paths in found.items()}
+
+
+def _guided(study: Study) -> list[tuple[str, str]]:
+    """(model, guidance) of all that is drawn or judged with guidance, each once."""
+    blocks = study.config["figures"].values()
+    found = [selection for block in blocks for selection in plan.selections(block)]
+    found += [selection for key, selection in _available(study) if key == "cells"]
+    pairs = (
+        pair for s in found for pair in product(s["models"], s.get("guidances", [NO_GUIDANCE]))
+    )
+    return [pair for pair in plan.unique(pairs) if pair[1] != NO_GUIDANCE]
+
+
+def summary(study: Study) -> dict:
+    """What the scorecard says about the study: its seeds and draws, labels of what claims name."""
+    return {
+        "study": study.name,
+        "seeds": study.seeds,
+        "draws": study.draws,
+        "labels": {
+            section: {
+                name: block.get("label", name)
+                for name, block in study.config.get(section, {}).items()
+            }
+            for section in ("models", "samplers", "guidances")
+        },
+    }

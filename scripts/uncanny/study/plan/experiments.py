@@ -1,0 +1,101 @@
+"""What experiments need: those on trained checkpoints, the samples and losses of each of them. No
+torch here.
+
+A kind whose function takes `checkpoints` first is judged on models of the study; any other needs
+nothing.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import product
+
+from uncanny.registry import components
+from uncanny.study.study import EXTENT, Study
+
+
+def is_trained(study: Study, name: str) -> bool:
+    """Whether an experiment is judged on trained checkpoints."""
+    kind = study.block("experiments", name)["kind"]
+    return components.signature("experiments", kind).first == "checkpoints"
+
+
+def stem(study: Study, name: str) -> str:
+    """Where an experiment's files lie below the study's results, without suffix."""
+    return f"{'trained' if is_trained(study, name) else 'exact'}/{name}"
+
+
+def files(study: Study, name: str) -> list[str]:
+    """Table and verdicts of an experiment, below the study's results."""
+    return [f"{stem(study, name)}.{suffix}" for suffix in ("csv", "jsonl")]
+
+
+@cache
+def extent(study: Study, name: str) -> dict:
+    """Models, samplers, metric, seeds, draws and images of an experiment on trained checkpoints."""
+    block = study.component("experiments", name)
+    default = {key: study.config[key] for key in ("seeds", "draws", "num_images")}
+    return {key: default[key] if block[key] is None else block[key] for key in EXTENT}
+
+
+def options(study: Study, name: str) -> dict:
+    """Kind and own options of an experiment, without its extent."""
+    block = study.component("experiments", name)
+    return {key: value for key, value in block.items() if key not in EXTENT}
+
+
+@cache
+def checkpoints(study: Study, name: str) -> list[str]:
+    """MODEL/seed-R/epoch-E of every checkpoint that an experiment is judged on."""
+    wanted = extent(study, name)
+    return [
+        f"{model}/seed-{seed}/epoch-{epoch}"
+        for model, seed in product(wanted["models"], wanted["seeds"])
+        for epoch in study.milestones(model)
+    ]
+
+
+def compared(study: Study, name: str) -> list[str]:
+    """Records of the samples of every checkpoint, below the study's results."""
+    return [f"compared/{name}/{path}.json" for path in checkpoints(study, name)]
+
+
+def losses(study: Study, name: str) -> list[str]:
+    """Records of the losses of every checkpoint, below the study's results."""
+    return [f"losses/{path}.json" for path in checkpoints(study, name)]
+
+
+def best_epoch(study: Study, model: str) -> int:
+    """The epoch whose checkpoint stands for the best denoiser of a model."""
+    return study.milestones(model)[-1]
+
+
+def derives(study: Study, name: str, model: str) -> bool:
+    """Whether a sampler of an experiment walks along a grid that follows from losses."""
+    return any(study.needs_losses(s, model) for s in extent(study, name)["samplers"])
+
+
+def walks(study: Study, name: str, model: str) -> dict:
+    """Everything but code and seeds that determines the samples of a checkpoint."""
+    wanted, dataset = extent(study, name), study.names(model)["dataset"]
+    return {
+        "identity": study.identity(model),
+        "samplers": {s: study.sampler(s, model) for s in wanted["samplers"]},
+        "extent": {key: wanted[key] for key in ("draws", "num_images")},
+        "metric": study.component("metrics", wanted["metric"]),
+        "names": {"model": model, "dataset": dataset, "metric": wanted["metric"]},
+    }
+
+
+def code(study: Study, name: str, model: str) -> str:
+    """Fingerprint of the code that samples a checkpoint in all ways of an experiment."""
+    wanted = extent(study, name)
+    kinds = {pair for s in wanted["samplers"] for pair in study.sampler_components(s, model)}
+    metric = study.block("metrics", wanted["metric"])["kind"]
+    extractor = study.evaluation(study.names(model)["dataset"])["extractor"]
+    kinds |= {("metrics", metric), ("extractors", study.block("extractors", extractor)["kind"])}
+    return study.code("compare_samplers", model=model, kinds=tuple(sorted(kinds)))
+
+
+def loss_names(study: Study, model: str) -> Mapping:
+    """What a record of losses says about its model."""
+    return {"model": model, "dataset": study.names(model)["dataset"]}

@@ -1,0 +1,360 @@
+"""What the blocks of a study's config mean: the complete parameters and the code of every job.
+
+Which jobs there are follows from what is shown: plan.py. No torch here: the Snakefile imports this.
+Everything that a job depends on comes out sorted, so that the order of keys in a config means
+nothing.
+"""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from uncanny.registry import components
+from uncanny.registry.blocks import GIVEN, canonical, completed, expanded, named_within
+from uncanny.registry.fingerprint import fingerprint
+
+SCRIPTS = Path(__file__).parents[2]
+APPEARANCE = {"label", "color"}  # keys that only figures and tables see
+# Families of components whose functions are not in a module of the section's own name.
+# Sections whose blocks are named by wildcards: "models" by {model}, and so on.
+NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
+NAMED += ("figures", "tables", "experiments")
+NO_GUIDANCE = NO_SCHEDULE = "none"
+# Where a model comes from: trained here, or by other people, or known by its images alone.
+ORIGINS = ("trained", "external", "samples")
+ELSEWHERE = [1]  # epochs of a model that is not trained here, where it does not say
+CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
+
+# Of any sampler where it is given: in which precision the network is evaluated.
+PRECISION = {"precision": (Literal["fp32", "tf32", "bf16"], "fp32")}
+
+# What the plan reads of an experiment on trained checkpoints: name -> (type, default; None: the
+# study's own).
+EXTENT = {
+    "models": (list[str], components.REQUIRED),
+    "samplers": (list[str], components.REQUIRED),
+    "metric": (str, components.REQUIRED),
+    "seeds": (list[int] | None, None),
+    "draws": (list[int] | None, None),
+    "num_images": (int | None, None),
+}
+
+
+class Study:
+    """A config that `configuration.validated` and `checks.check` have passed."""
+
+    def __init__(self, config: dict):
+        self.config = config
+        self.name = config["study"]
+
+    # -- what determines the results -------------------------------------------------------------
+
+    @cache
+    def component(self, section: str, name: str) -> dict:
+        """Complete options of a named block and its kind, without its appearance."""
+        block = self.block(section, name)
+        where = f"{section}.{name}"
+        given = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
+        family = section
+        more = {"dataset": (str, components.REQUIRED)} if section == "extractors" else {}
+        if section == "experiments" and block["kind"] in components.kinds(family):
+            first = components.signature(family, block["kind"]).first
+            more = EXTENT if first == "checkpoints" else {}
+        options = components.resolve(family, block["kind"], expanded(given), where, more=more)
+        return {"kind": block["kind"]} | completed(options, where)
+
+    def source(self, section: str, name: str) -> str | None:
+        """Path of the files from outside that a block names; None where it names none."""
+        block = self.component(section, name)
+        option = components.constant(section, block["kind"], "SOURCE", None)
+        return block[option] if option else None
+
+    @cache
+    def identity(self, model: str) -> dict:
+        """Everything that determines a model's weights but the seed: names replaced by what they
+        stand for.
+        """
+        block, origin = self.names(model), self.origin(model)
+        if origin == "samples":
+            return {"dataset": block["dataset"], "samples": self.config["models"][model]["samples"]}
+        schedule, training = block.get("schedule"), block.get("training")
+        found = {
+            "dataset": block["dataset"],
+            "process": self.component("processes", block["process"]),
+            "schedule": self.component("schedules", schedule) if schedule else None,
+            "network": self.component("networks", block["network"]),
+            "training": canonical(self.block("training", training)) if training else None,
+            "conditional": block.get("conditional", False),
+        }
+        return found | ({"external": self.external(model)} if origin == "external" else {})
+
+    def origin(self, model: str) -> str:
+        """One of ORIGINS."""
+        block = self.config["models"][model]
+        return next((origin for origin in ORIGINS[1:] if origin in block), ORIGINS[0])
+
+    def models_of(self, *origins: str) -> list[str]:
+        """Names of the models that come from there."""
+        return [model for model in self.config["models"] if self.origin(model) in origins]
+
+    def external(self, model: str) -> dict:
+        """What reads the weights of a model that was trained elsewhere, and from where."""
+        block, where = self.config["models"][model]["external"], f"models.{model}.external"
+        folder = components.LIBRARY / "interop/formats"
+        known = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+        if block["kind"] not in known:
+            near = components.near(block["kind"], known)
+            raise ValueError(f"{where}.kind: {block['kind']!r} reads no weights{near}")
+        return canonical(block)
+
+    @cache
+    def sampler(self, sampler: str, model: str) -> dict:
+        """Complete options of a sampler as it walks with a model."""
+        if self.origin(model) == "samples":
+            return {"kind": GIVEN}
+        block = self.block("samplers", sampler)
+        process = self.names(model)["process"]
+        special = block.get("by_process", {}).get(process, {})
+        given = {
+            k: v
+            for k, v in (block | special).items()
+            if k not in APPEARANCE | {"kind", "by_process"}
+        }
+        family = self.block("processes", process)["kind"]
+        start = family_start(family)
+        where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
+        kind = self.sampler_kind(sampler, model)
+        more = start | (PRECISION if "precision" in given else {})
+        options = components.resolve("samplers", kind, expanded(given), where, more=more)
+        return {"kind": kind} | completed(options, where)
+
+    def sampler_kind(self, sampler: str, model: str) -> str:
+        """Kind of a sampler as it walks with a model."""
+        if self.origin(model) == "samples":
+            return GIVEN
+        block = self.block("samplers", sampler)
+        special = block.get("by_process", {}).get(self.names(model)["process"], {})
+        return special.get("kind", block["kind"])
+
+    def needs_losses(self, sampler: str, model: str) -> bool:
+        """Whether a walk goes along a grid that follows from the model's own losses."""
+        grid = self.sampler(sampler, model).get("grid")
+        return grid is not None and components.takes("sigma_grids", grid["kind"], "losses")
+
+    @cache
+    def guidance(self, name: str) -> dict | None:
+        """Complete options of a guidance; None where there is none."""
+        return None if name == NO_GUIDANCE else self.component("guidances", name)
+
+    def guiding(self, guidance: str) -> list[str]:
+        """Names of the classifiers that a guidance asks, each once."""
+        options = self.guidance(guidance) or {}
+        return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
+
+    def bends(self, guidance: str) -> str:
+        """The argument of samplers that a guidance gives."""
+        return "constrain" if "mask" in self.guidance(guidance) else "gradient"
+
+    def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
+        """Whether a walk needs the images of the model's dataset: to start from, or to inpaint."""
+        masked = "mask" in (self.guidance(guidance) or {})
+        return masked or self.sampler(sampler, model).get("init") == "marginal"
+
+    @cache
+    def classifier(self, name: str, dataset: str, process: str, schedule: str) -> dict:
+        """Everything that determines the weights of a noisy classifier: it sees the images as the
+        model that it guides does. schedule: NO_SCHEDULE for processes that have none.
+        """
+        block = self.block("classifiers", name)
+        given = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
+        return {
+            "dataset": dataset,
+            "process": self.component("processes", process),
+            "schedule": (
+                None if schedule == NO_SCHEDULE else self.component("schedules", schedule)
+            ),
+            "network": self.component("networks", block["network"]),
+            "training": canonical(given),
+        }
+
+    def evaluation(self, dataset: str) -> dict:
+        """How samples of a dataset's models are measured: extractor, reference split, complete
+        metrics by name.
+        """
+        block = self.block("evaluation", dataset)
+        metrics = {name: self.component("metrics", name) for name in sorted(block["metrics"])}
+        return {
+            "extractor": block["extractor"],
+            "reference": block.get("reference", "train"),
+            "metrics": metrics,
+        }
+
+    def evaluation_of(self, model: str) -> dict:
+        """How the samples of a model are measured. Images that were drawn elsewhere were not asked
+        for the classes that ours are.
+        """
+        found = self.evaluation(self.names(model)["dataset"])
+        if self.origin(model) != "samples":
+            return found
+        metrics = found["metrics"].items()
+        kept = {name: block for name, block in metrics if not by_label(block["kind"])}
+        return found | {"metrics": kept}
+
+    def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
+        """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
+        and `least`, the fewest images of each. model: whose set it is, where that is known.
+        """
+        found = self.evaluation(dataset) if model is None else self.evaluation_of(model)
+        asked = self.block("evaluation", dataset).get("sizes", {})
+        names = sorted(set(self.measured(dataset, True)) & found["metrics"].keys())
+        least = {name: asked.get(name, 1) for name in names}
+        return found | {"metrics": {name: found["metrics"][name] for name in least}, "least": least}
+
+    def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:
+        """Names of the metrics of a dataset's cells, or of growing parts of one set."""
+        block = self.block("evaluation", dataset)
+        return list(block.get("sizes", block["metrics"]) if of_sizes else block["metrics"])
+
+    def neighbours(self, dataset: str) -> int:
+        """How many neighbours of each reference image the metrics of a dataset ask for."""
+        asked = 0
+        for block in self.evaluation(dataset)["metrics"].values():
+            options = components.constant("metrics", block["kind"], "AMONG_REFERENCES")
+            asked = max(asked, block.get(options.get(block["kind"]), 0))
+        return asked
+
+    # -- extent ----------------------------------------------------------------------------------
+
+    def milestones(self, model: str) -> list[int]:
+        """Epochs at which a model is sampled and scored, ascending."""
+        own = self.config["models"][model].get("milestones")
+        trained = self.origin(model) == "trained"
+        return own or (self.config["milestones"] if trained else ELSEWHERE)
+
+    def runs(self, model: str, seeds: list[int], draws: list[int]) -> Iterator[tuple[int, int]]:
+        """(training seed, draw) of a model's sets of images: one that is not trained here has one
+        seed, and images from elsewhere are one draw.
+        """
+        origin = self.origin(model)
+        return product(
+            seeds if origin == "trained" else seeds[:1], draws[:1] if origin == "samples" else draws
+        )
+
+    def previous_epoch(self, epoch: int) -> int | None:
+        """The checkpoint that training to `epoch` goes on from: the last one of the grid before it,
+        or none.
+        """
+        length = self.config["segment_epochs"]
+        return (epoch - 1) // length * length or None if epoch > 0 else None
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.config["seeds"]
+
+    @property
+    def draws(self) -> list[int]:
+        return self.config["draws"]
+
+    # -- code ------------------------------------------------------------------------------------
+
+    @cache
+    def code(
+        self,
+        script: str,
+        *,
+        model=None,
+        sampler=None,
+        guidance=None,
+        evaluation=None,
+        kinds=(),
+        **blocks,
+    ) -> str:
+        """Fingerprint of the code that a job of a script runs.
+
+        The script's imports, and the components that the job finds by name: of a model, of a
+        sampler walking with it and its guidance, of what a dataset is evaluated with, of further
+        blocks (section=name) and (family, kind) pairs.
+        """
+        named = [*kinds]
+        for section, name in blocks.items():
+            if (section, name) == ("schedules", NO_SCHEDULE):
+                continue
+            named.append((section, self.block(section, name)["kind"]))
+            if section in ("processes", "experiments"):
+                named += named_within(self.component(section, name))
+        if model is not None:
+            named += self.model_components(model)
+        if sampler is not None:
+            named += self.sampler_components(sampler, model)
+        if guidance is not None and guidance != NO_GUIDANCE:
+            networks = [
+                self.block("classifiers", name)["network"] for name in self.guiding(guidance)
+            ]
+            named += [("networks", self.block("networks", network)["kind"]) for network in networks]
+            named += [("guidances", self.guidance(guidance)["kind"]), ("guidances", "prepare")]
+        if evaluation is not None:
+            block = self.evaluation(evaluation)
+            named += [("metrics", metric["kind"]) for metric in block["metrics"].values()]
+            named += [("extractors", self.component("extractors", block["extractor"])["kind"])]
+        return fingerprint(SCRIPTS / f"{script}.py", named)
+
+    def model_components(self, model: str) -> list[tuple[str, str]]:
+        """(family, kind) of the components that a model is made of."""
+        identity = self.identity(model)
+        families = {"processes": "process", "networks": "network", "schedules": "schedule"}
+        families |= {"externals": "external"}
+        named = [
+            (family, identity[key]["kind"]) for family, key in families.items() if identity.get(key)
+        ]
+        return [*named, *named_within(identity.get("process", {}))]
+
+    def sampler_components(self, sampler: str, model: str) -> list[tuple[str, str]]:
+        """(family, kind) of a sampler as it walks with a model, and of what its options name."""
+        options = self.sampler(sampler, model)
+        if options["kind"] == GIVEN:
+            return []
+        return [("samplers", options["kind"]), *named_within(options)]
+
+    def names(self, model: str) -> dict:
+        """A model's identity as the config has it: names of blocks."""
+        return self.block("models", model)["identity"]
+
+    def block(self, section: str, name: str) -> dict:
+        """A named block as the config has it."""
+        return self.config[section][name]
+
+    @cached_property
+    def wildcards(self) -> dict[str, str]:
+        """Regular expressions that wildcards of file names must match."""
+        names = {section.rstrip("s"): "|".join(self.config.get(section, {})) for section in NAMED}
+        names["process"] = "|".join(self.config["processes"])
+        known = {key: text or "none" for key, text in names.items()}
+        known["guidance"] = "|".join([NO_GUIDANCE, *self.config.get("guidances", {})])
+        known["schedule"] = "|".join([NO_SCHEDULE, *self.config.get("schedules", {})])
+        return known | dict.fromkeys(("seed", "draw", "epoch", "first", "number"), r"\d+")
+
+
+def by_label(metric: str) -> bool:
+    """Whether a kind of metric asks for the classes that images were to show."""
+    return metric in components.constant("metrics", metric, "BY_LABEL")
+
+
+@cache
+def family_offers(family: str) -> str:
+    """What a family of models gives to samplers: the name of their first argument."""
+    return components.constant("processes", family, "OFFERS")
+
+
+@cache
+def family_needs_schedule(family: str) -> bool:
+    return components.constant("processes", family, "NEEDS_SCHEDULE")
+
+
+@cache
+def family_start(family: str) -> dict:
+    """Options that a family reads from a sampler's block to set up the walk: name -> (type,
+    default).
+    """
+    return components.options_of(components.source("processes", family), "start")

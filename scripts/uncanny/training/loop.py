@@ -1,0 +1,326 @@
+"""The training loop: from the state at one checkpoint to the state at the next.
+
+Everything random is a function of (seed, step) and the data order of (seed, pass), so that a run
+cut into segments equals an uninterrupted one bit for bit on a processor.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+
+from uncanny.datasets import Dataset, to_model
+from uncanny.runtime import precision
+from uncanny.runtime.random_streams import generator, seed_of
+from uncanny.training import cuda_graphs, ema
+
+UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
+RESIDENT = {"cuda"}  # kinds of device that keep the images of a training, as uint8
+RESIDENT_BYTES = 2**33
+GROWN = 10.0  # times the loss of the first epoch: what was learned is lost
+
+
+class Diverged(Exception):
+    """The loss is no longer finite, or has grown beyond what an untrained network has."""
+
+    def __init__(self, reason: str, step: int):
+        super().__init__(reason)
+        self.step = step
+
+
+@dataclass
+class Run:
+    """A training run in memory: network, its average or None, the optimiser, how far it has come.
+
+    started: of each update of the epoch that is not at its end, [loss, gradient norm, 1 if the
+    gradient was not finite]. gradients: what finds loss and gradients of a batch; None before the
+    first update.
+    """
+
+    network: torch.nn.Module
+    average: torch.nn.Module | None
+    optimizer: torch.optim.Optimizer
+    step: int
+    history: list[dict]
+    started: list[torch.Tensor] = field(default_factory=list)
+    gradients: Callable | None = None
+
+    def __post_init__(self):
+        self.weights = list(self.network.parameters())
+        self.draws = torch.Generator(self.weights[0].device)
+        if self.average is not None:
+            self.follow = ema.follower(self.average, self.network)
+
+    def latest(self) -> dict[str, float]:
+        """What the last updates say of the run."""
+        known = self.started[-UPDATES_AT_ONCE:]
+        loss = float(torch.stack(known)[:, 0].mean()) if known else self.history[-1]["loss"]
+        return {"epoch": len(self.history) + bool(known), "loss": loss}
+
+    def state(self) -> dict:
+        """Everything needed to go on exactly here: tensors, numbers and text only."""
+        averaged = {} if self.average is None else {"average": self.average.state_dict()}
+        return averaged | {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "step": self.step,
+            "history": self.history,
+            "started": self.started,
+        }
+
+
+def begin(
+    build: Callable[[], torch.nn.Module], options: dict, seed: int, device: torch.device
+) -> Run:
+    """A run before its first update. build: makes the network from torch's global generator, which
+    is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "weights"))
+        network = build().to(device)
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    return Run(network, average, _optimizer(network, options), 0, [])
+
+
+def resume(run: Run, state: dict) -> None:
+    """Bring a fresh run to a stored state."""
+    run.network.load_state_dict(state["network"])
+    if run.average is not None:
+        run.average.load_state_dict(state["average"])
+    groups = run.optimizer.state_dict()["param_groups"]
+    run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    device = next(run.network.parameters()).device
+    run.started = [entry.to(device) for entry in state["started"]]
+    run.step, run.history = state["step"], list(state["history"])
+
+
+def steps_until(epoch: int, images: int, batch_size: int) -> int:
+    """Updates after which `epoch` passes over the data are done: the first with images seen ≥ epoch
+    · images.
+    """
+    return -(-epoch * images // batch_size)
+
+
+def train(
+    run: Run,
+    loss: Callable,
+    data: "Stream",
+    options: dict,
+    seed: int,
+    epoch: int,
+    keep: Callable = lambda state: None,
+) -> None:
+    """Train until the end of `epoch`; adds one entry per epoch to the history.
+
+    loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
+    keep(state) is called every few updates with a function that gives the state to go on from.
+    Raises Diverged within a few updates where a loss was not finite, and at the end of an epoch
+    whose loss is GROWN times that of the first.
+    """
+    for current in range(len(run.history) + 1, epoch + 1):
+        end = steps_until(current, len(data), options["batch_size"])
+        while run.step < end:
+            updates = min(UPDATES_AT_ONCE, end - run.step)
+            run.started += advance(run, loss, data, options, seed, updates)
+            _check_finite(run.started[-updates:], current, run.step)
+            keep(run.state)
+        run.history.append(_summary(run.started, current, run.step, options))
+        run.started = []
+        _check_grown(run.history, run.step)
+
+
+def advance(
+    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, updates: int
+) -> list[torch.Tensor]:
+    """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
+    device = next(run.network.parameters()).device
+    run.network.train()
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with forked, precision.products(options.get("precision", "fp32")):
+        return [_update(run, loss, data, options, seed, device) for _ in range(updates)]
+
+
+def _update(
+    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, device
+) -> torch.Tensor:
+    """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
+    if run.gradients is None:
+        gradients = partial(_gradients, run, loss, options, device)
+        generators = run.draws, _global_generator(device)
+        graph = cuda_graphs.wanted(device)
+        run.gradients = cuda_graphs.Captured(gradients, generators) if graph else gradients
+    _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
+    run.draws.manual_seed(seed_of(seed, "noise", run.step))
+    entry = run.gradients(*data.batch(run.step, device))
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(options, run.step)
+    run.optimizer.step()
+    run.follow(ema.decay(options["ema"], run.step, options["batch_size"]))
+    run.step += 1
+    return entry
+
+
+def _gradients(run: Run, loss: Callable, options: dict, device, x0, labels) -> torch.Tensor:
+    """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]."""
+    with precision.layers(options.get("precision", "fp32"), device):
+        value = loss(run.network, augmented(x0, options, run.draws), labels, run.draws).mean()
+    for weight in run.weights:  # as zero_grad does, without its bookkeeping
+        weight.grad = None
+    value.backward()
+    norm = _repair_and_clip(run.weights, options.get("grad_clip"))
+    return torch.stack([value.detach(), norm, (~torch.isfinite(norm)).to(norm.dtype)])
+
+
+def _global_generator(device: torch.device) -> torch.Generator:
+    """What dropout draws from on a device; torch.manual_seed looks for every kind of device."""
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
+    return torch.default_generator
+
+
+def learning_rate(options: dict, step: int) -> float:
+    """Learning rate of the update number `step`: a linear ramp over the first images, then
+    constant. Images seen by then count, those of this update too unless `lr_from_zero`.
+    """
+    ramp = options.get("lr_rampup_images", 0)
+    seen = (step + (not options.get("lr_from_zero", False))) * options["batch_size"]
+    return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
+
+
+def _repair_and_clip(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
+    """Global gradient norm before repair; then NaN → 0, ±inf → ±1e5 (as EDM does), and the norm
+    limited.
+    """
+    weights = [weight for weight in weights if weight.grad is not None]
+    if weights[0].is_cuda:
+        return _repair_and_clip_at_once(weights, limit)
+    gradients = [weight.grad for weight in weights]
+    norm = repaired = torch.nn.utils.get_total_norm(gradients)
+    if not torch.isfinite(norm):
+        for gradient in gradients:
+            torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
+        repaired = torch.nn.utils.get_total_norm(gradients)
+    if limit is not None:
+        torch.nn.utils.clip_grads_with_norm_(weights, limit, repaired)
+    return norm
+
+
+def _repair_and_clip_at_once(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
+    """The same on an accelerator, where a look at the norm would wait for all kernels under way and
+    a kernel per weight costs more than its arithmetic: all gradients become parts of one vector.
+    """
+    vector = torch.cat([weight.grad.as_strided((weight.numel(),), (1,)) for weight in weights])
+    norm = torch.linalg.vector_norm(vector)
+    vector.nan_to_num_(nan=0.0, posinf=1e5, neginf=-1e5)
+    if limit is not None:  # with the 1e-6 of torch.nn.utils.clip_grads_with_norm_
+        vector *= (limit / (torch.linalg.vector_norm(vector) + 1e-6)).clamp(max=1.0)
+    first = 0
+    for weight in weights:  # gradients lie in memory as their weights do
+        weight.grad = vector.as_strided(weight.shape, weight.stride(), first)
+        first += weight.numel()
+    return norm
+
+
+def augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.Tensor:
+    """x0 [N, ...] with half of the images mirrored at random where augment is `hflip`."""
+    if options.get("augment", "none") == "none":
+        return x0
+    mirrored = torch.rand(len(x0), generator=draws, device=x0.device) < 0.5
+    return torch.where(mirrored.reshape(-1, *[1] * (x0.ndim - 1)), x0.flip(-1), x0)
+
+
+def _check_finite(entries: list[torch.Tensor], epoch: int, step: int) -> None:
+    bad = ~torch.isfinite(torch.stack(entries)[:, 0].cpu())
+    if bad.any():
+        first = step - len(entries) + int(bad.nonzero()[0])
+        raise Diverged(f"loss not finite at step {first} (epoch {epoch})", first)
+
+
+def _check_grown(history: list[dict], step: int) -> None:
+    first, last = history[0]["loss"], history[-1]["loss"]
+    if last > GROWN * first:
+        epoch = history[-1]["epoch"]
+        raise Diverged(f"loss {last:.4g} in epoch {epoch}, after {first:.4g} in the first", step)
+
+
+def _summary(entries: list[torch.Tensor], epoch: int, step: int, options: dict) -> dict:
+    table = torch.stack(entries).double().cpu()
+    norms = table[:, 1][table[:, 2] == 0]
+    return {
+        "epoch": epoch,
+        "step": step,
+        "images": step * options["batch_size"],
+        "loss": float(table[:, 0].mean()),
+        "gradient_norm": float(norms.mean()) if len(norms) else None,
+        "nonfinite_gradients": int(table[:, 2].sum()),
+        "lr": learning_rate(options, step - 1),
+    }
+
+
+def _optimizer(network: torch.nn.Module, options: dict) -> torch.optim.Optimizer:
+    betas, eps = tuple(options.get("betas", (0.9, 0.999))), options.get("adam_eps", 1e-8)
+    return torch.optim.Adam(
+        network.parameters(), lr=options["lr"], betas=betas, eps=eps, fused=True
+    )
+
+
+class Stream:
+    """The training images as one endless sequence: pass after pass, each in its own order."""
+
+    def __init__(self, dataset: Dataset, batch_size: int, seed: int, conditional: bool):
+        self.images, self.labels = dataset.train.images, dataset.train.labels
+        self.batch_size, self.seed = batch_size, seed
+        self.num_classes = dataset.num_classes if conditional else 0
+        self._orders: dict[int, torch.Tensor] = {}
+        self._kept: dict[str, torch.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, step: int, place: torch.device) -> torch.Tensor:
+        """Rows of the batch of an update, int64 [B]: a stretch of the sequence, which may cross
+        from one pass to the next. The order of a pass is copied to its place once.
+        """
+        first, last = step * self.batch_size, (step + 1) * self.batch_size
+        passes = range(first // len(self), (last - 1) // len(self) + 1)
+        self._orders = {p: self._order(p, place) for p in passes}
+        ends = ((max(first - p * len(self), 0), last - p * len(self)) for p in passes)
+        parts = [self._orders[p][i:j] for p, (i, j) in zip(passes, ends, strict=True)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _order(self, number: int, place: torch.device) -> torch.Tensor:
+        if number in self._orders:
+            return self._orders[number]
+        order = torch.randperm(len(self), generator=generator(self.seed, "order", number))
+        return order.to(place)
+
+    def batch(self, step: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x0 [B, ...] in the model's range and one-hot labels [B, K], or None for an unconditional
+        model.
+        """
+        place = device if self._resident(device) else torch.device("cpu")
+        rows = self.rows(step, place)
+        x0 = to_model(self._taken("images", rows, device))
+        if not self.num_classes:
+            return x0, None
+        labels = self._taken("labels", rows, device)
+        return x0, torch.nn.functional.one_hot(labels, self.num_classes).to(x0.dtype)
+
+    def _resident(self, device: torch.device) -> bool:
+        """Whether the images lie on the device: on an accelerator if they are not too large, since
+        a copy per batch would wait for all updates under way.
+        """
+        return device.type in RESIDENT and self.images.nbytes <= RESIDENT_BYTES
+
+    def _taken(self, name: str, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Rows of the images or labels as they are stored, on the device."""
+        stored = getattr(self, name)
+        if not self._resident(device):
+            return torch.from_numpy(stored[rows.numpy()]).to(device)
+        if name not in self._kept:
+            self._kept[name] = torch.from_numpy(np.array(stored)).to(device)
+        return self._kept[name][rows]

@@ -1,0 +1,82 @@
+"""One training job: read the checkpoint before, train to the next, write it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from uncanny.datasets import DESCRIPTION, Dataset
+from uncanny.networks.building import build_family, build_network
+from uncanny.runtime import checkpoints, files, hardware, progress
+from uncanny.training import loop
+from uncanny.training.resume_state import Unfinished
+
+
+def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads, code="") -> None:
+    """Train a model to the end of `epoch` and write its checkpoint and its history.
+
+    dataset: prepared folder. previous: checkpoint to go on from, or None. code: fingerprint of what
+    trains. A run that diverged leaves both files, marked `status: diverged`, and so do the segments
+    after it. A job that is cut off keeps its state in `epoch-E.unfinished.pt` and goes on from it.
+    """
+    started = time.time()
+    device = hardware.device(threads)
+    data = Dataset.open(dataset, whole=True)
+    before = checkpoints.load(previous, identity=identity, seed=seed) if previous else None
+    facts = {
+        "identity": identity,
+        "seed": seed,
+        "shape": list(data.shape),
+        "num_classes": data.num_classes,
+        "derived": before["derived"] if before else build_family(identity).derive(data),
+        "epoch": epoch,
+    }
+    inputs = {"dataset": files.sha256(Path(dataset) / DESCRIPTION), "code": code}
+    inputs |= {"previous": files.sha256(previous) if previous else None}
+    kept = Path(checkpoint).with_suffix(".unfinished.pt")
+    with Unfinished(kept, facts | inputs) as unfinished:
+        if before is not None and before["status"] == "diverged":
+            state, updates = before | {"epoch": epoch}, 0
+        else:
+            state, updates = _trained(facts, data, before, device, unfinished)
+        checkpoints.save(checkpoint, facts | state)
+        timing = {"seconds": round(time.time() - started, 3), "updates": updates}
+        timing |= {"device": hardware.describe(device)}
+        timing |= {"peak_memory_mb": round(hardware.peak_memory_mb(device), 1)}
+        said = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
+        record = {k: v for k, v in (facts | state).items() if k in said}
+        files.write_json(history, record | {"timing": timing})
+
+
+def _trained(
+    facts: dict, data: Dataset, before: dict | None, device: torch.device, unfinished: Unfinished
+) -> tuple[dict, int]:
+    """The state at the end of the segment, and the updates that this attempt has made."""
+    identity, seed, options = facts["identity"], facts["seed"], facts["identity"]["training"]
+    stream = loop.Stream(data, options["batch_size"], seed, identity["conditional"])
+    current = loop.begin(
+        lambda: build_network(identity, data.shape, data.num_classes), options, seed, device
+    )
+    start = unfinished.state() or before
+    if start is not None:
+        loop.resume(current, start)
+    first = current.step
+    family = build_family(identity, facts["derived"])
+    batch, last = options["batch_size"], facts["epoch"]
+    end = loop.steps_until(last, len(stream), batch)
+    told = progress.Progress(batch * end, "images", batch * first)
+
+    def keep(state: Callable[[], dict]) -> None:
+        told.at(batch * current.step, current.latest)
+        unfinished.keep(state)
+
+    try:
+        loop.train(current, family.loss, stream, options, seed, last, keep)
+    except loop.Diverged as error:
+        print(error)
+        reason = {"status": "diverged", "reason": str(error), "step": error.step}
+        return reason | {"history": current.history}, current.step - first
+    images_seen = current.step * options["batch_size"]
+    state = current.state() | {"status": "ok", "images_seen": images_seen}
+    return state, current.step - first

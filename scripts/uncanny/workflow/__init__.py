@@ -1,0 +1,3 @@
+"""What knows Snakemake: jobs, the fork server, clusters, archives, watching a run, study pages.
+Imports any room.
+"""

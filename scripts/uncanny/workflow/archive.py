@@ -1,0 +1,154 @@
+"""A study's results in one file: what figures and tables are drawn from, and where it came from.
+
+A tar file of paths below results/STUDY/ behind a manifest: format, study, what its numbers follow
+from, versions, and the SHA-256 of each file. The same results give the same bytes. No torch here.
+"""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from uncanny.runtime import files
+
+FORMAT, MANIFEST = 1, "manifest.json"
+PACKAGES = ("snakemake", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pandas")
+EXPECTED = "expected an archive of `snakemake archive`"
+
+
+# ---- Packing --------------------------------------------------------------------------------
+
+
+def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mapping, output) -> None:
+    """Write the files and what belongs to them.
+
+    paths: below `results`, the study's folder. identity: what the numbers follow from, as JSON.
+    """
+    results = Path(results)
+    names = sorted({name for path in paths for name in _with_companions(results, path)})
+    digests = {name: files.sha256(results / name) for name in names}
+    manifest = {"format": FORMAT, "study": study, "identity": identity, "files": digests}
+    manifest |= {"commit": _commit(), "packages": _versions()}
+    text = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    with files.replacing(output) as temporary, tarfile.open(temporary, "w") as archive:
+        archive.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
+        for name in names:
+            with (results / name).open("rb") as file:
+                archive.addfile(_member(name, (results / name).stat().st_size), file)
+
+
+def _with_companions(results: Path, path: str) -> Iterator[str]:
+    """A file with the record or checksum beside it, a dataset with its arrays."""
+    yield path
+    if path.endswith("dataset.json"):
+        splits = files.read_json(results / path)["splits"].values()
+        yield from (f"{Path(path).parent}/{name}" for split in splits for name in split["files"])
+    stem = path.rpartition(".")[0]
+    yield from (f"{stem}{end}" for end in (".json", ".sha256") if (results / (stem + end)).exists())
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o644
+    return member
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+# ---- Adopting -------------------------------------------------------------------------------
+
+
+def adopt(path: Path | str, results: Path | str, study: str, identity: Mapping) -> list[str]:
+    """Put an archive's files below the study's results, each as old as all others; their names.
+
+    What is there already and the same stays. Raises ValueError, before anything is written, that
+    names an archive of another study, of another version or with another config, a damaged one,
+    and a file that is there and is another.
+    """
+    results, now = Path(results), time.time()
+    with _opened(path) as archive:
+        manifest = _manifest(path, archive)
+        _check(path, manifest, study, json.loads(json.dumps(identity)))
+        for name, digest in manifest["files"].items():
+            _check_file(path, archive, name, digest, results / name)
+        for name in manifest["files"]:
+            with files.replacing(results / name) as temporary:
+                temporary.write_bytes(archive.extractfile(name).read())
+            os.utime(results / name, (now, now))
+    return list(manifest["files"])
+
+
+def _opened(path: Path | str) -> tarfile.TarFile:
+    try:
+        return tarfile.open(path, "r:")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; {EXPECTED}") from None
+    except (OSError, tarfile.TarError) as error:
+        raise ValueError(f"{path}: not readable ({error}); {EXPECTED}") from None
+
+
+def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
+    try:
+        found = json.loads(archive.extractfile(MANIFEST).read())
+    except (KeyError, AttributeError, ValueError, tarfile.TarError):
+        raise ValueError(f"{path}: no {MANIFEST}; {EXPECTED}") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        version = found.get("format") if isinstance(found, dict) else None
+        raise ValueError(f"{path}: format {version!r}; this version reads {FORMAT}")
+    return found
+
+
+def _check(path: Path | str, manifest: Mapping, study: str, identity: Mapping) -> None:
+    if manifest["study"] != study:
+        raise ValueError(f"{path}: of study {manifest['study']!r}; the config has {study!r}")
+    where, found, wanted = _difference(manifest["identity"], identity)
+    if where:
+        made = manifest.get("commit") or "another version"
+        raise ValueError(f"{path}: made with {where} {found} (at {made}); the config has {wanted}")
+
+
+def _difference(found: object, wanted: object, at: str = "") -> tuple[str, str, str]:
+    """The first place where two nested values differ; empty where they do not."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted(found.keys() | wanted.keys()):
+            inner = f"{at}.{key}" if at else key
+            if found.get(key) != wanted.get(key):
+                return _difference(found.get(key), wanted.get(key), inner)
+    return ("", "", "") if found == wanted else (at, repr(found), repr(wanted))
+
+
+def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: Path) -> None:
+    """ValueError where a member is damaged or lies outside, or another file is in its place."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{path}: {name} lies outside the study's results; {EXPECTED}")
+    try:
+        content = archive.extractfile(name).read()
+    except (KeyError, AttributeError, OSError, tarfile.TarError):
+        content = b""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"{path}: {name} is damaged or not there; copy the archive again")
+    if target.exists() and files.sha256(target) != digest:
+        raise ValueError(f"{target}: there already, and another than in {path}; move it away first")

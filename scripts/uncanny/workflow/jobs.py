@@ -1,0 +1,98 @@
+"""What every job does around its own work: log, benchmark record, one message when it fails."""
+
+import importlib.util
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from uncanny.workflow import fork_server
+
+
+def run(script: str, snakemake) -> None:
+    """Run `main(snakemake)` of a script in a fork that has torch loaded, or here; leave with its
+    exit status.
+    """
+    status = fork_server.call((script, snakemake))
+    sys.exit(execute(script, snakemake) if status is None else status)
+
+
+def arguments(snakemake, *params: str) -> dict:
+    """The inputs of a job by their names, and some of its params."""
+    return dict(snakemake.input.items()) | {
+        name: getattr(snakemake.params, name) for name in params
+    }
+
+
+def execute(script: str, snakemake) -> int:
+    """Run `main(snakemake)` of a script; the exit status.
+
+    Output goes to the rule's log. A failure leaves its traceback there and one line on standard
+    error. A record of time and memory is written beside the logs, under benchmarks/.
+    """
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started, cpu = time.time(), _cpu_seconds()
+    with log.open("w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+        error = _attempt(script, snakemake)
+    if error is not None:
+        print(f"{snakemake.rule}: {error} (log: {log})", file=sys.stderr, flush=True)
+        return 1
+    _write_benchmark(log, time.time() - started, _cpu_seconds() - cpu)
+    return 0
+
+
+def _attempt(script: str, snakemake) -> str | None:
+    try:
+        _check_dataset(snakemake)
+        _load(script).main(snakemake)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        known = isinstance(error, ValueError | OSError | SystemExit)
+        return str(error) if known else f"{type(error).__name__}: {error}"
+    return None
+
+
+def _check_dataset(snakemake) -> None:
+    """Stop before the job's own work where the dataset that it reads does not carry what the study
+    asks of it.
+    """
+    path, config = snakemake.input.get("dataset"), getattr(snakemake, "config", None)
+    if path and config:
+        from uncanny.study.checks import data as checks_data
+        from uncanny.study.study import Study
+
+        checks_data.check_prepared(Study(config), Path(path).parent)
+
+
+def _load(script: str):
+    spec = importlib.util.spec_from_file_location(Path(script).stem, script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def benchmark_of(log: Path) -> Path:
+    """results/STUDY/logs/RULE/….log → results/STUDY/benchmarks/RULE/….json."""
+    parts = [("benchmarks" if part == "logs" else part) for part in log.parts]
+    return Path(*parts).with_suffix(".json")
+
+
+def _write_benchmark(log: Path, seconds: float, cpu: float) -> None:
+    path = benchmark_of(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    record = {
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
+        "peak_memory_mb": round(peak, 1),
+    }
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")

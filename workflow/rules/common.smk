@@ -70,7 +70,9 @@ def check_job_slots():
     settings = workflow.resource_settings
     for option, number in (("--cores", settings.cores), ("--jobs", settings.nodes)):
         if number is not None and number < 1:
-            raise WorkflowError(f"{option} {number}: no job could start; expected at least 1")
+            raise WorkflowError(
+                f"{option} {number}: no job could start; expected at least 1"
+            )
     if workflow.local_exec and settings.nodes not in (None, settings.cores):
         raise WorkflowError(
             f"-j {settings.nodes}: on this machine --cores says how much runs at a time (all, by "

@@ -59,7 +59,7 @@ def sent(tensor: torch.Tensor, where: torch.device) -> torch.Tensor:
 
 
 def constant(matrix: torch.Tensor, where: torch.device) -> torch.Tensor:
-    """A small matrix on a device; the same values are copied there once."""
+    """A small table or matrix on a device; the same values are copied there once."""
     if matrix.device == where:
         return matrix
     return _copy(tuple(matrix.flatten().tolist()), tuple(matrix.shape), matrix.dtype, where)

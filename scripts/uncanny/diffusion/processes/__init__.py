@@ -20,15 +20,6 @@ class Family:
 
     guided_as: str | None = None
 
-    def copied(self, name: str, device):
-        """The tensor attribute `name` on a device, copied there once: a copy per update would wait
-        for all updates under way.
-        """
-        copies = vars(self).setdefault("_copies", {})
-        if (name, device) not in copies:
-            copies[name, device] = getattr(self, name).to(device)
-        return copies[name, device]
-
     def state_shape(self, shape) -> tuple[int, ...]:
         """Shape of the state that a sampler walks with, for images of a shape."""
         return tuple(shape)

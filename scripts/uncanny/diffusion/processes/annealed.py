@@ -9,6 +9,7 @@ import torch
 from uncanny.diffusion import losses, ncsn_levels, schedules
 from uncanny.diffusion.forward import of_each, per_image
 from uncanny.diffusion.processes import Family
+from uncanny.runtime.hardware import constant
 
 OFFERS = "score_model"
 NEEDS_SCHEDULE = False
@@ -78,7 +79,7 @@ class Annealed(Family):
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """Weighted score matching at i ~ U{1..L}; x0 [N, ...] in [-1, 1], labels None → [N]."""
         _refuse(labels)
-        sigmas = self.copied("sigmas", x0.device)
+        sigmas = constant(self.sigmas, x0.device)
         i = torch.randint(len(sigmas), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         sigma = sigmas[i].to(x0.dtype)

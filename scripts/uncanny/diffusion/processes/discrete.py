@@ -7,6 +7,7 @@ import torch
 from uncanny.diffusion import losses, schedules
 from uncanny.diffusion.forward import alphas_cumprod, diffuse
 from uncanny.diffusion.processes import Family
+from uncanny.runtime.hardware import constant
 
 OFFERS = "eps_model"
 NEEDS_SCHEDULE = True
@@ -70,11 +71,11 @@ class Discrete(Family):
     def noised(self, x0, t, generator) -> torch.Tensor:
         """A draw of x_t for images x0 [N, ...], in their dtype, for t [N]."""
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
-        return diffuse(x0, noise, self.copied("alphas_cumprod", x0.device)[t])
+        return diffuse(x0, noise, constant(self.alphas_cumprod, x0.device)[t])
 
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """eps-MSE at t ~ U{0..T−1}; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
-        levels = self.copied("alphas_cumprod", x0.device)
+        levels = constant(self.alphas_cumprod, x0.device)
         t = torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         return losses.eps_loss(lambda x, t: network(x, t.to(x.dtype), labels), x0, t, noise, levels)

@@ -5,6 +5,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from pathlib import Path
 
 from uncanny.datasets import Expected, read_counts
@@ -25,12 +26,15 @@ def check(study: Study) -> None:
 
 
 def check_prepared(study: Study, folder: Path) -> None:
-    """Check a prepared dataset, and say which of its networks have no attention where the config
-    alone did not tell.
+    """Check a prepared dataset of which the config alone did not tell everything, and say which of
+    its networks have no attention.
     """
+    expected = known_data.dataset(study, folder.name)
+    if None not in astuple(expected):  # checked when the config was read
+        return
     data = read_counts(folder)
     _check_dataset(study, folder.name, data)
-    if known_data.dataset(study, folder.name).shape is None:
+    if expected.shape is None:
         for line in _without_attention(study, folder.name, data):
             print(line, flush=True)
 

@@ -21,6 +21,7 @@ include: "workflow/rules/archive.smk"
 include: "workflow/rules/estimate.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/training_curves.smk"
+include: "workflow/rules/start.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,31 +9,10 @@ import numpy as np
 
 from uncanny.datasets import SPLITS
 from uncanny.datasets._sources import Source, in_words, kinds, suffix
+from uncanny.datasets._split_names import NAMES, is_plain, split_of
 from uncanny.runtime.files import json_kind
 from uncanny.runtime.source_files import is_hidden
 
-# Names of folders that are splits, in small letters.
-NAMES = {
-    "train": ("train", "training"),
-    "test": (
-        *("test", "testing", "val", "valid", "validation"),
-        *("eval", "evaluation", "dev", "holdout"),
-    ),
-}
-SPLIT = {name: split for split, names in NAMES.items() for name in names}
-UNUSED = "unused"  # held out, for nobody says what: refused
-SPLIT |= {"heldout": UNUSED}
-# The words of a name like train2017, TestSet, seg_val; and what may end them: testset, traindata.
-WORD = re.compile(r"[A-Z]+(?![^\WA-Z\d_])|[A-Z]?[^\WA-Z\d_]+")
-MORE = re.compile(r"(?<=.)(sets?|data|images?|imgs?)$")
-APART = re.compile(r"\b(held|hold) out\b")
-# Words that say nothing of what a folder's images show; so do single letters: trainA, test_32x32.
-NEUTRAL = {
-    *("set", "sets", "data", "dataset", "datasets", "split", "splits", "part", "folder", "dir"),
-    *("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos"),
-    *("file", "files", "sample", "samples", "example", "examples", "batch", "full", "all", "raw"),
-    *("png", "jpg", "jpeg"),
-}
 NAMED = 6  # folders in a message
 LISTING = "dataset.json"  # of EDM and StyleGAN: classes of the images
 MAX_CLASS = 2**15 - 1
@@ -99,9 +77,9 @@ def _find_splits(source: Source) -> tuple[str, dict[str, str]]:
         if loose or len(folders) != 1:
             break
         (folder,) = folders
-        if _split_of(folder) not in (None, "train"):
+        if split_of(folder) not in (None, "train"):
             around = around or f"{base}{folder}/"
-        if not _is_plain(folder) and any(name.count("/") < 2 for name in below):
+        if not is_plain(folder) and any(name.count("/") < 2 for name in below):
             break  # the images lie there: a class
         base += f"{folder}/"
     if around:
@@ -113,7 +91,7 @@ def _splits_among(
     source: Source, base: str, folders: list[str], loose: list[str]
 ) -> dict[str, str]:
     """Split -> name of its folder; empty where no folders are splits."""
-    found = {split: [f for f in folders if _split_of(f) == split] for split in SPLITS}
+    found = {split: [f for f in folders if split_of(f) == split] for split in SPLITS}
     if len(folders) == 1 and not loose:
         return {}  # what lies around the images; of those to train on, a share is held out
     if not all(found.values()) and not _says_splits(base, folders):
@@ -139,32 +117,13 @@ def _says_splits(base: str, folders: list[str]) -> bool:
 
     bullet_train is a class; seg_train is none beside seg_pred. In train/, test_tube is a class.
     """
-    if any(map(_is_plain, folders)):
+    if any(map(is_plain, folders)):
         return True
-    within = _split_of(base.rpartition("/")[0].rpartition("/")[2]) == "train"
-    if not within and any(_split_of(folder) not in (None, "train") for folder in folders):
+    within = split_of(base.rpartition("/")[0].rpartition("/")[2]) == "train"
+    if not within and any(split_of(folder) not in (None, "train") for folder in folders):
         return True
-    before = [f.lower().partition("train")[0] for f in folders if _split_of(f) == "train"]
+    before = [f.lower().partition("train")[0] for f in folders if split_of(f) == "train"]
     return any(part and sum(f.lower().startswith(part) for f in folders) > 1 for part in before)
-
-
-def _words(folder: str) -> list[str]:
-    """Words of a folder's name, by spaces, signs, digits and capitals: test of Test-images2."""
-    words = " ".join(MORE.sub("", word.lower()) for word in WORD.findall(folder))
-    return APART.sub("heldout", words).split()
-
-
-def _split_of(folder: str) -> str | None:
-    """The split (or UNUSED) that a folder's name has a word for; None for none or for several."""
-    found = {SPLIT.get(word) for word in _words(folder)} - {None}
-    return found.pop() if len(found) == 1 else None
-
-
-def _is_plain(folder: str) -> bool:
-    """Whether a folder's name says a split and nothing else: train2017, Test Images, val-set."""
-    others = [word for word in _words(folder) if word not in SPLIT]
-    said = len(others) < len(_words(folder))
-    return said and all(word in NEUTRAL or len(word) == 1 for word in others)
 
 
 def _inner(source: Source, split: str, prefix: str) -> str:
@@ -174,7 +133,7 @@ def _inner(source: Source, split: str, prefix: str) -> str:
     if len(folders) == 1 and all("/" in name for name in below):
         (folder,) = folders
         same = prefix.endswith(f"/{folder}/") or prefix == f"{folder}/"
-        if _split_of(folder) == split and (same or _is_plain(folder)):  # not a class: test_tube
+        if split_of(folder) == split and (same or is_plain(folder)):  # not a class: test_tube
             return f"{prefix}{folder}/"
     return prefix
 
@@ -183,8 +142,8 @@ def _refuse_held_out_inside(source: Source, names: list[str], prefix: str) -> No
     """ValueError where images that are to be trained on lie in a folder of held-out ones."""
     for folder in {name[len(prefix) :].rpartition("/")[0] for name in names}:
         first, *deeper = folder.split("/")  # the first may be a class: test_tube
-        held_out = [_split_of(part) not in (None, "train") for part in (first, *deeper)]
-        if (held_out[0] and _is_plain(first)) or any(held_out[1:]):
+        held_out = [split_of(part) not in (None, "train") for part in (first, *deeper)]
+        if (held_out[0] and is_plain(first)) or any(held_out[1:]):
             raise ValueError(
                 f"{source.place}: {prefix}{folder}/ is held out by its name, and lies among images "
                 "to train on; expected train/ and test/ at the top, classes below them"

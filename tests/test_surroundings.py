@@ -143,8 +143,8 @@ CHECKPOINT = "results/faults/checkpoints/vp/seed-0/epoch-1.pt"
 def test_a_job_that_memory_does_not_hold_is_named_and_goes_on_when_there_is_more(tmp_path):
     folder = clone(tmp_path / "clone")
     config = folder / "large.yaml"
-    batch = ("batch_size: 128", "batch_size: 15000")
-    config.write_text((folder / CONFIG).read_text().replace(*batch))
+    large = (folder / CONFIG).read_text().replace("batch_size: 128", "batch_size: 1437")
+    config.write_text(large.replace("width: 8, multipliers", "width: 48, multipliers"))
     imported = subprocess.check_output([sys.executable, "-c", IMPORTED], cwd=folder / "scripts")
     limit = ("prlimit", f"--as={int(imported) * 1024 + ROOM}")
     status, text = run(folder, CHECKPOINT, EXTRACTOR, prefix=limit, config="large.yaml")

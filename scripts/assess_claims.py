@@ -1,4 +1,4 @@
-"""Say what the results mean for each claim of the paper. Rule: assess_claims."""
+"""Assess each claim of the paper by the results. Rule: assess_claims."""
 
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def main(snakemake):
             if path.suffix == ".jsonl"
         },
     )
-    found = assess.assess(snakemake.params.claims, evidence)
-    scorecard.write(found, Path(snakemake.output.csv).with_suffix(""))
+    assessments = assess.assess(snakemake.params.claims, evidence)
+    scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
 
 
 if __name__ == "__main__":

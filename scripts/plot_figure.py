@@ -1,4 +1,4 @@
-"""Draw one figure from the files that its kind needs. Rule: plot_figure."""
+"""Plot one figure from the files that its kind reads. Rule: plot_figure."""
 
 import sys
 from pathlib import Path
@@ -22,9 +22,9 @@ def main(snakemake):
         training=figure_data.read_training(snakemake.input.get("training", [])),
         **snakemake.params.appearance,
     )
-    figure, drawn = draw(data, block.get("panels", []), **options)
-    saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
-    files.write_text(snakemake.output.caption, captions.caption(drawn, block) + "\n")
+    figure, plotted = draw(data, block.get("panels", []), **options)
+    saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
+    files.write_text(snakemake.output.caption, captions.caption(plotted, block) + "\n")
 
 
 if __name__ == "__main__":

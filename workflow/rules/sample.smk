@@ -24,7 +24,7 @@ rule draw_part:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        walk=walk,
+        sampling=walk,
         first=lambda w: int(w.first),
         num_images=lambda w: int(w.number),
         code=lambda w: walk_code("draw_samples", w),
@@ -67,7 +67,7 @@ if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
         group:
             "cell"
         params:
-            walk=walk,
+            sampling=walk,
             first=0,
             num_images=STUDY.config["num_images"],
             code=lambda w: walk_code("draw_samples", w),

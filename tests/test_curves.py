@@ -280,6 +280,7 @@ class TestCaption:
         _, drawn = draw(made(se=None, splits=None, images_per_split=None))
         text = captions.caption(drawn, {})
         assert (
-            "Each point is of one training and one sampling seed, n = 1,000 images per sampling seed, ext" in text
+            "Each point is of one training and one sampling seed, n = 1,000 images per sampling seed, ext"
+            in text
         )
         assert "No bands: the standard errors are not known." in text

@@ -36,7 +36,7 @@ def run(
     """Sample with every sampler and sampling seed, score, and write one record.
 
     losses: file of the checkpoint's denoising losses, or None. samplers: name → complete options.
-    extent: {"draws": sampling seeds, "num_images": per seed}. metric: complete block. extractor,
+    extent: {"sampling_seeds", "num_images": per sampling seed}. metric: complete block. extractor,
     reference: files of the extractor and of the reference features. names: {"model", "dataset",
     "metric"} of the study, for the record. Raises ValueError if the model diverged.
     """
@@ -62,7 +62,7 @@ def run(
 
     rows = [
         {"sampler": name} | facts_of(model, sampler, measured) | score_of(sampler, draw)
-        for (name, sampler), draw in product(samplers.items(), extent["draws"])
+        for (name, sampler), draw in product(samplers.items(), extent["sampling_seeds"])
     ]
     facts = {"seed": seed, "epoch": state["epoch"], "step": state["step"]}
     facts |= {"num_images": extent["num_images"], "extractor": network.id, "scores": rows}

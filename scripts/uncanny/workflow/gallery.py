@@ -11,7 +11,9 @@ from uncanny.study.study import Study
 
 SHOWN = 4  # columns of the scorecard: claim, the paper says, verdict, estimate
 WIDTH = 420  # pixels of a picture
-TIMES = "Times are sums over all jobs that a target needs, as this run recorded them, one at a time."
+TIMES = (
+    "Times are sums over all jobs that a target needs, as this run recorded them, one at a time."
+)
 
 
 def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> str:

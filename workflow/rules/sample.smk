@@ -1,4 +1,4 @@
-# Images first .. first + number - 1 of a draw. Image k is the same whichever job draws it.
+# Images first .. first + number - 1 of a sampling seed. Image k does not depend on the job that samples it.
 rule draw_part:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
@@ -32,7 +32,7 @@ rule draw_part:
         "../../scripts/draw_samples.py"
 
 
-# A larger set for metrics against the number of images: those of the cell, and more.
+# A larger sample set, which contains the cell's, for metrics against the number of images.
 rule gather_many_samples:
     input:
         parts=parts_of_many,
@@ -87,7 +87,7 @@ else:
             "cell"
 
 
-# Images that were drawn elsewhere, as if they had been drawn here.
+# Import a sample set.
 rule import_samples:
     input:
         dataset=dataset_of_model,
@@ -125,7 +125,7 @@ use rule import_samples as import_many_samples with:
         code=STUDY.code("import_samples"),
 
 
-# A set of images for other programs: arr_0 uint8 [n, H, W, C], arr_1 the classes asked for.
+# Export a sample set: arr_0 uint8 [n, H, W, C], arr_1 requested classes.
 rule export_samples:
     input:
         samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
@@ -144,7 +144,7 @@ rule export_samples:
         "../../scripts/export_samples.py"
 
 
-# Figure 1: one image carried to noise and back.
+# For figure 1: a forward trajectory of a real image, and a backward one of a generated image.
 rule trace_process:
     input:
         checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",

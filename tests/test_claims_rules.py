@@ -246,5 +246,5 @@ class TestTogether:
 
     @pytest.mark.parametrize("require", ["some", 0, True, 1.5])
     def test_bad_require(self, require):
-        with pytest.raises(ValueError, match="require is"):
+        with pytest.raises(ValueError, match="require: "):
             verdict_of([self.YES], require)

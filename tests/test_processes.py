@@ -133,7 +133,9 @@ class TestLanes:
 
     def test_refusals(self):
         panel = {"models": ["vp", "ve"], "samplers": ["HEUN"]}
-        with pytest.raises(ValueError, match="a lane shows one model with one sampler, got 2"):
+        with pytest.raises(
+            ValueError, match="expected one model with one sampler in a panel, got 2 curves"
+        ):
             draw(trace(), panels=[panel])
         with pytest.raises(ValueError, match="no trace of ve with HEUN"):
             draw(trace(), panels=[panel | {"models": ["ve"]}])

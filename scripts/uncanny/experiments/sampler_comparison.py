@@ -50,10 +50,10 @@ def run(
     options = {key: value for key, value in metric.items() if key != "kind"}
     score = components.load("metrics", metric["kind"])
 
-    def score_of(sampler: dict, draw: int) -> dict:
-        seeds = image_seeds(draw, 0, extent["num_images"])
+    def score_of(sampler: dict, sampling_seed: int) -> dict:
+        seeds = image_seeds(sampling_seed, 0, extent["num_images"])
         generated = drawing.draw_images(model, sampler, seeds, losses=measured)
-        result = {"draw": draw, "nfe": generated.nfe, "value": None, "se": None}
+        result = {"draw": sampling_seed, "nfe": generated.nfe, "value": None, "se": None}
         if bool(np.isfinite(generated.images.numpy()).all()):
             images = drawing.stored(generated.images)
             estimate = score(features.extract(network, images, BATCH), real, **options)
@@ -61,8 +61,8 @@ def run(
         return result
 
     rows = [
-        {"sampler": name} | facts_of(model, sampler, measured) | score_of(sampler, draw)
-        for (name, sampler), draw in product(samplers.items(), extent["sampling_seeds"])
+        {"sampler": name} | facts_of(model, sampler, measured) | score_of(sampler, sampling_seed)
+        for (name, sampler), sampling_seed in product(samplers.items(), extent["sampling_seeds"])
     ]
     facts = {"seed": seed, "epoch": state["epoch"], "step": state["step"]}
     facts |= {"num_images": extent["num_images"], "extractor": network.id, "scores": rows}

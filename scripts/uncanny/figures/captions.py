@@ -72,5 +72,5 @@ def span(values: pd.Series) -> str:
 
 
 def counted(number: str, noun: str) -> str:
-    """ "1 draw", "2 draws"."""
+    """ "1 split", "2 splits"."""
     return f"{number} {noun}" + ("" if number == "1" else "s")

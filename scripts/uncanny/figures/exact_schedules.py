@@ -95,7 +95,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"{row.num_steps:.0f})"
         for row in turns.itertuples()
     ]
-    start = table.loc[table["metric"] == "E_I", "value"].max()
+    initial = table.loc[table["metric"] == "E_I", "value"].max()
     widths = table.loc[table["role"] == "map", "width"]
     excess = table.loc[table["role"] == "excess", "value"]
     return [
@@ -105,7 +105,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"Rings: the better schedule changes, by bisection: {', '.join(named) or 'nowhere'}",
         f"Maps: {widths.nunique()} widths s from {widths.min():g} to {widths.max():g}; on the line "
         "both schedules are as good",
-        f"E_I is {start:.1e} nats for every schedule and number of steps",
+        f"E_I is {initial:.1e} nats for every schedule and number of steps",
         f"Both schedules lie {excess.min():.2g} to {excess.max():.2g} % above the derived one, "
         "which takes equal steps in the integral of √κ d ln σ, κ from the model's own loss",
     ]

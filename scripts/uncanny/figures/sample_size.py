@@ -129,8 +129,8 @@ def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
         if entry["metric"] == metric
     }
     rows = [
-        {"role": LEFT_OUT, "n": n, "status": f"needs {needs} images"}
-        for n, needs in required.items()
+        {"role": LEFT_OUT, "n": n, "status": f"needs {images} images"}
+        for n, images in required.items()
     ]
     return pd.DataFrame(rows, columns=["role", "n", "status"])
 
@@ -266,6 +266,6 @@ def _fit_text(row, largest: float) -> str:
     off = row.coefficient / largest / row.value
     return (
         f"Fit of {row.metric_label}, {row.curve}: {row.value:.4g} (95 % interval {row.lower:.4g} "
-        f"to {row.upper:.4g}) for infinitely many images, plus {row.coefficient:.3g}/n for n "
-        f"images, which is {off:+.1%} at n = {largest:,.0f}"
+        f"to {row.upper:.4g}) for infinitely many images; n images deviate by "
+        f"{row.coefficient:+.3g}/n, which is {off:+.1%} at n = {largest:,.0f}"
     )

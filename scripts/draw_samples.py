@@ -1,4 +1,4 @@
-"""Sample images from a checkpoint's averaged network. Rules: draw_samples, draw_part."""
+"""Sample images from a checkpoint's averaged network. Rule: draw_samples. Also draw_part."""
 
 from pathlib import Path
 

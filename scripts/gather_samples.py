@@ -1,4 +1,4 @@
-"""Join the sample sets of several jobs. Rules: gather_samples, gather_many_samples."""
+"""Join the sample sets of several jobs. Rule: gather_samples. Also gather_many_samples."""
 
 from uncanny.workflow import jobs
 

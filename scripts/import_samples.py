@@ -1,4 +1,4 @@
-"""Import a sample set. Rules: import_samples, import_many_samples."""
+"""Import a sample set. Rule: import_samples. Also import_many_samples."""
 
 from pathlib import Path
 

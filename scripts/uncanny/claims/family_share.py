@@ -27,13 +27,9 @@ def family_share(
     levels = [curve.level(per_epoch=False) for curve in curves]
     values, errors = (np.concatenate(arrays, axis=1) for arrays in zip(*levels, strict=True))
     rng = cells.rng(metric)
-    replicate_levels, group = (
-        replicates(values, errors, rng),
-        np.repeat(range(len(families)), [*map(len, families)]),
-    )
-    resampled = np.take_along_axis(
-        replicate_levels, _within(group, len(replicate_levels), rng), axis=1
-    )
+    group = np.repeat(range(len(families)), [*map(len, families)])
+    samples = replicates(values, errors, rng)
+    resampled = np.take_along_axis(samples, _within(group, len(samples), rng), axis=1)
     estimate = float(_share(values.mean(axis=0)[None], group)[0])
     low, high = rules.interval(_share(resampled, group))
     verdict = SUPPORTED if estimate >= share and low > at_least else INCONCLUSIVE

@@ -78,9 +78,8 @@ def _cpu_seconds() -> float:
 
 def benchmark_of(log: Path) -> Path:
     """results/STUDY/logs/RULE/….log → results/STUDY/benchmarks/RULE/….json."""
-    return Path(*("benchmarks" if part == "logs" else part for part in log.parts)).with_suffix(
-        ".json"
-    )
+    names = ["benchmarks" if name == "logs" else name for name in log.parts]
+    return Path(*names).with_suffix(".json")
 
 
 def _write_benchmark(log: Path, seconds: float, cpu: float) -> None:

@@ -13,7 +13,7 @@ from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = ("scores", "exact")
+NEEDS = ("scores", "experiments")
 EPOCHS = "last"
 RUNS = "all"
 

@@ -54,14 +54,19 @@ def path(kind: str, **names: str | int) -> str:
     return FILES[kind].format(**names)
 
 
-def names(kind: str, file: Path | str) -> dict[str, str | int] | None:
-    """What the path of a file names if it is of this kind, else None: the inverse of `path`,
-    whatever folders stand before it.
+def names(kind: str, file: Path | str) -> dict[str, str | int]:
+    """What the path of a file of a kind names: the inverse of `path`, whatever folders stand before
+    it. ValueError where it is of no such file.
     """
     match = _pattern(kind).search(Path(file).as_posix())
     if match is None:
-        return None
+        raise ValueError(f"{file}: no path of {kind}; expected FOLDER/{FILES[kind]}")
     return {key: int(text) if key in NUMBERS else text for key, text in match.groupdict().items()}
+
+
+def is_of(kind: str, file: Path | str) -> bool:
+    """Whether a path is one of a kind of file."""
+    return _pattern(kind).search(Path(file).as_posix()) is not None
 
 
 @cache
@@ -107,10 +112,10 @@ class Cell:
 
         A trace is of no guidance and no draw: "none" and 0. ValueError for other files.
         """
-        for kind in OF_CELLS:
-            if (named := names(kind, file)) is not None:
-                return cls.of({"guidance": "none", "draw": 0} | named)
-        raise ValueError(f"{file}: names no cell; expected FOLDER/{CELL} and a suffix")
+        kind = next((kind for kind in OF_CELLS if is_of(kind, file)), None)
+        if kind is None:
+            raise ValueError(f"{file}: names no cell; expected FOLDER/{CELL} and a suffix")
+        return cls.of({"guidance": "none", "draw": 0} | names(kind, file))
 
 
 OF_CELLS = tuple(kind for kind, pattern in FILES.items() if "{sampler}" in pattern)

@@ -46,7 +46,7 @@ def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mappin
 def _with_companions(results: Path, path: str) -> Iterator[str]:
     """A file with the record or checksum beside it, a dataset with its arrays."""
     yield path
-    if result_paths.names("datasets", path):
+    if result_paths.is_of("datasets", path):
         splits = files.read_json(results / path)["splits"].values()
         yield from (f"{Path(path).parent}/{name}" for split in splits for name in split["files"])
     stem = path.rpartition(".")[0]

@@ -8,8 +8,8 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    generated = scoring.Drawn(**arguments, device=hardware.device(snakemake.threads))
-    scoring.score_sizes(generated, snakemake.params.sizes, snakemake.output[0])
+    sample_set = scoring.SampleSet(**arguments, device=hardware.device(snakemake.threads))
+    scoring.score_sizes(sample_set, snakemake.params.sizes, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
+from uncanny.evaluation.score_records import CELL_COLUMNS
 from uncanny.registry import components
+from uncanny.runtime.result_paths import Cell
 
 AXES = ("models", "samplers", "guidances")
 NOISE = ("gaussian", "uniform")  # names of references of noise
 REAL = "train"
+NUMBERS = ("train_seed", "sample_seed", "epoch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +86,10 @@ class Scores:
     """A tidy score table by cell. references: dataset → {"train": [metric, ...], ...}."""
 
     def __init__(self, table: pd.DataFrame, references: Mapping[str, Mapping] | None = None):
-        names = ["model", "sampler", "guidance", "train_seed", "sample_seed", "epoch"]
-        cells = list(zip(*(table[name].to_list() for name in names), strict=True))
-        metrics = table["metric"].to_list()
-        measured = zip(table["value"].to_list(), table["se"].to_list(), strict=True)
-        self.values = dict(zip(zip(metrics, cells, strict=True), measured, strict=True))
-        self.diverged = {
-            cell for cell, status in zip(cells, table["status"], strict=True) if status != "ok"
-        }
-        numbers = [table[n].astype(float).to_list() for n in ("nfe", "scale")]
-        self.numbers = dict(zip(cells, zip(*numbers, strict=True), strict=True))
+        is_ok = (table["status"] == "ok").to_numpy()
+        cells = table.astype(dict.fromkeys(NUMBERS, int)).set_index(CELL_COLUMNS)
+        self.diverged = cells.index[~is_ok]
+        self.measured = dict(tuple(cells[is_ok].groupby("metric")))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         kinds = dict(zip(table["metric"], table["kind"], strict=True))
         self.falling = {metric for metric, kind in kinds.items() if is_falling(kind)}
@@ -100,20 +97,24 @@ class Scores:
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, sampling_seeds) -> Curve:
         """One curve. Raises NotTestable that names a missing or diverged cell."""
-        cells = [(*key, r, k, e) for r, k, e in product(seeds, sampling_seeds, epochs)]
-        if absent := [cell for cell in cells if cell in self.diverged]:
-            raise NotTestable(f"diverged: {_cell(absent[0])}{_more(absent)}")
-        if absent := [cell for cell in cells if (metric, cell) not in self.values]:
-            raise NotTestable(f"missing: {metric} of {_cell(absent[0])}{_more(absent)}")
-        shape = len(seeds), len(sampling_seeds), len(epochs)
-        scores = np.array([self.values[metric, cell] for cell in cells]).reshape(*shape, 2)
-        nfe, scale = zip(*(self.numbers[cell] for cell in cells), strict=True)
-        nfe_range = min(nfe), max(nfe)
+        model, sampler, guidance = key
+        axes = [model], seeds, [sampler], [guidance], sampling_seeds, epochs
+        cells = pd.MultiIndex.from_product(axes, names=CELL_COLUMNS)
+        if len(absent := cells[cells.isin(self.diverged)]):
+            raise NotTestable(f"diverged: {_first(absent)}")
+        rows = self.measured.get(metric)
+        if len(absent := cells if rows is None else cells[~cells.isin(rows.index)]):
+            raise NotTestable(f"missing: {metric} of {_first(absent)}")
+        rows, shape = rows.loc[cells], (len(seeds), len(sampling_seeds), len(epochs))
+        values, errors = (rows[name].to_numpy(float).reshape(shape) for name in ("value", "se"))
+        nfe = rows["nfe"].to_numpy()
+        nfe_range = float(nfe.min()), float(nfe.max())
         mean_nfe = nfe_range[0] if nfe_range[0] == nfe_range[1] else float(np.mean(nfe))
         sign = -1 if metric in self.falling else 1
-        values, errors = scores[..., 0], scores[..., 1]
         names = *key, tuple(epochs), tuple(seeds)
-        return Curve(*names, values, errors, sign, mean_nfe, scale[0], nfe_range)
+        return Curve(
+            *names, values, errors, sign, mean_nfe, float(rows["scale"].iloc[0]), nfe_range
+        )
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
         """Metric of noise (the better of the two kinds) and of real images; None if not measured.
@@ -142,13 +143,9 @@ def is_falling(kind: str) -> bool:
     return kind in components.constant("metrics", kind, "FALLING")
 
 
-def _cell(cell: tuple) -> str:
-    model, sampler, guidance, seed, sampling_seed, epoch = cell
-    return f"{model}/seed-{seed}/{sampler}/{guidance}/draw-{sampling_seed}/epoch-{epoch}"
-
-
-def _more(cells: list) -> str:
-    return f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+def _first(cells: pd.MultiIndex) -> str:
+    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    return f"{Cell(*cells[0])}{more}"
 
 
 @dataclass

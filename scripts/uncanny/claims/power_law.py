@@ -44,5 +44,5 @@ def power_law(
         p=decision.p,
         detectable=rules.detectable(exponents),
         suffixes=sizes.suffixes,
-        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+        cells=sizes.names,
     )

@@ -6,7 +6,7 @@ differ; images are listed in it by their hash. `plotted.attrs["facts"]` are the 
 the caption.
 
 Constants of a kind, literals that the plan of a study reads without importing it:
-NEEDS: the files that it reads, one of figure_data.READERS or several.
+NEEDS: the kinds of files that it reads, one or several of figure_data.READERS.
 EPOCHS: "all" or "last", the epochs of a curve in panels that name none.
 RUNS: "all", or "first" for one training seed and one sampling seed.
 """

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from uncanny.figures import _images, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -84,7 +85,7 @@ def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: i
     facts = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
     facts |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
     table = table.reset_index(drop=True).join(descriptions)
-    return pictures, table.assign(**facts, **cell._asdict(), n=len(data.images[cell]))
+    return pictures, table.assign(**facts, **vars(cell), n=len(data.images[cell]))
 
 
 def _first(cells: list[Cell]) -> Cell:

@@ -1,7 +1,6 @@
 """A metric against a parameter of the process, and the amplification of the network's error."""
 
 import dataclasses
-import json
 from typing import Literal
 
 import pandas as pd
@@ -9,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from uncanny.evaluation import score_records
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = ("scores", "exact")
+NEEDS = ("scores", "experiments")
 EPOCHS = "last"
 RUNS = "all"
 
@@ -53,15 +53,9 @@ def sensitivity(
 
 def _scores(data: FigureData, panels: list, metric: str, parameter: str, y_scale: str):
     """Table as of `sweep`, with the parameter as x."""
-    values = [_value(json.loads(text), parameter) for text in data.table["params"]]
+    values = [score_records.value_at(record, parameter) for record in data.table["params"]]
     with_x = dataclasses.replace(data, table=data.table.assign(parameter=values))
     return sweep.tabulate(with_x, panels, metric, "parameter", y_scale)
-
-
-def _value(parameters: dict, path: str) -> float | None:
-    for key in path.split("."):
-        parameters = parameters.get(key) if isinstance(parameters, dict) else None
-    return parameters
 
 
 def _factors(data: FigureData, first: int) -> pd.DataFrame:

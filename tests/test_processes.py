@@ -142,11 +142,11 @@ class TestLanes:
 
     def test_files(self, tmp_path):
         one = trace()
-        path = tmp_path / "vp/seed-0/HEUN/epoch-30.npz"
+        path = tmp_path / "traces/vp/seed-0/HEUN/epoch-30.npz"
         path.parent.mkdir(parents=True)
         arrays = {key: getattr(one, key) for key in ("forward", "backward", "sigma", "alpha_bar")}
         np.savez(path, **arrays, lane=one.lane, axis=one.axis)
-        (same,) = read("traces", [path])["traces"]
+        (same,) = read({"traces": [path]})["traces"]
         for name, found in (("a", one), ("b", same)):
             figure, drawn = draw(found)
             saving.save(figure, drawn, tmp_path / name)

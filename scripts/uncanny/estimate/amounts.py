@@ -195,7 +195,7 @@ class Amounts:
         name, model = job.parts[:2]
         wanted = plan_experiments.extent(self.study, name)
         dataset = self.study.names(model)["dataset"]
-        count, draws = wanted["num_images"], len(wanted["draws"])
+        count, draws = wanted["num_images"], len(wanted["sampling_seeds"])
         walks = [self._walk(model, s, NO_GUIDANCE, count, count) for s in wanted["samplers"]]
         score = self._score(dataset, count, [wanted["metric"]])
         total = draws * sum(part.amount * part.each + score for part in walks)

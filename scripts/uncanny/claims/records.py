@@ -131,9 +131,7 @@ class Sizes:
             if entry["metric"] == metric
         ]
         if len(rows) < 4:
-            raise NotTestable(
-                f"{len(rows)} sizes with {metric} of {name}, expected at least 4"
-            )
+            raise NotTestable(f"{len(rows)} sizes with {metric} of {name}, expected at least 4")
         return tuple(np.array(sorted(rows), float).T)
 
 

@@ -72,7 +72,7 @@ def about(model: drawing.Trained, sampler: dict, losses: dict | None) -> dict:
     """Solver, schedule and noise levels of a sampler's walk, without the final 0."""
     _, start, _ = drawing.walk(sampler, type(model.family).__module__.rsplit(".", 1)[-1])
     start |= {"losses": losses} if losses else {}
-    _, sigmas, _ = model.family.start(model.family.bind(model.network, None), None, **start)
+    _, sigmas, _ = model.family.init_sampling(model.family.bind(model.network, None), None, **start)
     return {
         "solver": SOLVERS.get(sampler["kind"], sampler["kind"]),
         "schedule": sampler["grid"]["kind"],

@@ -104,7 +104,7 @@ def _update(run: loop.Run, family, stream, options: dict, device) -> Tensor:
     x0 = loop.augmented(x0, options, draws)
     t = family.draw_times(len(x0), draws)
     x = family.noised(x0, t, draws)
-    loss = F.cross_entropy(run.network(x, family.told(t).to(x0.dtype)), labels)
+    loss = F.cross_entropy(run.network(x, family.time_condition(t).to(x0.dtype)), labels)
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()

@@ -1,4 +1,4 @@
-"""Gaussian laws of data, and those that are compared.
+"""Gaussian laws of data, and the named ones of the experiments.
 
 A target has `dim`, `second_moment` (E||x||^2), and at every lam > 0 `fisher_information(lam)`,
 `fisher_integral(low, high)` and `initialisation_error(lam)`. Mixtures are in mixtures.py.

@@ -33,10 +33,12 @@ def gathered(z: Tensor, chosen: list[int], size: int) -> Tensor:
     """Return the chosen of the `size` components of z [N, d C, ...] as [N, k C, ...]."""
     if len(chosen) == size:
         return z
+    # The channels of each component are consecutive.
     components = z.unflatten(1, (size, -1)).unbind(1)
     return torch.cat([components[component] for component in chosen], dim=1)
 
 
 def image_of(z: Tensor, size: int) -> Tensor:
     """Return the image [N, C, ...], the first of the `size` components of a state."""
+    # The image is the first component.
     return z[:, : z.shape[1] // size]

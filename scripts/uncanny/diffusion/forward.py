@@ -48,9 +48,11 @@ class VEClock:
     """Time is the variance: sigma = sqrt(t)."""
 
     def sigma(self, t: Tensor) -> Tensor:
+        # d(sigma^2) = dt
         return t.sqrt()
 
     def sigma_deriv(self, t: Tensor) -> Tensor:
+        # sigma' = 1 / (2 sigma)
         return 0.5 / t.sqrt()
 
     def sigma_inv(self, sigma: Tensor) -> Tensor:
@@ -72,12 +74,14 @@ class GeometricClock:
         return math.log(self.sigma_max / self.sigma_min)
 
     def sigma(self, t: Tensor) -> Tensor:
+        # ln sigma rises linearly from ln sigma_min to ln sigma_max.
         return self.sigma_min * torch.exp(t * self.log_ratio)
 
     def sigma_deriv(self, t: Tensor) -> Tensor:
         return self.log_ratio * self.sigma(t)
 
     def sigma_inv(self, sigma: Tensor) -> Tensor:
+        # t = ln(sigma / sigma_min) / ln(sigma_max / sigma_min)
         return torch.log(sigma / self.sigma_min) / self.log_ratio
 
 
@@ -160,6 +164,7 @@ class Path:
         """ds / dt: -sigma sigma' s^3 for the vp scaling, 0 for none."""
         if self.scaling == "none":
             return torch.zeros_like(_float64(t))
+        # d/dt (1 + sigma^2)^(-1/2) = -sigma sigma' (1 + sigma^2)^(-3/2)
         return -self.sigma(t) * self.sigma_deriv(t) * self.scale(t) ** 3
 
 
@@ -188,6 +193,7 @@ def vp_betas(sigma_min: float, sigma_max: float, epsilon_s: float = 0.001) -> tu
 
 def check_range(sigma_min: float, sigma_max: float) -> None:
     """Raise ValueError unless 0 < sigma_min < sigma_max < infinity."""
+    # Comparisons with NaN are false: NaN is refused, too.
     if not 0 < sigma_min < sigma_max < math.inf:
         raise ValueError(
             f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
@@ -275,11 +281,13 @@ def diffuse(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
 
 def x0_from_eps(x: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     """Return the clean image implied by x [N, ...] and its noise eps: `diffuse` solved for x0."""
+    # x0 = (x - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar)
     return (x - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 
 def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
     """Return the noise implied by x [N, ...] and its clean image: `diffuse` solved for noise."""
+    # eps = (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)
     return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 

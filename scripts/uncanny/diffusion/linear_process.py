@@ -62,6 +62,7 @@ class Process:
 
     def rate(self, t: float | Tensor) -> Tensor:
         """beta(t), float64 like t."""
+        # beta(t) = beta_0 + (beta_1 - beta_0) t
         return self.beta_0 + self._growth * exact(t)
 
     def integral(self, t: float | Tensor) -> Tensor:
@@ -74,11 +75,13 @@ class Process:
 
     def flow(self, t: float | Tensor) -> Tensor:
         """Phi(t) = exp(B(t) F), float64 [..., d, d] for t [...]."""
+        # exp(B(t) F)
         return flow(self.recipe.F, self.integral(t))
 
     @cached_property
     def momentum(self) -> Tensor:
         """Covariance diag(0, kappa M) of a state whose image is known, [d, d]."""
+        # m_0 ~ N(0, kappa M), independent of the image
         initial = self.kappa * self.recipe.Sigma_inf.clone()
         initial[0], initial[:, 0] = 0, 0
         return initial
@@ -94,6 +97,7 @@ class Process:
 
     def root(self, t: float | Tensor) -> Tensor:
         """L(t) with L L^T = Sigma_t of the learnt kernel, regularised, [..., d, d]."""
+        # hsm: Sigma_0 = diag(0, kappa M); dsm: m_0 is known, Sigma_0 = 0
         hsm = self.objective == "hsm"
         initial = self.momentum if hsm else torch.zeros_like(self.momentum)
         return triangular(regularised(self.covariance(t, initial)), self.factor)
@@ -116,6 +120,7 @@ class Process:
             spread = torch.zeros_like(self.momentum)
             spread[1:, 1:] = torch.linalg.cholesky(self.momentum[1:, 1:])
             z0 = z0 + apply(spread, momentum)
+        # z_t = Phi(t) z_0 + L(t) eps
         return apply(self.flow(t), z0) + apply(self.root(t), eps.double())
 
     # -- learnt score ----------------------------------------------------------------------------
@@ -175,12 +180,14 @@ class Process:
 
         z, score: [N, d C, ...]. t: [] or [N]. share: 1 for the SDE, 1/2 for the probability flow.
         """
+        # dz = beta (-F z + share G G^T s) dr in reverse time r, dr = -dt
         rate = self.rate(t)[..., None, None]
         F, GGT = (constant(m, rate.device) for m in (self.recipe.F, self.recipe.GGT))
         return apply(rate * share * GGT, score) - apply(rate * F, z)
 
     def prior(self, latents: Tensor) -> Tensor:
         """Samples of N(0, Sigma_inf) from standard normal latents [N, d C, ...], float64."""
+        # Sigma_inf = C C^T, z = C latents
         return apply(torch.linalg.cholesky(self.recipe.Sigma_inf), latents.double())
 
 

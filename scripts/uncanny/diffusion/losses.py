@@ -87,6 +87,7 @@ def eps_loss(
 
     x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. Returns [N].
     """
+    # x_t ~ q(x_t | x_0) in one step
     x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
     return pixel_mean((eps_model(x, t) - noise) ** 2)
 
@@ -107,6 +108,7 @@ def anneal_dsm(
     # The score of N(x0, sigma^2 I) at x0 + sigma n is -n / sigma.
     level = per_image(sigma, x0)
     error = score_model(x0 + level * noise, sigma) + noise / level
+    # Power 2 makes all levels count alike: the score is of size 1 / sigma.
     return sigma.to(error.dtype) ** power * pixel_mean(error**2)
 
 

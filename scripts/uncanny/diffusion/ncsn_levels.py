@@ -28,6 +28,7 @@ def largest_distance(
     if len(rows) > limit:
         rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
     x = np.asarray(images[rows], dtype=np.float64).reshape(len(rows), -1)
+    # In blocks of rows: all distances at once would take N² numbers.
     squares, best = np.sum(x**2, axis=1), 0.0
     for start in range(0, len(x), block):
         part = slice(start, start + block)

@@ -61,6 +61,7 @@ def ve(*, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Preconditioning:
         c_skip=torch.ones_like,
         c_out=lambda sigma: sigma,  # D = x + sigma F
         c_in=torch.ones_like,
+        # Karras et al. (2022), table 1: ln(sigma / 2)
         c_noise=lambda sigma: (sigma / 2).log(),
     )
 
@@ -78,6 +79,7 @@ def edm(*, sigma_data: float = 0.5) -> Preconditioning:
         c_skip=lambda sigma: sigma_data**2 / (sigma**2 + sigma_data**2),
         c_out=lambda sigma: sigma * sigma_data * (sigma**2 + sigma_data**2).rsqrt(),
         c_in=lambda sigma: (sigma**2 + sigma_data**2).rsqrt(),
+        # of the order of 1 over the noise levels of training
         c_noise=lambda sigma: sigma.log() / 4,
     )
 
@@ -102,6 +104,7 @@ def denoise(
     dtype = _dtype(network, x)
     c_noise = preconditioning.c_noise(sigma).to(dtype)
     labels = None if labels is None else labels.to(dtype)
+    # D(x; sigma) = c_skip x + c_out F(c_in x; c_noise)
     return c_skip * x + c_out * network((c_in * x).to(dtype), c_noise, labels).to(x.dtype)
 
 

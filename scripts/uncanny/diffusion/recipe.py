@@ -118,16 +118,20 @@ class Recipe:
 
     def _problem(self, smallest: float, skewness: float, gap: float) -> str | None:
         allowed = TOLERANCE * float(max(m.abs().max() for m in (self.D, self.Q, self.Sigma_inf)))
+        # 1. D is symmetric positive semidefinite.
         if float((self.D - self.D.T).abs().max()) > allowed or smallest < -allowed:
             return (
                 f"D = {self.D.tolist()} has smallest eigenvalue {smallest:g}; "
                 "expected a symmetric positive semidefinite matrix"
             )
         law = self.Sigma_inf
+        # 2. Sigma_inf is a covariance with a density.
         if float((law - law.T).abs().max()) > allowed or torch.linalg.eigvalsh(law).min() <= 0:
             return f"Sigma_inf = {law.tolist()}: expected a symmetric positive definite matrix"
+        # 3. Q is skew-symmetric: with 1, N(0, Sigma_inf) is stationary.
         if skewness > allowed:
             return f"Q = {self.Q.tolist()}: expected a skew-symmetric matrix, Q^T = -Q"
+        # 4. Every initial law approaches it.
         if gap <= allowed:
             return (
                 "stationary but not attracting: the slowest eigenvalue of F has real part "
@@ -209,6 +213,7 @@ def drift(D: Field, Q: Field, H: Field, z: Tensor) -> Tensor:
     def both(z):
         return D(z) + Q(z)
 
+    # f = -(D + Q) grad H + tau
     return -both(z) @ torch.func.grad(H)(z) + correction(both, z)
 
 

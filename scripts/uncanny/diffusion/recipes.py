@@ -11,6 +11,7 @@ from uncanny.diffusion.recipe import Recipe
 
 def vp() -> Recipe:
     """VP-SDE: dx = -beta/2 x dt + sqrt(beta) dw (Song et al. 2021), stationary N(0, 1)."""
+    # F = -1/2, G G^T = 1
     return Recipe([[0.5]], [[0.0]], [[1.0]])
 
 
@@ -66,6 +67,7 @@ def cld(*, inverse_mass: float = 4.0) -> Recipe:
 
 def position_noise(*, gamma: float = 4.0) -> Recipe:
     """Noise in the position only, critically damped: nu = 0 and 1/M = gamma^2 / 4."""
+    # Critical damping: gamma^2 = 4/M
     return psld(gamma=gamma, nu=0.0)
 
 
@@ -75,6 +77,7 @@ def ve() -> Recipe:
     H is constant. The usual prior N(0, sigma_max^2) is an approximation, and x / sqrt(1 + sigma^2)
     is VP with beta = d ln(1 + sigma^2) / dt.
     """
+    # F = 0, G G^T = 1: the variance grows without end.
     return Recipe.from_sde([[0.0]], [[1.0]], None)
 
 

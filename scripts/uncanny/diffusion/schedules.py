@@ -62,6 +62,7 @@ def sigmoid_beta(
 
     Code of Song et al. (2021, DDIM); not the schedule that Jabri et al. call sigmoid.
     """
+    # beta_t = beta_start + (beta_end - beta_start) S(l_t), l_t even over [-width, width]
     curve = torch.sigmoid(torch.linspace(-width, width, num_levels, dtype=torch.float64))
     betas = beta_start + (beta_end - beta_start) * curve
     return _checked(betas, f"sigmoid_beta schedule from {beta_start} to {beta_end}")
@@ -77,6 +78,7 @@ def geometric(num_levels: int, *, sigma_begin: float = 50.0, sigma_end: float = 
             f"geometric schedule with sigma_begin={sigma_begin}, sigma_end={sigma_end} and "
             f"{num_levels} levels: expected 0 < sigma_end < sigma_begin and at least 2 levels"
         )
+    # sigma_i = sigma_begin (sigma_end / sigma_begin)^((i - 1) / (L - 1))
     ends = math.log(sigma_begin), math.log(sigma_end)
     return torch.linspace(*ends, num_levels, dtype=torch.float64).exp()
 
@@ -88,6 +90,7 @@ def ancestral_times(T: int, num_steps: int) -> Tensor:
     """
     if not 2 <= num_steps <= T:
         raise ValueError(f"num_steps={num_steps}: ancestral sampling of {T} levels takes 2 to {T}")
+    # t_i = round(i (T - 1) / (num_steps - 1))
     stride = (T - 1) / (num_steps - 1)
     position, times = 0.0, []
     for _ in range(num_steps):

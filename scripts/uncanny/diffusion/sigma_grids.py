@@ -40,6 +40,7 @@ def ve(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float =
     epsilon_s: last time before 0. 0 is the grid of Karras et al.; Song et al. (2021) stop at 1e-5.
     """
     t = 1 + _fractions(num_steps, sigma_min, sigma_max) * (epsilon_s - 1)
+    # t falls evenly from 1 to epsilon_s.
     return _grid(sigma_min * (sigma_max / sigma_min) ** t)
 
 
@@ -96,6 +97,7 @@ def iddpm(
     table = table[(table >= sigma_min) & (table <= sigma_max)]
     if len(table) < num_steps:
         raise ValueError(f"num_steps={num_steps}: iddpm has {len(table)} noise levels in its range")
+    # Indices round(i (M' - 1) / (N - 1)) among the M' levels in the range
     return _grid(table[((len(table) - 1) * fractions).round().long()])
 
 
@@ -119,6 +121,7 @@ def sigma_range(
                 f"{name}={value:g}: the network supports {supported[0]:g} to {supported[1]:g}"
             )
     low, high = _customary_range(grid, epsilon_s)
+    # Customary ends are moved into the supported range; explicit ones were checked above.
     low = max(low, supported[0]) if sigma_min is None else sigma_min
     high = min(high, supported[1]) if sigma_max is None else sigma_max
     check_range(low, high)

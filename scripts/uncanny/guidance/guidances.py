@@ -59,6 +59,7 @@ class Guidance:
         """
         if family.guided_as == "discrete":
             statistics = self.statistics(family.num_levels) if with_statistics else None
+            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one.
             variance = options.get("variance", "small")
             return partial(self.bind, variance=variance, statistics=statistics), statistics
         if family.guided_as == "phase_space":
@@ -92,6 +93,7 @@ def classifier(
     Classifier guidance (Dhariwal and Nichol 2021, section 4); with an untrained classifier,
     misguided diffusion.
     """
+    # g = s grad log p(y | x_t, t); x and t as the model sees them
     chosen = _named(classifiers, classifier)
     return Guidance(
         lambda x, t, y, noise: chosen.gradient(x, t, y), scale, chosen, _ids(classifiers)
@@ -180,6 +182,7 @@ def prepare(block: dict, files: Mapping[str, str], identity: dict, device) -> Gu
     files: classifier files by name. identity: of the guided model; the classifiers must have been
     trained on its dataset and noise schedule. Raises ValueError that names file and difference.
     """
+    # Everything but the kind is an option of it.
     options = {key: value for key, value in block.items() if key != "kind"}
     loaded = {name: _load(path, identity, device) for name, path in files.items()}
     return components.load("guidances", block["kind"])(loaded, **options)
@@ -260,6 +263,7 @@ class GuidedDiscrete(GuidedBatch):
         # Sigma_t of each step of the (shortened) ancestral chain, whatever the sampler
         steps = posterior(self._levels[:-1], self._levels[1:])
         self._variances = step_variances(steps, variance)
+        # Row of each time among the levels and variances
         self._steps = {t: i for i, t in enumerate(self._times)}
 
     def effects(self, g: Tensor, t: int) -> dict[str, Tensor]:

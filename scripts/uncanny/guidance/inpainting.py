@@ -136,6 +136,7 @@ def masks(kind: str, seeds: Iterable[int], shape: tuple[int, ...]) -> Tensor:
         if kind == "right" and axis == len(shape) - 1:
             first = length // 2
         position = torch.arange(length).reshape(-1, *[1] * (len(shape) - 1 - axis))
+        # A box: the product of intervals on all axes
         removed &= (position >= first) & (position < last)
     return ~removed.expand(len(seeds), *shape)
 

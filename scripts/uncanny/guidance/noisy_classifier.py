@@ -57,6 +57,7 @@ class Classifier:
         weights = next(self.network.parameters())
         t = one_per_image(self.time_condition(t), x, weights.dtype)
         logits = self.network(x.to(weights.dtype), t).double()
+        # log p(y | x, t) = logit_y - log sum_k exp(logit_k)
         return F.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
 
     def gradient(self, x: Tensor, t: float | Tensor, labels: Tensor) -> Tensor:
@@ -107,6 +108,7 @@ def decile_of(t: float, num_levels: int | None) -> int:
     """Tenth of the times 0..T-1 that t lies in, 0 (least noise) to 9; of 0 to 1 where T is None."""
     if num_levels is None:
         return min(int(DECILES * t), DECILES - 1)  # t = 1 belongs to the last
+    # floor(10 t / T)
     return DECILES * t // num_levels
 
 

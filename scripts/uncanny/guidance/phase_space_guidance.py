@@ -30,6 +30,7 @@ class GuidedPhase(GuidedBatch):
 
     def __init__(self, guidance, model, times, labels, seeds, *, statistics=None):
         super().__init__(guidance, model, times, labels, seeds, statistics)
+        # For G of the recipe
         self.process = model.process
 
     def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:

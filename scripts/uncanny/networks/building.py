@@ -24,6 +24,7 @@ def build_family(identity: dict, derived: dict | None = None):
 
     derived: options that followed from the dataset, as the checkpoint has them.
     """
+    # Derived options replace the config's null.
     options = identity["process"] | (derived or {})
     factory = components.load("processes", options.pop("kind"))
     return factory(_schedule(identity["schedule"]), **options)
@@ -34,6 +35,7 @@ def _schedule(block: dict | None) -> Callable | None:
         return None
     options = dict(block)
     betas = components.load("schedules", options.pop("kind"))
+    # A process asks for its own number of levels.
     return lambda num_levels: betas(num_levels, **options)
 
 

@@ -33,6 +33,7 @@ def diffusers_unet(
     endpoint: see layers.PositionalEmbedding (diffusers: freq_shift 1). one_sided: margin of zeros
     at the right and lower edge (downsample_padding 0). Else as `unet`.
     """
+    # An ordinary `unet`, changed in place
     network = unet(
         shape,
         num_classes,

@@ -67,6 +67,7 @@ class EncoderUNet(nn.Module):
         if pool == "attention":
             self.pool = AttentionPool(channels, pixels, options.head_count(channels), outputs)
         else:
+            # Its zero-initialised head has no gradient before training.
             self.pool = MeanPool(channels, outputs)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
@@ -84,6 +85,7 @@ class AttentionPool(nn.Module):
     def __init__(self, channels: int, pixels: int, heads: int, outputs: int):
         super().__init__()
         self.heads = heads
+        # One learned position per token: the mean, then the pixels
         self.position = nn.Parameter(torch.randn(1 + pixels, channels) / channels**0.5)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, outputs)
@@ -103,4 +105,5 @@ class MeanPool(nn.Module):
         self.proj = layers.zeroed(nn.Linear(channels, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        # Global average pooling
         return self.proj(x.mean(dim=(2, 3)))

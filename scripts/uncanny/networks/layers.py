@@ -25,6 +25,7 @@ class PositionalEmbedding(nn.Module):
         return torch.exp(k * (-math.log(10000.0) / (self.half - self.endpoint)))
 
     def forward(self, noise: Tensor) -> Tensor:
+        # cos(f_k c), sin(f_k c)
         phase = noise[:, None] * self.frequencies(noise)  # [N, n]
         waves = (phase.sin(), phase.cos()) if self.sine_first else (phase.cos(), phase.sin())
         return torch.cat(waves, dim=1)
@@ -42,6 +43,7 @@ class FourierEmbedding(nn.Module):
         self.register_buffer("frequencies", torch.randn(_half(channels)) * scale)
 
     def forward(self, noise: Tensor) -> Tensor:
+        # sin(2 pi f_k c), cos(2 pi f_k c)
         phase = noise[:, None] * (2 * math.pi * self.frequencies)
         return torch.cat([phase.sin(), phase.cos()], dim=1)
 
@@ -72,6 +74,7 @@ class GroupNorm(nn.GroupNorm):
     """torch's group norm without its check for groups of one value, slower than a small norm."""
 
     def forward(self, x: Tensor) -> Tensor:
+        # The same kernel as torch.nn.functional.group_norm
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -96,6 +99,7 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
     The last axis of `qkv` is ordered query, key, value, then head, then channel of the head.
     """
     n, tokens, width = qkv.shape
+    # [N, T, 3C] -> [3, N, heads, T, C / heads]
     q, k, v = qkv.reshape(n, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each [N, heads, T, d]
     # softmax(q k^T / sqrt(d)) v
     out = F.scaled_dot_product_attention(q, k, v)
@@ -129,6 +133,7 @@ class FilterDown(nn.Module):
 
     def __init__(self, taps: Sequence[float], padding: int | None = None):
         super().__init__()
+        # An even number k of taps and stride 2: a margin of (k - 2) / 2 keeps half the size.
         self.padding = (len(taps) - 1) // 2 if padding is None else padding
         self.register_buffer("kernel", _kernel(taps), persistent=False)
 
@@ -156,6 +161,7 @@ def downsampler(taps: Sequence[float], padding: int | None = None) -> nn.Module:
     """Build a layer that halves images by a filter with an even number of taps; [1, 1] is the 2x2
     mean.
     """
+    # torch's pooling is the same for [1, 1], and faster.
     return nn.AvgPool2d(2) if list(taps) == [1, 1] else FilterDown(taps, padding)
 
 

@@ -60,6 +60,7 @@ class MLP(nn.Module):
         self.head = layers.zeroed(nn.Linear(width, outputs))
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        # Every layer sees the noise condition.
         emb = self.embedding(noise, labels)
         h = self.stem(x.flatten(1))
         for layer in self.body:
@@ -75,6 +76,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.features, self.num_classes = features, num_classes
         self.map = nn.Linear(width, width)
+        # One vector per class
         self.label = nn.Linear(num_classes, width, bias=False) if num_classes else None
 
     def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
@@ -95,4 +97,5 @@ class Layer(nn.Module):
         self.linear = nn.Linear(width, width)
 
     def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        # residual update
         return h + self.linear(self.dropout(F.silu(h + self.affine(emb))))

@@ -50,6 +50,7 @@ class InstanceNormPlus(nn.Module):
     def __init__(self, channels: int, eps: float = 1e-5):
         super().__init__()
         self.eps = eps
+        # alpha, gamma ~ N(1, 0.02^2), beta = 0
         self.alpha = nn.Parameter(1 + 0.02 * torch.randn(channels))
         self.gamma = nn.Parameter(1 + 0.02 * torch.randn(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
@@ -115,6 +116,7 @@ class Fusion(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         x, y = self.convs[0](first), self.convs[1](second)
+        # The input from below may have half the resolution.
         if x.shape != y.shape:
             y = F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=True)
         return x + y
@@ -150,6 +152,7 @@ class Refine(nn.Module):
         self.output = ResidualConvUnits(outputs, output_units)
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        # 1. adapt, 2. fuse, 3. chained pooling, 4. output units
         adapted = [adapt(x) for adapt, x in zip(self.adapt, inputs, strict=True)]
         return self.output(self.pooling(self.fusion(*adapted)))
 
@@ -182,6 +185,7 @@ class RefineNet(nn.Module):
 
 def _stages(widths: list[int], previous: list[int], dropout: float) -> list[nn.Sequential]:
     """Build two blocks per stage; the last two stages are dilated instead of halved."""
+    # Dilation widens the view as halving would, and keeps the resolution.
     dilations = [1] * (len(widths) - 2) + [2, 4]
     return [
         nn.Sequential(
@@ -200,6 +204,7 @@ def _refines(widths: list[int], previous: list[int]) -> list[Refine]:
     Each but the first ends at the width of the stage before; the last has three output units.
     """
     below = widths[-1]  # a single input is not fused and keeps its width
+    # The lowest block has one input, all others two.
     blocks = [Refine([below], below, 1)]
     for level in reversed(range(len(widths) - 1)):
         blocks.append(Refine([widths[level], below], previous[level], 3 if level == 0 else 1))

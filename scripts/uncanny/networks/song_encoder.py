@@ -61,6 +61,7 @@ class SongEncoder(nn.Module):
         self.bottom = nn.ModuleList(
             [block(channels, channels, attention=True), block(channels, channels)]
         )
+        # No bias, as in the code of PSLD
         self.head = linear(features, outputs, bias=False)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
@@ -71,4 +72,5 @@ class SongEncoder(nn.Module):
             x, _ = level(x, x, emb, skips)
         for block in self.bottom:
             x = block(x, emb)
+        # No pooling: the head sees every position of the bottleneck.
         return self.head(x.flatten(1))

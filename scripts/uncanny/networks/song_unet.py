@@ -111,6 +111,7 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 
 
 def _xavier(layer: nn.Module, gain: float) -> nn.Module:
+    # U(-a, a), a = gain sqrt(6 / (fan_in + fan_out))
     nn.init.xavier_uniform_(layer.weight, gain=gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -122,6 +123,7 @@ class Embedding(nn.Module):
 
     def __init__(self, kind: str, width: int, num_classes: int, augment_dim: int):
         super().__init__()
+        # Twice as many Fourier features (Karras et al. 2022, code of NCSN++)
         channels = 2 * width if kind == "fourier" else width
         self.features = (
             layers.FourierEmbedding(channels)
@@ -129,6 +131,7 @@ class Embedding(nn.Module):
             else layers.PositionalEmbedding(channels, endpoint=True, sine_first=True)
         )
         self.num_classes = num_classes
+        # Classes and augmentations are added to the features, before the two dense layers.
         self.label = linear(num_classes, channels) if num_classes else None
         self.augment = linear(augment_dim, channels, bias=False) if augment_dim else None
         self.map0 = linear(channels, 4 * width)
@@ -165,6 +168,7 @@ class Block(nn.Module):
         self.affine = linear(emb_channels, outputs)
         self.norm1 = layers.group_norm(outputs, EPS)
         self.dropout = nn.Dropout(dropout)
+        # Nearly the identity at first
         self.conv1 = conv(outputs, outputs, 3, gain=1e-5)
         # Resampling takes a 1x1 convolution, too (Karras et al. 2022, code)
         changed = inputs != outputs or resample is not None
@@ -175,6 +179,7 @@ class Block(nn.Module):
     @staticmethod
     def _attention(channels: int) -> layers.SelfAttention:
         attention = layers.SelfAttention(layers.group_norm(channels, EPS))
+        # Gains as in the code of Karras et al.: small queries and keys, a nearly silent projection
         _xavier(attention.qkv, math.sqrt(0.2))
         _xavier(attention.proj, 1e-5)
         return attention
@@ -199,6 +204,7 @@ class EncoderLevel(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor, emb: Tensor, skips: list) -> tuple[Tensor, Tensor]:
         if self.down is not None:
+            # Every level below the first begins with a block that halves the resolution.
             x = self.down(x, emb)
             if self.pyramid is not None:
                 # (features + pyramid) / sqrt(2) replaces the features, the skip and the image.
@@ -261,6 +267,7 @@ def _decoder(plan, count, block, taps, skips):
     """Build decoder levels from the lowest resolution up."""
     levels, channels = [], plan[-1][0]
     for level, (outputs, attention) in reversed(list(enumerate(plan))):
+        # Bottleneck: two blocks, the first with attention; above it one that doubles the image.
         if level == len(plan) - 1:
             entry = [block(channels, channels, attention=True), block(channels, channels)]
         else:

@@ -93,6 +93,7 @@ class DecoderLevel(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor, skips: list) -> Tensor:
         for block in self.blocks:
+            # Skips are used last in, first out.
             x = block(torch.cat([x, skips.pop()], dim=1), emb)
         return x if self.up is None else self.up(x, emb)
 

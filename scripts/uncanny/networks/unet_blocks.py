@@ -28,6 +28,7 @@ class BlockOptions:
 
     def head_count(self, channels: int) -> int:
         """Attention heads for this many channels."""
+        # Either the number of heads is fixed, or the channels of each.
         heads = channels // self.head_channels if self.head_channels else self.heads
         if heads < 1 or channels % heads or channels % (self.head_channels or 1):
             raise ValueError(
@@ -57,6 +58,7 @@ class TimeEmbedding(nn.Module):
         self.map1 = nn.Linear(4 * width, 4 * width)
         self.label = nn.Linear(num_classes, 4 * width, bias=False) if num_classes else None
         if self.label is not None:
+            # A normal embedding of the classes, as in torch.nn.Embedding
             nn.init.normal_(self.label.weight)
 
     def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
@@ -90,6 +92,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
         # The block is the identity at first.
         self.conv1 = layers.zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        # The shortcut changes only when the number of channels does.
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.resample = nn.Identity() if resample is None else resample
         self.attention = self._attention(outputs, options) if attention else None
@@ -133,6 +136,7 @@ class ConvUp(nn.Conv2d):
         super().__init__(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        # Nearest neighbour, then the learned 3x3 convolution
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
@@ -155,6 +159,7 @@ class Encoder(nn.Module):
                 channels = outputs
                 self.skip_channels.append(channels)
         self.body = nn.ModuleList(body)
+        # Residual, attention, residual; no skips from here
         self.middle = nn.ModuleList([block(channels, channels, True), block(channels, channels)])
 
     def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:

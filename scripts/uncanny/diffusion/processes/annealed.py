@@ -39,6 +39,7 @@ def init_sampling(model, latents, *, steps_per_level: int = 5, step_size: float 
     """
     if step_size is None:
         ratio = float(model.sigmas[0] / model.sigmas[1])
+        # Technique 4
         step_size, _ = ncsn_levels.step_size(float(model.sigmas[-1]), ratio, steps_per_level)
     # The distribution function of a normal number is uniform on [0, 1].
     x = torch.special.ndtr(latents.double())
@@ -119,6 +120,7 @@ class ScoreModel:
 def _score(network, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     """s(x, sigma) = f(x) / sigma; sigma [N]. The noise condition of a network is ln sigma."""
     # `refinenet` ignores the condition; other networks may use it.
+    # s(x, sigma) = f(x) / sigma (Song & Ermon 2020, technique 3)
     return network(x, sigma.log(), None) / per_image(sigma, x)
 
 

@@ -74,6 +74,7 @@ def init_sampling(
     # One VP clock for the grid, the range and the path
     clock = {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
     supported = (model.preconditioning.sigma_min, model.preconditioning.sigma_max)
+    # 1. Range of noise levels; 2. grid; 3. path whose clock covers the same range
     low, high = sigma_grids.sigma_range(
         kind, supported, sigma_min=sigma_min, sigma_max=sigma_max, **clock
     )
@@ -115,4 +116,5 @@ class Denoiser:
         self.network, self.labels, self.preconditioning = network, labels, preconditioning
 
     def __call__(self, x: torch.Tensor, sigma) -> torch.Tensor:
+        # D = c_skip x + c_out F(c_in x; c_noise)
         return denoise(self.network, self.preconditioning, x, sigma, self.labels)

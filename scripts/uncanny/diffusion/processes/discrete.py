@@ -96,5 +96,6 @@ class EpsModel:
         self.labels = None if labels is None else labels.to(self.dtype)
 
     def __call__(self, x: torch.Tensor, t: int) -> torch.Tensor:
+        # The network's input is the time itself, 0..T-1, not rescaled.
         level = torch.full((len(x),), t, dtype=self.dtype, device=x.device)
         return self.network(x.to(self.dtype), level, self.labels).to(x.dtype)

@@ -98,6 +98,7 @@ class PhaseSpace(Family):
         """Sample times uniform between two ends, but not below epsilon_t: float64 [count]."""
         first, device = max(ends[0], self.epsilon_t), generator.device
         u = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        # t ~ U(max(first, epsilon_t), last)
         return first + (ends[1] - first) * u
 
     def noised(self, x0, t, generator) -> torch.Tensor:
@@ -164,4 +165,5 @@ class PhaseModel:
         t = exact(t)
         labels = self.labels if rows is None or self.labels is None else self.labels[rows]
         eps = self.family.eps(self.network, z.to(self.dtype), t, labels)
+        # s = -L^-T eps
         return self.process.score(eps.double(), t)

@@ -39,6 +39,7 @@ class Comparison:
         """Nodes [N+1] of a schedule; [K, N+1] of "derived", which suits each of `strengths`."""
         if schedule == "derived":
             return derived(self._densities, self._levels, num_steps)
+        # Only the polynomial schedule has an exponent.
         options = {"rho": self.rho} if schedule == "polynomial" else {}
         return grids.GRIDS[schedule](num_steps, self.sigma_min, self.sigma_max, **options)
 
@@ -51,6 +52,7 @@ class Comparison:
 
     def terms(self, strength: np.ndarray, sigmas: np.ndarray) -> Decomposition:
         """E_I, E_D and E_S of the SDE sampler, [K]."""
+        # e^2 at the nodes, per dimension
         error = noise_error(self.family, strength, self.target.variances, sigmas**2)
         return decompose(self.target, sigmas, error)
 
@@ -94,6 +96,7 @@ class Comparison:
             return getattr(laws, metric)(truth, counts, self.outputs(strength, sigmas, solver)[0])
 
         def log_ratio(strength: np.ndarray) -> np.ndarray:
+            # Both at least ROUNDING: where both are 0 the ratio is 1.
             one, other = (np.maximum(value(strength, sigmas), ROUNDING) for sigmas in both)
             return np.log(one / other)
 

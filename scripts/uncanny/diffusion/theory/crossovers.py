@@ -25,6 +25,7 @@ def crossings(log_ratio: Callable, strengths: np.ndarray) -> list[Crossing]:
 
     log_ratio: strengths [K] -> [K]. strengths: rising; between two neighbours one change is found.
     """
+    # Signs at the given strengths, then brackets, then bisection
     values = np.asarray(log_ratio(strengths), float)
     signed = np.flatnonzero(np.abs(values) > EQUAL)  # NaN is no sign either
     # Brackets: neighbours of opposite sign, with points of no sign between them skipped
@@ -65,6 +66,7 @@ def crossing_epoch(epochs: Sequence[int], z: np.ndarray) -> Crossing | None:
     if not (np.diff(epochs) > 0).all():
         raise ValueError(f"epochs {list(epochs)}: expected rising ones")
     for i in range(1, len(z) - 1):
+        # The interval begins at the last checkpoint at which the polynomial schedule was better.
         before = np.flatnonzero(z[:i] >= 2)
         if z[i] <= -2 and z[i + 1] <= -2 and len(before):
             interval = (float(epochs[before[-1]]), float(epochs[i]))

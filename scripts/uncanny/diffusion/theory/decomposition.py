@@ -63,6 +63,7 @@ def discretisation_error(target, sigmas: np.ndarray) -> np.ndarray:
 
 def score_error(target, sigmas: np.ndarray, error: np.ndarray) -> np.ndarray:
     """E_S = sum_i sum_k (1 - lam_{k+1} / lam_k) e^2_i(sigma_k) / 2; error as for `decompose`."""
+    # Delta_k E||s_theta - s||^2 = (1 - lam_{k+1} / lam_k) e^2, because e^2 = lam E||s_theta - s||^2
     weights = step_weights(sigmas)
     if isinstance(target, Gaussian):
         return 0.5 * ((weights[..., None, :] * error[..., :-1]).sum(axis=-1) @ target.counts)

@@ -68,5 +68,6 @@ def _checked(nodes: np.ndarray, sigma_min: float, sigma_max: float) -> np.ndarra
         raise ValueError(
             f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
         )
+    # Powers and roots leave rounding errors at the ends.
     nodes[0], nodes[-1] = sigma_max, sigma_min
     return check_nodes(nodes)

@@ -76,6 +76,7 @@ def denoised(law: Law, sigma: np.ndarray, slope: np.ndarray, offset: np.ndarray)
     sigma: [...]. slope, offset: [..., D], at sigma.
     """
     lam = np.asarray(sigma, float)[..., None] ** 2
+    # y' = y + lam (-a y + b)
     gain = 1 - lam * slope
     return Law(gain * law.mean + lam * offset, gain**2 * law.variance)
 

@@ -39,6 +39,7 @@ def variable_path_kl(explained: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """The part of PathKL that depends on the schedule, [...]; explained: g at the nodes
     [..., N+1]. Only differences between schedules of one range mean anything.
     """
+    # -sum_k (1 - lam_{k+1} / lam_k) g(sigma_k) / 2
     return -0.5 * (step_weights(sigmas) * explained[..., :-1]).sum(axis=-1)
 
 

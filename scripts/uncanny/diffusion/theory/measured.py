@@ -21,6 +21,7 @@ def interpolated(sigma: np.ndarray, values: np.ndarray) -> PchipInterpolator:
         raise ValueError(
             f"{len(sigma)} noise levels: expected four or more that rise strictly from above 0"
         )
+    # Cubic and monotone between points: an overshoot would look like a cost.
     return PchipInterpolator(np.log(sigma), values, axis=-1, extrapolate=False)
 
 
@@ -66,6 +67,7 @@ class Measured:
 
     def fisher_information(self, lam: np.ndarray) -> np.ndarray:
         """J(lam) in the shape of lam."""
+        # J = g / lam for the best denoiser, whose score error is 0
         return at_nodes(self.sigma, self._explained, np.sqrt(lam)) / lam
 
     def fisher_integral(self, low: float, high: float) -> float:
@@ -76,6 +78,7 @@ class Measured:
 
     def initialisation_error(self, lam: float) -> float:
         """Its upper bound, E||x0||^2 / (2 lam)."""
+        # (a - ln(1 + a)) / 2 <= a / 2, a = s^2 / lam
         return self.second_moment / (2 * lam)
 
 

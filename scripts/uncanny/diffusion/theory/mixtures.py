@@ -96,6 +96,7 @@ class Mixture:
             x = mean + np.sqrt(variance) * nodes  # [n, r]
             share, log_density = _posterior(x, self._means_in_span, self.weights, variance)
             score = (share @ self._means_in_span - x) / variance
+            # J = E||score||^2, entropy = -E log p
             fisher += weight * (density @ (score**2).sum(axis=1))
             entropy -= weight * (density @ log_density)
         return float(fisher), float(entropy)
@@ -103,6 +104,7 @@ class Mixture:
 
 def _posterior(x, means, weights, variance) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each mean given x, [n, K], and log p(x), [n]; variance: a number or [n, 1]."""
+    # ||x - mean_k||^2 = ||x||^2 - 2 x mean_k + ||mean_k||^2
     distance = (x**2).sum(axis=1, keepdims=True) - 2 * x @ means.T + (means**2).sum(axis=1)
     log_joint = np.log(weights) - distance / (2 * variance)
     # log-sum-exp: the largest term is taken out, so that no exponential overflows

@@ -36,6 +36,7 @@ def derived(
     total = share[..., -1:]
     if even_share == 0 and (total == 0).any():
         raise ValueError("cost density is nowhere above 0: no schedule is better than another")
+    # Where kappa is nowhere positive the even share alone remains.
     share = np.divide(share, total, out=even.copy(), where=total > 0)
     share = even_share * even + (1 - even_share) * share
     # Nodes: the inverse of the share at k / N, from the largest sigma down

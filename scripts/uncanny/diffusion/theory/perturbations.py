@@ -11,16 +11,19 @@ import numpy as np
 
 def _bandwidth(strength, variance, lam):
     """The score of N(0, s^2 + tau^2): detail finer than tau is not learned."""
+    # a = 1 / (s^2 + tau^2 + lam), b = 0
     return 1 / (variance + strength**2 + lam), 0.0
 
 
 def _bias(strength, variance, lam):
     """Exact score + eta / sigma: a systematic error."""
+    # a = 1 / (s^2 + lam), b = eta / sigma
     return 1 / (variance + lam), strength / np.sqrt(lam)
 
 
 def _gain(strength, variance, lam):
     """(1 - eta) times the exact score: too small an amplitude."""
+    # a = (1 - eta) / (s^2 + lam), b = 0
     return (1 - strength) / (variance + lam), 0.0
 
 

@@ -62,6 +62,7 @@ def sampled(differences: np.ndarray) -> Verdict:
         )
     mean = differences.mean(axis=1)
     error = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
+    # |mean| of two standard errors or more
     signs = np.where(np.abs(mean) >= STANDARD_ERRORS * error, np.sign(mean), 0)
     return decide(mean, signs, signs[[0, -1]] != 0)
 
@@ -91,6 +92,7 @@ def _verdict(ends: tuple, phases: list, points: np.ndarray, is_strong: np.ndarra
         return PARTIAL if tuple(points) == (-1, 1) else NO_CROSSOVER
     if phases[0] == 1 and phases[-1] == -1:
         return CONTRADICTS
+    # Exponential first, polynomial last, and nothing in between
     is_whole = phases == [-1, 1] and 0 not in ends and all(is_strong)
     return SUPPORTS if is_whole else PARTIAL
 

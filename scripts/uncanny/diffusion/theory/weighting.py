@@ -17,6 +17,7 @@ REPLICATES = 2000  # of a bootstrap
 
 def _lognormal(sigma):
     mean, std = LOGNORMAL
+    # normal density in ln sigma
     return np.exp(-0.5 * ((np.log(sigma) - mean) / std) ** 2) / (std * np.sqrt(2 * np.pi))
 
 
@@ -45,6 +46,7 @@ def share_of_loss(levels: str, weight: str, sigma: np.ndarray, loss: np.ndarray)
 
 def imbalance(share: np.ndarray) -> np.ndarray:
     """Coefficient of variation over noise levels, [...]: 0 where all levels count alike."""
+    # standard deviation over mean
     return share.std(axis=-1) / share.mean(axis=-1)
 
 

@@ -404,7 +404,7 @@ def test_the_ends_alone():
         ((None, "uniform"), {}, "num_steps=None: expected an integer of at least 2"),
         ((1, "quadratic"), {}, "num_steps=1: expected an integer of at least 2"),
         ((0, "uniform"), {"denoise": False}, "num_steps=0: expected an integer of at least 1"),
-        ((10, "ends"), {}, "num_steps=10: times ends take none"),
+        ((10, "ends"), {}, "num_steps=10 with times: ends; expected null"),
         ((10, "uniform"), {"epsilon_s": 0.0}, "epsilon_s=0: expected a time between 0 and 1"),
     ],
 )
@@ -444,7 +444,7 @@ def test_processes_that_mean_nothing_are_refused(options, message):
 
 
 def test_dsm_needs_a_momentum():
-    with pytest.raises(ValueError, match="objective dsm perturbs a drawn momentum"):
+    with pytest.raises(ValueError, match="objective dsm: no initial momentum"):
         process("cld_gamma0", objective="dsm").perturb(X[:, :1], torch.ones(3).double(), X)
 
 

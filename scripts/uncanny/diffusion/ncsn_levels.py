@@ -36,7 +36,7 @@ def largest_distance(
         distances = squares[part, None] - 2 * x[part] @ x[start:].T + squares[None, start:]
         best = max(best, float(distances.max()))
     if not best > 0:
-        raise ValueError(f"{len(x)} images, all the same; expected two different ones or more")
+        raise ValueError(f"images: {len(x)}, no two different; expected at least two that differ")
     return math.sqrt(best)
 
 

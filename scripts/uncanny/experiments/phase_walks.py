@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from uncanny.diffusion.linear_process import Process, walk_times
+from uncanny.diffusion.linear_process import Process, sampling_times
 from uncanny.registry import components
 from uncanny.samplers.phase_euler import phase_euler
 
@@ -83,7 +83,7 @@ class Toy:
             return torch.randn(like.shape, generator=generator, dtype=like.dtype)
 
         z = self.process.prior(noise(0, torch.empty(paths, 2)))
-        times = walk_times(num_steps, "quadratic", denoise=False)
+        times = sampling_times(num_steps, "quadratic", denoise=False)
         self.end = float(times[-1])
         return phase_euler(self, z, times, noise=noise)
 

@@ -73,7 +73,8 @@ def facts_of(model: drawing.Trained, sampler: dict, losses: dict | None) -> dict
     """Solver, schedule and noise levels of a sampler, without the final 0."""
     _, start_options, _ = drawing.walk(sampler, type(model.family).__module__.rsplit(".", 1)[-1])
     start_options |= {"losses": losses} if losses else {}
-    _, sigmas, _ = model.family.start(model.family.bind(model.network, None), None, **start_options)
+    bound = model.family.bind(model.network, None)
+    _, sigmas, _ = model.family.init_sampling(bound, None, **start_options)
     return {
         "solver": SOLVERS.get(sampler["kind"], sampler["kind"]),
         "schedule": sampler["grid"]["kind"],

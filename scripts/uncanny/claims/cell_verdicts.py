@@ -5,6 +5,7 @@ from typing import Literal
 
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
 from uncanny.claims.records import Experiments
+from uncanny.registry.option_types import PositiveInt, SmallInt
 
 SELECTIONS = ("a",)
 WORDS = {
@@ -21,11 +22,11 @@ def cell_verdicts(
     *,
     metric: str,
     solver: str = "sde",
-    nfe: list[int] | None = None,
+    nfe: list[PositiveInt] | None = None,
     target: str | None = None,
     family: str | None = None,
     model: str | None = None,
-    need: Literal["all", "any"] | int = "all",
+    need: Literal["all", "any"] | SmallInt = "all",
 ) -> Finding:
     """Of the cells that options name, `need` have the verdict "supports" (theory.verdicts;
     for ways to train, design_space.weighting).

@@ -6,11 +6,12 @@ from uncanny.claims import rules
 from uncanny.claims.compare import finding_of
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, SUPPORTED, Finding, NotTestable
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a", "b")
 
 
-def gap_closes(cells: Cells, *, metric: str = "is10", margin: float = 0.01) -> Finding:
+def gap_closes(cells: Cells, *, metric: str = "is10", margin: Nonnegative = 0.01) -> Finding:
     """Pairs of a and b, ordered by their number of evaluations: the pair with the most is equal
     within the margin, that with the fewest is not.
 

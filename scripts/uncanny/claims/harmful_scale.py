@@ -6,11 +6,12 @@ from uncanny.claims import rules
 from uncanny.claims.bootstrap import difference
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a", "b")
 
 
-def harmful_scale(cells: Cells, *, metric: str = "is10", loss: float = 0.02) -> Finding:
+def harmful_scale(cells: Cells, *, metric: str = "is10", loss: Nonnegative = 0.02) -> Finding:
     """Guidances of a, against b: some scale loses as much as `loss` of the mean of b.
 
     The estimate is the smallest such scale, interpolated in its logarithm; none where no scale

@@ -1,5 +1,7 @@
 """A model never gets away from noise."""
 
+from typing import Literal
+
 import numpy as np
 
 from uncanny.claims import rules
@@ -7,12 +9,17 @@ from uncanny.claims.bootstrap import draws
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.registry.option_types import Fraction, SmallInt
 
 SELECTIONS = ("a",)
 
 
 def near_noise(
-    cells: Cells, *, metric: str = "is10", share: float = 0.2, need: str | int = "all"
+    cells: Cells,
+    *,
+    metric: str = "is10",
+    share: Fraction = 0.2,
+    need: Literal["all", "any"] | SmallInt = "all",
 ) -> Finding:
     """Every curve of a has its best within the first `share` of the way from noise to real images.
 

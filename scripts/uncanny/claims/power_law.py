@@ -7,13 +7,14 @@ from uncanny.claims.bootstrap import DRAWS
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding, NotTestable
 from uncanny.claims.records import Sizes
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 SPLITS = 10  # of the Inception Score; a spread of S parts is known to 1/sqrt(2 (S - 1))
 
 
 def power_law(
-    sizes: Sizes, *, metric: str = "is10", exponent: float = -0.5, tolerance: float = 0.25
+    sizes: Sizes, *, metric: str = "is10", exponent: float = -0.5, tolerance: Nonnegative = 0.25
 ) -> Finding:
     """The standard error of the metric, which is its spread over splits up to a constant, goes as
     n to the power `exponent`, within the tolerance (rules.eq).

@@ -10,6 +10,7 @@ from uncanny.claims.bootstrap import draws
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
+from uncanny.registry.option_types import SmallInt
 
 SELECTIONS = ("a",)
 
@@ -21,7 +22,7 @@ def slope(
     x: Literal["epoch", "scale", "nfe"] = "epoch",
     metric: str = "is10",
     each: Literal["none", "model"] = "none",
-    need: str | int = "all",
+    need: Literal["all", "any"] | SmallInt = "all",
 ) -> Finding:
     """The metric, as it is, rises (falls) along x: the 95 % interval of the slope is above (below)
     0; refuted where it is on the other side.

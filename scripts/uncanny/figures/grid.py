@@ -11,6 +11,7 @@ from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import Cell, FigureData
 from uncanny.figures.panels import CURVE
+from uncanny.registry.option_types import SmallInt
 
 NEEDS = "samples"
 EPOCHS = "last"
@@ -30,10 +31,10 @@ def grid(
     data: FigureData,
     panels: list,
     *,
-    rows: int = 8,
-    columns: int = 8,
+    rows: SmallInt = 8,
+    columns: SmallInt = 8,
     nearest: bool = False,
-    nearest_rows: int = 1,
+    nearest_rows: SmallInt = 1,
 ) -> tuple[Figure, pd.DataFrame]:
     """The first rows x columns images of a draw, one grid per cell of a panel, side by side.
 

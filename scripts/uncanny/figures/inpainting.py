@@ -10,6 +10,7 @@ from uncanny.evaluation import score_records
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.registry.option_types import SmallInt
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -20,7 +21,7 @@ REMOVED = 128  # grey level of a pixel that was removed, where it is shown
 
 
 def inpainting(
-    data: FigureData, panels: list, *, metric: str, columns: int = 12
+    data: FigureData, panels: list, *, metric: str, columns: SmallInt = 12
 ) -> tuple[Figure, pd.DataFrame]:
     """The first `columns` images of a draw: original, masked, and inpainted by every model of the
     panel; below, the error of the removed pixels, and the metric of the whole images.

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from torch import Tensor
 
 from uncanny.diffusion.forward import alpha_bars, eps_from_x0, x0_from_eps
+from uncanny.registry.option_types import Fraction
 from uncanny.samplers.steps import Noise
+
+NFE = "num_steps"
 
 
 def ddim(
@@ -15,7 +18,7 @@ def ddim(
     *,
     noise: Noise,
     gradient: Callable[[Tensor, int], Tensor | None] | None = None,
-    eta: float = 0.0,
+    eta: Fraction = 0.0,
     clip: bool = True,
     reclip: bool = False,
 ) -> Tensor:
@@ -42,11 +45,15 @@ def ddim(
     x = x.double()
     for i, t in enumerate(times[:-1].tolist()):
         a, a_next = levels[i], levels[i + 1]
+        # Predict x0, and eps such that both agree with x
         x0, eps = _estimates(x, eps_model(x, t), a, clip)
+        # Guidance: eps_hat = eps - sqrt(1 - a) * gradient
         shift = gradient(x, t) if gradient else None
         if shift is not None:
             x0, eps = _estimates(x, eps - (1 - a).sqrt() * shift, a, reclip)
+        # Step to a_next, equation 12
         x = a_next.sqrt() * x0 + (1 - a_next - spreads[i] ** 2).sqrt() * eps
+        # Fresh noise of spread s, equation 16; none if eta = 0
         x = x + spreads[i] * noise(i, x) if spreads[i] > 0 else x
     return x
 

@@ -7,6 +7,8 @@ from uncanny.diffusion.forward import Path
 from uncanny.samplers import steps
 from uncanny.samplers.steps import Denoiser, Noise
 
+NFE = "num_steps"
+
 
 def song_euler(
     denoiser: Denoiser,
@@ -30,12 +32,16 @@ def song_euler(
     h = t[0] / len(t)
     x = latents.double() * (1.0 if path.scaling == "vp" else sigmas[0])
     for i in range(len(t)):
+        # Euler step of the ODE, equation 13
         d = steps.slope(denoiser, x, t[i], path)
         if not stochastic:
             x = x - h * d
             continue
+        # Euler-Maruyama step of the reverse SDE, equation 6
         drift, diffusion = _sde(t[i], path)
-        x = x - h * (2 * d - drift * x)  # the score counts twice as much as in the ODE
+        # The score counts twice as much as in the ODE: d = f x - g^2 score / 2, but the SDE has
+        # f x - g^2 score = 2 d - f x
+        x = x - h * (2 * d - drift * x)
         x = x + diffusion * h.sqrt() * noise(i, x) if i < len(t) - 1 else x
     return x
 

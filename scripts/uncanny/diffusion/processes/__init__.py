@@ -5,10 +5,10 @@ subclass of `Family` with
     loss(network, x0, labels, generator) → per-image losses [N],
     bind(network, labels) → the model that samplers call; OFFERS names it, as the first argument
         of its samplers,
-    start(model, latents, **options) → what a sampler walks from, along, and with which further
-        arguments.
-The keyword-only arguments of the module's function `start` are what it reads from a sampler's
-block.
+    init_sampling(model, latents, **options) → what a sampler starts from, the noise levels or times
+        that it visits, and further arguments for it.
+The keyword-only arguments of the module's function `init_sampling` are what it reads from a
+sampler's block.
 """
 
 

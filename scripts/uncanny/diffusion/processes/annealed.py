@@ -3,12 +3,14 @@
 """
 
 import math
+from typing import Annotated
 
 import torch
 
 from uncanny.diffusion import losses, ncsn_levels, schedules
 from uncanny.diffusion.forward import of_each, per_image
 from uncanny.diffusion.processes import Family
+from uncanny.registry.option_types import Above, Positive, PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 OFFERS = "score_model"
@@ -18,9 +20,9 @@ NEEDS_SCHEDULE = False
 def annealed(
     schedule,
     *,
-    sigma_max: float | None = None,
-    sigma_min: float = 0.01,
-    num_levels: int | None = None,
+    sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
+    sigma_min: Positive = 0.01,
+    num_levels: TwoOrMore | None = None,
 ) -> "Annealed":
     """The annealed process; needs no schedule.
 
@@ -30,7 +32,9 @@ def annealed(
     return Annealed(sigma_max, sigma_min, num_levels)
 
 
-def start(model, latents, *, steps_per_level: int = 5, step_size: float | None = None):
+def init_sampling(
+    model, latents, *, steps_per_level: PositiveInt = 5, step_size: Positive | None = None
+):
     """Walk from uniform noise along the noise levels: (x in [0, 1], sigmas [L], arguments).
 
     latents: standard normal. steps_per_level: Langevin steps at each. step_size: at the last level;
@@ -46,7 +50,7 @@ def start(model, latents, *, steps_per_level: int = 5, step_size: float | None =
 class Annealed(Family):
     """s(x, sigma) = f(x) / sigma on images in [0, 1], trained with weight sigma²."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
 
     def __init__(self, sigma_max: float | None, sigma_min: float, num_levels: int | None):
         self.sigma_max, self.sigma_min, self.num_levels = sigma_max, sigma_min, num_levels

@@ -2,7 +2,7 @@
 et al. 2022).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
@@ -11,6 +11,7 @@ from uncanny.diffusion.forward import Path
 from uncanny.diffusion.preconditioning import Preconditioning, denoise
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import Above, Positive, PositiveInt
 
 OFFERS = "denoiser"
 NEEDS_SCHEDULE = False
@@ -47,14 +48,14 @@ def continuous(
     )
 
 
-def start(
+def init_sampling(
     model,
     latents,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     grid: dict,
-    sigma_min: float | None = None,
-    sigma_max: float | None = None,
+    sigma_min: Positive | None = None,
+    sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
     time: Literal["linear", "vp", "ve", "geometric"] = "linear",
     scaling: Literal["none", "vp"] = "none",
     losses: dict | None = None,
@@ -85,7 +86,7 @@ def start(
 class Continuous(Family):
     """D(x; σ) = c_skip x + c_out F(c_in x; c_noise), trained on λ(σ) ‖D(x0 + σ n; σ) − x0‖²."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
 
     def __init__(self, preconditioning: Preconditioning, levels: str, weight):
         self.preconditioning, self.levels, self.weight = preconditioning, levels, weight

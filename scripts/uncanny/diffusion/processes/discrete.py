@@ -7,23 +7,24 @@ import torch
 from uncanny.diffusion import losses, schedules
 from uncanny.diffusion.forward import alphas_cumprod, diffuse
 from uncanny.diffusion.processes import Family
+from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 OFFERS = "eps_model"
 NEEDS_SCHEDULE = True
 
 
-def discrete(schedule, *, num_levels: int = 1000) -> "Discrete":
+def discrete(schedule, *, num_levels: TwoOrMore = 1000) -> "Discrete":
     """The discrete process. schedule: num_levels → betas [T]; num_levels: T."""
     return Discrete(schedule(num_levels))
 
 
-def start(
+def init_sampling(
     model,
     latents,
     originals=None,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     times: Literal["ancestral", "ddim"] = "ancestral",
     init: Literal["noise", "marginal"] = "noise",
 ):
@@ -48,7 +49,7 @@ def start(
 class Discrete(Family):
     """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
     guided_as = "discrete"
 
     def __init__(self, betas: torch.Tensor):

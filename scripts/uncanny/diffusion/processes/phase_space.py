@@ -15,6 +15,13 @@ from uncanny.diffusion.forward import of_each, per_image
 from uncanny.diffusion.linear_process import Process, exact, regularised, walk_times
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import (
+    Nonnegative,
+    OpenFraction,
+    Positive,
+    PositiveInt,
+    ProperFraction,
+)
 
 OFFERS = "phase_model"
 NEEDS_SCHEDULE = False
@@ -24,14 +31,14 @@ def phase_space(
     schedule,
     *,
     recipe: dict,
-    beta_0: float = 8.0,
-    beta_1: float | None = None,
-    kappa: float = 0.04,
+    beta_0: Positive = 8.0,
+    beta_1: Positive | None = None,
+    kappa: Nonnegative = 0.04,
     objective: Literal["hsm", "dsm"] = "hsm",
     factor: Literal["lower", "upper"] = "lower",
     mixed_score: bool = False,
     condition: Literal["t", "log_t"] = "t",
-    epsilon_t: float = 0.00001,
+    epsilon_t: OpenFraction = 0.00001,
 ) -> "PhaseSpace":
     """The process of a recipe; needs no schedule.
 
@@ -48,13 +55,13 @@ def phase_space(
     return PhaseSpace(process, mixed_score, condition, epsilon_t)
 
 
-def start(
+def init_sampling(
     model,
     latents,
     *,
-    num_steps: int | None = None,
+    num_steps: PositiveInt | None = None,
     times: Literal["uniform", "quadratic", "ends"] = "uniform",
-    epsilon_s: float = 0.001,
+    epsilon_s: ProperFraction = 0.001,
     denoise: bool = True,
     pixels: Literal["round", "truncate"] = "round",
 ):
@@ -72,7 +79,7 @@ def start(
 class PhaseSpace(Family):
     """z_t = Phi(t) z_0 + L(t) eps, t in [epsilon_t, 1]; the network sees z_t and predicts eps."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
     guided_as = "phase_space"
     num_levels = None  # time is continuous, from 0 to 1
 

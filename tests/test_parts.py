@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from resolved import sampler as resolved
 from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
 from uncanny.runtime import files
@@ -15,7 +16,7 @@ def drawn(paths, folder, first, number, guidance):  # noqa: F811
     samples = folder / f"{first}-{number}.npz"
     drawing.run(
         checkpoint=paths["model"], identity=MODEL, seed=0, draw=0, first=first, num_images=number,
-        sampler={"kind": "ancestral", "num_steps": 6, "variance": "small"}, guidance=guidance,
+        sampler=resolved("discrete", {"kind": "ancestral", "num_steps": 6}), guidance=guidance,
         classifiers={"noisy": paths["noisy"]} if guidance else {}, samples=samples,
         record=samples.with_suffix(".json"), threads=1,
     )  # fmt: skip

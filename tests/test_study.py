@@ -9,17 +9,13 @@ from test_configuration import TINY, changed, plan
 
 from uncanny.registry import components
 from uncanny.registry.blocks import canonical
-from uncanny.study.plan import Cell, figure_cells
+from uncanny.runtime.result_paths import Cell
+from uncanny.study.plan import figure_cells
 
 
 @pytest.fixture(scope="module")
 def study():
     return plan(TINY)
-
-
-def test_paths_of_cells():
-    cell = Cell("vp", 0, "HEDM", "none", 1, 30)
-    assert cell.path == "vp/seed-0/HEDM/none/draw-1/epoch-30"
 
 
 def test_segments_go_on_from_the_grid():
@@ -29,7 +25,7 @@ def test_segments_go_on_from_the_grid():
 
 
 def test_figure_cells_cover_seeds_draws_and_milestones():
-    study = plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]})
+    study = plan(TINY | {"seeds": [0, 1], "sampling_seeds": [0, 1, 2]})
     cells = figure_cells(study, "figure_1")
     assert len(cells) == len(set(cells)) == 4 * 2 * 3 * 2
     assert Cell("ve_cond", 1, "HEUN", "none", 2, 1) in cells

@@ -10,7 +10,7 @@ from uncanny.claims.bootstrap import draws
 from uncanny.claims.compare import attempt, finding_of
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import Finding, combined
-from uncanny.registry.option_types import Nonnegative, SmallInt
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a",)
 
@@ -21,7 +21,7 @@ def alike(
     metric: str = "is10",
     delta: Nonnegative = 0.02,
     over: Literal["model", "sampler", "guidance"] = "sampler",
-    need: Literal["all", "any"] | SmallInt = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Curves of selection a that differ only in their `over` are pairwise equal (rules.eq).
 
@@ -41,7 +41,7 @@ def alike(
     named = {f"{a.name} against {b.name}": (a, b) for a, b in pairs}
     findings = {name: attempt(judge, pair, name) for name, pair in named.items()}
     ranges = [_range(cells, curves, metric, name) for name, curves in families.items()]
-    return combined(findings, need, max(ranges, key=lambda found: found.estimate))
+    return combined(findings, require, max(ranges, key=lambda found: found.estimate))
 
 
 def _families(curves: list[Curve], place: int) -> dict[str, list[Curve]]:

@@ -1,11 +1,10 @@
 """The verdicts that experiments came to, cell by cell, in the words of claims."""
 
 from dataclasses import replace
-from typing import Literal
 
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
 from uncanny.claims.records import Experiments
-from uncanny.registry.option_types import PositiveInt, SmallInt
+from uncanny.registry.option_types import PositiveInt, Quorum
 
 SELECTIONS = ("a",)
 WORDS = {
@@ -26,7 +25,7 @@ def cell_verdicts(
     target: str | None = None,
     family: str | None = None,
     model: str | None = None,
-    need: Literal["all", "any"] | SmallInt = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Of the cells that options name, `need` have the verdict "supports" (theory.verdicts;
     for ways to train, design_space.weighting).
@@ -51,7 +50,7 @@ def cell_verdicts(
     findings = {_name(line): _finding(line, suffixes) for line in found}
     if len(found) == 1:
         return next(iter(findings.values()))
-    verdict = combined(findings, need)
+    verdict = combined(findings, require)
     if verdict.verdict == REFUTED and not all(f.verdict == REFUTED for f in findings.values()):
         return replace(verdict, verdict=INCONCLUSIVE)
     return verdict

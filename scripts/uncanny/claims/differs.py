@@ -6,7 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import SmallInt
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -15,8 +15,8 @@ def differs(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
 ) -> Finding:
     """Selections a and b differ, in whichever direction (rules.differ); options as in
     compare.compared.
@@ -24,5 +24,5 @@ def differs(
     return compared(
         cells,
         lambda found: rules.differ(found.relative_draws),
-        **{"metric": metric, "each": each, "need": need},
+        **{"metric": metric, "per": per, "require": require},
     )

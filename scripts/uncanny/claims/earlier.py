@@ -8,7 +8,7 @@ from uncanny.claims import plateaus, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
-from uncanny.registry.option_types import SmallInt
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -17,8 +17,8 @@ def earlier(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
 ) -> Finding:
     """The plateau of a starts before that of b; of several pairs, the median difference.
 
@@ -40,7 +40,7 @@ def earlier(
         gain = np.median(second - first, axis=1)
         return _finding(cells, keys, metric, gain, plateaus.spacing(last))
 
-    return over_groups(grouped(cells.pairs(), each), need, judge)
+    return over_groups(grouped(cells.pairs(), per), require, judge)
 
 
 def _finding(cells: Cells, keys: list, metric: str, gain: np.ndarray, spacing: float) -> Finding:

@@ -6,7 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import Nonnegative, SmallInt
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -16,8 +16,8 @@ def equal(
     *,
     metric: str = "is10",
     delta: Nonnegative = 0.02,
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in
@@ -26,5 +26,5 @@ def equal(
     return compared(
         cells,
         lambda found: rules.eq(found.relative_draws, delta),
-        **{"metric": metric, "each": each, "need": need, "best": best},
+        **{"metric": metric, "per": per, "require": require, "best": best},
     )

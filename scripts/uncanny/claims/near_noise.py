@@ -1,7 +1,5 @@
 """A model never gets away from noise."""
 
-from typing import Literal
-
 import numpy as np
 
 from uncanny.claims import rules
@@ -9,7 +7,7 @@ from uncanny.claims.bootstrap import draws
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
-from uncanny.registry.option_types import Fraction, SmallInt
+from uncanny.registry.option_types import Fraction, Quorum
 
 SELECTIONS = ("a",)
 
@@ -19,7 +17,7 @@ def near_noise(
     *,
     metric: str = "is10",
     share: Fraction = 0.2,
-    need: Literal["all", "any"] | SmallInt = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Every curve of a has its best within the first `share` of the way from noise to real images.
 
@@ -51,4 +49,4 @@ def near_noise(
             details={"epochs": list(curve.epochs), "way": mean.tolist()},
         )
 
-    return over_groups(grouped(cells.selected("a"), "pair"), need, judge)
+    return over_groups(grouped(cells.selected("a"), "pair"), require, judge)

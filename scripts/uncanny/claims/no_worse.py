@@ -7,7 +7,7 @@ from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import Nonnegative, SmallInt
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -17,8 +17,8 @@ def no_worse(
     *,
     metric: str = "is10",
     delta: Nonnegative = 0.02,
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a loses less than `delta` of the mean of b over the epochs (rules.non); options as
@@ -28,4 +28,4 @@ def no_worse(
     def rule(found: Difference) -> rules.Decision:
         return rules.non(found.relative_draws, delta)
 
-    return compared(cells, rule, metric=metric, each=each, need=need, best=best)
+    return compared(cells, rule, metric=metric, per=per, require=require, best=best)

@@ -9,7 +9,7 @@ from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
 from uncanny.evaluation.convergence import CODES
-from uncanny.registry.option_types import SmallInt
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a",)
 CENSORED = CODES.index("not_converged")
@@ -19,8 +19,8 @@ def not_converged(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
+    require: Quorum = "all",
 ) -> Finding:
     """Curves of selection a still rise at their last epoch: fewer than two points follow the start
     of a plateau. Of several curves, their mean probability.
@@ -45,4 +45,4 @@ def not_converged(
             details={"statuses": frequencies},
         )
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)

@@ -6,7 +6,7 @@ from uncanny.claims import plateaus, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import SCALED, Finding
-from uncanny.registry.option_types import Nonnegative, NotBelow, Positive, SmallInt
+from uncanny.registry.option_types import Nonnegative, NotBelow, Positive, Quorum
 
 SELECTIONS = ("a",)
 
@@ -18,8 +18,8 @@ def plateau(
     end: Annotated[Nonnegative, NotBelow("start")],
     budget: Positive,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
 ) -> Finding:
     """The plateau of selection a starts at `start` to `end` epochs, the spacing of the epochs given
     or taken; of several curves, the median of their starts.
@@ -49,4 +49,4 @@ def plateau(
             details={"window": [low, high], "probability": inside},
         )
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)

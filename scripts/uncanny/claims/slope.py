@@ -10,7 +10,7 @@ from uncanny.claims.bootstrap import draws
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
-from uncanny.registry.option_types import SmallInt
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a",)
 
@@ -21,8 +21,8 @@ def slope(
     expect: Literal["rises", "falls"],
     x: Literal["epoch", "scale", "nfe"] = "epoch",
     metric: str = "is10",
-    each: Literal["none", "model"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model"] = "none",
+    require: Quorum = "all",
 ) -> Finding:
     """The metric, as it is, rises (falls) along x: the 95 % interval of the slope is above (below)
     0; refuted where it is on the other side.
@@ -41,7 +41,7 @@ def slope(
         drawn = draws(values, errors, cells.rng(f"{metric}/{x}/{name}")) @ estimator
         return _finding(cells, curves, values.mean(axis=0) @ estimator, drawn, (expect, metric, x))
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)
 
 
 def _along_epochs(curves: list[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

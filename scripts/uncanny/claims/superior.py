@@ -7,7 +7,7 @@ from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import SmallInt
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -16,12 +16,12 @@ def superior(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: Literal["all", "any"] | SmallInt = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a is better than b over the epochs (rules.sup); options as in compare.compared."""
-    return compared(cells, rule, metric=metric, each=each, need=need, best=best)
+    return compared(cells, rule, metric=metric, per=per, require=require, best=best)
 
 
 def rule(found: Difference) -> rules.Decision:

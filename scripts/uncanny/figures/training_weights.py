@@ -12,7 +12,7 @@ from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 

@@ -88,6 +88,7 @@ ProperFraction = Annotated[float, Bounds(0, below=1)]
 OpenFraction = Annotated[float, Bounds(above=0, below=1)]
 
 NonEmpty = Annotated[list[Item], NotEmpty()]
+Quorum = Literal["all", "any"] | SmallInt  # how many of several must hold
 
 
 def evaluate(text: str) -> object:

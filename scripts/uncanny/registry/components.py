@@ -118,9 +118,10 @@ def options_of(path: Path, function: str) -> dict:
     """Keyword-only arguments of a function in a file, reserved ones left out: name -> (type,
     default or REQUIRED).
     """
-    node = next(
-        n for n in parse(path).body if isinstance(n, ast.FunctionDef) and n.name == function
-    )
+    functions = {n.name: n for n in parse(path).body if isinstance(n, ast.FunctionDef)}
+    if function not in functions:
+        raise ValueError(f"{path}: no function {function}; expected one of keyword-only options")
+    node = functions[function]
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     return {
         argument.arg: (

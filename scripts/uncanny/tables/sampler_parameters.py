@@ -4,7 +4,6 @@ from typing import Literal
 
 import pandas as pd
 
-from uncanny.registry import components
 from uncanny.samplers import nfe
 from uncanny.tables import Contents, Walk, formulas, said
 from uncanny.tables.noise_levels import noise_levels
@@ -66,12 +65,7 @@ def _rows(walk: Walk) -> dict[str, str]:
     options = walk.sampler["options"] | walk.sampler["init_sampling"]
     if walk.sampler["precision"] != "fp32":
         options["precision"] = walk.sampler["precision"]
-    describe = {
-        "denoiser": _continuous,
-        "eps_model": _discrete,
-        "score_model": _annealed,
-        "phase_model": _phase,
-    }[components.signature("samplers", kind).first]
+    describe = DESCRIBED.get(walk.process["kind"], _other)
     rest = [f"{name} {said(options[name])}" for name in sorted(options) if name not in SHOWN]
     return {
         "solver": formulas.SOLVERS.get(kind, kind),
@@ -133,3 +127,20 @@ def _phase(options: dict, process: dict) -> dict[str, str]:
         "σ_min … σ_max": "of the recipe",
         "steps N": "chosen" if steps is None else str(steps),
     }
+
+
+def _other(options: dict, process: dict) -> dict[str, str]:
+    """Of a kind of process that no formula describes."""
+    unknown = ("time steps t_i", "noise level σ(t)", "scaling s(t)", "constants", "σ_min … σ_max")
+    steps = options.get("num_steps")
+    return dict.fromkeys(unknown, "of the process") | {
+        "steps N": "chosen" if steps is None else str(steps)
+    }
+
+
+DESCRIBED = {
+    "continuous": _continuous,
+    "discrete": _discrete,
+    "annealed": _annealed,
+    "phase_space": _phase,
+}

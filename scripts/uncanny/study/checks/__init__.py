@@ -127,7 +127,7 @@ def _check_sampler(study: Study, sampler: str) -> None:
         found = [f for f in components.kinds("processes") if family_offers(f) == walked]
         given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
         options = expanded(given)
-        more = (components.init_options(found[0]) if found else {}) | PRECISION
+        more = PRECISION | {k: v for f in found for k, v in components.init_options(f).items()}
         components.check("samplers", kind, options, place, more=more)
         for key in options.keys() & NESTED.keys():
             if isinstance(options[key], dict) and "kind" in options[key]:

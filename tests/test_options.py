@@ -6,7 +6,8 @@ import shutil
 from typing import Annotated
 
 import pytest
-from test_configuration import TINY, plan
+import yaml
+from test_configuration import ROOT, TINY, plan
 
 from uncanny.diffusion.theory import comparison, perturbations, targets
 from uncanny.registry import components, option_types
@@ -21,6 +22,7 @@ from uncanny.registry.option_types import (
     SmallInt,
 )
 from uncanny.samplers import nfe
+from uncanny.study import configuration
 from uncanny.study import plan as planning
 from uncanny.tables import Contents, sampler_parameters
 
@@ -198,3 +200,24 @@ def test_an_option_that_both_declare_is_given_to_both():
     block = plan(TINY).sampler("LANG", "ncsnv2")
     assert block["options"]["steps_per_level"] == block["init_sampling"]["steps_per_level"]
     assert nfe.nfe(block, {"num_levels": None}) is None
+
+
+# --- Training ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ema", "complete"),
+    [
+        ({"kind": "constant"}, {"kind": "constant", "beta": 0.999, "warmup": False}),
+        ({"kind": "halflife", "halflife_images": 9}, {"kind": "halflife", "halflife_images": 9, "rampup": None}),
+    ],
+)  # fmt: skip
+def test_the_identity_of_a_model_has_all_options_of_its_training(ema, complete):
+    config = copy.deepcopy(TINY)
+    config["training"]["adam"] = {"batch_size": 100, "lr": 0.002, "ema": ema}
+    found = plan(config).identity("vp_uncond")["training"]
+    schema = yaml.safe_load((ROOT / configuration.SCHEMA).read_text())
+    known = schema["properties"]["training"]["additionalProperties"]["properties"]
+    assert set(found) == set(known)
+    assert found["ema"] == complete
+    assert found["precision"] == "fp32" and found["lr_from_zero"] is False

@@ -123,7 +123,7 @@ def test_what_is_new_does_what_its_block_says(made):
     record = json.loads(
         (made / "scores/vp_uncond/seed-0/MULTI/none/draw-0/epoch-1.json").read_text()
     )
-    assert record["nfe"] == 4 and record["parameters"]["sampler"]["share"] == 1.0
+    assert record["nfe"] == 4 and record["parameters"]["sampler"]["options"]["share"] == 1.0
     state = json.loads((made / "checkpoints/plain/seed-0/epoch-1.json").read_text())
     assert state["identity"]["network"] == {"kind": "plain", "width": 16}
     data = json.loads((made / "datasets/stripes/dataset.json").read_text())

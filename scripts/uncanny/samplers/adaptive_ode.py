@@ -34,6 +34,7 @@ def integrate(
         raise NotReached(f"tol={tol:g}: expected a tolerance above rounding, 2e-14")
     done, active = torch.full_like(y, torch.nan), _ActiveRows(slope, y, end, tol)
     while len(active.rows):
+        # A step takes six new evaluations: the seventh stage is the first of the next step
         if active.evaluations + 6 > max_evaluations:
             raise NotReached(
                 f"tol={tol:g}: not reached within {max_evaluations} evaluations, at r = "
@@ -92,6 +93,7 @@ class _ActiveRows:
         self.h = h * torch.where(taken & self.rejected, factor.clamp(max=1), factor)
         self.rejected = ~taken
         self.r = torch.where(taken, r_next, self.r)
+        # Rows whose step was rejected stay where they are
         wide = _by_row(taken, self.y)
         self.y, self.f = torch.where(wide, y, self.y), torch.where(wide, f, self.f)
         self.evaluations += 6
@@ -112,6 +114,7 @@ class _ActiveRows:
 
     def finished(self) -> list[tuple[int, Tensor]]:
         """Rows that have arrived, with their states; they and those not finite are dropped."""
+        # A row that is not finite any more stays NaN in the result
         whole = (torch.isfinite(self.y) & torch.isfinite(self.f)).flatten(1).all(dim=1)
         arrived = whole & (self.r >= self.end)
         found = list(zip(self.rows[arrived].tolist(), self.y[arrived], strict=True))

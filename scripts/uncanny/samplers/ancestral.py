@@ -34,6 +34,7 @@ def ancestral(
     guidance_at: the gradient's argument is the state (x_t) or the unshifted mean of the step.
     Returns float64 [N, ...]. NFE = num_steps.
     """
+    # alpha_bar along the part of the chain, 1 at its end; betas of its steps follow from the ratios
     levels = alpha_bars(eps_model.alphas_cumprod, times)
     step = posterior(levels[:-1], levels[1:])
     # beta_tilde_t or beta_t of each step (Ho et al. 2020, section 3.2)

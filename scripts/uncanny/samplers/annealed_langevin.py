@@ -42,6 +42,7 @@ def annealed_langevin(
         for step in range(steps_per_level):
             # Langevin step
             score = score_model(x, sigma)
+            # Drift up the density, and noise of variance 2 a
             x = x + a * score + (2 * a).sqrt() * noise(level * steps_per_level + step, x)
     # Denoising by Tweedie's formula: the mean of the clean image
     return x + sigmas[-1] ** 2 * score_model(x, sigmas[-1]) if denoise else x

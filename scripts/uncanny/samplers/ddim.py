@@ -60,6 +60,7 @@ def ddim(
 
 def _spreads(alpha_bar: Tensor, alpha_bar_next: Tensor, eta: float) -> Tensor:
     """s of each step, [S]; 0 at the last one."""
+    # Equation 16 with alpha_bar for the paper's alpha; eta = 1 is the posterior variance of DDPM
     added = (1 - alpha_bar / alpha_bar_next) * (1 - alpha_bar_next) / (1 - alpha_bar)
     return eta * added.sqrt()
 
@@ -69,5 +70,6 @@ def _estimates(x: Tensor, eps: Tensor, alpha_bar: Tensor, clip: bool) -> tuple[T
     x0 = x0_from_eps(x, eps, alpha_bar)
     if not clip:
         return x0, eps
+    # eps = (x - sqrt(a) x0) / sqrt(1 - a), so that x is the same as before clipping
     x0 = x0.clamp(-1, 1)
     return x0, eps_from_x0(x, x0, alpha_bar)

@@ -33,6 +33,7 @@ def euler(
     """
     t = times(sigmas, path)
     x = start(latents, sigmas[0], path)
+    # Without S_churn all gamma are 0 and t_hat = t_i: steps of the ODE
     for i, gamma in enumerate(churn_factors(sigmas, S_churn, S_tmin, S_tmax)):
         # Raise the noise level from t_i to t_hat
         x_hat, t_hat = churn(x, t[i], gamma, partial(noise, i), path, S_noise)

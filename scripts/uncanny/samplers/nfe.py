@@ -29,6 +29,7 @@ def nfe(sampler: dict, process: dict) -> int | None:
     text, kind = formula(sampler["kind"]), sampler["kind"]
     if text is None:
         return None
+    # An option of the sampler stands for one of its process that has the same name
     known = process | sampler["init_sampling"] | sampler["options"]
     try:
         names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}

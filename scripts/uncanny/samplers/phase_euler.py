@@ -47,6 +47,7 @@ def phase_euler(
         drift = process.reverse(z, guided_score(phase_model, z, t_cur, gradient), t_cur)
         # Noise of covariance h beta(t) G G^T
         spread = torch.sqrt(h * process.rate(t_cur)) * process.recipe.G
+        # Euler-Maruyama step
         return z + h * drift + apply(spread, draw(z))
 
     correct = langevin(phase_model, draw, gradient, corrector, snr)

@@ -51,6 +51,7 @@ def integrate(
 
 def denoise(model, z: Tensor, t: float, gradient, drift: str) -> Tensor:
     """One Euler step of length t from t to 0, without noise."""
+    # h = t, for the step ends at 0; the ODE's drift has half the score
     score = guided_score(model, z, t, gradient)
     return z + t * model.process.reverse(z, score, t, SHARES[drift])
 

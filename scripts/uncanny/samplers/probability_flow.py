@@ -43,7 +43,8 @@ def probability_flow(
     process = phase_model.process
 
     def slope(r: Tensor, z: Tensor, rows: Tensor) -> Tensor:
-        t = first - r  # the integrator's time r rises from 0, that of the process falls
+        # dz/dr at r = first - t, with half the score of the SDE's drift
+        t = first - r
         return process.reverse(z, phase_model(z, t, rows=rows), t, share=0.5)
 
     # From 1 to epsilon_s

@@ -30,6 +30,7 @@ def reverse_sde(
         raise ValueError(f"reverse_sde: scaling {path.scaling!r}; expected none")
     if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    # Start at N(0, sigma_0^2), of which the image is a small part
     y = latents.double() * sigmas[0]
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         # Delta_k s(y, sigma_k), with the score s = (D - y) / sigma_k^2

@@ -23,6 +23,7 @@ def times(sigmas: Tensor, path: Path) -> Tensor:
     """
     if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    # t_i = sigma^-1(sigma_i): steps are straight in t, whatever the grid of noise levels
     return path.sigma_inv(sigmas)
 
 
@@ -75,4 +76,5 @@ def churn(
     s_hat = path.scale(t_hat)
     # sqrt(sigma_hat^2 - sigma^2) = sigma sqrt(gamma (2 + gamma)), without a difference of squares
     added = sigma * math.sqrt(gamma * (2 + gamma)) * s_hat * S_noise
+    # x / s is the unscaled state x0 + sigma n; noise is added there
     return s_hat / path.scale(t) * x + added * noise(x), t_hat

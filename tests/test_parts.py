@@ -63,7 +63,7 @@ def test_parts_of_another_walk_are_refused(paths, tmp_path):  # noqa: F811
     sets = [drawn(paths, tmp_path, first, 10, None) for first in (0, 10)]
     record = sets[1].with_suffix(".json")
     changed = files.read_json(record)
-    changed["sampler"]["num_steps"] = 7
+    changed["sampler"]["init_sampling"]["num_steps"] = 7
     files.write_json(record, changed)
     with pytest.raises(ValueError, match=r"10-10\.json: sampler is .*'num_steps': 7"):
         gathered(sets, tmp_path)

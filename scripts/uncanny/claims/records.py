@@ -119,11 +119,11 @@ class Sizes:
         return [self._curve(cell, metric) for cell in self.cells]
 
     def _curve(self, cell: Cell, metric: str):
-        record = self._records.get(cell)
+        record, name = self._records.get(cell), _name(cell)
         if record is None:
-            raise NotTestable(f"missing: scores over the number of images of {_name(cell)}")
+            raise NotTestable(f"missing: scores over the number of images of {name}")
         if record["status"] != "ok":
-            raise NotTestable(f"diverged: {_name(cell)}")
+            raise NotTestable(f"diverged: {name}")
         rows = [
             (size["n"], entry["value"], np.nan if entry["se"] is None else entry["se"])
             for size in record["sizes"]
@@ -131,9 +131,7 @@ class Sizes:
             if entry["metric"] == metric
         ]
         if len(rows) < 4:
-            raise NotTestable(
-                f"{len(rows)} sizes with {metric} of {_name(cell)}, expected at least 4"
-            )
+            raise NotTestable(f"{len(rows)} sizes with {metric} of {name}, expected at least 4")
         return tuple(np.array(sorted(rows), float).T)
 
 

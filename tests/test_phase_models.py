@@ -264,9 +264,10 @@ def test_its_gradient_is_the_derivative_of_log_p(noisy):
     )
 
 
-@pytest.mark.parametrize("options", [EULER, SSCS], ids=lambda o: o["kind"])
+@pytest.mark.parametrize("options", [EULER_OPTIONS, SSCS_OPTIONS], ids=lambda o: o["kind"])
 def test_guidance_reaches_its_class(model, noisy, options):
-    walk, seeds = options | {"num_steps": 30}, image_seeds(0, 0, 32)
+    walk = resolved("phase_space", options | {"num_steps": 30})
+    seeds = image_seeds(0, 0, 32)
     known = noisy_classifier.load(noisy, CPU)
     guidance = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=8.0)  # fmt: skip
     guided, free = (drawing.draw_images(model, walk, seeds, g) for g in (guidance, None))

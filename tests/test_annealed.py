@@ -3,6 +3,7 @@
 import pytest
 import torch
 from exact import Gaussian, Sources, printed, std_of
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
@@ -87,7 +88,9 @@ def test_later_segments_do_not_look_at_the_data_again(data, runs, tmp_path, monk
 def test_sampling_knows_the_derived_levels(runs):
     state = checkpoints.load(runs[0])
     model = drawing.Trained.of(state, torch.device("cpu"))
-    drawn = drawing.draw_images(model, LANG | {"steps_per_level": 2}, image_seeds(0, 0, 3))
+    drawn = drawing.draw_images(
+        model, resolved("annealed", LANG | {"steps_per_level": 2}), image_seeds(0, 0, 3)
+    )
     assert drawn.nfe == 2 * state["derived"]["num_levels"] + 1
     assert drawn.images.shape == (3, 1, 8, 8)
 
@@ -138,7 +141,7 @@ def test_an_ideal_network_has_the_least_loss_and_draws_its_data():
     assert family.loss(network, x0, None, generator).mean() == pytest.approx(expected, rel=0.03)
 
     model = drawing.Trained(family, network, (1, 8, 8), 0, False)
-    options = LANG | {"steps_per_level": 5}
+    options = resolved("annealed", LANG | {"steps_per_level": 5})
     images = drawing.draw_images(model, options, image_seeds(0, 0, 60)).images
     assert images.mean() == pytest.approx(-0.2, abs=0.03)
     assert images.std() == pytest.approx(0.6, rel=0.1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from exact import EpsModel, Gaussian, printed, std_of
 from exact import Sources as Tracked
+from resolved import sampler as resolved
 from test_classifiers import CPU, IDENTITY, TRAINING
 
 from uncanny import samplers
@@ -33,8 +34,8 @@ MODEL = {
     "training": {"batch_size": 50, "lr": 0.002, "ema": {"kind": "constant", "beta": 0.9}},
     "conditional": False,
 }  # fmt: skip
-DDIM = {"kind": "ddim", "num_steps": 12, "times": "ddim"}
-MARK = {"kind": "ancestral", "num_steps": 12}
+DDIM = resolved("discrete", {"kind": "ddim", "num_steps": 12, "times": "ddim"})
+MARK = resolved("discrete", {"kind": "ancestral", "num_steps": 12})
 SEEDS = image_seeds(0, 0, 8)
 X = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 LABELS = torch.arange(5)
@@ -307,7 +308,12 @@ def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known)
 
 def test_statistics_of_guidance(model, known):
     guidance = made(known, classifier="noisy", scale=2.0)
-    found = drawing.draw_images(model, DDIM | {"num_steps": 20}, SEEDS, guidance).deciles
+    found = drawing.draw_images(
+        model,
+        resolved("discrete", {"kind": "ddim", "num_steps": 20, "times": "ddim"}),
+        SEEDS,
+        guidance,
+    ).deciles
     assert [entry["decile"] for entry in found] == list(range(10))
     assert all(entry["steps"] == 2 for entry in found)
     for entry in found:
@@ -365,7 +371,7 @@ def test_without_statistics_images_are_the_same(model, known):
 
 
 def test_samplers_without_a_gradient_are_refused(model, known):
-    euler = {"kind": "euler", "num_steps": 2, "grid": {"kind": "polynomial", "rho": 7.0}}
+    euler = resolved("continuous", {"kind": "euler", "num_steps": 2, "grid": "polynomial"})
     with pytest.raises(ValueError, match="sampler 'euler' takes no gradient: it cannot be guided"):
         drawing.draw_images(model, euler, SEEDS, made(known, classifier="noisy"))
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from exact import EpsModel, Gaussian, unused
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
@@ -27,6 +28,7 @@ IDENTITY = {
     "conditional": False,
 }  # fmt: skip
 OPTIONS = {"kind": "ddim", "num_steps": 4, "times": "ddim", "init": "marginal"}
+DDIM = resolved("discrete", OPTIONS)
 SEEDS = image_seeds(0, 0, 7)
 
 
@@ -80,7 +82,7 @@ def test_noise_is_the_default_and_needs_no_images():
 
 
 def test_the_config_knows_the_option_and_not_the_images():
-    options = components.options_of(components.source("processes", "discrete"), "init_sampling")
+    options = components.init_options("discrete")
     assert options["init"][1] == "noise"
     assert set(options) == {"num_steps", "times", "init"}
 
@@ -93,11 +95,13 @@ def test_the_original_of_an_image_is_a_function_of_its_seed():
 def test_an_image_does_not_depend_on_its_batch(checkpoint, data, monkeypatch):
     model = drawing.Trained.of(checkpoints.load(checkpoint), CPU)
     originals = data.train.images
-    together = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    together = drawing.draw_images(model, DDIM, SEEDS, originals=originals)
     monkeypatch.setattr(drawing, "BATCH_VALUES", 3 * 64)
-    apart = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    apart = drawing.draw_images(model, DDIM, SEEDS, originals=originals)
     assert torch.allclose(together.images, apart.images, atol=1e-5, rtol=0)
-    noise = drawing.draw_images(model, OPTIONS | {"init": "noise"}, SEEDS, originals=originals)
+    noise = drawing.draw_images(
+        model, resolved("discrete", OPTIONS | {"init": "noise"}), SEEDS, originals=originals
+    )
     assert not torch.allclose(together.images, noise.images, atol=0.1)
     assert noise.labels.tolist() == together.labels.tolist()
 

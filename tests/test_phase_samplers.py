@@ -17,6 +17,7 @@ from exact_phase import (
     process,
     stored,
 )
+from resolved import sampler as resolved
 
 from uncanny.diffusion.augmented_state import apply
 from uncanny.diffusion.linear_process import sampling_times
@@ -644,13 +645,12 @@ def test_evaluations(sampler, order):
         sampler(
             model, Z, times, noise=ImageStreams([1, 2, 3]).noise, corrector=corrector, **options
         )
-        block = {
-            "kind": sampler.__name__,
-            "num_steps": 12,
-            "denoise": denoise,
-            "corrector": corrector,
-        }
-        assert model.calls == evaluations.nfe(block | options, {})
+        block = resolved(
+            "phase_space",
+            {"kind": sampler.__name__, "num_steps": 12, "denoise": denoise, "corrector": corrector}
+            | options,
+        )
+        assert model.calls == evaluations.nfe(block, {})
 
 
 @pytest.mark.parametrize(

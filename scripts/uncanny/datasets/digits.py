@@ -7,9 +7,10 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import OpenFraction, Seed
 
 
-def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> None:
+def digits(folder: Path | str, *, test_fraction: OpenFraction = 0.2, seed: Seed = 0) -> None:
     """The 1,797 handwritten digits that come with scikit-learn: 1×8×8, ten classes.
 
     Grey levels g = 0..16 become floor(255 g/16 + 1/2). The split is stratified by class and depends

@@ -6,19 +6,20 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import Nonnegative, PositiveInt, Seed
 
 
 def gaussian_ring(
     folder: Path | str,
     *,
-    num_modes: int = 32,
-    dim: int = 8,
-    mode_std: float = 0.005,
-    radius: float = 1.0,
-    n: int = 20000,
-    n_test: int = 5000,
+    num_modes: PositiveInt = 32,
+    dim: PositiveInt = 8,
+    mode_std: Nonnegative = 0.005,
+    radius: Nonnegative = 1.0,
+    n: PositiveInt = 20000,
+    n_test: PositiveInt = 5000,
     labelled: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: equal Gaussians on a ring.
 

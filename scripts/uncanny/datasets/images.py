@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from uncanny.datasets._layout import layout
 from uncanny.datasets._sources import LISTED, Source, opened
 from uncanny.datasets.writing import ResumableItems, write_description, write_split
 from uncanny.registry.fingerprint import fingerprint
+from uncanny.registry.option_types import Bounds, OpenFraction, Pixels, Seed
 
 SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel
@@ -24,14 +25,14 @@ def images(
     folder: Path | str,
     *,
     root: str,
-    resolution: int,
+    resolution: Pixels,
     channels: Literal[1, 3] = 3,
     classes: bool = False,
-    test_fraction: float = 0.1,
-    seed: int = 0,
+    test_fraction: OpenFraction = 0.1,
+    seed: Seed = 0,
     resize: Literal["box", "lanczos"] = "box",
     upscale: bool = False,
-    background: list[int] = [255, 255, 255],  # noqa: B006
+    background: list[Annotated[int, Bounds(0, 255)]] = [255, 255, 255],  # noqa: B006
     exif_orientation: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
     threads: int = 1,

@@ -7,6 +7,7 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import OpenFraction, Pixels, Seed
 
 SIZE = (427, 640)  # pixels of each photograph, height × width
 
@@ -14,11 +15,11 @@ SIZE = (427, 640)  # pixels of each photograph, height × width
 def photos(
     folder: Path | str,
     *,
-    patch_size: int = 16,
-    scale: int = 3,
-    stride: int = 4,
-    test_fraction: float = 0.2,
-    seed: int = 0,
+    patch_size: Pixels = 16,
+    scale: Pixels = 3,
+    stride: Pixels = 4,
+    test_fraction: OpenFraction = 0.2,
+    seed: Seed = 0,
 ) -> None:
     """Patches 3×16×16 of the two photographs that come with scikit-learn (temple, flower).
 

@@ -7,11 +7,13 @@ equation 7 and table 1). The coefficients are float64; sigma is in units of pixe
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from uncanny.diffusion.forward import VPClock, one_per_image, per_image
+from uncanny.registry.option_types import Above, OpenFraction, Positive, TwoOrMore
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Preconditioning:
 
 def vp(
     *,
-    beta_d: float = 19.9,
-    beta_min: float = 0.1,
-    num_levels: int = 1000,
-    epsilon_t: float = 0.00001,
+    beta_d: Positive = 19.9,
+    beta_min: Positive = 0.1,
+    num_levels: TwoOrMore = 1000,
+    epsilon_t: OpenFraction = 0.00001,
 ) -> Preconditioning:
     """VP-SDE: F predicts the noise; its input is the time, from 0 to num_levels - 1.
 
@@ -53,7 +55,9 @@ def vp(
     )
 
 
-def ve(*, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Preconditioning:
+def ve(
+    *, sigma_min: Positive = 0.02, sigma_max: Annotated[Positive, Above("sigma_min")] = 100.0
+) -> Preconditioning:
     """VE-SDE: F predicts the negative noise, sigma times the score."""
     return Preconditioning(
         sigma_min,
@@ -66,7 +70,7 @@ def ve(*, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Preconditioning:
     )
 
 
-def edm(*, sigma_data: float = 0.5) -> Preconditioning:
+def edm(*, sigma_data: Positive = 0.5) -> Preconditioning:
     """Karras et al. (2022): input and target of F have unit variance.
 
     sigma_data: standard deviation of the data.

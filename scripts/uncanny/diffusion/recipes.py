@@ -7,6 +7,7 @@ import math
 from typing import Literal
 
 from uncanny.diffusion.recipe import Recipe
+from uncanny.registry.option_types import NonEmpty, Nonnegative, Positive
 
 
 def vp() -> Recipe:
@@ -17,9 +18,9 @@ def vp() -> Recipe:
 
 def psld(
     *,
-    gamma: float = 0.01,
-    nu: float | None = None,
-    inverse_mass: float | None = None,
+    gamma: Nonnegative = 0.01,
+    nu: Nonnegative | None = None,
+    inverse_mass: Positive | None = None,
     damping: Literal["critical", "free"] = "critical",
 ) -> Recipe:
     """Noise in position (gamma) and momentum (nu), coupled (arXiv 2303.01748, section 3.2).
@@ -56,7 +57,7 @@ def psld(
     return Recipe(D, [[0.0, -0.5], [0.5, 0.0]], [[1.0, 0.0], [0.0, mass]])
 
 
-def cld(*, inverse_mass: float = 4.0) -> Recipe:
+def cld(*, inverse_mass: Positive = 4.0) -> Recipe:
     """Critically damped Langevin diffusion: noise in the momentum only (arXiv 2112.07068).
 
     inverse_mass: 1/M. The beta of Dockhorn et al. is half of this one.
@@ -65,7 +66,7 @@ def cld(*, inverse_mass: float = 4.0) -> Recipe:
     return psld(gamma=0.0, inverse_mass=inverse_mass)
 
 
-def position_noise(*, gamma: float = 4.0) -> Recipe:
+def position_noise(*, gamma: Nonnegative = 4.0) -> Recipe:
     """Noise in the position only, critically damped: nu = 0 and 1/M = gamma^2 / 4."""
     # Critical damping: gamma^2 = 4/M
     return psld(gamma=gamma, nu=0.0)
@@ -81,7 +82,9 @@ def ve() -> Recipe:
     return Recipe.from_sde([[0.0]], [[1.0]], None)
 
 
-def matrices(*, D: list[list[float]], Q: list[list[float]], Sigma_inf: list[list[float]]) -> Recipe:
+def matrices(
+    *, D: NonEmpty[list[float]], Q: NonEmpty[list[float]], Sigma_inf: NonEmpty[list[float]]
+) -> Recipe:
     """Any process: rows of D (positive semidefinite), Q (skew) and the stationary covariance.
 
     The first component is the image; the others start at N(0, kappa Sigma_inf).

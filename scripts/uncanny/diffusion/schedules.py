@@ -5,12 +5,15 @@ t = 0..T-1 (t = 0 is the first step of noise), or sigma_i for `geometric`.
 """
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from uncanny.registry.option_types import Above, NotBelow, OpenFraction, Positive, ProperFraction
 
-def linear(num_levels: int, *, scale: float = 1.0) -> Tensor:
+
+def linear(num_levels: int, *, scale: Positive = 1.0) -> Tensor:
     """Evenly spaced betas from scale * 1e-4 to scale * 0.02, both multiplied by 1000 / num_levels.
 
     Ho et al. (2020), section 4, for scale 1 and 1000 levels; the last factor keeps the total noise.
@@ -22,7 +25,9 @@ def linear(num_levels: int, *, scale: float = 1.0) -> Tensor:
     return _checked(betas, f"linear schedule with scale={scale}")
 
 
-def cosine(num_levels: int, *, offset: float = 0.008, max_beta: float = 0.999) -> Tensor:
+def cosine(
+    num_levels: int, *, offset: ProperFraction = 0.008, max_beta: OpenFraction = 0.999
+) -> Tensor:
     """alpha_bar(u) falls as cos^2(pi/2 (u + offset) / (1 + offset)), u = t/T.
 
     Nichol and Dhariwal (2021), equation 17.
@@ -37,9 +42,9 @@ def sigmoid(
     num_levels: int,
     *,
     start: float = -3.0,
-    end: float = 3.0,
-    tau: float = 1.0,
-    max_beta: float = 0.999,
+    end: Annotated[float, NotBelow("start")] = 3.0,
+    tau: Positive = 1.0,
+    max_beta: OpenFraction = 0.999,
 ) -> Tensor:
     """alpha_bar(u) falls as the logistic function -S((start + u (end - start)) / tau), u = t/T.
 
@@ -56,7 +61,11 @@ def sigmoid(
 
 
 def sigmoid_beta(
-    num_levels: int, *, beta_start: float = 0.0001, beta_end: float = 0.02, width: float = 6.0
+    num_levels: int,
+    *,
+    beta_start: OpenFraction = 0.0001,
+    beta_end: Annotated[OpenFraction, Above("beta_start")] = 0.02,
+    width: Positive = 6.0,
 ) -> Tensor:
     """Betas follow a logistic curve over [-width, width] from beta_start to beta_end.
 
@@ -68,7 +77,12 @@ def sigmoid_beta(
     return _checked(betas, f"sigmoid_beta schedule from {beta_start} to {beta_end}")
 
 
-def geometric(num_levels: int, *, sigma_begin: float = 50.0, sigma_end: float = 0.01) -> Tensor:
+def geometric(
+    num_levels: int,
+    *,
+    sigma_begin: Annotated[Positive, Above("sigma_end")] = 50.0,
+    sigma_end: Positive = 0.01,
+) -> Tensor:
     """Noise levels of NCSN, falling evenly in log sigma (Song and Ermon 2020, section 3.2).
 
     sigma_begin, sigma_end: in units of pixel values, data in [0, 1]. Returns sigmas [num_levels].

@@ -12,9 +12,18 @@ import torch
 from torch import Tensor
 
 from uncanny.diffusion.forward import VPClock, check_range, vp_betas
+from uncanny.registry.option_types import (
+    Fraction,
+    OpenFraction,
+    Positive,
+    ProperFraction,
+    TwoOrMore,
+)
 
 
-def polynomial(num_steps: int, sigma_min: float, sigma_max: float, *, rho: float = 7.0) -> Tensor:
+def polynomial(
+    num_steps: int, sigma_min: float, sigma_max: float, *, rho: Positive = 7.0
+) -> Tensor:
     """Even steps in sigma^(1/rho) (Karras et al. 2022, equation 5).
 
     rho: 1 gives even steps in sigma; the larger, the more steps at small sigma.
@@ -34,7 +43,9 @@ def exponential(num_steps: int, sigma_min: float, sigma_max: float) -> Tensor:
     return _grid(sigma_max * (sigma_min / sigma_max) ** fractions)
 
 
-def ve(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float = 0.0) -> Tensor:
+def ve(
+    num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: ProperFraction = 0.0
+) -> Tensor:
     """Even steps in the time of the VE-SDE, sigma = sigma_min (sigma_max / sigma_min)^t.
 
     epsilon_s: last time before 0. 0 is the grid of Karras et al.; Song et al. (2021) stop at 1e-5.
@@ -44,7 +55,9 @@ def ve(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float =
     return _grid(sigma_min * (sigma_max / sigma_min) ** t)
 
 
-def vp(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float = 0.001) -> Tensor:
+def vp(
+    num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: ProperFraction = 0.001
+) -> Tensor:
     """Even steps in the time of the VP-SDE from 1 to epsilon_s, its betas fitted to the range."""
     # t_i = 1 + i/(N-1) (epsilon_s - 1); sigma(1) = sigma_max, sigma(epsilon_s) = sigma_min
     t = 1 + _fractions(num_steps, sigma_min, sigma_max) * (epsilon_s - 1)
@@ -57,7 +70,7 @@ def derived(
     sigma_max: float,
     *,
     losses: Mapping | None = None,
-    even_share: float = 0.5,
+    even_share: Fraction = 0.5,
 ) -> Tensor:
     """Grid of least cost to leading order for a trained model (`theory.optimal_grid`).
 
@@ -83,9 +96,9 @@ def iddpm(
     sigma_min: float,
     sigma_max: float,
     *,
-    num_levels: int = 1000,
-    C_1: float = 0.001,
-    C_2: float = 0.008,
+    num_levels: TwoOrMore = 1000,
+    C_1: OpenFraction = 0.001,
+    C_2: OpenFraction = 0.008,
 ) -> Tensor:
     """Even picks from the discrete noise levels of iDDPM (Karras et al. 2022, appendix C.3).
 

@@ -8,6 +8,13 @@ from torch import Tensor, nn
 from uncanny.networks import layers
 from uncanny.networks.unet import unet
 from uncanny.networks.unet_blocks import ConvDown
+from uncanny.registry.option_types import (
+    LayerSize,
+    NonEmpty,
+    OpenFraction,
+    ProperFraction,
+    SmallInt,
+)
 
 
 def diffusers_unet(
@@ -15,14 +22,14 @@ def diffusers_unet(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    multipliers: list[int] = [1, 2, 2, 2],  # noqa: B006
-    blocks: int = 2,
-    attention: list[int] = [16],  # noqa: B006
-    head_channels: int | None = None,
-    dropout: float = 0.0,
-    groups: int = 32,
-    norm_eps: float = 0.000001,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 2, 2],  # noqa: B006
+    blocks: SmallInt = 2,
+    attention: list[LayerSize] = [16],  # noqa: B006
+    head_channels: LayerSize | None = None,
+    dropout: ProperFraction = 0.0,
+    groups: LayerSize = 32,
+    norm_eps: OpenFraction = 0.000001,
     endpoint: bool = True,
     one_sided: bool = True,
 ) -> nn.Module:

@@ -12,22 +12,23 @@ from torch import Tensor, nn
 
 from uncanny.networks import layers
 from uncanny.networks.unet_blocks import BlockOptions, Encoder, Plan, TimeEmbedding
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
 
 
 def encoder_unet(
     shape: Sequence[int],
     num_outputs: int,
     *,
-    width: int = 64,
-    multipliers: list[int] = [1, 2, 4],  # noqa: B006
-    blocks: int = 2,
-    attention: list[int] = [16, 8, 4],  # noqa: B006
-    head_channels: int = 64,
+    width: LayerSize = 64,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 4],  # noqa: B006
+    blocks: SmallInt = 2,
+    attention: list[LayerSize] = [16, 8, 4],  # noqa: B006
+    head_channels: LayerSize = 64,
     scale_shift: bool = True,
     resampling: Literal["conv", "residual"] = "residual",
     pool: Literal["attention", "adaptive"] = "attention",
-    dropout: float = 0.0,
-    groups: int | None = None,
+    dropout: ProperFraction = 0.0,
+    groups: LayerSize | None = None,
 ) -> nn.Module:
     """Build the classifier p(y | x_t, t): network(x, noise) -> logits [N, num_outputs].
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uncanny.networks import layers
+from uncanny.registry.option_types import LayerSize, Positive, ProperFraction, SmallInt
 
 
 def mlp(
@@ -15,11 +16,11 @@ def mlp(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    hidden: int = 3,
+    width: LayerSize = 128,
+    hidden: SmallInt = 3,
     embedding: Literal["positional", "fourier"] = "positional",
-    fourier_scale: float = 16.0,
-    dropout: float = 0.0,
+    fourier_scale: Positive = 16.0,
+    dropout: ProperFraction = 0.0,
 ) -> nn.Module:
     """Build the perceptron, [N, D] -> [N, out_channels].
 

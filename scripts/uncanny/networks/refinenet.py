@@ -10,15 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
+
 
 def refinenet(
     shape: Sequence[int],
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    multipliers: list[int] = [1, 2, 2, 2],  # noqa: B006
-    dropout: float = 0.0,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 2, 2],  # noqa: B006
+    dropout: ProperFraction = 0.0,
 ) -> nn.Module:
     """Build f of the score s(x, sigma) = f(2x - 1) / sigma; the caller divides by sigma.
 

@@ -12,17 +12,18 @@ from torch import Tensor, nn
 
 from uncanny.networks import layers
 from uncanny.networks.song_unet import Block, Embedding, conv, encoder_levels, linear
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
 
 
 def song_encoder(
     shape: Sequence[int],
     num_outputs: int,
     *,
-    width: int = 128,
-    multipliers: list[int] = [1, 2, 3, 4],  # noqa: B006
-    blocks: int = 4,
-    attention: list[int] = [16, 8],  # noqa: B006
-    dropout: float = 0.1,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 3, 4],  # noqa: B006
+    blocks: SmallInt = 4,
+    attention: list[LayerSize] = [16, 8],  # noqa: B006
+    dropout: ProperFraction = 0.1,
     embedding: Literal["positional", "fourier"] = "positional",
 ) -> nn.Module:
     """Build the classifier p(y | z_t, t): network(z, noise) -> logits [N, num_outputs].

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uncanny.networks import layers
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt, WholeNumber
 
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two unit-variance terms at one
 EPS = 1e-6
@@ -25,15 +26,15 @@ def song_unet(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    multipliers: list[int] = [2, 2, 2],  # noqa: B006
-    blocks: int = 4,
-    attention: list[int] = [16],  # noqa: B006
-    dropout: float = 0.13,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [2, 2, 2],  # noqa: B006
+    blocks: SmallInt = 4,
+    attention: list[LayerSize] = [16],  # noqa: B006
+    dropout: ProperFraction = 0.13,
     embedding: Literal["positional", "fourier"] = "positional",
     encoder: Literal["standard", "residual"] = "standard",
-    resample_filter: list[int] = [1, 1],  # noqa: B006
-    augment_dim: int = 0,
+    resample_filter: NonEmpty[WholeNumber] = [1, 1],  # noqa: B006
+    augment_dim: WholeNumber = 0,
 ) -> nn.Module:
     """Build DDPM++ (the defaults) or NCSN++ (fourier, residual, [1, 3, 3, 1]).
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from uncanny.networks import layers
 from uncanny.networks.unet_blocks import Block, BlockOptions, ConvUp, Encoder, Plan, TimeEmbedding
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
 
 
 def unet(
@@ -22,16 +23,16 @@ def unet(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    multipliers: list[int] = [1, 2, 2, 2],  # noqa: B006
-    blocks: int = 2,
-    attention: list[int] = [16],  # noqa: B006
-    heads: int = 1,
-    head_channels: int | None = None,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 2, 2],  # noqa: B006
+    blocks: SmallInt = 2,
+    attention: list[LayerSize] = [16],  # noqa: B006
+    heads: SmallInt = 1,
+    head_channels: LayerSize | None = None,
     scale_shift: bool = False,
     resampling: Literal["conv", "residual"] = "conv",
-    dropout: float = 0.13,
-    groups: int | None = None,
+    dropout: ProperFraction = 0.13,
+    groups: LayerSize | None = None,
 ) -> nn.Module:
     """Build the DDPM U-Net; noise is the discrete time t in 0..T-1, not rescaled.
 

@@ -4,12 +4,14 @@ Song & Ermon 2020. The score network sees images in [0, 1]; no class labels.
 """
 
 import math
+from typing import Annotated
 
 import torch
 
 from uncanny.diffusion import losses, ncsn_levels, schedules
 from uncanny.diffusion.forward import one_per_image, per_image
 from uncanny.diffusion.processes import Family
+from uncanny.registry.option_types import Above, Positive, PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "score_model"
@@ -19,9 +21,9 @@ NEEDS_SCHEDULE = False
 def annealed(
     schedule,
     *,
-    sigma_max: float | None = None,
-    sigma_min: float = 0.01,
-    num_levels: int | None = None,
+    sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
+    sigma_min: Positive = 0.01,
+    num_levels: TwoOrMore | None = None,
 ) -> "Annealed":
     """Build the annealed process; it has no schedule.
 
@@ -31,7 +33,9 @@ def annealed(
     return Annealed(sigma_max, sigma_min, num_levels)
 
 
-def init_sampling(model, latents, *, steps_per_level: int = 5, step_size: float | None = None):
+def init_sampling(
+    model, latents, *, steps_per_level: PositiveInt = 5, step_size: Positive | None = None
+):
     """Begin sampling with uniform noise: (x in [0, 1], sigmas [L], sampler's arguments).
 
     latents: standard normal. steps_per_level: Langevin steps at each noise level. step_size: at the

@@ -3,7 +3,7 @@
 Karras et al. 2022.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
@@ -12,6 +12,7 @@ from uncanny.diffusion.forward import Path
 from uncanny.diffusion.preconditioning import Preconditioning, denoise
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import Above, Positive, PositiveInt
 
 MODEL_INTERFACE = "denoiser"
 NEEDS_SCHEDULE = False
@@ -52,10 +53,10 @@ def init_sampling(
     model,
     latents,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     grid: dict,
-    sigma_min: float | None = None,
-    sigma_max: float | None = None,
+    sigma_min: Positive | None = None,
+    sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
     time: Literal["linear", "vp", "ve", "geometric"] = "linear",
     scaling: Literal["none", "vp"] = "none",
     losses: dict | None = None,

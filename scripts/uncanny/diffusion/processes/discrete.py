@@ -7,13 +7,14 @@ import torch
 from uncanny.diffusion import losses, schedules
 from uncanny.diffusion.forward import alphas_cumprod, diffuse
 from uncanny.diffusion.processes import Family
+from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "eps_model"
 NEEDS_SCHEDULE = True
 
 
-def discrete(schedule, *, num_levels: int = 1000) -> "Discrete":
+def discrete(schedule, *, num_levels: TwoOrMore = 1000) -> "Discrete":
     """Build the discrete process. schedule: num_levels → betas [T]; num_levels: T."""
     return Discrete(schedule(num_levels))
 
@@ -23,7 +24,7 @@ def init_sampling(
     latents,
     originals=None,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     times: Literal["ancestral", "ddim"] = "ancestral",
     init: Literal["noise", "marginal"] = "noise",
 ):

@@ -15,6 +15,13 @@ from uncanny.diffusion.forward import one_per_image, per_image
 from uncanny.diffusion.linear_process import Process, exact, regularised, sampling_times
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import (
+    Nonnegative,
+    OpenFraction,
+    Positive,
+    PositiveInt,
+    ProperFraction,
+)
 
 MODEL_INTERFACE = "phase_model"
 NEEDS_SCHEDULE = False
@@ -24,14 +31,14 @@ def phase_space(
     schedule,
     *,
     recipe: dict,
-    beta_0: float = 8.0,
-    beta_1: float | None = None,
-    kappa: float = 0.04,
+    beta_0: Positive = 8.0,
+    beta_1: Positive | None = None,
+    kappa: Nonnegative = 0.04,
     objective: Literal["hsm", "dsm"] = "hsm",
     factor: Literal["lower", "upper"] = "lower",
     mixed_score: bool = False,
     condition: Literal["t", "log_t"] = "t",
-    epsilon_t: float = 0.00001,
+    epsilon_t: OpenFraction = 0.00001,
 ) -> "PhaseSpace":
     """Build the process of a recipe; it has no schedule.
 
@@ -52,9 +59,9 @@ def init_sampling(
     model,
     latents,
     *,
-    num_steps: int | None = None,
+    num_steps: PositiveInt | None = None,
     times: Literal["uniform", "quadratic", "ends"] = "uniform",
-    epsilon_s: float = 0.001,
+    epsilon_s: ProperFraction = 0.001,
     denoise: bool = True,
     pixels: Literal["round", "truncate"] = "round",
 ):

@@ -151,12 +151,6 @@ class Process:
         back = inverse(self.root(t)).mT
         return -self.rate(t)[..., None, None] * (constant(self.recipe.GGT, back.device) @ back)
 
-    def likelihood_weights(self, t: float | Tensor) -> Tensor:
-        """Weight of |score error|^2 of each component in the likelihood bound: the diagonal of
-        beta G G^T, [..., d] (Song et al. 2021, "Maximum likelihood training"). Not trained with.
-        """
-        return self.rate(t)[..., None] * self.recipe.GGT.diagonal()
-
     # -- the way back ----------------------------------------------------------------------------
 
     def reverse(self, z: Tensor, score: Tensor, t: float | Tensor, share: float = 1.0) -> Tensor:

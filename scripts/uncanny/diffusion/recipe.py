@@ -199,16 +199,3 @@ def drift(D: Field, Q: Field, H: Field, z: Tensor) -> Tensor:
         return D(z) + Q(z)
 
     return -both(z) @ torch.func.grad(H)(z) + correction(both, z)
-
-
-def fokker_planck_residual(f: Field, D: Field, H: Field, z: Tensor) -> Tensor:
-    """dp/dt divided by p at z [d] for p = exp(-H): 0 where p is stationary. Returns [].
-
-    The Fokker-Planck equation of dz = f dt + sqrt(2 D) dw, its current over p being
-    j = f - div D + D grad H.
-    """
-
-    def current(z):
-        return f(z) - correction(D, z) + D(z) @ torch.func.grad(H)(z)
-
-    return current(z) @ torch.func.grad(H)(z) - torch.func.jacrev(current)(z).trace()

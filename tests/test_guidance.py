@@ -11,7 +11,6 @@ from exact import Sources as Tracked
 from resolved import sampler as resolved
 from test_classifiers import CPU, IDENTITY, TRAINING
 
-from uncanny import samplers
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.diffusion import schedules
@@ -216,7 +215,11 @@ def test_options_of_guidances_are_read_from_their_signatures():
 
 
 def test_samplers_say_whether_they_can_be_guided():
-    able = {kind for kind in components.kinds("samplers") if samplers.takes_gradient(kind)}
+    able = {
+        kind
+        for kind in components.kinds("samplers")
+        if components.takes("samplers", kind, "gradient")
+    }
     assert able >= {"ancestral", "ddim", "phase_euler", "sscs"}
     assert not able & {"heun", "annealed_langevin", "probability_flow"}
 

@@ -165,14 +165,6 @@ class Process:
         back = inverse(self.root(t)).mT
         return -self.rate(t)[..., None, None] * (constant(self.recipe.GGT, back.device) @ back)
 
-    def likelihood_weights(self, t: float | Tensor) -> Tensor:
-        """Weight of |score error|^2 of each component in the likelihood bound, [..., d].
-
-        The diagonal of beta G G^T (Song et al. 2021, "Maximum likelihood training"); the training
-        loss does not use it.
-        """
-        return self.rate(t)[..., None] * self.recipe.GGT.diagonal()
-
     # -- reverse process -------------------------------------------------------------------------
 
     def reverse(self, z: Tensor, score: Tensor, t: float | Tensor, share: float = 1.0) -> Tensor:

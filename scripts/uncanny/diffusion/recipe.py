@@ -215,14 +215,3 @@ def drift(D: Field, Q: Field, H: Field, z: Tensor) -> Tensor:
 
     # f = -(D + Q) grad H + tau
     return -both(z) @ torch.func.grad(H)(z) + correction(both, z)
-
-
-def fokker_planck_residual(f: Field, D: Field, H: Field, z: Tensor) -> Tensor:
-    """Return dp/dt divided by p, [], at z [d] for p = exp(-H): 0 where p is stationary."""
-
-    # Fokker-Planck equation of dz = f dt + sqrt(2 D) dw: dp/dt = -div J with the current
-    # J = f p - div(D p) = p j, j = f - div D + D grad H; hence (dp/dt) / p = j grad H - div j.
-    def current(z):
-        return f(z) - correction(D, z) + D(z) @ torch.func.grad(H)(z)
-
-    return current(z) @ torch.func.grad(H)(z) - torch.func.jacrev(current)(z).trace()

@@ -9,12 +9,3 @@ Phase space: kind(phase_model, z, times, *, noise, ...) starts from an augmented
 `noise(step, like)` gives standard normal noise and is asked only where noise is used. The state is
 float64 throughout; models convert to their own precision.
 """
-
-from uncanny.registry import components
-
-
-def takes_gradient(kind: str) -> bool:
-    """Whether a sampler can be guided: whether its function has an argument `gradient`."""
-    nodes = components.parse(components.source("samplers", kind)).body
-    function = next(n for n in nodes if getattr(n, "name", None) == kind)
-    return any(argument.arg == "gradient" for argument in function.args.kwonlyargs)

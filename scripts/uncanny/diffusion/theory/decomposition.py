@@ -28,11 +28,6 @@ class Decomposition(NamedTuple):
     def path_kl(self) -> np.ndarray:
         return self.initialisation + self.discretisation + self.score
 
-    @property
-    def score_share(self) -> np.ndarray:
-        """R = E_S / (E_D + E_I): the error that training could remove, over the rest."""
-        return self.score / (self.discretisation + self.initialisation)
-
 
 def decompose(target, sigmas: np.ndarray, error: np.ndarray) -> Decomposition:
     """Compute the three terms of a target on nodes [..., N+1].
@@ -74,20 +69,3 @@ def step_weights(sigmas: np.ndarray) -> np.ndarray:
     """1 - lam_{k+1} / lam_k of each step, [..., N]: the share of the noise that it removes."""
     sigmas = check_nodes(sigmas)
     return 1 - (sigmas[..., 1:] / sigmas[..., :-1]) ** 2
-
-
-def fisher_information_of_denoiser(mmse: np.ndarray, sigma: np.ndarray, dim: int) -> np.ndarray:
-    """J = d / lam - mmse / lam^2, with mmse = E||x0 - D*(x0 + sigma n)||^2 of the best denoiser."""
-    # s = (D* - x) / lam (Tweedie), and E||D* - x||^2 = d lam - mmse
-    return dim / sigma**2 - mmse / sigma**4
-
-
-def uniform_crossover(target, one: np.ndarray, other: np.ndarray) -> float:
-    """Return e*^2 at which nodes `one` and `other` [N+1] are equally good, for an error that is the
-    same at all noise levels. Schedule `other` is better above it if it has the smaller sum of step
-    weights; outside (0, 1) there is no crossover.
-    """
-    # E_D(one) + e^2 d C(one) / 2 = E_D(other) + e^2 d C(other) / 2, C the sum of step weights
-    defect = discretisation_error(target, other) - discretisation_error(target, one)
-    removed = step_weights(one).sum() - step_weights(other).sum()
-    return float(defect / (0.5 * target.dim * removed))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from uncanny.diffusion.theory.crossovers import Crossing
-from uncanny.diffusion.theory.leading_order import cost_density, explained_noise, variable_path_kl
+from uncanny.diffusion.theory.leading_order import cost_density, explained_noise
 
 POINTS = 400  # of a refined curve
 
@@ -80,24 +80,6 @@ class Measured:
         """Its upper bound, E||x0||^2 / (2 lam)."""
         # (a - ln(1 + a)) / 2 <= a / 2, a = s^2 / lam
         return self.second_moment / (2 * lam)
-
-
-def path_kl_difference(
-    sigma: np.ndarray, loss: np.ndarray, dim: int, one: np.ndarray, other: np.ndarray
-) -> np.ndarray:
-    """Return PathKL on nodes `one` minus that on nodes `other`, [...], from a model's own denoising
-    loss L(sigma) = E||D_theta(x + sigma n) - x||^2, [..., M]: the best denoiser need not be known.
-
-    Both are [N+1], of one range; another one raises ValueError.
-    """
-    if not np.allclose(np.take(one, [0, -1]), np.take(other, [0, -1]), rtol=1e-6):
-        raise ValueError("schedules of different ranges cannot be compared")
-    explained = explained_noise(loss, sigma, dim)
-    # The rest of PathKL is the same for all schedules of one range.
-    first, second = (
-        variable_path_kl(at_nodes(sigma, explained, nodes), nodes) for nodes in (one, other)
-    )
-    return first - second
 
 
 def predicted_crossing(epochs: Sequence[int], difference: np.ndarray) -> Crossing | None:

@@ -11,21 +11,23 @@ def main(snakemake):
 
     from uncanny.estimate import costs, report, totals
     from uncanny.study.study import Study
+    from uncanny.workflow import dag
 
-    given, wanted = snakemake.params, snakemake.params.config.get("estimate", {})
-    device = wanted.get("device", "auto")
+    params, results = snakemake.params, Path(snakemake.params.results)
+    options = params.config.get("estimate", {})
+    device = options.get("device", "auto")
     if device == "auto":
-        found = given.on_cluster or torch.cuda.is_available()
-        device = "accelerator" if found else "processor"
-    place = totals.Place(
+        accelerates = params.on_cluster or torch.cuda.is_available()
+        device = "accelerator" if accelerates else "processor"
+    site = totals.Site(
         costs.DEVICES[device],
-        at_once=wanted.get("jobs") or given.at_once,
-        start=totals.START["cluster" if given.on_cluster else "here"],
-        one_machine=not given.on_cluster,
-        devices=given.devices,
+        at_once=options.get("jobs") or params.at_once,
+        start=totals.START["cluster" if params.on_cluster else "here"],
+        one_machine=not params.on_cluster,
+        devices=params.devices,
     )
-    found = totals.Estimate(Study(given.config), Path(given.results), place)
-    text = report.write(found, Path(given.results) / "tables" / "estimate")
+    estimate = totals.Estimate(Study(params.config), results, site, dag.read())
+    text = report.write(estimate, results / "tables" / "estimate")
     print(text, file=sys.__stdout__, flush=True)  # the log has what else is printed
 
 

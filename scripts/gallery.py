@@ -9,16 +9,16 @@ def main(snakemake):
     from uncanny.estimate import costs, totals
     from uncanny.runtime import files
     from uncanny.study.study import Study
-    from uncanny.workflow import gallery
+    from uncanny.workflow import dag, gallery
 
-    given, study = snakemake.params, Study(snakemake.params.config)
+    params, study = snakemake.params, Study(snakemake.params.config)
     start = totals.START["here"]
-    place = totals.Place(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
-    rows = totals.Estimate(study, Path(given.results), place).of_targets()
+    site = totals.Site(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
+    rows = totals.Estimate(study, Path(params.results), site, dag.read()).of_targets()
     claims = snakemake.input.get("claims")
     text = gallery.page(
         study,
-        given.command,
+        params.command,
         {row["target"]: row for row in rows},
         Path(claims).read_text(encoding="utf-8") if claims else "",
     )

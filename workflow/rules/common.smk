@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
+from uncanny.estimate import job as estimate_job
 from uncanny.registry import components
 from uncanny.runtime import source_files
 from uncanny.study import checks, configuration, plan
@@ -23,7 +24,7 @@ from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import fork_server, profiles
+from uncanny.workflow import dag, fork_server, profiles
 
 try:
     config.update(

@@ -14,15 +14,15 @@ def wall_seconds(
     """Time until all jobs are done, `at_once` of them at a time, each as soon as it can start.
 
     needs: jobs that a job waits for; those that are not among the names are done. alone: whether a
-    job has all places to itself; such jobs come last.
+    job takes the whole machine; such jobs come last.
     """
     known = set(names)
-    open_needs = {name: [n for n in needs[name] if n in known] for name in names}
-    missing = {name: len(found) for name, found in open_needs.items()}
+    needs = {name: [n for n in needs[name] if n in known] for name in names}
+    missing = {name: len(needs[name]) for name in names}
     followers: dict[str, list[str]] = {name: [] for name in names}
-    for name, found in open_needs.items():
-        for before in found:
-            followers[before].append(name)
+    for name in names:
+        for needed in needs[name]:
+            followers[needed].append(name)
     order = {name: (alone(name), number, name) for number, name in enumerate(names)}
     ready = [order[name] for name in names if not missing[name]]
     heapq.heapify(ready)
@@ -30,13 +30,13 @@ def wall_seconds(
     while ready or running:
         while ready and free >= (at_once if ready[0][0] else 1):
             is_alone, _, name = heapq.heappop(ready)
-            places = at_once if is_alone else 1
-            free -= places
-            heapq.heappush(running, (clock + seconds(name), places, name))
-        clock, places, name = heapq.heappop(running)
-        free += places
-        for after in followers[name]:
-            missing[after] -= 1
-            if not missing[after]:
-                heapq.heappush(ready, order[after])
+            slots = at_once if is_alone else 1
+            free -= slots
+            heapq.heappush(running, (clock + seconds(name), slots, name))
+        clock, slots, name = heapq.heappop(running)
+        free += slots
+        for follower in followers[name]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                heapq.heappush(ready, order[follower])
     return clock

@@ -1,0 +1,85 @@
+"""The jobs behind a study's targets, from Snakemake's own graph of jobs, as plain values.
+
+The main Snakemake has the rules and all settings of its command line: it builds the graph a second
+time, for all targets, and without asking what is to be run (`list_jobs`, when a run starts). A job
+of the same run reads the list (`read`). Nothing stays when the run ends.
+"""
+
+import atexit
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path, PurePath
+
+from uncanny.estimate.job import Job
+
+VARIABLE = "UNCANNY_JOBS"  # names the file with the list, for all jobs of a run
+
+
+def list_jobs(workflow, targets: Iterable[str], results: str) -> None:
+    """Write the jobs behind target rules for the jobs of this run.
+
+    workflow: Snakemake's, outside of its event loop. results: folder of the study's results.
+    """
+    jobs = [asdict(job) for job in jobs_behind(workflow, targets, results)]
+    descriptor, path = tempfile.mkstemp(prefix="uncanny-jobs-", suffix=".json")
+    atexit.register(Path(path).unlink, missing_ok=True)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(jobs, file)
+    os.environ[VARIABLE] = path
+
+
+def read() -> list[Job]:
+    """The jobs that `list_jobs` wrote when this run started; ValueError where it did not."""
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        raise ValueError(
+            "no list of jobs: it is made by onstart; expected a run without --no-hooks"
+        )
+    return from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def from_json(text: str) -> list[Job]:
+    entries = json.loads(text)
+    return [Job(**e | {key: tuple(e[key]) for key in ("inputs", "outputs")}) for e in entries]
+
+
+def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
+    """The jobs behind target rules, and those of the targets themselves."""
+    from snakemake.dag import DAG  # a job that reads the list does without
+
+    graph = DAG(workflow, workflow.rules, targetrules=set())
+    workflow.async_run(_add(graph, [workflow.get_rule(target) for target in targets]))
+    graph.cleanup()  # rules that match a file, but were not chosen to make it
+    return [_plain(job, results, workflow.cores) for job in graph.jobs]
+
+
+async def _add(graph, rules: list) -> None:
+    for rule in rules:
+        graph.targetjobs.add(await graph.update([await graph.rule2job(rule)]))
+
+
+def _plain(job, results: str, cores: int | None) -> Job:
+    asked = job.resources
+    on_device = asked.get("gpu") or str(asked.get("gres", "")).startswith("gpu")
+    return Job(
+        job.rule.name,
+        _name(job, results),
+        dict(job.wildcards_dict),
+        *(tuple(_below(results, path) for path in paths) for paths in (job.input, job.output)),
+        on_device=bool(on_device),
+        alone=1 < job.threads == cores,  # a job that asks for more is given as many
+    )
+
+
+def _name(job, results: str) -> str:
+    """RULE/… as its log has it; of a rule without a log, as its wildcards say."""
+    if job.log:
+        return str(PurePath(_below(f"{results}/logs", job.log[0])).with_suffix(""))
+    return "/".join([job.rule.name, *job.wildcards_dict.values()])
+
+
+def _below(folder: str, path: str) -> str:
+    return str(path).removeprefix(f"{folder}/")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny.estimate.work import Work
 from uncanny.registry import components, fingerprint
 from uncanny.study import checks
 from uncanny.study import plan as planning
@@ -52,19 +51,14 @@ def planned(config):
         planning.figure_datasets(study, figure)
         planning.appearance(study, figure)
     plan_claims.files(study)
-    work = Work(study)
-    for job in work.jobs(path for paths in work.targets().values() for path in paths):
-        if job.rule == "score_samples":
-            names = vars(job.cell) if hasattr(job.cell, "__dict__") else {}
-            cell_record(study, Wildcards(**names))
-            study.evaluation(study.names(job.cell.model)["dataset"])
-            study.code("score_samples", evaluation=study.names(job.cell.model)["dataset"])
-        if job.rule == "draw_samples":
-            cell = job.cell
-            study.code(
-                "draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance
-            )
-            planning.part_files(study, cell, 0, config["num_images"])
+    cells = {cell for figure in config["figures"] for cell in planning.figure_cells(study, figure)}
+    for cell in cells:
+        dataset = study.names(cell.model)["dataset"]
+        cell_record(study, Wildcards(**vars(cell)))
+        study.evaluation(dataset)
+        study.code("score_samples", evaluation=dataset)
+        study.code("draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance)
+        planning.part_files(study, cell, 0, config["num_images"])
 
 
 def study_of(figures=1, **changes):

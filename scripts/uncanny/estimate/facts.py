@@ -73,13 +73,13 @@ class Facts:
         data = self.data(block["dataset"])
         return networks.of_extractor(block, data.shape, max(data.num_classes, 2))
 
-    def reference(self, dataset: str) -> tuple[networks.Size, int, int, int]:
-        """What scores of a dataset compare with: the extractor's size, features and logits of an
-        image, and the number of images.
-        """
-        evaluation = self.study.evaluation(dataset)
-        size, widths = self.extractor(evaluation["extractor"])
-        return size, *widths, getattr(self.data(dataset), evaluation["reference"])
+    def features(self, dataset: str) -> int:
+        """Numbers that are kept of an image for scores of a dataset: features and logits."""
+        return sum(self.extractor(self.study.evaluation(dataset)["extractor"])[1])
+
+    def reference_count(self, dataset: str) -> int:
+        """Number of images that scores of a dataset compare with."""
+        return getattr(self.data(dataset), self.study.evaluation(dataset)["reference"])
 
     @cache
     def nfe(self, sampler: str, model: str) -> int:

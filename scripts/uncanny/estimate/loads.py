@@ -4,8 +4,8 @@ A rule without an entry is counted with its start and its rest alone, until reco
 more; the estimate names it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from uncanny.estimate import costs
@@ -19,10 +19,8 @@ from uncanny.training.loop import steps_until
 
 REPORTED = 2560  # gradients in a classifier's report
 # Seconds on a core of what is neither training nor sampling: of a job, and of one of its inputs.
-EXACT = 7.0  # of an experiment without networks
-TRAINED = 3.0, 2e-3  # of putting together what one on trained models has measured
-PLOTTING, TABLE, CLAIMS = (1.0, 2e-3), (0.3, 1e-3), (3.0, 5e-3)
-CONFIRMING = 0.05
+SHOWING = {"plot_figure": (1.0, 2e-3), "make_table": (0.3, 1e-3), "assess_claims": (3.0, 5e-3)}
+SHOWING |= {"run_trained": (3.0, 2e-3), "run_exact": (7.0, 0.0), "confirm_figure": (0.05, 0.0)}
 DECODING = {"images": 8e-3}  # of an image that has to be decoded
 COPYING = 5e-5  # of an image that is read and written
 METRIC = 0.05  # of a metric, whatever it computes
@@ -54,93 +52,98 @@ class Work:
 
 @dataclass(frozen=True)
 class Load:
-    """What a job takes. works: its own work, which its records time, first. disk: bytes that stay.
-    memory: bytes beside its libraries. unit: what the first work counts, in words, for the table of
-    rates: dataset, network, unit.
+    """What a job takes.
+
+    works: its own work, which its records time, first. rest: of what it does besides, reading,
+    writing, waiting for the device; None: as jobs on the device do. disk: bytes that stay. memory:
+    bytes beside its libraries. unit: dataset and network of the first work, and what it counts, in
+    words, where the table of rates shows it.
     """
 
-    works: list[Work]
+    works: list[Work] = field(default_factory=list)
+    rest: Work | None = None
     disk: float = RECORD
     memory: float = 0.0
-    unit: Mapping[str, str] = field(default_factory=dict)
+    unit: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
+    """kind: of work, a row of the estimate. load: (facts, job, wildcards by name) -> Load."""
+
     kind: str
-    load: Callable[[Facts, Job], Load]
+    load: Callable[..., Load]
 
 
 ENTRIES: dict[str, Entry] = {}
 
 
 def entry(kind: str, *rules: str):
-    """Register what jobs of rules take. kind: of work, a row of the estimate."""
+    """Register what jobs of rules take."""
 
-    def register(load: Callable[[Facts, Job], Load]):
-        ENTRIES.update(dict.fromkeys(rules, Entry(kind, load)))
-        return load
+    def register(function: Callable[..., Load]):
+        ENTRIES.update(dict.fromkeys(rules, Entry(kind, function)))
+        return function
 
     return register
 
 
 @cache
-def load(facts: Facts, job: Job) -> Load:
-    """What a job takes where jobs that ask for a GPU run on the device of `facts`."""
-    if job.rule not in ENTRIES:
-        return Load([_rest(facts, job)])
-    return ENTRIES[job.rule].load(facts, job)
+def of_job(facts: Facts, job: Job) -> tuple[Load, list[Work]]:
+    """What a job takes, and all its work, the rest last."""
+    known = ENTRIES.get(job.rule)
+    load = known.load(facts, job, **job.wildcards) if known else Load()
+    seconds = (facts.device if job.on_device else costs.PROCESSOR).rest
+    rest = load.rest or Work(("rest", job.rule), 1, seconds)
+    return load, [*load.works, *([rest] if rest.amount else [])]
 
 
 def kind(job: Job) -> str:
-    """The kind of a job's work; of a rule without an entry, that it has none."""
+    """The kind of a job's work; of a rule without an entry, that no cost is stated."""
     return ENTRIES[job.rule].kind if job.rule in ENTRIES else f"{job.rule} (no stated cost)"
+
+
+NO_REST = Work(("rest",), 0, 0.0)
 
 
 # ---- Data -----------------------------------------------------------------------------------
 
 
 @entry("data", "prepare_dataset")
-def _prepare_dataset(facts: Facts, job: Job) -> Load:
-    name = job.wildcards["dataset"]
-    data, dataset = facts.data(name), facts.study.block("datasets", name)["kind"]
+def _prepare_dataset(facts: Facts, job: Job, dataset: str, **_) -> Load:
+    data, source = facts.data(dataset), facts.study.block("datasets", dataset)["kind"]
     count = data.train + data.test
-    work = Work((job.rule, dataset), count, DECODING.get(dataset, COPYING))
-    return Load([work, _rest(facts, job, 1.0)], disk=count * (data.values + 8))  # int64 labels
+    work = Work((job.rule, source), count, DECODING.get(source, COPYING))
+    labels = 8  # bytes of an int64
+    disk = count * (data.values + labels)
+    return Load([work], rest=Work(("rest", job.rule), 1, 1.0), disk=disk)
 
 
 @entry("data", "import_model")
-def _import_model(facts: Facts, job: Job) -> Load:
-    parameters = facts.size(job.wildcards["model"]).parameters
-    return Load([_rest(facts, job)], disk=WEIGHT * parameters)
+def _import_model(facts: Facts, job: Job, model: str, **_) -> Load:
+    return Load(disk=WEIGHT * facts.size(model).parameters)
 
 
 @entry("data", "import_samples", "import_many_samples")
-def _import_samples(facts: Facts, job: Job) -> Load:
-    return _copied(facts, job, memory=0.0)
-
-
-def _copied(facts: Facts, job: Job, memory: float) -> Load:
+def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_) -> Load:
     """Images of a cell that are put together. memory: bytes of a number of an image."""
-    sizes, many = facts.study.config["sample_sizes"], "many" in job.rule
-    count = max(sizes) if many else facts.study.config["num_images"]
-    values = count * facts.data_of(job.wildcards["model"]).values
-    works = [Work((job.rule,), count, COPYING), _rest(facts, job)]
-    return Load(works, disk=RECORD + values, memory=memory * values)
+    config = facts.study.config
+    count = max(config["sample_sizes"]) if "many" in job.rule else config["num_images"]
+    values = count * facts.data_of(model).values
+    return Load([Work((job.rule,), count, COPYING)], disk=RECORD + values, memory=memory * values)
 
 
 # ---- Training -------------------------------------------------------------------------------
 
 
 @entry("training", "train_model")
-def _train_model(facts: Facts, job: Job) -> Load:
-    model, epoch = job.wildcards["model"], int(job.wildcards["epoch"])
-    names, batch = facts.study.names(model), facts.batch_size(model)
+def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
+    names = facts.study.names(model)
     return Load(
-        [_updates(facts, model, facts.updates(model, epoch)), _rest(facts, job)],
+        [_updates(facts, model, facts.updates(model, int(epoch)))],
         disk=CHECKPOINT * facts.size(model).parameters,
         memory=_training_memory(facts, model),
-        unit=_unit(names["dataset"], names["network"], f"update of {batch} images"),
+        unit=(names["dataset"], names["network"], f"update of {facts.batch_size(model)} images"),
     )
 
 
@@ -161,20 +164,19 @@ def _training_memory(facts: Facts, model: str) -> float:
 
 
 @entry("sampling", "draw_samples", "draw_part")
-def _draw_samples(facts: Facts, job: Job) -> Load:
-    w = job.wildcards
-    count = int(w.get("number", facts.study.config["num_images"]))
-    work = _evaluations(facts, w["model"], w["sampler"], w["guidance"], count, count)
-    names, (_, _, classifiers, _) = facts.study.names(w["model"]), work.key
-    gradients = f", {len(classifiers)} gradients" if classifiers else ""
-    kept = count * facts.data_of(w["model"]).values if job.rule == "draw_samples" else 0
+def _draw_samples(
+    facts: Facts, job: Job, model: str, sampler: str, guidance: str, number: str = "", **_
+) -> Load:
+    """number: of images, where they are a part of a cell's, which goes when all are gathered."""
+    count = int(number or facts.study.config["num_images"])
+    work = _evaluations(facts, model, sampler, guidance, count, count)
+    names, gradients = facts.study.names(model), len(work.key[2])
+    words = f"evaluation of an image{f', {gradients} gradients' if gradients else ''}"
     return Load(
-        [work, _rest(facts, job)],
-        disk=RECORD + kept,
-        memory=_sampling_memory(facts, w["model"], count),
-        unit=_unit(
-            names["dataset"], names.get("network", ""), f"evaluation of an image{gradients}"
-        ),
+        [work],
+        disk=RECORD + (0 if number else count * facts.data_of(model).values),
+        memory=_sampling_memory(facts, model, count),
+        unit=(names["dataset"], names.get("network", ""), words),
     )
 
 
@@ -199,31 +201,26 @@ def _sampling_memory(facts: Facts, model: str, count: int) -> float:
 
 
 @entry("sampling", "gather_samples", "gather_many_samples")
-def _gather_samples(facts: Facts, job: Job) -> Load:
-    return _copied(facts, job, memory=SAMPLES)
+def _gather_samples(facts: Facts, job: Job, model: str, **_) -> Load:
+    return _import_samples(facts, job, model, memory=SAMPLES)
 
 
 @entry("sampling", "trace_process")
-def _trace_process(facts: Facts, job: Job) -> Load:
-    model, sampler = job.wildcards["model"], job.wildcards["sampler"]
+def _trace_process(facts: Facts, job: Job, model: str, sampler: str, **_) -> Load:
     work = _evaluations(facts, model, sampler, NO_GUIDANCE, 1, 1)
-    return Load([Work((job.rule, model), work.amount, work.each), _rest(facts, job)])
+    return Load([Work((job.rule, model), work.amount, work.each)])
 
 
 @entry("sampling", "compare_samplers")
-def _compare_samplers(facts: Facts, job: Job) -> Load:
+def _compare_samplers(facts: Facts, job: Job, experiment: str, model: str, **_) -> Load:
     """Images of every sampler and sampling seed, and one metric of each."""
-    name, model = job.wildcards["experiment"], job.wildcards["model"]
-    extent = plan_experiments.extent(facts.study, name)
-    count, seeds = extent["num_images"], len(extent["draws"])
-    works = [
-        _evaluations(facts, model, sampler, NO_GUIDANCE, count, count)
-        for sampler in extent["samplers"]
-    ]
-    score = _score_seconds(facts, facts.dataset_of(model), count, [extent["metric"]])
-    seconds = seeds * sum(work.stated + score for work in works)
-    memory = _experiment_memory(facts, model)
-    return Load([Work((job.rule, name, model), 1, seconds), _rest(facts, job)], memory=memory)
+    extent = plan_experiments.extent(facts.study, experiment)
+    count, seeds, dataset = extent["num_images"], len(extent["draws"]), facts.dataset_of(model)
+    samplers = extent["samplers"]
+    works = [_evaluations(facts, model, s, NO_GUIDANCE, count, count) for s in samplers]
+    score = _score_seconds(facts, dataset, count, [extent["metric"]])
+    work = Work((job.rule, experiment, model), 1, seeds * sum(w.stated + score for w in works))
+    return Load([work], memory=_experiment_memory(facts, model))
 
 
 def _experiment_memory(facts: Facts, model: str) -> float:
@@ -235,197 +232,149 @@ def _experiment_memory(facts: Facts, model: str) -> float:
 
 
 @entry("scoring", "extract_reference")
-def _extract_reference(facts: Facts, job: Job) -> Load:
-    name, dataset = job.wildcards["extractor"], job.wildcards["dataset"]
-    size, (width, _) = facts.extractor(name)
-    count = getattr(facts.data(dataset), job.wildcards["split"])
+def _extract_reference(
+    facts: Facts, job: Job, extractor: str, dataset: str, split: str, **_
+) -> Load:
+    size, (width, _) = facts.extractor(extractor)
+    count = getattr(facts.data(dataset), split)
     each = costs.evaluation(size, costs.BATCH, facts.device)
     if facts.study.neighbours(dataset):
         each += costs.neighbours(count, width) / costs.CORE
-    _, features, logits, images = facts.reference(dataset)
-    kept = 4 * images * (features + logits)  # float32
-    works = [Work((job.rule, name, dataset), count, each), _rest(facts, job)]
-    return Load(works, disk=kept, memory=2 * kept)
+    kept = 4 * facts.features(dataset) * facts.reference_count(dataset)  # float32
+    return Load([Work((job.rule, extractor, dataset), count, each)], disk=kept, memory=2 * kept)
 
 
 @entry("scoring", "score_references")
-def _score_references(facts: Facts, job: Job) -> Load:
-    dataset, count = job.wildcards["dataset"], facts.study.config["num_images"]
-    each = _score_seconds(facts, dataset, count, facts.study.measured(dataset))
-    works = [Work((job.rule, dataset), 4, each), _rest(facts, job)]
-    return Load(works, memory=_scoring_memory(facts, dataset, count))
+def _score_references(facts: Facts, job: Job, dataset: str, **_) -> Load:
+    """Real images of both splits and two kinds of noise."""
+    return _scored(facts, job, dataset, _measured(facts, dataset), sets=4)
 
 
 @entry("scoring", "score_samples")
-def _score_samples(facts: Facts, job: Job) -> Load:
-    dataset, count = facts.dataset_of(job.wildcards["model"]), facts.study.config["num_images"]
-    seconds = _score_seconds(facts, dataset, count, facts.study.measured(dataset))
-    _, features, logits, _ = facts.reference(dataset)
-    extractor = facts.study.evaluation(dataset)["extractor"]
-    return Load(
-        [Work((job.rule, dataset, count), 1, seconds), _rest(facts, job)],
-        disk=RECORD + 4 * count * (features + logits),
-        memory=_scoring_memory(facts, dataset, count),
-        unit=_unit(dataset, extractor, "score of a cell"),
-    )
+def _score_samples(facts: Facts, job: Job, model: str, **_) -> Load:
+    dataset, count = facts.dataset_of(model), facts.study.config["num_images"]
+    unit = dataset, facts.study.evaluation(dataset)["extractor"], "score of a cell"
+    load = _scored(facts, job, dataset, _measured(facts, dataset))
+    return replace(load, disk=RECORD + 4 * count * facts.features(dataset), unit=unit)
 
 
 @entry("scoring", "score_sizes")
-def _score_sizes(facts: Facts, job: Job) -> Load:
-    dataset, sizes = facts.dataset_of(job.wildcards["model"]), facts.study.config["sample_sizes"]
+def _score_sizes(facts: Facts, job: Job, model: str, **_) -> Load:
+    dataset, sizes = facts.dataset_of(model), facts.study.config["sample_sizes"]
     least = facts.study.evaluation_of_sizes(dataset)["least"]
-    seconds = 0.0
-    for n in sizes:
-        metrics = [name for name in least if n >= least[name]]
-        # Features are extracted once, of the largest set; smaller ones are its first images.
-        seconds += _score_seconds(facts, dataset, n, metrics, extract=n == max(sizes))
-    works = [Work((job.rule, dataset, tuple(sizes)), 1, seconds), _rest(facts, job)]
-    return Load(works, memory=_scoring_memory(facts, dataset, max(sizes)))
+    metrics = {n: [name for name in least if n >= least[name]] for n in sizes}
+    return _scored(facts, job, dataset, metrics)
+
+
+def _measured(facts: Facts, dataset: str) -> dict[int, list[str]]:
+    return {facts.study.config["num_images"]: facts.study.measured(dataset)}
+
+
+def _scored(
+    facts: Facts, job: Job, dataset: str, metrics: dict[int, list[str]], sets: int = 1
+) -> Load:
+    """metrics: names of them for each number of images; smaller sets are the first images of the
+    largest, whose features are extracted once.
+    """
+    largest, reference = max(metrics), facts.reference_count(dataset)
+    seconds = sum(
+        _score_seconds(facts, dataset, n, names, extract=n == largest)
+        for n, names in metrics.items()
+    )
+    # Features of both sets as they are stored; the larger set in float64, and about its mean.
+    memory = 4 * (largest + reference) + 16 * max(largest, reference)
+    works = [Work((job.rule, dataset, *metrics), sets, seconds)]
+    return Load(works, memory=facts.features(dataset) * memory)
 
 
 def _score_seconds(
     facts: Facts, dataset: str, n: int, metrics: list[str], extract: bool = True
 ) -> float:
     """Seconds of metrics of n images, and of their features."""
-    blocks = facts.study.evaluation(dataset)["metrics"]
-    size, width, _, m = facts.reference(dataset)
-    operations = sum(
-        costs.metric_operations(blocks[name]["kind"], blocks[name], n, m, width) for name in metrics
-    )
+    evaluation, m = facts.study.evaluation(dataset), facts.reference_count(dataset)
+    size, (width, _) = facts.extractor(evaluation["extractor"])
+    blocks = [evaluation["metrics"][name] for name in metrics]
+    operations = sum(costs.metric_operations(b["kind"], b, n, m, width) for b in blocks)
     features = n * costs.evaluation(size, costs.BATCH, facts.device) if extract else 0
     return features + operations / costs.CORE + METRIC * len(metrics)
 
 
-def _scoring_memory(facts: Facts, dataset: str, count: int) -> float:
-    """Features of both sets as they are stored; the larger set in float64, and about its mean."""
-    _, features, logits, images = facts.reference(dataset)
-    return (features + logits) * (4 * (count + images) + 16 * max(count, images))
-
-
 @entry("scoring", "measure_losses")
-def _measure_losses(facts: Facts, job: Job) -> Load:
+def _measure_losses(facts: Facts, job: Job, model: str, **_) -> Load:
     """Two models at each noise level."""
-    model, options = job.wildcards["model"], facts.study.config["losses"]
-    data = facts.data_of(model)
+    options, data = facts.study.config["losses"], facts.data_of(model)
     count = min(options["items"], getattr(data, options["split"]))
     each = costs.evaluation(facts.size(model), costs.batch_of(count, data.values), facts.device)
     work = Work((job.rule, facts.network(model)), 2 * count * options["levels"], each)
-    return Load([work, _rest(facts, job)], memory=_experiment_memory(facts, model))
+    return Load([work], memory=_experiment_memory(facts, model))
 
 
 # ---- Extractors and classifiers -------------------------------------------------------------
 
 
 @entry("extractors and classifiers", "train_extractor")
-def _train_extractor(facts: Facts, job: Job) -> Load:
-    name = job.wildcards["extractor"]
-    block, (size, _) = facts.study.component("extractors", name), facts.extractor(name)
+def _train_extractor(facts: Facts, job: Job, extractor: str, **_) -> Load:
+    block, (size, _) = facts.study.component("extractors", extractor), facts.extractor(extractor)
     data, batch = facts.data(block["dataset"]), block.get("batch_size", 1)
     # With its images a batch carries half as many of noise; to tell turns, four and as many.
     images = batch * {"classifier": 1.5, "rotation": 5}.get(block["kind"], 0)
-    updates = block.get("epochs", 0) * (data.train // batch)
+    seconds = block.get("epochs", 0) * (data.train // batch)
+    seconds *= costs.update(size, images, facts.device)
     report = (data.train + 3 * data.test) * costs.evaluation(size, costs.BATCH, facts.device)
-    seconds = updates * costs.update(size, images, facts.device) + report + facts.device.rest
-    return Load([Work((job.rule, name), 1, seconds)], disk=WEIGHT * size.parameters)
+    work = Work((job.rule, extractor), 1, seconds + report + facts.device.rest)
+    return Load([work], rest=NO_REST, disk=WEIGHT * size.parameters)
 
 
 @entry("extractors and classifiers", "train_classifier")
-def _train_classifier(facts: Facts, job: Job) -> Load:
-    w, device = job.wildcards, facts.device
-    identity, size = facts.classifier(w["classifier"], w["dataset"], w["process"], w["schedule"])
-    data, options = facts.data(w["dataset"]), identity["training"]
+def _train_classifier(
+    facts: Facts, job: Job, classifier: str, dataset: str, process: str, schedule: str, **_
+) -> Load:
+    identity, size = facts.classifier(classifier, dataset, process, schedule)
+    data, options, device = facts.data(dataset), identity["training"], facts.device
     batch, network = options["batch_size"], (text(identity["network"]), data.shape)
-    updates = Work(
-        ("classifier update", network, batch),
+    count, each = (
         steps_until(options["epochs"], data.train, batch),
         costs.update(size, batch, device),
     )
     # Accuracy at ten noise levels on all test images, and gradients of some.
     report = 10 * data.test * costs.evaluation(size, costs.BATCH, device)
     report += REPORTED * costs.gradient(size, costs.BATCH, device)
-    rest = Work(("report", network), 1, device.rest + report)
-    return Load([updates, rest], disk=WEIGHT * size.parameters)
+    return Load(
+        [Work(("classifier update", network, batch), count, each)],
+        rest=Work(("report", network), 1, device.rest + report),
+        disk=WEIGHT * size.parameters,
+    )
 
 
 # ---- Timing ---------------------------------------------------------------------------------
 
 
 @entry("timing", "time_sampling")
-def _time_sampling(facts: Facts, job: Job) -> Load:
-    model, config = job.wildcards["model"], facts.study.config
-    timing = config["timing"]
-    count = timing.get("num_images", config["num_images"])
+def _time_sampling(facts: Facts, job: Job, model: str, **_) -> Load:
+    config = facts.study.config
+    count = config["timing"].get("num_images", config["num_images"])
     count = costs.batch_of(count, facts.data_of(model).values)
-    images = (timing["batches"] + 1) * count  # a batch to warm up
-    works = [
-        _evaluations(facts, model, sampler, guidance, images, count)
-        for sampler, guidance in plan_times.walks(facts.study, model)
-    ]
-    return Load([*works, _rest(facts, job)])
+    images = (config["timing"]["batches"] + 1) * count  # a batch to warm up
+    ways = plan_times.walks(facts.study, model)
+    return Load([_evaluations(facts, model, *way, images, count) for way in ways])
 
 
 @entry("timing", "time_training")
-def _time_training(facts: Facts, job: Job) -> Load:
+def _time_training(facts: Facts, job: Job, **_) -> Load:
     count = (facts.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK  # one to warm up
     models = plan_times.trained(facts.study)
-    works = [_updates(facts, model, count) for model in models]
     memory = sum(_training_memory(facts, model) for model in models)
-    return Load([*works, _rest(facts, job)], memory=memory)
+    return Load([_updates(facts, model, count) for model in models], memory=memory)
 
 
 # ---- Figures, tables, claims ----------------------------------------------------------------
 
-SHOWING = "figures, tables, claims"
 
-
-@entry(SHOWING, "plot_figure")
-def _plot_figure(facts: Facts, job: Job) -> Load:
-    figure = job.wildcards["figure"]
-    key = job.rule, facts.study.block("figures", figure)["kind"], figure
-    return Load([_by_inputs(job, key, PLOTTING)], disk=FIGURE)
-
-
-@entry(SHOWING, "make_table")
-def _make_table(facts: Facts, job: Job) -> Load:
-    table = job.wildcards["table"]
-    key = job.rule, facts.study.block("tables", table)["kind"], table
-    return Load([_by_inputs(job, key, TABLE)])
-
-
-@entry(SHOWING, "assess_claims")
-def _assess_claims(facts: Facts, job: Job) -> Load:
-    return Load([_by_inputs(job, (job.rule,), CLAIMS)])
-
-
-@entry(SHOWING, "run_trained")
-def _run_trained(facts: Facts, job: Job) -> Load:
-    return Load([_by_inputs(job, (job.rule, job.wildcards["experiment"]), TRAINED)])
-
-
-@entry(SHOWING, "run_exact")
-def _run_exact(facts: Facts, job: Job) -> Load:
-    return Load([Work((job.rule, job.wildcards["experiment"]), 1, EXACT)])
-
-
-@entry(SHOWING, "confirm_figure")
-def _confirm_figure(facts: Facts, job: Job) -> Load:
-    return Load([Work((job.rule,), 1, CONFIRMING)])
-
-
-def _by_inputs(job: Job, key: tuple, seconds: tuple[float, float]) -> Work:
-    """seconds: of the job, and of each file that it reads."""
-    alone, each = seconds
-    return Work(key, 1, alone + each * len(job.inputs))
-
-
-# ---- All of them ----------------------------------------------------------------------------
-
-
-def _rest(facts: Facts, job: Job, seconds: float | None = None) -> Work:
-    """What a job does beside its own work: reading, writing, waiting for the device."""
-    default = facts.device.rest if job.on_device else costs.PROCESSOR.rest
-    return Work(("rest", job.rule), 1, default if seconds is None else seconds)
-
-
-def _unit(dataset: str, network: str, unit: str) -> dict[str, str]:
-    return {"dataset": dataset, "network": network, "unit": unit}
+@entry("figures, tables, claims", *SHOWING)
+def _show(facts: Facts, job: Job, **_) -> Load:
+    """A job without networks: so long, and longer with each file that it reads."""
+    alone, each = SHOWING[job.rule]
+    shown = {key: job.wildcards[key] for key in ("figure", "table") if key in job.wildcards}
+    kinds = [facts.study.block(f"{key}s", name)["kind"] for key, name in shown.items()]
+    work = Work((job.rule, *kinds, job.subject), 1, alone + each * len(job.inputs))
+    return Load([work], rest=NO_REST, disk=FIGURE if job.rule == "plot_figure" else RECORD)

@@ -76,18 +76,15 @@ def notes_of(estimate: Estimate) -> str:
 
 def rates(estimate: Estimate) -> pd.DataFrame:
     """Cost of an update and of an evaluation of every network, and of scoring a cell."""
-    jobs = {}  # the first job of each kind, dataset, network and number of gradients
+    rows = {}  # of the first job of each kind, dataset, network and number of gradients
     for job in estimate.every:
-        load = loads.load(estimate.facts, job)
-        if load.unit:
-            jobs.setdefault(load.works[0].key[:3], job)
-    rows = []
-    for key, job in jobs.items():
-        load, (ratio, basis) = loads.load(estimate.facts, job), estimate.rates.of(key)
-        cost = {"ms": 1000 * ratio * load.works[0].each, "basis": basis}
-        cost["records"] = estimate.rates.count(key)
-        rows.append({"work": loads.kind(job)} | dict(load.unit) | cost)
-    return pd.DataFrame(rows)
+        load, (work, *_) = loads.of_job(estimate.facts, job)
+        key = work.key[:3]
+        if load.unit and key not in rows:
+            ratio, basis, count = estimate.rates.of(key)
+            rows[key] = loads.kind(job), *load.unit, 1000 * ratio * work.each, basis, count
+    columns = ["work", "dataset", "network", "unit", "ms", "basis", "records"]
+    return pd.DataFrame(list(rows.values()), columns=columns)
 
 
 def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFrame:

@@ -62,16 +62,28 @@ async def _add(graph, rules: list) -> None:
 
 
 def _plain(job, results: str, cores: int | None) -> Job:
-    asked = job.resources
-    on_device = asked.get("gpu") or str(asked.get("gres", "")).startswith("gpu")
+    gres = str(_asked(job, "gres") or "")  # of sites that ask for GPUs in this way
+    on_device = bool(_asked(job, "gpu")) or gres.startswith("gpu")
     return Job(
         job.rule.name,
         _name(job, results),
         dict(job.wildcards_dict),
         *(tuple(_below(results, path) for path in paths) for paths in (job.input, job.output)),
-        on_device=bool(on_device),
-        alone=1 < job.threads == cores,  # a job that asks for more is given as many
+        on_device=on_device,
+        # What such a job computes runs on the device: it takes the cores to have them idle. Threads
+        # that are at work save the time that they keep others waiting.
+        alone=on_device and cores is not None and 1 < cores <= _asked(job, "_cores"),
     )
+
+
+def _asked(job, name: str) -> object:
+    """How much of a resource a job asks for. A number in its rule holds for all jobs of it; only
+    functions are called, since a job's resources take as long as the job itself.
+    """
+    resource = job.rule.resources.get(name)
+    if resource is None or isinstance(resource.raw, int):
+        return resource and resource.raw
+    return job.resources.get(name)
 
 
 def _name(job, results: str) -> str:

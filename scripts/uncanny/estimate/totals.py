@@ -99,7 +99,7 @@ class Estimate:
 
     def _sums(self, jobs: pd.DataFrame, wall: bool = False) -> dict[str, float | str]:
         seconds = jobs[[*BASES, "start"]].sum(axis=1)
-        hours = {side: seconds[jobs["on_device"] == side].sum() / 3600 for side in (True, False)}
+        hours = {side: sum(seconds[jobs["on_device"] == side] / 3600) for side in (True, False)}
         return {
             "jobs": len(jobs),
             "device_hours": hours[True],

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncanny.datasets import Expected
 from uncanny.diffusion import ncsn_levels
 from uncanny.runtime import files
 from uncanny.study import known_data
@@ -15,13 +16,8 @@ REACH = 0.9  # largest distance of two images, in diagonals of the cube that the
 
 
 @dataclass(frozen=True)
-class Data:
-    """shape: of one image or vector; train, test: numbers of them; num_classes: 0 for none."""
-
-    shape: tuple[int, ...]
-    train: int
-    test: int
-    num_classes: int
+class Data(Expected):
+    """What a dataset is taken to be where its options do not say it: nothing is None."""
 
     @property
     def values(self) -> int:

@@ -87,8 +87,10 @@ class Facts:
         process = self.study.identity(model)["process"]
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
         options = self.study.sampler(sampler, model)
-        known = nfe.nfe(options, process | levels)
-        return known or options.get("num_steps") or _adaptive(options.get("tol", 0.0001))
+        if known := nfe.nfe(options, process | levels) or options.get("num_steps"):
+            return known
+        at_one, per_tenth = ADAPTIVE
+        return max(10, round(at_one - per_tenth * math.log10(options.get("tol", 0.0001))))
 
     def updates(self, model: str, epoch: int) -> int:
         """Updates of the segment of training that ends with an epoch."""
@@ -105,8 +107,3 @@ def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Si
 def text(block: dict) -> str:
     """A block as part of a key."""
     return json.dumps(block, sort_keys=True)
-
-
-def _adaptive(tol: float) -> int:
-    at_one, per_tenth = ADAPTIVE
-    return max(10, round(at_one - per_tenth * math.log10(tol)))

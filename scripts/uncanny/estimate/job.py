@@ -61,17 +61,13 @@ class Jobs:
         """
         jobs: dict[str, Job] = {}
 
-        def missing(paths: Iterable[str]) -> list[str]:
-            # From last to first, since the list below is worked off from its end.
-            return [p for p in reversed(paths) if p in self._makers and not exists(p)]
+        def add(paths: Iterable[str]) -> None:
+            # Depth first; Snakemake's own graph takes more of the stack for each step of a chain.
+            for path in paths:
+                job = self._makers.get(path)
+                if job and job.name not in jobs and not exists(path):
+                    add(job.inputs)
+                    jobs[job.name] = job
 
-        waiting = missing(list(paths))
-        while waiting:
-            job = self._makers[waiting[-1]]
-            before = [p for p in missing(job.inputs) if self._makers[p].name not in jobs]
-            if job.name in jobs or not before:
-                jobs.setdefault(job.name, job)
-                waiting.pop()
-            else:
-                waiting += before
+        add(paths)
         return list(jobs.values())

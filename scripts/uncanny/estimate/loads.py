@@ -95,7 +95,7 @@ def of_job(facts: Facts, job: Job) -> tuple[Load, list[Work]]:
     load = known.load(facts, job, **job.wildcards) if known else Load()
     seconds = (facts.device if job.on_device else costs.PROCESSOR).rest
     rest = load.rest or Work(("rest", job.rule), 1, seconds)
-    return load, [*load.works, *([rest] if rest.amount else [])]
+    return load, [*load.works, *([rest] if rest.amount or not load.works else [])]
 
 
 def kind(job: Job) -> str:
@@ -114,8 +114,7 @@ def _prepare_dataset(facts: Facts, job: Job, dataset: str, **_) -> Load:
     data, source = facts.data(dataset), facts.study.block("datasets", dataset)["kind"]
     count = data.train + data.test
     work = Work((job.rule, source), count, DECODING.get(source, COPYING))
-    labels = 8  # bytes of an int64
-    disk = count * (data.values + labels)
+    disk = count * (data.values + 8)  # uint8 images, int64 labels
     return Load([work], rest=Work(("rest", job.rule), 1, 1.0), disk=disk)
 
 

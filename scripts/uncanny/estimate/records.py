@@ -78,13 +78,13 @@ def learn(facts: Facts, jobs: Iterable[Job]) -> tuple[Rates, dict[str, float]]:
 
 def _shares(works: list[Work], timing: dict, whole: float | None) -> Iterator[tuple[Work, float]]:
     """(work, seconds) of a job, as far as its records tell them apart. whole: of all of it."""
-    own, *others = works
+    own, *more = works
     if "each" in timing:
         yield own, timing["each"] * own.amount
-        if whole is not None and others and "seconds" in timing:
-            yield others[0], max(whole - timing["seconds"], 0.0)
-    elif whole is not None and not any(work.key[0] in ON_DEVICE for work in others):
-        rest = sum(work.stated for work in others)
+        if whole is not None and more and "seconds" in timing:
+            yield more[0], max(whole - timing["seconds"], 0.0)
+    elif whole is not None and not any(work.key[0] in ON_DEVICE for work in more):
+        rest = sum(work.stated for work in more)
         yield own, max(whole - rest, 0.1 * whole)
 
 

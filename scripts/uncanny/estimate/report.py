@@ -12,17 +12,12 @@ from uncanny.runtime import files, table_files
 
 LEFT = (("", ""), ("_left", " left"))
 SHORT = 20  # hours in all, up to which times are shown in minutes
-NOTES = {
-    "accelerator": (
-        "GPU: time on an accelerator; CPU: time of the jobs without one.",
-        "an NVIDIA A100 in float32",
-    ),
-    "processor": (
-        "Core: time on one processor core of the jobs that would use a GPU; CPU: of all others.",
-        "one core of a server",
-    ),
-}
 DEVICE = {"accelerator": "GPU", "processor": "core"}
+HOURS = {
+    "accelerator": "GPU: time on an accelerator; CPU: time of the jobs without one.",
+    "processor": "Core: time on one core of the jobs that would use a GPU; CPU: of all others.",
+}
+STATED_FOR = {"accelerator": "an NVIDIA A100 in float32", "processor": "one core of a server"}
 
 
 def write(estimate: Estimate, stem: Path) -> str:
@@ -43,11 +38,11 @@ def write(estimate: Estimate, stem: Path) -> str:
     hours = targets["device_hours"].max()
     shown = {title: readable(frame, estimate, hours) for title, frame in tables.items()}
     notes = notes_of(estimate)
-    parts = [
+    sections = [
         table_files.markdown(frame, title=title, caption="" if number else notes)
         for number, (title, frame) in enumerate(shown.items())
     ]
-    files.write_text(stem.with_suffix(".md"), "\n".join(parts))
+    files.write_text(stem.with_suffix(".md"), "\n".join(sections))
     texts = [f"{title}\n\n{_aligned(frame)}\n" for title, frame in shown.items()]
     return "\n".join([*texts, textwrap.fill(notes, 100)])
 
@@ -60,13 +55,13 @@ def heading(estimate: Estimate) -> str:
 
 def notes_of(estimate: Estimate) -> str:
     """What the reader of the numbers must know."""
-    hours, rates_from = NOTES[estimate.site.device.name]
+    device = estimate.site.device.name
     notes = [
-        hours,
+        HOURS[device],
         "What targets share is in each of them, and once in all_figures and all.",
         "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
         "again. Measured: from records of this study. Scaled: stated costs times what was",
-        f"measured of other work. Default: stated for {rates_from}.",
+        f"measured of other work. Default: stated for {STATED_FOR[device]}.",
     ]
     if rules := estimate.without_entry():
         names = ", ".join(f"{rule} ({number} jobs)" for rule, number in rules.items())

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Container, Mapping, Sequence
+from graphlib import TopologicalSorter
 
 
 def wall_seconds(
@@ -17,17 +18,13 @@ def wall_seconds(
     jobs that take the whole machine; they come last.
     """
     known = set(names)
-    needs = {name: [n for n in needs[name] if n in known] for name in names}
-    missing = {name: len(needs[name]) for name in names}
-    followers: dict[str, list[str]] = {name: [] for name in names}
-    for name in names:
-        for needed in needs[name]:
-            followers[needed].append(name)
+    graph = TopologicalSorter({name: known.intersection(needs[name]) for name in names})
+    graph.prepare()
     order = {name: (name in alone, number, name) for number, name in enumerate(names)}
-    ready = [order[name] for name in names if not missing[name]]
-    heapq.heapify(ready)
-    running, free, clock = [], at_once, 0.0
-    while ready or running:
+    ready, running, free, clock = [], [], at_once, 0.0
+    while graph.is_active():
+        for name in graph.get_ready():
+            heapq.heappush(ready, order[name])
         while ready and free >= (at_once if ready[0][0] else 1):
             is_alone, _, name = heapq.heappop(ready)
             slots = at_once if is_alone else 1
@@ -35,8 +32,5 @@ def wall_seconds(
             heapq.heappush(running, (clock + seconds[name], slots, name))
         clock, slots, name = heapq.heappop(running)
         free += slots
-        for follower in followers[name]:
-            missing[follower] -= 1
-            if not missing[follower]:
-                heapq.heappush(ready, order[follower])
+        graph.done(name)
     return clock

@@ -23,7 +23,7 @@ def main(snakemake):
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
         seeds=snakemake.params.study["seeds"],
-        draws=snakemake.params.study["draws"],
+        draws=snakemake.params.study["sampling_seeds"],
         timings=[
             record
             for path in snakemake.input.timings

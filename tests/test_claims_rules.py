@@ -238,7 +238,7 @@ class TestTogether:
         assert verdict_of([Finding("supported", "")], "all")[1] is None
         assert verdict_of([*p, Finding("inconclusive", "", p=1.0)], "all")[1] == 1.0
 
-    @pytest.mark.parametrize("need", ["some", 0, True, 1.5])
-    def test_bad_need(self, need):
-        with pytest.raises(ValueError, match="need is"):
-            verdict_of([self.YES], need)
+    @pytest.mark.parametrize("require", ["some", 0, True, 1.5])
+    def test_bad_require(self, require):
+        with pytest.raises(ValueError, match="require is"):
+            verdict_of([self.YES], require)

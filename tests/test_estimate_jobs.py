@@ -78,7 +78,7 @@ def test_large_cells_are_drawn_in_parts():
 
 
 def test_seeds_and_draws_multiply_cells():
-    jobs = graph(seeds=[0, 1], draws=[0, 1, 2])
+    jobs = graph(seeds=[0, 1], sampling_seeds=[0, 1, 2])
     found = counts(jobs.behind(jobs.targets["figure_2"]))
     assert (found["train_model"], found["draw_samples"]) == (4, 24)
 

@@ -201,7 +201,7 @@ def record(folder):
     samplers["heun_polynomial"] = walk("polynomial", "heun", 3)
     sampler_comparison.run(
         checkpoint=folder / "epoch-2.pt", identity=IDENTITY, seed=0, losses=folder / "losses-2.json",
-        samplers=samplers, extent={"draws": [0, 2], "num_images": 30},
+        samplers=samplers, extent={"sampling_seeds": [0, 2], "num_images": 30},
         metric={"kind": "sliced_w2", "projections": 8, "seed": 1}, extractor=folder / "values.pt",
         reference=folder / "real.npz", names=NAMES | {"metric": "w2"}, output=folder / "c.json", threads=1,
     )  # fmt: skip

@@ -71,7 +71,7 @@ def study_of(figures=1, **changes):
 
 GROWING = {
     "seeds": lambda n: study_of(seeds=list(range(n))),
-    "draws": lambda n: study_of(draws=list(range(n))),
+    "sampling_seeds": lambda n: study_of(sampling_seeds=list(range(n))),
     "milestones": lambda n: study_of(milestones=list(range(1, n + 1)), segment_epochs=1),
     "figures": lambda n: study_of(figures=n),
 }

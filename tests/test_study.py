@@ -29,7 +29,7 @@ def test_segments_go_on_from_the_grid():
 
 
 def test_figure_cells_cover_seeds_draws_and_milestones():
-    study = plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]})
+    study = plan(TINY | {"seeds": [0, 1], "sampling_seeds": [0, 1, 2]})
     cells = figure_cells(study, "figure_1")
     assert len(cells) == len(set(cells)) == 4 * 2 * 3 * 2
     assert Cell("ve_cond", 1, "HEUN", "none", 2, 1) in cells

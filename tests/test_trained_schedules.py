@@ -187,7 +187,7 @@ def with_experiment(**changes):
     config["milestones"] = [0, 1, 2]
     config["samplers"]["DER"] = {"kind": "heun", "num_steps": 4, "grid": "derived"}
     block = {"kind": "trained_schedules", "models": ["ve_cond"], "samplers": ["HEUN", "DER"]}
-    block |= {"metric": "kid", "draws": [0, 1], "num_images": 20}
+    block |= {"metric": "kid", "sampling_seeds": [0, 1], "num_images": 20}
     config["experiments"] = {"ring": block | changes}
     return config
 
@@ -201,7 +201,7 @@ class TestPlan:
         assert plan_experiments.losses(study, "ring")[0] == "losses/ve_cond/seed-0/epoch-0.json"
         assert plan_experiments.files(study, "ring") == ["trained/ring.csv", "trained/ring.jsonl"]
         walks = plan_experiments.walks(study, "ring", "ve_cond")
-        assert walks["extent"] == {"draws": [0, 1], "num_images": 20}
+        assert walks["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
         assert walks["samplers"]["DER"]["grid"] == {"kind": "derived", "even_share": 0.5}
         assert plan_experiments.options(study, "ring") == {"kind": "trained_schedules"}
 
@@ -220,7 +220,10 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"draws": [3]}, r"experiments\.ring\.draws: \[3\]; a verdict on kid takes at least 2"),
+            (
+                {"sampling_seeds": [3]},
+                r"experiments\.ring\.sampling_seeds: \[3\]; a verdict on kid takes at least 2",
+            ),
             ({"models": ["vp"]}, r"experiments\.ring\.models: 'vp' is not defined in models"),
             ({"samplers": ["HEUM"]}, r"'HEUM' is not defined in samplers; did you mean 'HEUN'"),
             ({"samplers": ["DDIM"]}, r"samplers: 'DDIM' walks with eps_model, but model 've_cond'"),

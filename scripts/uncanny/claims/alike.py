@@ -20,7 +20,7 @@ def alike(
     metric: str = "is10",
     delta: float = 0.02,
     over: Literal["model", "sampler", "guidance"] = "sampler",
-    need: str | int = "all",
+    require: str | int = "all",
 ) -> Finding:
     """Curves of selection a that differ only in their `over` are pairwise equal (rules.eq).
 
@@ -40,7 +40,7 @@ def alike(
     named = {f"{a.name} against {b.name}": (a, b) for a, b in pairs}
     findings = {name: attempt(judge, pair, name) for name, pair in named.items()}
     ranges = [_range(cells, curves, metric, name) for name, curves in families.items()]
-    return combined(findings, need, max(ranges, key=lambda found: found.estimate))
+    return combined(findings, require, max(ranges, key=lambda found: found.estimate))
 
 
 def _families(curves: list[Curve], place: int) -> dict[str, list[Curve]]:

@@ -105,7 +105,7 @@ def _assessed(name: str, claim: Mapping, evidence: Evidence) -> Assessment:
 
     parts = findings("parts")
     controls = {
-        part: Control(finding, _reading(block["controls"][part]["readings"], finding))
+        part: Control(finding, _interpretation(block["controls"][part]["interpretation"], finding))
         for part, finding in findings("controls").items()
     }
     verdict = _verdict(block, parts)
@@ -119,7 +119,7 @@ def _verdict(block: Mapping, parts: dict[str, Finding]) -> Finding:
         return untestable(block["not_testable"])
     if len(parts) == 1:
         return next(iter(parts.values()))
-    found = combined(parts, block.get("need", "all"))
+    found = combined(parts, block.get("require", "all"))
     return replace(found, text="; ".join(_named(name, part) for name, part in parts.items()))
 
 
@@ -138,10 +138,10 @@ def _part(seed: str, part: Mapping, missing: Sequence[str] | None, evidence: Evi
         raise ValueError(f"claims.{seed.replace('/', '.')}: {problem}") from None
 
 
-def _reading(readings: Mapping[str, str], finding: Finding) -> str:
+def _interpretation(interpretation: Mapping[str, str], finding: Finding) -> str:
     if finding.verdict == UNTESTABLE:
         return finding.text
-    return readings[SUPPORTED if finding.verdict == STRICT else finding.verdict]
+    return interpretation[SUPPORTED if finding.verdict == STRICT else finding.verdict]
 
 
 def _corrected(assessment: Assessment, adjusted: Mapping[str, float]) -> Finding:

@@ -25,7 +25,7 @@ def cell_verdicts(
     target: str | None = None,
     family: str | None = None,
     model: str | None = None,
-    need: Literal["all", "any"] | int = "all",
+    require: Literal["all", "any"] | int = "all",
 ) -> Finding:
     """Of the cells that options name, `need` have the verdict "supports" (theory.verdicts;
     for ways to train, design_space.weighting).
@@ -50,7 +50,7 @@ def cell_verdicts(
     findings = {_name(line): _finding(line, suffixes) for line in found}
     if len(found) == 1:
         return next(iter(findings.values()))
-    verdict = combined(findings, need)
+    verdict = combined(findings, require)
     if verdict.verdict == REFUTED and not all(f.verdict == REFUTED for f in findings.values()):
         return replace(verdict, verdict=INCONCLUSIVE)
     return verdict

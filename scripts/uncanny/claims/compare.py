@@ -12,11 +12,11 @@ Rule = Callable[[Difference], rules.Decision]
 NAMED = 3  # names on one side of a comparison before they are counted
 
 # What pairs of one group share: these names of their keys (model, sampler, guidance).
-EACH = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0, 1, 2)}
+PER = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0, 1, 2)}
 
 
 def compared(
-    cells: Cells, rule: Rule, *, metric: str, each: str, need: str | int, best: str = "none"
+    cells: Cells, rule: Rule, *, metric: str, per: str, require: str | int, best: str = "none"
 ) -> Finding:
     """Judge the differences A - B of the paired curves of selections a and b.
 
@@ -31,16 +31,16 @@ def compared(
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
         return finding_of(cells, rule, pairs, metric, question)
 
-    return over_groups(grouped(cells.pairs(), each), need, judge)
+    return over_groups(grouped(cells.pairs(), per), require, judge)
 
 
-def over_groups(groups: dict[str, list], need: str | int, judge: Callable) -> Finding:
+def over_groups(groups: dict[str, list], require: str | int, judge: Callable) -> Finding:
     """Findings of judge(keys, name) for each group of keys, put together, with one of all keys."""
     findings = {name: attempt(judge, keys, name) for name, keys in groups.items()}
     if len(findings) == 1:
         return next(iter(findings.values()))
     everything = [key for keys in groups.values() for key in keys]
-    return combined(findings, need, attempt(judge, everything, "pooled"))
+    return combined(findings, require, attempt(judge, everything, "pooled"))
 
 
 def attempt(judge: Callable[..., Finding], *arguments) -> Finding:
@@ -51,11 +51,11 @@ def attempt(judge: Callable[..., Finding], *arguments) -> Finding:
         return untestable(str(problem))
 
 
-def grouped(keys: Iterable, each: str) -> dict[str, list]:
+def grouped(keys: Iterable, per: str) -> dict[str, list]:
     """Keys, or pairs of keys, by the names that `each` says; one group of all for "none"."""
     groups: dict[str, list] = {}
     for key in keys:
-        groups.setdefault(_group_name(key, EACH[each]), []).append(key)
+        groups.setdefault(_group_name(key, PER[per]), []).append(key)
     return groups
 
 

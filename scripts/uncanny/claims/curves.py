@@ -180,7 +180,7 @@ class Cells:
         """One curve of a selection, the same object whenever it is asked for."""
         chosen = self.selections[selection]
         epochs = tuple(chosen["epochs"][key[0]])
-        draws = tuple(chosen.get("draws", self.draws))
+        draws = tuple(chosen.get("sampling_seeds", self.draws))
         asked = key, metric, epochs, draws
         if asked not in self._curves:
             self._curves[asked] = self.scores.curve(key, metric, epochs, self.seeds, draws)

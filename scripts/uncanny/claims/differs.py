@@ -14,8 +14,8 @@ def differs(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
 ) -> Finding:
     """Selections a and b differ, in whichever direction (rules.differ); options as in
     compare.compared.
@@ -23,5 +23,5 @@ def differs(
     return compared(
         cells,
         lambda found: rules.differ(found.relative_draws),
-        **{"metric": metric, "each": each, "need": need},
+        **{"metric": metric, "per": per, "require": require},
     )

@@ -16,8 +16,8 @@ def earlier(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
 ) -> Finding:
     """The plateau of a starts before that of b; of several pairs, the median difference.
 
@@ -39,7 +39,7 @@ def earlier(
         gain = np.median(second - first, axis=1)
         return _finding(cells, keys, metric, gain, plateaus.spacing(last))
 
-    return over_groups(grouped(cells.pairs(), each), need, judge)
+    return over_groups(grouped(cells.pairs(), per), require, judge)
 
 
 def _finding(cells: Cells, keys: list, metric: str, gain: np.ndarray, spacing: float) -> Finding:

@@ -15,8 +15,8 @@ def equal(
     *,
     metric: str = "is10",
     delta: float = 0.02,
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in
@@ -25,5 +25,5 @@ def equal(
     return compared(
         cells,
         lambda found: rules.eq(found.relative_draws, delta),
-        **{"metric": metric, "each": each, "need": need, "best": best},
+        **{"metric": metric, "per": per, "require": require, "best": best},
     )

@@ -52,26 +52,26 @@ def untestable(reason: str) -> Finding:
     return Finding(UNTESTABLE, f"not testable: {reason}")
 
 
-def needed(need: str | int, count: int) -> int:
+def required(require: str | int, count: int) -> int:
     """How many of `count` findings must be supported: "all", "any" or a number."""
-    if need in ("all", "any"):
-        return count if need == "all" else 1
-    if isinstance(need, bool) or not isinstance(need, int) or need < 1:
-        raise ValueError(f"need is {need!r}, expected all, any or a whole number from 1")
-    return min(need, count)
+    if require in ("all", "any"):
+        return count if require == "all" else 1
+    if isinstance(require, bool) or not isinstance(require, int) or require < 1:
+        raise ValueError(f"require is {require!r}, expected all, any or a whole number from 1")
+    return min(require, count)
 
 
-def verdict_of(findings: Sequence[Finding], need: str | int = "all") -> tuple[str, float | None]:
+def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple[str, float | None]:
     """Verdict over several findings and its p.
 
     Supported if at least k are (all: k = n; any: k = 1) and, but for "any", none is refuted;
     refuted if so many are refuted that k cannot be reached; else not testable if one is, else
     inconclusive. p bounds the probability of k such findings: (n - k + 1) times the k-th smallest.
     """
-    count, k = len(findings), needed(need, len(findings))
+    count, k = len(findings), required(require, len(findings))
     holding = [f for f in findings if f.holds]
     refuted = [f for f in findings if f.verdict == REFUTED]
-    if len(holding) >= k and (need == "any" or not refuted):
+    if len(holding) >= k and (require == "any" or not refuted):
         is_strict = all(f.verdict == STRICT for f in holding)
         return (STRICT if is_strict else SUPPORTED), _joint(holding, k, count)
     if len(refuted) > count - k:
@@ -88,12 +88,12 @@ def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
 
 
 def combined(
-    findings: dict[str, Finding], need: str | int = "all", pooled: Finding | None = None
+    findings: dict[str, Finding], require: str | int = "all", pooled: Finding | None = None
 ) -> Finding:
     """One finding of several named ones. Numbers are those of `pooled`, or of the first finding
     that has some.
     """
-    verdict, p = verdict_of(list(findings.values()), need)
+    verdict, p = verdict_of(list(findings.values()), require)
     known = [f for f in [pooled, *findings.values()] if f is not None and f.estimate is not None]
     base = known[0] if known else Finding(verdict, "")
     cells = dict.fromkeys(cell for f in findings.values() for cell in f.cells)

@@ -12,7 +12,7 @@ SELECTIONS = ("a",)
 
 
 def near_noise(
-    cells: Cells, *, metric: str = "is10", share: float = 0.2, need: str | int = "all"
+    cells: Cells, *, metric: str = "is10", share: float = 0.2, require: str | int = "all"
 ) -> Finding:
     """Every curve of a has its best within the first `share` of the way from noise to real images.
 
@@ -44,4 +44,4 @@ def near_noise(
             details={"epochs": list(curve.epochs), "way": mean.tolist()},
         )
 
-    return over_groups(grouped(cells.selected("a"), "pair"), need, judge)
+    return over_groups(grouped(cells.selected("a"), "pair"), require, judge)

@@ -16,8 +16,8 @@ def no_worse(
     *,
     metric: str = "is10",
     delta: float = 0.02,
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a loses less than `delta` of the mean of b over the epochs (rules.non); options as
@@ -27,4 +27,4 @@ def no_worse(
     def rule(found: Difference) -> rules.Decision:
         return rules.non(found.relative_draws, delta)
 
-    return compared(cells, rule, metric=metric, each=each, need=need, best=best)
+    return compared(cells, rule, metric=metric, per=per, require=require, best=best)

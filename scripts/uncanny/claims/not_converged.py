@@ -18,8 +18,8 @@ def not_converged(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
+    require: str | int = "all",
 ) -> Finding:
     """Curves of selection a still rise at their last epoch: fewer than two points follow the start
     of a plateau. Of several curves, their mean probability.
@@ -44,4 +44,4 @@ def not_converged(
             details={"statuses": frequencies},
         )
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)

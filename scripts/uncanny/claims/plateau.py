@@ -17,8 +17,8 @@ def plateau(
     end: float,
     budget: float,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
 ) -> Finding:
     """The plateau of selection a starts at `start` to `end` epochs, the spacing of the epochs given
     or taken; of several curves, the median of their starts.
@@ -48,4 +48,4 @@ def plateau(
             details={"window": [low, high], "probability": inside},
         )
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)

@@ -57,12 +57,12 @@ def _row(a: Assessment) -> dict:
     found = a.finding
     return {
         "claim": a.claim,
-        **{name: a.block.get(name) for name in ("says", "where", "numbers")},
+        **{name: a.block.get(name) for name in ("statement", "source", "numbers")},
         "verdict": found.verdict,
         "suffixes": ", ".join(sorted(found.suffixes)),
         **{name: getattr(found, name) for name in ("estimate", "low", "high", "unit")},
         **{"p": a.alone.p, "p_holm": found.p, "detectable": found.detectable},
-        "reading": _reading(a),
+        "reading": _interpretation(a),
         "controls": _controls(a.controls),
         "cells": "; ".join(found.cells),
     }
@@ -74,12 +74,12 @@ def readable(assessments: Sequence[Assessment]) -> pd.DataFrame:
         [
             {
                 "claim": a.claim,
-                "the paper says": f"{a.block['says']} ({a.block['where']})",
+                "the paper says": f"{a.block['statement']} ({a.block['source']})",
                 "verdict": a.finding.full_verdict,
                 "estimate": _estimate(a.finding),
                 "p": a.finding.p,
                 "detectable": _number(a.finding.detectable, a.finding.unit),
-                "reading": _reading(a),
+                "reading": _interpretation(a),
             }
             for a in assessments
         ]
@@ -103,7 +103,7 @@ def controls(assessments: Sequence[Assessment]) -> pd.DataFrame:
     )
 
 
-def _reading(a: Assessment) -> str:
+def _interpretation(a: Assessment) -> str:
     note = a.block.get("note")
     return f"{a.finding.text}. {note}" if note else a.finding.text
 
@@ -141,7 +141,7 @@ def as_json(assessments: Sequence[Assessment]) -> dict:
 
 
 def _entry(a: Assessment) -> dict:
-    words = {n: a.block.get(n) for n in ("says", "where", "numbers", "note") if n in a.block}
+    words = {n: a.block.get(n) for n in ("statement", "source", "numbers", "note") if n in a.block}
     return words | {
         "finding": _finding(a.finding),
         "p_alone": a.alone.p,

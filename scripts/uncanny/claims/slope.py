@@ -20,8 +20,8 @@ def slope(
     expect: Literal["rises", "falls"],
     x: Literal["epoch", "scale", "nfe"] = "epoch",
     metric: str = "is10",
-    each: Literal["none", "model"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model"] = "none",
+    require: str | int = "all",
 ) -> Finding:
     """The metric, as it is, rises (falls) along x: the 95 % interval of the slope is above (below)
     0; refuted where it is on the other side.
@@ -40,7 +40,7 @@ def slope(
         drawn = draws(values, errors, cells.rng(f"{metric}/{x}/{name}")) @ estimator
         return _finding(cells, curves, values.mean(axis=0) @ estimator, drawn, (expect, metric, x))
 
-    return over_groups(grouped(cells.selected("a"), each), need, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, judge)
 
 
 def _along_epochs(curves: list[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,12 +15,12 @@ def superior(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: str | int = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a is better than b over the epochs (rules.sup); options as in compare.compared."""
-    return compared(cells, rule, metric=metric, each=each, need=need, best=best)
+    return compared(cells, rule, metric=metric, per=per, require=require, best=best)
 
 
 def rule(found: Difference) -> rules.Decision:

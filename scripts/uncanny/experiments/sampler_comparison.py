@@ -36,8 +36,8 @@ def run(
     """Draw with every sampler and draw, score, and write one record.
 
     losses: file of the checkpoint's losses, or None. samplers: name -> complete options. extent:
-    {"draws", "num_images"}. metric: its complete block. extractor, reference: files, as scores have
-    them. names: {"model", "dataset", "metric"} of the study, for the record.
+    {"sampling_seeds", "num_images"}. metric: its complete block. extractor, reference: files, as
+    scores have them. names: {"model", "dataset", "metric"} of the study, for the record.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
@@ -61,7 +61,7 @@ def run(
 
     rows = [
         {"sampler": name} | about(model, sampler, measured) | scored(sampler, draw)
-        for (name, sampler), draw in product(samplers.items(), extent["draws"])
+        for (name, sampler), draw in product(samplers.items(), extent["sampling_seeds"])
     ]
     facts = {"seed": seed, "epoch": state["epoch"], "step": state["step"]}
     facts |= {"num_images": extent["num_images"], "extractor": network.id, "scores": rows}

@@ -251,8 +251,22 @@ def _name(annotation: object) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
+# Keys of a config by their former names.
+RENAMED = {
+    "says": "statement",
+    "where": "source",
+    "need": "require",
+    "each": "per",
+    "readings": "interpretation",
+    "companion": "supplementary",
+    "draws": "sampling_seeds",
+}
+
+
 def near(word: str, words) -> str:
-    """The end of a message about an unknown word: the nearest known one, or all of them."""
+    """The end of a message about an unknown word: its new name, the nearest known word, or all."""
+    if RENAMED.get(word) in words:
+        return f"; it is called {RENAMED[word]!r} now"
     close = difflib.get_close_matches(str(word), list(words), n=1)
     return (
         f"; did you mean {close[0]!r}?"

@@ -21,7 +21,7 @@ INTERVALS = {
     "[1, 65536]": "networks.width extractors.width networks.groups head_channels attention",
     "[1, 16384]": "resolution patch_size stride datasets.scale",
     "[1, 1000]": (
-        "multipliers blocks heads hidden depth k columns rows nearest_rows need per_class shown"
+        "multipliers blocks heads hidden depth k columns rows nearest_rows require per_class shown"
     ),
     "[1, 10]": "degree",
     "[0, 255]": "background",
@@ -47,7 +47,7 @@ INTERVALS = {
 LIMITS = {name: interval for interval, names in INTERVALS.items() for name in names.split()}
 # Texts that an option, or each of its list, may be where its type says no more.
 TARGETS = ("singular", "near", "mid", "broad", "manifold", "mixed", "spectrum")
-WORDS = {"need": ("all", "any"), "plotting.target": TARGETS, "experiments.targets": TARGETS}
+WORDS = {"require": ("all", "any"), "plotting.target": TARGETS, "experiments.targets": TARGETS}
 WORDS["experiments.families"] = ("uniform", "bandwidth", "bias", "gain")
 WORDS["experiments.solvers"] = ("sde", "heun", "euler")
 FILLED = {"multipliers", "resample_filter", "metrics", "num_steps", "D", "Q", "Sigma_inf"}

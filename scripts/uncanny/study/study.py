@@ -37,7 +37,7 @@ EXTENT = {
     "samplers": (list[str], components.REQUIRED),
     "metric": (str, components.REQUIRED),
     "seeds": (list[int] | None, None),
-    "draws": (list[int] | None, None),
+    "sampling_seeds": (list[int] | None, None),
     "num_images": (int | None, None),
 }
 
@@ -254,8 +254,8 @@ class Study:
         return self.config["seeds"]
 
     @property
-    def draws(self) -> list[int]:
-        return self.config["draws"]
+    def sampling_seeds(self) -> list[int]:
+        return self.config["sampling_seeds"]
 
     # -- code ------------------------------------------------------------------------------------
 

@@ -23,9 +23,10 @@ def _check_trained(study: Study, name: str) -> None:
         for entry in wanted[section]:
             _refer(study, section, entry, f"{where}.{section}")
     _refer(study, "metrics", wanted["metric"], f"{where}.metric")
-    if len(set(wanted["draws"])) < FEWEST_DRAWS:
+    seeds = wanted["sampling_seeds"]
+    if len(set(seeds)) < FEWEST_DRAWS:
         raise ValueError(
-            f"{where}.draws: {wanted['draws']}; a verdict on {wanted['metric']} takes at least "
+            f"{where}.sampling_seeds: {seeds}; a verdict on {wanted['metric']} takes at least "
             f"{FEWEST_DRAWS} sampling seeds"
         )
     for model in wanted["models"]:

@@ -62,7 +62,10 @@ def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
 
     epochs: which milestones are meant where the selection does not say: "all" or "last".
     """
-    seeds, draws = selection.get("seeds", study.seeds), selection.get("draws", study.draws)
+    seeds, draws = (
+        selection.get("seeds", study.seeds),
+        selection.get("sampling_seeds", study.sampling_seeds),
+    )
     curves = product(
         selection["models"], selection["samplers"], selection.get("guidances", [NO_GUIDANCE])
     )
@@ -114,7 +117,7 @@ def selections(block: Mapping) -> list[dict]:
 def paper_figures(study: Study) -> list[str]:
     """Figures of the paper itself, without their companions."""
     blocks = study.config["figures"].items()
-    return [name for name, block in blocks if not block.get("companion")]
+    return [name for name, block in blocks if not block.get("supplementary")]
 
 
 def needs(study: Study, figure: str) -> tuple[str, ...]:
@@ -138,7 +141,7 @@ def figure_cells(study: Study, figure: str) -> list[Cell]:
 
 def first_run(study: Study) -> dict:
     """The part of a selection that keeps to one training seed and one draw."""
-    return {"seeds": study.seeds[:1], "draws": study.draws[:1]}
+    return {"seeds": study.seeds[:1], "sampling_seeds": study.sampling_seeds[:1]}
 
 
 def figure_data(study: Study, figure: str) -> list[str]:

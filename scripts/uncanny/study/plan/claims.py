@@ -174,7 +174,7 @@ def summary(study: Study) -> dict:
     return {
         "study": study.name,
         "seeds": study.seeds,
-        "draws": study.draws,
+        "sampling_seeds": study.sampling_seeds,
         "labels": {
             section: {
                 name: block.get("label", name)

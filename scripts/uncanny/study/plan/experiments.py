@@ -33,7 +33,7 @@ def files(study: Study, name: str) -> list[str]:
 def extent(study: Study, name: str) -> dict:
     """Models, samplers, metric, seeds, draws and images of an experiment on trained checkpoints."""
     block = study.component("experiments", name)
-    default = {key: study.config[key] for key in ("seeds", "draws", "num_images")}
+    default = {key: study.config[key] for key in ("seeds", "sampling_seeds", "num_images")}
     return {key: default[key] if block[key] is None else block[key] for key in EXTENT}
 
 
@@ -80,7 +80,7 @@ def walks(study: Study, name: str, model: str) -> dict:
     return {
         "identity": study.identity(model),
         "samplers": {s: study.sampler(s, model) for s in wanted["samplers"]},
-        "extent": {key: wanted[key] for key in ("draws", "num_images")},
+        "extent": {key: wanted[key] for key in ("sampling_seeds", "num_images")},
         "metric": study.component("metrics", wanted["metric"]),
         "names": {"model": model, "dataset": dataset, "metric": wanted["metric"]},
     }

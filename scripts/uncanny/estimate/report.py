@@ -15,7 +15,8 @@ SHORT = 20  # hours in all, up to which times are shown in minutes
 DEVICE = {"accelerator": "GPU", "processor": "core"}
 HOURS = {
     "accelerator": "GPU: time on an accelerator; CPU: time of the jobs without one.",
-    "processor": "Core: time on one core of the jobs that would use a GPU; CPU: of all others.",
+    "processor": "Core: time on one processor core of the jobs that would use a GPU; "
+    "CPU: of all others.",
 }
 STATED_FOR = {"accelerator": "an NVIDIA A100 in float32", "processor": "one core of a server"}
 

@@ -10,8 +10,8 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
-    scoring.score_samples(drawn, snakemake.params.features, snakemake.output[0])
+    sample_set = scoring.SampleSet(**given, device=hardware.device(snakemake.threads))
+    scoring.score_samples(sample_set, snakemake.params.features, snakemake.output[0])
 
 
 if __name__ == "__main__":

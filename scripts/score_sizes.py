@@ -8,8 +8,8 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
-    scoring.score_sizes(drawn, snakemake.params.sizes, snakemake.output[0])
+    sample_set = scoring.SampleSet(**given, device=hardware.device(snakemake.threads))
+    scoring.score_sizes(sample_set, snakemake.params.sizes, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def test_walks_need_position_and_momentum():
 
 
 def test_the_figure_of_walks_holds_the_table(toy, tmp_path):
-    data = FigureData(**figure_data.read("exact", read(toy, tmp_path)))
+    data = FigureData(**figure_data.read({"experiments": read(toy, tmp_path)}))
     figure, drawn = phase_space.phase_space(data, [])
     saving.save(figure, drawn, tmp_path / "f")
     table = pd.read_csv(tmp_path / "f.csv")

@@ -10,7 +10,7 @@ from test_configuration import TINY, plan
 from uncanny.registry import components, fingerprint
 from uncanny.study import checks
 from uncanny.study import plan as planning
-from uncanny.study.plan import cell_record
+from uncanny.study.plan import cell_record, inputs
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import Study
 
@@ -37,24 +37,18 @@ def lines_run(work):
     return count
 
 
-class Wildcards:
-    def __init__(self, **names):
-        vars(self).update(names)
-
-
 def planned(config):
     """All that the rules ask of the plan: once for each job, twice for each figure."""
     study = Study(config)
     checks.check(study)
     for figure in 2 * [*config["figures"]]:
-        planning.figure_data(study, figure)
-        planning.figure_datasets(study, figure)
+        inputs.of_figure(study, figure)
         planning.appearance(study, figure)
     plan_claims.files(study)
     cells = {cell for figure in config["figures"] for cell in planning.figure_cells(study, figure)}
     for cell in cells:
         dataset = study.names(cell.model)["dataset"]
-        cell_record(study, Wildcards(**vars(cell)))
+        cell_record(study, cell)
         study.evaluation(dataset)
         study.code("score_samples", evaluation=dataset)
         study.code("draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance)

@@ -14,8 +14,8 @@ from standin import Named, standin
 from test_configuration import TINY, plan
 
 from uncanny.runtime import files
+from uncanny.runtime.result_paths import Cell
 from uncanny.study import plan as plan_module
-from uncanny.study.plan import Cell
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
@@ -145,7 +145,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     }
     outputs = {suffix: folder / f"figure_1.{suffix}" for suffix in ("pdf", "png", "csv")}
     call("plot_figure", folder, params={"figure": figure, "appearance": plan_module.appearance(study, "figure_1")},
-         inputs={"data": [str(score)], "references": [str(references)]},
+         inputs={"scores": [str(score)], "references": [str(references)]},
          outputs=outputs | {"caption": folder / "figure_1.txt"})  # fmt: skip
     assert pd.read_csv(outputs["csv"])["value"].notna().any()
     assert "n = 40" in (folder / "figure_1.txt").read_text()

@@ -148,7 +148,9 @@ def data(tmp_path_factory):
     paths = [folder / f"{n}.{s}" for n in ("ring", "handwriting") for s in ("csv", "jsonl")]
     looks = {"ring": {"label": "ring, EDM"}, "digits": {}}
     metrics = {"w2": {"label": "Sliced W2"}}
-    return figure_data.FigureData(**figure_data.read("exact", paths), models=looks, metrics=metrics)
+    return figure_data.FigureData(
+        **figure_data.read({"experiments": paths}), models=looks, metrics=metrics
+    )
 
 
 class TestFigure:

@@ -145,7 +145,9 @@ def test_the_figure_holds_the_values_of_the_table(found, tmp_path):
     paths = [tmp_path / f"weights.{suffix}" for suffix in ("csv", "jsonl")]
     models = {f"ring_{arm}": {"label": arm} for arm in WAYS}
     data = figure_data.FigureData(
-        **figure_data.read("exact", paths), models=models, metrics={"w2": {"label": "Sliced W2"}}
+        **figure_data.read({"experiments": paths}),
+        models=models,
+        metrics={"w2": {"label": "Sliced W2"}},
     )
     figure, drawn = draw(data, [], nfe=10)
     saving.save(figure, drawn, tmp_path / "f")

@@ -1,13 +1,13 @@
 # How well a checkpoint denoises, noise level by noise level, and how far it is from the best denoiser.
 rule measure_losses:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         best=best_checkpoint,
         dataset=dataset_of_model,
     output:
-        "<results>/losses/{model}/seed-{seed}/epoch-{epoch}.json",
+        pattern("losses"),
     log:
-        "<logs>/measure_losses/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/measure_losses/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -27,14 +27,14 @@ rule measure_losses:
 # All that an experiment draws from one checkpoint: in one process, with the same noise for all schedules.
 rule compare_samplers:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         losses=losses_of_comparison,
         extractor=extractor_of_model,
         reference=reference_of_model,
     output:
-        "<results>/compared/{experiment}/{model}/seed-{seed}/epoch-{epoch}.json",
+        pattern("compared"),
     log:
-        "<logs>/compare_samplers/{experiment}/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/compare_samplers/{{experiment}}/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1

@@ -1,8 +1,6 @@
 rule plot_figure:
     input:
-        data=data_of_figure,
-        references=references_of_figure,
-        training=datasets_of_figure,
+        unpack(lambda w: below_results_by_kind(plan_inputs.of_figure(STUDY, w.figure))),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png=report(

@@ -25,5 +25,8 @@ rule plot_training:
 
 rule training:
     input:
-        [f"<results>/training/{model}.png" for model in plan.trained_models(STUDY)],
+        [
+            file_of("training_curves", model=model, suffix="png")
+            for model in plan.trained_models(STUDY)
+        ],
     localrule: True

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
+from uncanny.evaluation.score_records import CELL_COLUMNS
 from uncanny.registry import components
+from uncanny.runtime.result_paths import Cell
 
 AXES = ("models", "samplers", "guidances")
 NOISE = ("gaussian", "uniform")  # names of references that are no images
 REAL = "train"
+NUMBERS = ("train_seed", "sample_seed", "epoch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +84,10 @@ class Scores:
     """A tidy score table by cell. references: dataset -> {"train": [metric, ...], ...}."""
 
     def __init__(self, table: pd.DataFrame, references: Mapping[str, Mapping] | None = None):
-        names = ["model", "sampler", "guidance", "train_seed", "sample_seed", "epoch"]
-        cells = list(zip(*(table[name].to_list() for name in names), strict=True))
-        metrics = table["metric"].to_list()
-        measured = zip(table["value"].to_list(), table["se"].to_list(), strict=True)
-        self.values = dict(zip(zip(metrics, cells, strict=True), measured, strict=True))
-        self.diverged = {
-            cell for cell, status in zip(cells, table["status"], strict=True) if status != "ok"
-        }
-        numbers = [table[n].astype(float).to_list() for n in ("nfe", "scale")]
-        self.numbers = dict(zip(cells, zip(*numbers, strict=True), strict=True))
+        is_ok = (table["status"] == "ok").to_numpy()
+        cells = table.astype(dict.fromkeys(NUMBERS, int)).set_index(CELL_COLUMNS)
+        self.diverged = cells.index[~is_ok]
+        self.measured = dict(tuple(cells[is_ok].groupby("metric")))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         kinds = dict(zip(table["metric"], table["kind"], strict=True))
         self.falling = {metric for metric, kind in kinds.items() if is_falling(kind)}
@@ -98,20 +95,22 @@ class Scores:
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, draws) -> Curve:
         """One curve; NotTestable that names a cell which is missing or diverged."""
-        cells = [(*key, r, k, e) for r, k, e in product(seeds, draws, epochs)]
-        if lost := [cell for cell in cells if cell in self.diverged]:
-            raise NotTestable(f"diverged: {_cell(lost[0])}{_more(lost)}")
-        if lost := [cell for cell in cells if (metric, cell) not in self.values]:
-            raise NotTestable(f"missing: {metric} of {_cell(lost[0])}{_more(lost)}")
-        shape = len(seeds), len(draws), len(epochs)
-        found = np.array([self.values[metric, cell] for cell in cells]).reshape(*shape, 2)
-        nfe, scale = zip(*(self.numbers[cell] for cell in cells), strict=True)
-        ends = min(nfe), max(nfe)
+        model, sampler, guidance = key
+        axes = [model], seeds, [sampler], [guidance], draws, epochs
+        cells = pd.MultiIndex.from_product(axes, names=CELL_COLUMNS)
+        if len(lost := cells[cells.isin(self.diverged)]):
+            raise NotTestable(f"diverged: {_first(lost)}")
+        rows = self.measured.get(metric)
+        if len(lost := cells if rows is None else cells[~cells.isin(rows.index)]):
+            raise NotTestable(f"missing: {metric} of {_first(lost)}")
+        rows, shape = rows.loc[cells], (len(seeds), len(draws), len(epochs))
+        values, errors = (rows[name].to_numpy(float).reshape(shape) for name in ("value", "se"))
+        nfe = rows["nfe"].to_numpy()
+        ends = float(nfe.min()), float(nfe.max())
         mean = ends[0] if ends[0] == ends[1] else float(np.mean(nfe))
         sign = -1 if metric in self.falling else 1
-        values, errors = found[..., 0], found[..., 1]
         named = *key, tuple(epochs), tuple(seeds)
-        return Curve(*named, values, errors, sign, mean, scale[0], ends)
+        return Curve(*named, values, errors, sign, mean, float(rows["scale"].iloc[0]), ends)
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
         """Metric of noise (the better of the two kinds) and of real images; None where they were
@@ -139,13 +138,9 @@ def is_falling(kind: str) -> bool:
     return kind in components.constant("metrics", kind, "FALLING")
 
 
-def _cell(cell: tuple) -> str:
-    model, sampler, guidance, seed, draw, epoch = cell
-    return f"{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}"
-
-
-def _more(lost: list) -> str:
-    return f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+def _first(lost: pd.MultiIndex) -> str:
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return f"{Cell(*lost[0])}{more}"
 
 
 @dataclass

@@ -39,5 +39,5 @@ def power_law(
         **{"estimate": estimate, "low": low, "high": high, "unit": "exponent", "p": decision.p},
         detectable=rules.detectable(drawn),
         suffixes=sizes.suffixes,
-        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+        cells=sizes.names,
     )

@@ -50,7 +50,7 @@ def settles(
         p=decision.p,
         detectable=rules.detectable(100 * distance),
         suffixes=sizes.suffixes,
-        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+        cells=sizes.names,
         details={
             "fits": [
                 {"limit": f.limit, "coefficient": f.coefficient, "misfit": _finite(f.misfit)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uncanny.datasets import Expected
 from uncanny.diffusion import ncsn_levels
-from uncanny.runtime import files
+from uncanny.runtime import files, result_paths
 from uncanny.study import known_data
 from uncanny.study.study import Study
 
@@ -32,7 +32,7 @@ MANY_CLASSES = 1000
 
 def of_dataset(study: Study, name: str, results: Path) -> Data:
     """A dataset as it is prepared below `results`; else as the config lets expect it."""
-    description = results / "datasets" / name / "dataset.json"
+    description = results / result_paths.path("datasets", dataset=name)
     if description.exists():
         prepared = files.read_json(description)
         counts = (prepared["splits"][split]["count"] for split in ("train", "test"))

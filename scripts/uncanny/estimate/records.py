@@ -10,6 +10,7 @@ from uncanny.estimate import loads
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
 from uncanny.estimate.loads import Work
+from uncanny.runtime.result_paths import Cell, is_of
 
 ENOUGH = 100  # records of one kind that are read
 FEW = 10  # records, of which the median is taken
@@ -104,8 +105,8 @@ def _timing(facts: Facts, job: Job) -> dict:
         return {}
     path = next((path for path in job.outputs if path.endswith(".json")), "")
     record = _json(facts.results / path)
-    if work == "evaluation" and not record:  # scores keep the times of samples that are gone
-        record = _json(facts.results / f"scores/{job.subject}.json")
+    if not record and is_of("samples", job.outputs[0]):  # scores keep the times of what is gone
+        record = _json(facts.results / Cell.from_path(job.outputs[0]).path("scores"))
     timing = record.get("timing") or {}
     if work == "evaluation" and "ms_per_nfe" in timing:
         return timing | {"each": timing["ms_per_nfe"] / 1000}

@@ -6,7 +6,7 @@ beside a figure cannot differ from it. `drawn.attrs["facts"]` are the sentences 
 caption ends with.
 
 Constants of a kind, literals that the plan of a study reads without importing it:
-NEEDS: the files that it draws, one of figure_data.READERS or several.
+NEEDS: the kinds of files that it draws, one or several of figure_data.READERS.
 EPOCHS: "all" or "last", the epochs of a curve that it draws where a panel does not say.
 RUNS: "all", or "first" for one training seed and one draw.
 """

@@ -16,7 +16,7 @@ COLUMNS = [
 ]
 
 
-def curves(
+def by_strength(
     data: FigureData, target: str, family: str, metric: str, num_steps: list[int]
 ) -> pd.DataFrame:
     """Metric of both schedules at every strength, and one row for each change of the better one."""

@@ -40,7 +40,7 @@ def _panel_rows(data: FigureData, metric: str, index: int, panel: Mapping) -> li
         shared
         | {"curve": data.curve_label(*names), "series": series}
         | dict(zip(CURVE, names, strict=True))
-        for series, *names in naming.curves(panel)
+        for series, *names in naming.curves_of(panel)
     ]
 
 

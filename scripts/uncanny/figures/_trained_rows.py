@@ -25,7 +25,7 @@ def of_model(data, model: str, **same) -> pd.DataFrame:
     return rows
 
 
-def curves(rows: pd.DataFrame) -> pd.DataFrame:
+def by_checkpoint(rows: pd.DataFrame) -> pd.DataFrame:
     """The metric of each schedule at each checkpoint: mean and range over training seeds."""
     keys = [*WALK, "schedule", "epoch", "step"]
     means = rows.groupby([*keys, "seed"], as_index=False)["value"].mean()

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from uncanny.figures import _images, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -81,7 +82,7 @@ def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: i
     named = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
     named |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
     table = table.reset_index(drop=True).join(described)
-    return pictures, table.assign(**named, **cell._asdict(), n=len(data.images[cell]))
+    return pictures, table.assign(**named, **vars(cell), n=len(data.images[cell]))
 
 
 def _first(cells: list[Cell]) -> Cell:

@@ -53,7 +53,7 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
 
 def _panel(data: FigureData, panel: dict, index: int) -> pd.DataFrame:
     rows = []
-    for _, *curve in naming.curves(panel):
+    for _, *curve in naming.curves_of(panel):
         cells = sorted(c for c in data.records if [c.model, c.sampler, c.guidance] == curve)
         epochs = panel.get("epochs") or [max((c.epoch for c in cells), default=0)]
         named = dict(zip(CURVE, curve, strict=True)) | {"curve": data.curve_label(*curve)}

@@ -11,7 +11,7 @@ from uncanny.figures import panels as naming
 from uncanny.figures._exact_artists import FAMILIES, METRICS, TERMS
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 
@@ -41,7 +41,7 @@ def exact_schedules(
         )
     pairs = list(zip(families, metrics, strict=True))
     made = [
-        *[_exact_rows.curves(data, target, *pair, num_steps) for pair in pairs],
+        *[_exact_rows.by_strength(data, target, *pair, num_steps) for pair in pairs],
         *[_exact_rows.regions(data, *pair, map_steps) for pair in pairs],
         _exact_rows.terms(data, target, families[0], strength),
         _exact_rows.excess(data, target, families[-1], num_steps),

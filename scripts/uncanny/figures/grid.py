@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = "samples"
 EPOCHS = "last"
@@ -73,7 +74,7 @@ def _cells(data: FigureData, panels: list) -> list[tuple[dict, Cell]]:
     """Every panel with each of its cells; one without images has the first seed and draw."""
     found = []
     for panel in panels:
-        for _, *curve in naming.curves(panel):
+        for _, *curve in naming.curves_of(panel):
             cells = sorted(c for c in data.images if [c.model, c.sampler, c.guidance] == curve)
             epochs = panel.get("epochs") or [max((c.epoch for c in cells), default=0)]
             model, sampler, guidance = curve
@@ -98,7 +99,7 @@ def _grid(
     table["row"], table["column"] = place // columns, place % columns
     title = panel.get("title") or data.curve_label(cell.model, cell.sampler, cell.guidance)
     title += "" if data.is_given(cell.model) else f", epoch {cell.epoch}"
-    named = {"panel": letter, "panel_title": title, **cell._asdict()}
+    named = {"panel": letter, "panel_title": title, **vars(cell)}
     named["curve"] = data.curve_label(cell.model, cell.sampler, cell.guidance)
     named["dataset"] = data.datasets.get(cell.model)
     return images, table.assign(**named)[COLUMNS]

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from uncanny.evaluation import score_records
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -73,7 +74,7 @@ def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
         for name, filled in found.items()
     ]
     share = float((~known).mean())
-    return pd.DataFrame(rows).assign(**cell._asdict(), n=len(real), removed=share, metric="rmse")
+    return pd.DataFrame(rows).assign(**vars(cell), n=len(real), removed=share, metric="rmse")
 
 
 def _summed(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ class Curve(NamedTuple):
     guidance: str
 
 
-def curves(panel: Mapping) -> list[Curve]:
+def curves_of(panel: Mapping) -> list[Curve]:
     """All curves of a panel {models, samplers, guidances = ["none"], series}, in order, each once.
 
     Without `series` they are the product of the three lists. Each entry {label, models, samplers,

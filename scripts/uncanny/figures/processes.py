@@ -50,7 +50,7 @@ def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
 
 
 def _lane(data: FigureData, panel: dict) -> Trace:
-    curves = naming.curves(panel)
+    curves = naming.curves_of(panel)
     if len(curves) != 1:
         raise ValueError(f"figure: a lane shows one model with one sampler, got {len(curves)}")
     _, model, sampler, _ = curves[0]

@@ -66,7 +66,7 @@ def sample_size(
 def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.DataFrame:
     """The rows of both axes of a panel; a curve without records has one of status "missing"."""
     tables = []
-    for _, model, sampler, guidance in naming.curves(panel):
+    for _, model, sampler, guidance in naming.curves_of(panel):
         curve = dict(zip(CURVE, (model, sampler, guidance), strict=True))
         named = curve | {"curve": data.curve_label(model, sampler, guidance)}
         records = _records(data, curve, panel.get("epochs"))

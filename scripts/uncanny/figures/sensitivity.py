@@ -1,7 +1,6 @@
 """A metric against a parameter of the process, and what an error of the network becomes there."""
 
 import dataclasses
-import json
 from typing import Literal
 
 import pandas as pd
@@ -9,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from uncanny.evaluation import score_records
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = ("scores", "exact")
+NEEDS = ("scores", "experiments")
 EPOCHS = "last"
 RUNS = "all"
 
@@ -53,15 +53,9 @@ def sensitivity(
 
 def _scores(data: FigureData, panels: list, metric: str, parameter: str, y_scale: str):
     """The table of a sweep whose x is the parameter."""
-    values = [_value(json.loads(text), parameter) for text in data.table["params"]]
+    values = [score_records.value_at(found, parameter) for found in data.table["params"]]
     with_x = dataclasses.replace(data, table=data.table.assign(parameter=values))
     return sweep.tabled(with_x, panels, metric, "parameter", y_scale)
-
-
-def _value(parameters: dict, place: str) -> float | None:
-    for key in place.split("."):
-        parameters = parameters.get(key) if isinstance(parameters, dict) else None
-    return parameters
 
 
 def _factors(data: FigureData, first: int) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from uncanny.figures import panels as naming
 from uncanny.figures._trained_artists import SOLVERS
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 
@@ -35,7 +35,7 @@ def trained_schedules(
     main, second = _trained_rows.of_model(data, model), _trained_rows.of_model(data, other)
     steps = data.exact.groupby(["model", "epoch"])["step"].first().to_dict()
     made = [
-        _trained_rows.curves(_trained_rows.of_model(data, model, solver="sde", nfe=nfe)),
+        _trained_rows.by_checkpoint(_trained_rows.of_model(data, model, solver="sde", nfe=nfe)),
         _trained_rows.differences(main),
         _trained_rows.predicted(main),
         _trained_rows.crossings(data.verdicts, [model], steps),

@@ -11,7 +11,7 @@ from uncanny.figures import _lines, _page, _trained_artists, _weight_rows, capti
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 

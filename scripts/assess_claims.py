@@ -1,4 +1,4 @@
-"""Say what the results mean for each claim of the paper. Rule: assess_claims."""
+"""Assess each claim of the paper by the results. Rule: assess_claims."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def main(snakemake):
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
         seeds=snakemake.params.study["seeds"],
-        draws=snakemake.params.study["sampling_seeds"],
+        sampling_seeds=snakemake.params.study["sampling_seeds"],
         timings=[
             record
             for path in snakemake.input.timings
@@ -38,8 +38,8 @@ def main(snakemake):
         tables={name: pd.read_csv(path) for name, path in experiments["csv"].items()},
         verdicts={name: files.read_json_lines(path) for name, path in experiments["jsonl"].items()},
     )
-    found = assess.assess(snakemake.params.claims, evidence)
-    scorecard.write(found, Path(snakemake.output.csv).with_suffix(""))
+    assessments = assess.assess(snakemake.params.claims, evidence)
+    scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Estimate what every target of a study costs before it is run. Rule: estimate."""
+"""Estimate the cost of every target of a study before it is run. Rule: estimate."""
 
 import sys
 from pathlib import Path
@@ -17,8 +17,8 @@ def main(snakemake):
     options = params.config.get("estimate", {})
     device = options.get("device", "auto")
     if device == "auto":
-        accelerates = params.on_cluster or torch.cuda.is_available()
-        device = "accelerator" if accelerates else "processor"
+        has_gpu = params.on_cluster or torch.cuda.is_available()
+        device = "accelerator" if has_gpu else "processor"
     site = totals.Site(
         costs.DEVICES[device],
         at_once=options.get("jobs") or params.at_once,
@@ -28,7 +28,7 @@ def main(snakemake):
     )
     estimate = totals.Estimate(Study(params.config), results, site, dag.read())
     text = report.write(estimate, results / "tables" / "estimate")
-    print(text, file=sys.__stdout__, flush=True)  # the log has what else is printed
+    print(text, file=sys.__stdout__, flush=True)  # sys.stdout is the log
 
 
 if __name__ == "__main__":

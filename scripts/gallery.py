@@ -1,4 +1,4 @@
-"""Show a study on one page: verdicts, figures in small, what each costs. Rule: gallery."""
+"""Show a study on one page: verdicts, small figures, costs. Rule: gallery."""
 
 from pathlib import Path
 

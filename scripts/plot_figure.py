@@ -1,4 +1,4 @@
-"""Draw one figure from the files that its kind needs. Rule: plot_figure."""
+"""Plot one figure from the files that its kind reads. Rule: plot_figure."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ def main(snakemake):
     read = figure_data.read(dict(snakemake.input.items()))
     data = figure_data.FigureData(**read, **snakemake.params.appearance)
     draw = components.load("figures", block["kind"])
-    figure, drawn = draw(data, block.get("panels", []), **options)
-    saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
-    files.write_text(snakemake.output.caption, captions.caption(drawn, block) + "\n")
+    figure, plotted = draw(data, block.get("panels", []), **options)
+    saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
+    files.write_text(snakemake.output.caption, captions.caption(plotted, block) + "\n")
 
 
 if __name__ == "__main__":

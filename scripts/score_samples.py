@@ -1,6 +1,4 @@
-"""Score one cell's images: features through the extractor, then every metric of the dataset. Rule:
-score_samples.
-"""
+"""Score one cell's images with every metric of the dataset. Rule: score_samples."""
 
 from uncanny.workflow import jobs
 
@@ -9,8 +7,8 @@ def main(snakemake):
     from uncanny.evaluation import scoring
     from uncanny.runtime import hardware
 
-    given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    sample_set = scoring.SampleSet(**given, device=hardware.device(snakemake.threads))
+    arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
+    sample_set = scoring.SampleSet(**arguments, device=hardware.device(snakemake.threads))
     scoring.score_samples(sample_set, snakemake.params.features, snakemake.output[0])
 
 

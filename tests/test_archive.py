@@ -148,7 +148,7 @@ def test_files_that_snakemake_has_never_seen_are_adopted(monkeypatch, known):
     done = subprocess.CompletedProcess([], 1, "", said)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     if known:
-        adopt._forget(["results/x.json"], "a.yaml")
+        adopt._clean_metadata(["results/x.json"], "a.yaml")
     else:
         with pytest.raises(ValueError, match=r"snakemake --configfile a\.yaml: locked"):
-            adopt._forget(["results/x.json"], "a.yaml")
+            adopt._clean_metadata(["results/x.json"], "a.yaml")

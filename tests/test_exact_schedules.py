@@ -184,7 +184,7 @@ class TestFigure:
     def test_cells_on_several_ranges_are_refused(self, data):
         more = data.exact.assign(experiment="other", sigma_min=0.02)
         both = figure_data.FigureData(exact=pd.concat([data.exact, more], ignore_index=True))
-        with pytest.raises(ValueError, match="experiments gaussians, other: the same cell twice"):
+        with pytest.raises(ValueError, match="experiments gaussians, other: repeated cells"):
             draw(both, [], **OPTIONS)
 
     def test_a_damaged_table_is_named(self, tmp_path):

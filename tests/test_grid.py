@@ -120,7 +120,7 @@ def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
 
 
 def test_nearest_needs_training_images():
-    with pytest.raises(ValueError, match="nearest needs training images of 'digits'"):
+    with pytest.raises(ValueError, match="nearest requires training images of 'digits'"):
         grid(made({cell(): images()}, training={}), [PANEL], nearest=True)
 
 

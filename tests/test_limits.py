@@ -16,7 +16,7 @@ def options():
             for name, (annotation, default) in components.signature(family, kind).options.items():
                 yield family, name, annotation, default
     for family in components.kinds("processes"):
-        start = components.options_of(components.source("processes", family), "start")
+        start = components.options_of(components.source("processes", family), "init_sampling")
         for name, (annotation, default) in start.items():
             yield "samplers", name, annotation, default
 

@@ -194,7 +194,7 @@ def test_what_the_network_is_told(condition):
     family = phase_space(None, recipe={"kind": "psld"}, condition=condition)
     t = torch.tensor([1e-5, 1.0], dtype=torch.float64)
     expected = [1e-5, 1] if condition == "t" else [math.log(1e-5), 0]
-    assert family.told(t).tolist() == pytest.approx(expected)
+    assert family.time_condition(t).tolist() == pytest.approx(expected)
 
 
 def test_vectors(tmp_path):
@@ -340,7 +340,7 @@ def test_parts_keep_originals_and_masks(checkpoint, data, tmp_path):
 
 
 def test_inpainting_needs_images_and_a_sampler_that_can_be_held(checkpoint, data, tmp_path):
-    with pytest.raises(ValueError, match="inpainting starts from test images, and none were given"):
+    with pytest.raises(ValueError, match="inpainting: no test images; expected those"):
         run(checkpoint, tmp_path, guidance=INPAINTING)
     with pytest.raises(ValueError, match="'probability_flow' takes no constrain"):
         run(checkpoint, tmp_path, guidance=INPAINTING, dataset=data.folder, sampler=FLOW)
@@ -393,7 +393,7 @@ def test_the_code_of_an_experiment_includes_its_recipes():
 
 
 def test_options_of_the_walk_are_known():
-    options = components.options_of(components.source("processes", "phase_space"), "start")
+    options = components.options_of(components.source("processes", "phase_space"), "init_sampling")
     assert set(options) == {"num_steps", "times", "epsilon_s", "denoise", "pixels"}
     assert {"phase_euler", "sscs", "probability_flow"} <= set(components.kinds("samplers"))
     assert "phase_steps" not in components.kinds("samplers")

@@ -107,7 +107,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
 
     samples, record = folder / "s.npz", folder / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
-         params={"walk": {"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"),
+         params={"sampling": {"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"),
                           "guidance": None, "classifiers": []}, "first": 0, "num_images": 40},
          inputs={"checkpoint": checkpoint}, outputs={"samples": samples, "record": record})  # fmt: skip
     assert np.load(samples)["images"].shape == (40, 1, 8, 8)
@@ -196,7 +196,7 @@ def test_the_scripts_guide_a_walk(folder, tmp_path):
     guidance = {"kind": "classifier", "classifier": "noisy", "scale": 2.0}
     record = tmp_path / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
-         params={"walk": {"identity": model, "guidance": guidance, "classifiers": ["noisy"],
+         params={"sampling": {"identity": model, "guidance": guidance, "classifiers": ["noisy"],
                           "sampler": {"kind": "ddim", "num_steps": 3, "times": "ddim", "init": "marginal"}},
                  "first": 0, "num_images": 5},
          inputs={"checkpoint": checkpoint, "classifiers": [str(classifier)], "dataset": dataset},

@@ -15,7 +15,7 @@ from test_configuration import TINY, plan
 from test_scripts import call
 
 from uncanny.diffusion import forward, schedules
-from uncanny.diffusion.linear_process import walk_times
+from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
@@ -254,7 +254,7 @@ class TestFormulas:
     def test_times_of_a_recipe(self, grid):
         names = {"K": 9, "i": np.arange(10), "ε_s": 0.001}
         found = self.value(formulas.PHASE_TIMES[grid], **names)
-        assert np.allclose(found, walk_times(10, grid)[:-1], rtol=0, atol=1e-12)
+        assert np.allclose(found, sampling_times(10, grid)[:-1], rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("kind", sorted(set(components.kinds("samplers")) - PHASE))
     def test_evaluations_are_those_of_a_run(self, kind):

@@ -125,11 +125,11 @@ class TestExperiment:
         assert table["value"].notna().all()
 
     def test_mistakes_are_named(self):
-        with pytest.raises(ValueError, match="none whose training differs by 'weight'"):
+        with pytest.raises(ValueError, match="none trained with 'weight'"):
             run(made(arms=("none", "levels", "both")))
         short = made()[:-1]
         with pytest.raises(
-            ValueError, match="ring_weight: seeds and epochs are not those of ring_none"
+            ValueError, match="ring_weight: seeds and epochs differ from those of ring_none"
         ):
             run(short)
         odd = made()

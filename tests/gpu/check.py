@@ -135,13 +135,13 @@ def waiting_loss(_) -> dict:
     found = []
     for waits_for in (lambda x: None, lambda x: x.sum().item()):
         begun = paths.Begun("ddpm", DEVICE)
-        loss = begun.family.loss
+        loss = begun.run.loss
 
         def waiting(network, x0, *rest, loss=loss, wait=waits_for):
             wait(x0)
             return loss(network, x0, *rest)
 
-        begun.family.loss = waiting
+        begun.run.loss = waiting
         begun.advance(8)
         found.append(begun.run)
     assert found[0].gradients.graph is not None and found[1].gradients.graph is None

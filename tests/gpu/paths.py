@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import tempfile
+import unittest.mock as mock
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,13 +107,12 @@ class Begun:
         derived = building.build_family(made).derive(self.data)
         self.family = building.build_family(made, derived)
         build = functools.partial(building.build_network, made, self.data.shape, CLASSES)
-        self.run = loop.begin(build, self.options, 0, device)
-        self.stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
+        stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
+        self.run = loop.begin(build, self.family.loss, stream, self.options, 0, device)
         self.derived = derived
 
     def advance(self, updates):
-        loss = self.family.loss
-        return loop.advance(self.run, loss, self.stream, self.options, 0, updates)
+        return loop.advance(self.run, updates)
 
 
 def shake(network):
@@ -146,7 +146,8 @@ JOB = {"identity": {}, "seed": 0, "epoch": 2, "status": "ok"}
 
 def _cut_off(attempt):
     """What a second attempt gives, after a first that was told to end within an epoch."""
-    with tempfile.TemporaryDirectory() as folder:
+    often = mock.patch.object(loop, "UPDATES_AT_ONCE", 2)
+    with often, tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "a.unfinished.pt"
         with contextlib.suppress(Stopped):
             attempt(state, True)
@@ -169,19 +170,11 @@ def resumed(model):
                 kept._told = stopped and begun.run.step >= 8  # an epoch has 6 updates
                 kept.keep(lambda: state() | job)
 
-            loss = begun.family.loss
-            loop.train(begun.run, loss, begun.stream, begun.options, 0, 2, keep)
+            loop.train(begun.run, 2, keep)
         losses = torch.tensor([entry["loss"] for entry in begun.run.history])
         return {"weights": flat(begun.run.network), "loss": losses}
 
-    def path(device):
-        before, loop.UPDATES_AT_ONCE = loop.UPDATES_AT_ONCE, 4
-        try:
-            return _cut_off(functools.partial(attempt, device))
-        finally:
-            loop.UPDATES_AT_ONCE = before
-
-    return path
+    return lambda device: _cut_off(functools.partial(attempt, device))
 
 
 def resumed_classifier(device):
@@ -193,7 +186,7 @@ def resumed_classifier(device):
 
             def keep(state):
                 calls.append(1)
-                kept._told = stopped and len(calls) == 3
+                kept._told = stopped and len(calls) == 2
                 kept.keep(state)
 
             return classifiers.train(data("ddpm"), made, device, kept.state(), keep)

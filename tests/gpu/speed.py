@@ -186,7 +186,7 @@ def changes(level: str, batch: int) -> dict:
     free = partial(replaced, torch.backends.cudnn, "deterministic", False)
     with mock.patch.dict(
         os.environ, {cuda_graphs.VARIABLE: "0"}
-    ):  # this decides when the first update is made
+    ):  # this decides when a training begins
         plain = updates()[0]
         plain(0)
     calls = {

@@ -46,7 +46,7 @@ except ValueError as error:
 try:
     profile_paths = profiles.paths(sys.argv[1:], os.environ)
     profiles.check(profile_paths, Path(workflow.basedir))
-    profiles.composed(workflow.resource_settings, profile_paths)
+    profiles.merge(workflow.resource_settings, profile_paths)
 except ValueError as error:
     raise WorkflowError(f"profile: {error}") from None
 

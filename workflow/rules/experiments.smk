@@ -1,4 +1,4 @@
-# How well a checkpoint denoises, noise level by noise level, and how far it is from the best denoiser.
+# A checkpoint's denoising loss by noise level, and its distance from the best denoiser.
 rule measure_losses:
     input:
         checkpoint=pattern("checkpoints"),
@@ -24,7 +24,7 @@ rule measure_losses:
         "../../scripts/measure_losses.py"
 
 
-# All that an experiment draws from one checkpoint: in one process, with the same noise for all schedules.
+# All samples of an experiment from one checkpoint, in one process, with the same noise for all schedules.
 rule compare_samplers:
     input:
         checkpoint=pattern("checkpoints"),
@@ -43,7 +43,7 @@ rule compare_samplers:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        walks=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
+        comparison=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
         code=lambda w: plan_experiments.code(STUDY, w.experiment, w.model),
     script:
         "../../scripts/compare_samplers.py"

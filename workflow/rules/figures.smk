@@ -24,7 +24,7 @@ rule plot_figure:
         "../../scripts/plot_figure.py"
 
 
-# A model that diverged does not take figures down; it does make the run fail, after they are drawn.
+# Figures are made without models that diverged; afterwards the run fails and names them.
 rule confirm_figure:
     input:
         "<results>/figures/{figure}.csv",

@@ -1,4 +1,4 @@
-# Images first .. first + number - 1 of a draw. Image k is the same whichever job draws it.
+# Images first .. first + number - 1 of a sampling seed. Image k does not depend on the job that samples it.
 rule draw_part:
     input:
         checkpoint=pattern("checkpoints"),
@@ -20,7 +20,7 @@ rule draw_part:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        walk=walk,
+        sampling=walk,
         first=lambda w: int(w.first),
         num_images=lambda w: int(w.number),
         code=lambda w: walk_code("draw_samples", w),
@@ -28,7 +28,7 @@ rule draw_part:
         "../../scripts/draw_samples.py"
 
 
-# A larger set for metrics against the number of images: those of the cell, and more.
+# A larger sample set, which contains the cell's, for metrics against the number of images.
 rule gather_many_samples:
     input:
         parts=parts_of_many,
@@ -63,7 +63,7 @@ if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
         group:
             "cell"
         params:
-            walk=walk,
+            sampling=walk,
             first=0,
             num_images=STUDY.config["num_images"],
             code=lambda w: walk_code("draw_samples", w),
@@ -83,7 +83,7 @@ else:
             "cell"
 
 
-# Images that were drawn elsewhere, as if they had been drawn here.
+# Import a sample set.
 rule import_samples:
     input:
         dataset=dataset_of_model,
@@ -121,7 +121,7 @@ use rule import_samples as import_many_samples with:
         code=STUDY.code("import_samples"),
 
 
-# A set of images for other programs: arr_0 uint8 [n, H, W, C], arr_1 the classes asked for.
+# Export a sample set: arr_0 uint8 [n, H, W, C], arr_1 requested classes.
 rule export_samples:
     input:
         samples=pattern("samples"),
@@ -140,7 +140,7 @@ rule export_samples:
         "../../scripts/export_samples.py"
 
 
-# Figure 1: one image carried to noise and back.
+# For figure 1: a forward trajectory of a real image, and a backward one of a generated image.
 rule trace_process:
     input:
         checkpoint=pattern("checkpoints"),

@@ -23,7 +23,7 @@ rule train_model:
         "../../scripts/train_model.py"
 
 
-# A model that was trained elsewhere: its weights under our names, as a checkpoint like any other.
+# Import the weights of an external model as a checkpoint.
 rule import_model:
     input:
         dataset=dataset_of_model,
@@ -49,7 +49,7 @@ rule import_model:
         "../../scripts/import_model.py"
 
 
-# The averaged network of a discrete model as a folder of diffusers.
+# Export the averaged network of a discrete model as a diffusers folder.
 rule export_model:
     input:
         checkpoint=pattern("checkpoints"),

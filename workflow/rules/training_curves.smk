@@ -1,4 +1,4 @@
-# How models learned. No figure needs it: `snakemake training`, and the report.
+# Training curves of all models, for `snakemake training` and the report.
 rule plot_training:
     input:
         lambda w: below_results(plan.histories(STUDY, w.model)),

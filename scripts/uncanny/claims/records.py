@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.bootstrap import DRAWS
+from uncanny.claims.bootstrap import REPLICATES
 from uncanny.claims.curves import AXES, broadcast, generator
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.evaluation.convergence import replicate_weights
@@ -56,7 +56,9 @@ class Timings:
             )
         if (key, quantity) not in self._draws:
             logs, rng = np.log(times), generator(f"{self.seed}/{quantity}")
-            drawn = logs.mean() + replicate_weights(len(logs), DRAWS, rng) @ (logs - logs.mean())
+            drawn = logs.mean() + replicate_weights(len(logs), REPLICATES, rng) @ (
+                logs - logs.mean()
+            )
             self._draws[key, quantity] = float(logs.mean()), drawn
         return self._draws[key, quantity]
 

@@ -20,15 +20,15 @@ def gaussian_ring(
     labelled: bool = False,
     seed: int = 0,
 ) -> None:
-    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: even mixture of Gaussians on a ring.
+    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: equal Gaussians on a ring.
 
     The ring lies in a random plane of the space; its centres mu_k are kept in dataset.json under
     parameters.means, so that the exact denoiser is known. `labelled` makes each mode a class.
     radius and mode_std are in the units of x.
     """
     if num_modes < 1 or dim < 2 or mode_std < 0:
-        found = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
-        raise ValueError(f"gaussian_ring: {found}; expected >= 1, >= 2, >= 0")
+        options = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
+        raise ValueError(f"gaussian_ring: {options}; expected >= 1, >= 2, >= 0")
     rng = np.random.default_rng(seed)
     plane = np.linalg.qr(rng.standard_normal((dim, 2)))[0].T  # two orthonormal rows
     angle = 2 * np.pi * np.arange(num_modes) / num_modes
@@ -47,7 +47,7 @@ def gaussian_ring(
 
 
 def expected(*, num_modes: int, dim: int, n: int, n_test: int, labelled: bool, **_) -> Expected:
-    """All of it is in the options."""
+    """Everything follows from the options."""
     return Expected((dim,), train=n, test=n_test, num_classes=num_modes if labelled else 0)
 
 

@@ -154,8 +154,10 @@ def _bend(model: Trained, options: dict, guidance, account: bool, originals) -> 
     if guidance is None:
         return None, None
     kind = options["kind"]
-    if not components.takes("samplers", kind, guidance.BENDS):
-        raise ValueError(f"sampler {kind!r} takes no {guidance.BENDS}: it cannot be guided")
+    if not components.takes("samplers", kind, guidance.GUIDED_ARGUMENT):
+        raise ValueError(
+            f"sampler {kind!r} takes no {guidance.GUIDED_ARGUMENT}: it cannot be guided"
+        )
     return guidance.bound_to(model.family, options, account, originals)
 
 
@@ -172,7 +174,7 @@ def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals
         start["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
     if losses is not None:
         start["losses"] = losses
-    x, levels, extra = model.family.start(walked, latents, **start)
+    x, levels, extra = model.family.init_sampling(walked, latents, **start)
     seen = walked
     if bend is not None:
         seen = bend(walked, levels, _to(labels, model.device), seeds)
@@ -189,7 +191,7 @@ def walk(options: dict, family: str) -> tuple:
     """Split a sampler's block: the sampler itself, what its family sets the walk up with, the
     sampler's own options.
     """
-    names = components.options_of(components.source("processes", family), "start")
+    names = components.options_of(components.source("processes", family), "init_sampling")
     start = {k: v for k, v in options.items() if k in names}
     rest = {k: v for k, v in options.items() if k not in (*names, "kind", "precision")}
     return components.load("samplers", options["kind"]), start, rest
@@ -243,7 +245,7 @@ def run(
         if facts["status"] == "ok":
             truncated = sampler.get("pixels") == "truncate"
             images, labels = stored(drawn.images, truncated=truncated), drawn.labels.numpy()
-            beside = bent.beside(originals, seeds) if hasattr(bent, "beside") else {}
+            beside = bent.extras(originals, seeds) if hasattr(bent, "extras") else {}
     save(samples, images, labels, **beside)
     files.write_json(record, facts)
 

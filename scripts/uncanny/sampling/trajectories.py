@@ -87,7 +87,7 @@ def _walked(model: drawing.Trained, options: dict, family: str) -> list[tuple[fl
     shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
     recorded = Recorded(model.family.bind(model.network, shown))
     sampler, start, rest = drawing.walk(options, family)
-    x, levels, extra = model.family.start(recorded, latents, **start)
+    x, levels, extra = model.family.init_sampling(recorded, latents, **start)
     with precision.computing(options.get("precision", "fp32"), model.device):
         x = sampler(recorded, x, levels, noise=streams.noise, **extra, **rest)
     states = [_unscaled(model.family, family, *seen) for seen in recorded.seen]

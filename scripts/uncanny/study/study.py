@@ -344,7 +344,7 @@ def by_label(metric: str) -> bool:
 @cache
 def family_offers(family: str) -> str:
     """What a family of models gives to samplers: the name of their first argument."""
-    return components.constant("processes", family, "OFFERS")
+    return components.constant("processes", family, "MODEL_INTERFACE")
 
 
 @cache
@@ -357,4 +357,4 @@ def family_start(family: str) -> dict:
     """Options that a family reads from a sampler's block to set up the walk: name -> (type,
     default).
     """
-    return components.options_of(components.source("processes", family), "start")
+    return components.options_of(components.source("processes", family), "init_sampling")

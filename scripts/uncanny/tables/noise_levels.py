@@ -16,7 +16,7 @@ def noise_levels(sampler: dict, process: dict) -> tuple:
     model = SimpleNamespace(
         preconditioning=components.load("preconditioning", process["preconditioning"])()
     )
-    names = components.options_of(components.source("processes", "continuous"), "start")
+    names = components.options_of(components.source("processes", "continuous"), "init_sampling")
     start = {name: value for name, value in sampler.items() if name in names}
-    _, sigmas, extra = continuous.start(model, None, losses=POINT, **start)
+    _, sigmas, extra = continuous.init_sampling(model, None, losses=POINT, **start)
     return sigmas, extra["path"]

@@ -27,6 +27,14 @@ def check_job_slots():
         )
 
 
+def list_jobs():
+    """The jobs behind all targets, for a rule of this run that says what they cost."""
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if rules & {"estimate", "gallery"}:
+        targets = estimate_job.target_rules(STUDY)
+        dag.list_jobs(workflow, targets, f"results/{STUDY.name}")
+
+
 def check_cluster():
     """Stop with one message where the cluster cannot take the jobs that are to run there."""
     todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)

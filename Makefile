@@ -73,16 +73,13 @@ report: .venv/ready
 	$(SNAKEMAKE) all training $(WITH)
 	$(SNAKEMAKE) all training --report results/$(STUDY)/report.html $(WITH)
 
-# A study's pictures, tables and page, as they are now, and the scorecard of the README if it has one of that study.
+# A study's pictures, tables and page, as they are now.
 docs: .venv/ready
 	$(SNAKEMAKE) all gallery $(WITH)
 	mkdir -p docs/$(STUDY)/figures docs/$(STUDY)/tables
 	cp results/$(STUDY)/README.md docs/$(STUDY)/
 	cp results/$(STUDY)/figures/*.png docs/$(STUDY)/figures/
 	cp results/$(STUDY)/tables/*.md docs/$(STUDY)/tables/
-	{ echo; sed -n '/^| claim/,/^$$/p' docs/$(STUDY)/README.md; } > docs/scorecard.md
-	sed -i -e '/^<!-- scorecard $(STUDY):/,/^<!-- end/{//!d}' -e '/^<!-- scorecard $(STUDY):/r docs/scorecard.md' README.md
-	rm docs/scorecard.md
 
 # How rules follow from each other, as a picture that GitHub draws.
 rulegraph: .venv/ready

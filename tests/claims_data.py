@@ -72,7 +72,7 @@ def cells(records, seed="C", *, seeds=(0,), draws=(0,), **selections):
 def claim(kind, options=None, what="cells", **selections):
     """A claim of one part."""
     part = {"kind": kind, what: selections, "options": options or {}}
-    return {"block": {"says": "it is so", "where": "§4", "parts": {"only": part}}}
+    return {"block": {"statement": "it is so", "source": "§4", "parts": {"only": part}}}
 
 
 def verdicts(claims, found):

@@ -168,7 +168,9 @@ def text(config, draw):
 
 
 def unicode_label(config, draw):
-    found = _some(config, draw, lambda where, _: where[-1] in ("label", "title", "caption", "says"))
+    found = _some(
+        config, draw, lambda where, _: where[-1] in ("label", "title", "caption", "statement")
+    )
     return found and _put("unicode", config, found[0], "Größe × 数字 🙂 {x} $HOME `id`", EITHER)
 
 
@@ -218,7 +220,7 @@ def reordered(config, draw):
 
 
 def counted_in_text(config, draw):
-    keys = [key for key in ("seeds", "draws", "num_images", "milestones", "segment_epochs") if key in config]  # fmt: skip
+    keys = [key for key in ("seeds", "sampling_seeds", "num_images", "milestones", "segment_epochs") if key in config]  # fmt: skip
     key = draw.choice(keys)
     value = config[key]
     config[key] = [str(v) for v in value] if isinstance(value, list) else f" {value} "

@@ -66,17 +66,17 @@ class TestComparisons:
 
     def test_pooled_and_each(self):
         assert self.found("superior").verdict == "strictly supported"
-        each = self.found("superior", each="sampler")
+        each = self.found("superior", per="sampler")
         assert each.verdict == "strictly supported" and set(each.details["parts"]) == {"A", "B"}
         assert each.estimate == pytest.approx(self.found("superior").estimate)
-        assert set(self.found("superior", each="pair").details["parts"]) == {
+        assert set(self.found("superior", per="pair").details["parts"]) == {
             "vp A against ve A",
             "vp B against ve B",
         }
 
     def test_equal_and_differs(self):
         assert self.found("equal").verdict == "refuted"
-        assert self.found("equal", each="sampler", delta=0.05).verdict == "refuted"
+        assert self.found("equal", per="sampler", delta=0.05).verdict == "refuted"
         assert self.found("differs").verdict == "supported"
 
     def test_best_is_chosen_on_another_draw(self):
@@ -408,7 +408,7 @@ class TestSizes:
     def test_they_are_of_the_first_run_whatever_the_number_of_seeds(self):
         part = {"kind": "settles", "sizes": {"a": selection("ve", "EUL", epochs=(30,))}}
         records = sizes(lambda n: 8 - 100 / n, lambda n: 0.2 / np.sqrt(n)).records
-        found = Evidence(None, seeds=(0, 1, 2), draws=(0, 1), sizes=records).read(part, "")
+        found = Evidence(None, seeds=(0, 1, 2), sampling_seeds=(0, 1), sizes=records).read(part, "")
         assert kind("settles")(found, at=400).verdict == "refuted"
         assert SINGLE_RUN in found.suffixes
 
@@ -466,7 +466,7 @@ class TestScorecard:
         assert a.finding.text == "not testable: missing: model vp, sampler S"
 
     def test_declared(self):
-        block = {"says": "x", "where": "§4", "not_testable": "no such experiment"}
+        block = {"statement": "x", "source": "§4", "not_testable": "no such experiment"}
         (a,) = assess({"C27": {"block": block}}, evidence(TWO))
         assert a.finding.full_verdict == "not testable" and "no such experiment" in a.finding.text
 
@@ -509,16 +509,16 @@ class TestScorecard:
             "options": {},
         }
         readings = {"supported": "as claimed", "refuted": "an artefact", "inconclusive": "open"}
-        block["controls"] = {"equal_steps": block["parts"]["other"] | {"readings": readings}}
+        block["controls"] = {"equal_steps": block["parts"]["other"] | {"interpretation": readings}}
         all_of = assess({"C": {"block": block}}, evidence(TWO))[0]
-        any_of = assess({"C": {"block": block | {"need": "any"}}}, evidence(TWO))[0]
+        any_of = assess({"C": {"block": block | {"require": "any"}}}, evidence(TWO))[0]
         assert (all_of.finding.verdict, any_of.finding.verdict) == ("refuted", "strictly supported")
         assert all_of.controls["equal_steps"].reading == "an artefact"
         assert "other: refuted, vp S better than ve S by 20" in all_of.finding.text
 
     def test_a_control_that_lacks_something_says_so(self):
         block = BETTER["block"] | {
-            "controls": {"x": BETTER["block"]["parts"]["only"] | {"readings": {}}}
+            "controls": {"x": BETTER["block"]["parts"]["only"] | {"interpretation": {}}}
         }
         missing = {"controls.x": ["sampler DDIM_marginal"]}
         (a,) = assess({"C": {"block": block, "missing": missing}}, evidence(TWO))
@@ -529,8 +529,8 @@ class TestScorecard:
 
 
 CLAIMS = {
-    "C01": {"block": BETTER["block"] | {"says": "50 % & a|b_c", "note": "Mind σ."}},
-    "C02": {"block": {"says": "x", "where": "§4", "not_testable": "none"}},
+    "C01": {"block": BETTER["block"] | {"statement": "50 % & a|b_c", "note": "Mind σ."}},
+    "C02": {"block": {"statement": "x", "source": "§4", "not_testable": "none"}},
 }
 
 
@@ -555,7 +555,7 @@ class TestFiles:
 
     def test_controls_have_a_table_of_their_own(self, tmp_path):
         readings = dict.fromkeys(("supported", "refuted", "inconclusive"), "the reason is b")
-        control = BETTER["block"]["parts"]["only"] | {"readings": readings}
+        control = BETTER["block"]["parts"]["only"] | {"interpretation": readings}
         claims = {"C01": {"block": BETTER["block"] | {"controls": {"other_way": control}}}}
         scorecard.write(assess(claims, evidence(TWO)), tmp_path / "claims")
         below = (tmp_path / "claims.md").read_text().split(f"## {scorecard.CONTROLS}")[1]
@@ -584,7 +584,7 @@ def test_the_script_reads_and_writes_files(tmp_path):
     }
     snakemake = standin(
         tmp_path / "log",
-        params={"claims": {"C01": BETTER, "C02": reading}, "study": {"seeds": [0], "draws": [0]}},
+        params={"claims": {"C01": BETTER, "C02": reading}, "study": {"seeds": [0], "sampling_seeds": [0]}},
         input=Named(scores=records, references=[references], timings=[], sizes=[], reports=[str(report)]),
         output=Named(**outputs),
     )  # fmt: skip

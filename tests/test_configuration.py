@@ -99,8 +99,8 @@ MISTAKES = [
     ((*PART, "options"), {"margin": 1}, r"quality\.options\.margin: unknown option of 'superior'"),
     (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: has parts and not_testable; expected one of parts, not_testable"),
     ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
-    ((*PART, "options", "each"), "models", r"quality\.options\.each: 'models' is not one of"),
-    ((*PART, "options", "need"), "most", r"quality\.options\.need: 'most'; expected all, any"),
+    ((*PART, "options", "per"), "models", r"quality\.options\.per: 'models' is not one of"),
+    ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most' is not one of all, any \| int"),
     ((*PANEL, "metric"), "fid", r"figures\.figure_1\.panels\[0\]\.metric: 'fid' is not measured on 'digits'"),
     (("figures", "figure_5", "options"), {"one_split": "is1"}, r"figures\.figure_5\.options\.one_split: 'is1' is not measured"),
     (("figures", "figure_1", "options"), {"metric": "kid"}, r"figures\.figure_1\.options\.metric: expected beside options"),
@@ -120,7 +120,7 @@ MISTAKES = [
     (("training", "adam", "batch_size"), 128.0, r"training\.adam\.batch_size: 128\.0 is not of type 'integer'"),
     (("training", "adam", "lr"), float("nan"), r"training\.adam\.lr: nan; expected a finite number"),
     (("study",), "tiny\n", r"study: 'tiny\\n' does not match"),
-    (("draws",), [4294], r"draws\[0\]: 4294 is greater than the maximum of 4293"),
+    (("sampling_seeds",), [4294], r"sampling_seeds\[0\]: 4294 is greater than the maximum of 4293"),
     (("models", 1), TINY["models"]["vp_uncond"], r"models: the key 1 is a int, not text"),
     (("models", "vp\x00"), TINY["models"]["vp_uncond"], r"models: the key 'vp\\x00': text with"),
     (("models", "vp_uncond", "label"), "\ud800", r"models\.vp_uncond\.label: text with"),
@@ -226,7 +226,33 @@ def test_a_name_that_stands_twice_in_a_section_is_refused(section, tmp_path):
         configuration.validated(yaml.safe_load(path.read_text()), ROOT, [path])
 
 
+CLAIM = ("claims", next(iter(TINY["claims"])))
+
+
+@pytest.mark.parametrize(
+    "path, old, new",
+    [
+        ((), "draws", "sampling_seeds"),
+        (CLAIM, "says", "statement"),
+        (CLAIM, "where", "source"),
+        (CLAIM, "need", "require"),
+        ((*PART, "options"), "need", "require"),
+        ((*PART, "options"), "each", "per"),
+        (PART, "readings", "interpretation"),
+        (("figures", "figure_1"), "companion", "supplementary"),
+    ],
+)
+def test_a_former_key_is_refused_with_its_new_name(path, old, new):
+    config = copy.deepcopy(TINY)
+    block = config
+    for key in path:
+        block = block.setdefault(key, {})
+    block[old] = block.pop(new, 1)
+    with pytest.raises(ValueError, match=rf"\b{old}\b.*; it is called '{new}' now"):
+        plan(config)
+
+
 def test_defaults_are_filled_in():
     study = plan(TINY)
     assert study.identity("vp_uncond")["training"]["betas"] == [0.9, 0.999]
-    assert study.draws == [0]
+    assert study.sampling_seeds == [0]

@@ -15,8 +15,8 @@ from uncanny.claims.finding import NotTestable
 from uncanny.claims.records import Experiments
 from uncanny.registry import components
 from uncanny.runtime import files
-from uncanny.study import plan
 from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import inputs
 from uncanny.tables import Contents
 from uncanny.tables.schedule_verdicts import schedule_verdicts
 
@@ -68,7 +68,7 @@ class TestVerdicts:
         assert found.cells == ("ring sde 10 evaluations seed 0", "ring sde 10 evaluations seed 1")
         lines[2] = lines[2] | {"verdict": "contradicts"}
         assert cells(evidence(lines), metric="w2").verdict == "inconclusive"
-        assert cells(evidence(lines), metric="w2", need="any").verdict == "supported"
+        assert cells(evidence(lines), metric="w2", require="any").verdict == "supported"
         (alone,) = (line for line in lines if line["train_seed"] == 0 and line["metric"] == "w2")
         assert cells(evidence([alone]), metric="w2").suffixes == {"single run"}
 
@@ -115,7 +115,7 @@ def with_claim():
         "options": {"metric": "kl"},
         "experiments": {"a": {"experiments": ["ring"]}},
     }
-    claim = {"says": "it adds up", "where": "§1", "parts": {"sum": part}}
+    claim = {"statement": "it adds up", "source": "§1", "parts": {"sum": part}}
     config["claims"] |= {"D01": claim, "D02": claim | {"parts": {"cells": lost}}}
     return config
 
@@ -136,7 +136,7 @@ class TestPlan:
             "title": "T",
             "experiments": ["identity"],
         }
-        assert plan.table_verdicts(planned(config), "table_D") == ["exact/identity.jsonl"]
+        assert inputs.of_table(planned(config), "table_D")["verdicts"] == ["exact/identity.jsonl"]
         config["tables"]["table_D"]["experiments"] = ["identities"]
         with pytest.raises(
             ValueError, match=r"tables\.table_D\.experiments: 'identities' is not defined"
@@ -152,7 +152,7 @@ def test_the_script_reads_experiments(tmp_path):
     paths = [str(tmp_path / f"identity.{suffix}") for suffix in ("csv", "jsonl")]
     inputs = {key: [] for key in ("scores", "references", "timings", "sizes", "reports")}
     snakemake = standin(
-        tmp_path / "log", params={"claims": claims, "study": {"seeds": [0], "draws": [0]}},
+        tmp_path / "log", params={"claims": claims, "study": {"seeds": [0], "sampling_seeds": [0]}},
         input=Named(**inputs, experiments=paths), output=Named(**outputs),
     )  # fmt: skip
     path = components.LIBRARY.parent / "assess_claims.py"

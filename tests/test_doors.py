@@ -21,7 +21,7 @@ NETWORK = {"kind": "diffusers_unet", "width": 8, "multipliers": [1, 2], "blocks"
 
 def doors():
     """The tiny study with a model of diffusers, and images of a file, in a figure beside ours."""
-    config = copy.deepcopy(TINY) | {"study": "doors", "seeds": [0, 1], "draws": [0, 1]}
+    config = copy.deepcopy(TINY) | {"study": "doors", "seeds": [0, 1], "sampling_seeds": [0, 1]}
     config["networks"]["hub"] = NETWORK
     config["models"] = {
         "ours": {"identity": {k: v for k, v in HUB.items() if k != "conditional"} | {"training": "adam"}},
@@ -143,7 +143,7 @@ def run(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("doors"))
     config = doors() | {
         "seeds": [0],
-        "draws": [0],
+        "sampling_seeds": [0],
         "milestones": [1],
         "sample_sizes": [20, 30, 40, 50],
     }

@@ -90,6 +90,6 @@ def test_large_cells_are_drawn_in_parts():
 
 
 def test_seeds_and_draws_multiply_cells():
-    work = Work(plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]}))
+    work = Work(plan(TINY | {"seeds": [0, 1], "sampling_seeds": [0, 1, 2]}))
     found = counts(work.jobs(work.targets()["figure_2"]))
     assert (found["train_model"], found["draw_samples"]) == (4, 24)

@@ -44,7 +44,7 @@ def test_every_figure_and_table_has_its_command_and_cost(study):
 
 
 def test_figures_beyond_the_paper_stand_apart(study):
-    companions = [name for name, block in study.config["figures"].items() if block["companion"]]
+    companions = [name for name, block in study.config["figures"].items() if block["supplementary"]]
     first, _, beyond = page(study).partition("## Beyond the paper")
     for name in TINY["figures"]:
         assert (f'alt="{name}"' in beyond) is (name in companions)

@@ -60,7 +60,7 @@ def test_both_studies_have_the_same_figures_tables_and_claims(studies):
         assert sorted(paper_figures(study)) == FIGURES
         assert sorted(study.config["tables"]) == ["table_psld", "table_recipe"]
         assert sorted(study.config["claims"]) == [f"P0{n}" for n in range(1, 7)]
-        assert len(study.draws) >= 3
+        assert len(study.sampling_seeds) >= 3
         for claim in study.config["claims"]:
             assert plan_claims.resolved(study, claim)["missing"] == {}, claim
 

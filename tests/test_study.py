@@ -9,17 +9,13 @@ from test_configuration import TINY, changed, plan
 
 from uncanny.registry import components
 from uncanny.registry.blocks import canonical
-from uncanny.study.plan import Cell, figure_cells
+from uncanny.runtime.result_paths import Cell
+from uncanny.study.plan import figure_cells
 
 
 @pytest.fixture(scope="module")
 def study():
     return plan(TINY)
-
-
-def test_paths_of_cells():
-    cell = Cell("vp", 0, "HEDM", "none", 1, 30)
-    assert cell.path == "vp/seed-0/HEDM/none/draw-1/epoch-30"
 
 
 def test_segments_go_on_from_the_grid():
@@ -29,7 +25,7 @@ def test_segments_go_on_from_the_grid():
 
 
 def test_figure_cells_cover_seeds_draws_and_milestones():
-    study = plan(TINY | {"seeds": [0, 1], "draws": [0, 1, 2]})
+    study = plan(TINY | {"seeds": [0, 1], "sampling_seeds": [0, 1, 2]})
     cells = figure_cells(study, "figure_1")
     assert len(cells) == len(set(cells)) == 4 * 2 * 3 * 2
     assert Cell("ve_cond", 1, "HEUN", "none", 2, 1) in cells
@@ -64,21 +60,24 @@ def test_key_order_means_nothing(study):
 def test_options_by_process_replace_those_of_the_block():
     config = changed(("samplers", "HEUN", "by_process"), {"ve": {"num_steps": 9, "grid": "ve"}})
     study = plan(config)
-    assert study.sampler("HEUN", "ve_cond")["num_steps"] == 9
-    assert study.sampler("HEUN", "ve_cond")["grid"] == {"kind": "ve", "epsilon_s": 0.0}
-    assert study.sampler("HEUN", "vp_uncond")["num_steps"] == 4
+    assert study.sampler("HEUN", "ve_cond")["init_sampling"]["num_steps"] == 9
+    grid = study.sampler("HEUN", "ve_cond")["init_sampling"]["grid"]
+    assert grid == {"kind": "ve", "epsilon_s": 0.0}
+    assert study.sampler("HEUN", "vp_uncond")["init_sampling"]["num_steps"] == 4
     config["samplers"]["HEUN"]["by_process"]["ve"]["num_steps"] = 10
     assert plan(config).sampler("HEUN", "vp_uncond") == study.sampler("HEUN", "vp_uncond")
 
 
 def test_every_option_of_a_sampler_is_resolved(study):
-    options = study.sampler("HEUN", "vp_uncond")
-    assert set(components.signature("samplers", "heun").options) < set(options)
-    assert options["grid"] == {"kind": "polynomial", "rho": 7.0}
+    block = study.sampler("HEUN", "vp_uncond")
+    assert list(block) == ["kind", "precision", "options", "init_sampling"]
+    assert set(components.signature("samplers", "heun").options) == set(block["options"])
+    assert set(components.init_options("continuous")) == set(block["init_sampling"])
+    assert block["init_sampling"]["grid"] == {"kind": "polynomial", "rho": 7.0}
 
 
-def test_precision_is_part_of_a_sampler_only_where_it_is_given(study):
-    assert "precision" not in study.sampler("HEUN", "vp_uncond")
+def test_precision_is_part_of_every_sampler(study):
+    assert study.sampler("HEUN", "vp_uncond")["precision"] == "fp32"
     config = copy.deepcopy(TINY)
     for block in config["samplers"].values():
         block["precision"] = "bf16"

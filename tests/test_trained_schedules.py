@@ -54,7 +54,8 @@ class TestCheckpoint:
         assert again == made
         files.write_json(tmp_path / "other.json", losses(0.1, model="ring", seed=0, epoch=3))
         with pytest.raises(
-            ValueError, match=r"other\.json: of \['ring', 0, 3\]; expected \['ring', 0, 2\]"
+            ValueError,
+            match=r"other\.json: model, seed, epoch are \['ring', 0, 3\]; expected \['ring', 0, 2\]",
         ):
             checkpoint_records.read([tmp_path / "compared.json"], [tmp_path / "other.json"])
         with pytest.raises(ValueError, match=r"losses\.json: not samples of a checkpoint"):
@@ -105,10 +106,10 @@ class TestExperiment:
         [
             (
                 {"epochs": (0, 4)},
-                r"sde with 10 steps: checkpoints \[0, 4\]; a crossing takes at least 3",
+                r"sde with 10 steps: checkpoints \[0, 4\]; a crossing needs at least 3",
             ),
-            ({"draws": 1}, r"sampling seeds \[0\]; a verdict takes at least 2"),
-            ({"schedules": ("polynomial",)}, "no samples along the exponential schedule"),
+            ({"draws": 1}, r"sampling seeds \[0\]; a verdict needs at least 2"),
+            ({"schedules": ("polynomial",)}, "no samples with the exponential schedule"),
         ],
     )
     def test_mistakes_are_named(self, options, message):
@@ -148,7 +149,9 @@ def data(tmp_path_factory):
     paths = [folder / f"{n}.{s}" for n in ("ring", "handwriting") for s in ("csv", "jsonl")]
     looks = {"ring": {"label": "ring, EDM"}, "digits": {}}
     metrics = {"w2": {"label": "Sliced W2"}}
-    return figure_data.FigureData(**figure_data.read("exact", paths), models=looks, metrics=metrics)
+    return figure_data.FigureData(
+        **figure_data.read({"experiments": paths}), models=looks, metrics=metrics
+    )
 
 
 class TestFigure:
@@ -187,7 +190,7 @@ def with_experiment(**changes):
     config["milestones"] = [0, 1, 2]
     config["samplers"]["DER"] = {"kind": "heun", "num_steps": 4, "grid": "derived"}
     block = {"kind": "trained_schedules", "models": ["ve_cond"], "samplers": ["HEUN", "DER"]}
-    block |= {"metric": "kid", "draws": [0, 1], "num_images": 20}
+    block |= {"metric": "kid", "sampling_seeds": [0, 1], "num_images": 20}
     config["experiments"] = {"ring": block | changes}
     return config
 
@@ -201,7 +204,7 @@ class TestPlan:
         assert plan_experiments.losses(study, "ring")[0] == "losses/ve_cond/seed-0/epoch-0.json"
         assert plan_experiments.files(study, "ring") == ["trained/ring.csv", "trained/ring.jsonl"]
         walks = plan_experiments.walks(study, "ring", "ve_cond")
-        assert walks["extent"] == {"draws": [0, 1], "num_images": 20}
+        assert walks["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
         assert walks["samplers"]["DER"]["grid"] == {"kind": "derived", "even_share": 0.5}
         assert plan_experiments.options(study, "ring") == {"kind": "trained_schedules"}
 
@@ -220,7 +223,10 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"draws": [3]}, r"experiments\.ring\.draws: \[3\]; a verdict on kid takes at least 2"),
+            (
+                {"sampling_seeds": [3]},
+                r"experiments\.ring\.sampling_seeds: \[3\]; a verdict on kid takes at least 2",
+            ),
             ({"models": ["vp"]}, r"experiments\.ring\.models: 'vp' is not defined in models"),
             ({"samplers": ["HEUM"]}, r"'HEUM' is not defined in samplers; did you mean 'HEUN'"),
             ({"samplers": ["DDIM"]}, r"samplers: 'DDIM' walks with eps_model, but model 've_cond'"),

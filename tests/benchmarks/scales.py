@@ -10,6 +10,7 @@ import torch
 
 from uncanny.datasets import Split
 from uncanny.networks import building
+from uncanny.registry import blocks
 from uncanny.sampling import drawing
 from uncanny.training import loop
 
@@ -78,6 +79,12 @@ def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
     """(so many updates of our training as a work, the network)."""
     run = begun(scale, family, device)
     return lambda _: loop.advance(run, count), run.network
+
+
+def sampler(family: str, options: dict) -> dict:
+    """The complete block of a sampler. options: its kind, and options as a config has them."""
+    given = {key: value for key, value in options.items() if key != "kind"}
+    return blocks.sampler(options["kind"], family, given, "sampler")
 
 
 def model(scale: Scale, family: str, device: torch.device) -> drawing.Trained:

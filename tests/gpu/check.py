@@ -165,7 +165,7 @@ def full_memory(_) -> dict:
 
     with mock.patch.object(model.network, "forward", greedy):
         seeds = random_streams.image_seeds(0, 0, 64)
-        drawing.draw_images(model, paths.SAMPLERS["heun"][1], seeds)
+        drawing.draw_images(model, paths.block(paths.SAMPLERS["heun"][1]), seeds)
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert min(sizes) < 64, sizes
     return {"batches": sorted(set(sizes))}

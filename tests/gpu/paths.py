@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import resolved
 import torch
 
 from uncanny.datasets import Split
@@ -21,6 +22,7 @@ from uncanny.evaluation import denoising_losses, features, metrics
 from uncanny.evaluation.extractors import Extractor
 from uncanny.guidance import guidances, noisy_classifier
 from uncanny.networks import building
+from uncanny.registry import components
 from uncanny.runtime import checkpoints, random_streams
 from uncanny.sampling import drawing
 from uncanny.training import classifiers, loop
@@ -217,6 +219,20 @@ def sampler(kind, num_steps=4, **options):
     return {"kind": kind, "num_steps": num_steps} | options
 
 
+PROCESSES = {
+    "denoiser": "continuous",
+    "eps_model": "discrete",
+    "score_model": "annealed",
+    "phase_model": "phase_space",
+}
+
+
+def block(options, **more):
+    """A sampler's complete block."""
+    process = PROCESSES[components.signature("samplers", options["kind"]).first]
+    return resolved.sampler(process, options | more)
+
+
 SAMPLERS = {
     "ancestral": ("ddpm", sampler("ancestral", 5)),
     "ancestral_large": ("ddpm_cond_adm", sampler("ancestral", 5, variance="large")),
@@ -250,7 +266,7 @@ def sampled(name, **more):
         originals = data(model).train.images if options.get("init") == "marginal" else None
         seeds = random_streams.image_seeds(0, 0, 6)
         drawn = drawing.draw_images(
-            model_of(model, device), options | more, seeds, originals=originals
+            model_of(model, device), block(options, **more), seeds, originals=originals
         )
         return {"images": drawn.images, "nfe": torch.tensor(float(drawn.nfe))}
 
@@ -311,7 +327,9 @@ def guided(name, kind, network=ENCODER, **more):
         }
         guidance = getattr(guidances, kind)(loaded, scale=2.0, **GUIDANCES[kind])
         seeds = random_streams.image_seeds(0, 0, 6)
-        drawn = drawing.draw_images(model_of(model, device), options | more, seeds, guidance)
+        drawn = drawing.draw_images(
+            model_of(model, device), block(options, **more), seeds, guidance
+        )
         numbers = [v for row in drawn.deciles for v in row.values() if isinstance(v, float)]
         return {"images": drawn.images, "deciles": torch.tensor(numbers)}
 
@@ -324,7 +342,7 @@ def inpainted(name, mask):
         guidance = guidances.inpainting({}, mask=mask)
         seeds, originals = random_streams.image_seeds(0, 0, 6), data(model).train.images
         drawn = drawing.draw_images(
-            model_of(model, device), options, seeds, guidance, originals=originals
+            model_of(model, device), block(options), seeds, guidance, originals=originals
         )
         return {"images": drawn.images}
 
@@ -368,7 +386,7 @@ def stored(device):
         with on_the_processor():
             model = drawing.Trained.of(checkpoints.load(file), CPU)
             seeds = random_streams.image_seeds(0, 0, 2)
-            drawn = drawing.draw_images(model, sampler("ddim", 2), seeds)
+            drawn = drawing.draw_images(model, block(sampler("ddim", 2)), seeds)
     return {"images": drawn.images}
 
 

@@ -6,6 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -14,14 +15,16 @@ def differs(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
 ) -> Finding:
-    """Selections a and b differ, in whichever direction (rules.differ); options as in
+    """Selections a and b differ, in either direction (rules.differ); options as in
     compare.compared.
     """
     return compared(
         cells,
-        lambda found: rules.differ(found.relative_draws),
-        **{"metric": metric, "each": each, "need": need},
+        lambda contrast: rules.differ(contrast.relative_replicates),
+        metric=metric,
+        per=per,
+        require=require,
     )

@@ -6,6 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -14,9 +15,9 @@ def equal(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: float = 0.02,
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    delta: Nonnegative = 0.02,
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in
@@ -24,6 +25,9 @@ def equal(
     """
     return compared(
         cells,
-        lambda found: rules.eq(found.relative_draws, delta),
-        **{"metric": metric, "each": each, "need": need, "best": best},
+        lambda contrast: rules.eq(contrast.relative_replicates, delta),
+        metric=metric,
+        per=per,
+        require=require,
+        best=best,
     )

@@ -7,6 +7,7 @@ from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -15,15 +16,15 @@ def superior(
     cells: Cells,
     *,
     metric: str = "is10",
-    each: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    need: str | int = "all",
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a is better than b over the epochs (rules.sup); options as in compare.compared."""
-    return compared(cells, rule, metric=metric, each=each, need=need, best=best)
+    return compared(cells, rule, metric=metric, per=per, require=require, best=best)
 
 
-def rule(found: Difference) -> rules.Decision:
-    """SUP on a difference; strictly where the whole curve is above 0."""
-    band = rules.lower_band(found.estimate, found.draws)
-    return rules.sup(found.relative_draws, found.relative, band)
+def rule(contrast: Difference) -> rules.Decision:
+    """SUP on a difference; strict if the whole curve is above 0."""
+    band = rules.lower_band(contrast.estimate, contrast.replicates)
+    return rules.sup(contrast.relative_replicates, contrast.relative, band)

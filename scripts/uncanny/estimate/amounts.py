@@ -102,7 +102,8 @@ class Amounts:
         each = costs.evaluation(self.facts.size(model), batch, self.device)
         asked = []
         for name in self.study.guiding(guidance):
-            stem = plan.classifier_stem(self.study, name, model).removeprefix("classifiers/")
+            file = plan.classifier_file(self.study, "classifiers", name, model)
+            stem = file.removeprefix("classifiers/").removesuffix(".pt")
             each += costs.gradient(self.facts.classifier(stem), batch, self.device)
             asked.append(text(self.facts.work.classifier(stem)["network"]))
         kind = self.study.sampler_kind(sampler, model)
@@ -194,7 +195,7 @@ class Amounts:
         name, model = job.parts[:2]
         wanted = plan_experiments.extent(self.study, name)
         dataset = self.study.names(model)["dataset"]
-        count, draws = wanted["num_images"], len(wanted["draws"])
+        count, draws = wanted["num_images"], len(wanted["sampling_seeds"])
         walks = [self._walk(model, s, NO_GUIDANCE, count, count) for s in wanted["samplers"]]
         score = self._score(dataset, count, [wanted["metric"]])
         total = draws * sum(part.amount * part.each + score for part in walks)

@@ -81,8 +81,8 @@ def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) ->
 
 def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
     return {
-        "num_steps": sampler.get("num_steps"),
-        "precision": sampler.get("precision", "fp32"),
+        "num_steps": sampler["init_sampling"].get("num_steps"),
+        "precision": sampler["precision"],
         "nfe": nfe,
         "batch_size": count,
         "seconds_per_image": [taken / count for taken in seconds],

@@ -13,7 +13,7 @@ import jsonschema
 import yaml
 from jsonschema.exceptions import best_match
 
-from uncanny.registry.components import near
+from uncanny.registry.components import RENAMED, near
 from uncanny.study import yaml_rules
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
@@ -111,10 +111,10 @@ def message(error) -> str:
     """One line from a jsonschema ValidationError: key, value, expectation."""
     where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)[1:]
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = [key for key in error.instance if key not in known]
-        return "; ".join(f"{_join(where, key)}: unknown key{near(key, known)}" for key in unknown)
+        return _unknown_keys(error, where)
     if error.validator == "required":
+        if not RENAMED.keys().isdisjoint(error.instance):
+            return _unknown_keys(error, where)
         missing = [key for key in error.validator_value if key not in error.instance]
         return "; ".join(f"{_join(where, key)}: missing" for key in missing)
     if error.validator == "not" and error.validator_value == {}:
@@ -129,6 +129,12 @@ def message(error) -> str:
             f"{where or 'config'}: the name {error.instance!r} must match {error.validator_value}"
         )
     return f"{where or 'config'}: {_expectation(error)}"
+
+
+def _unknown_keys(error, where: str) -> str:
+    known = error.schema.get("properties", {})
+    unknown = [key for key in error.instance if key not in known]
+    return "; ".join(f"{_join(where, key)}: unknown key{near(key, known)}" for key in unknown)
 
 
 def _join(where: str, key: str) -> str:

@@ -73,7 +73,7 @@ def _begin(data: Dataset, identity: dict, device: torch.device) -> loop.Run:
     def loss(network, x0: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         t = family.draw_times(len(x0), generator)
         x = family.noised(x0, t, generator)
-        logits = network(x, family.told(t).to(x0.dtype))
+        logits = network(x, family.time_condition(t).to(x0.dtype))
         return F.cross_entropy(logits, labels)  # mean of -log p(y | x_t, t)
 
     network = loop.seeded(

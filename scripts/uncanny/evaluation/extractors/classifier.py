@@ -15,6 +15,15 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from uncanny.datasets import to_model
+from uncanny.registry.option_types import (
+    LayerSize,
+    Nonnegative,
+    Positive,
+    PositiveInt,
+    Seed,
+    SmallInt,
+    WholeNumber,
+)
 from uncanny.training import loop
 
 
@@ -81,16 +90,16 @@ def classifier(
     dataset,
     device: str = "cpu",
     *,
-    width: int = 24,
-    depth: int = 1,
-    epochs: int = 25,
-    batch_size: int = 64,
-    lr: float = 0.01,
-    weight_decay: float = 0.01,
-    noise_weight: float = 1.0,
-    shift: int = 0,
+    width: LayerSize = 24,
+    depth: SmallInt = 1,
+    epochs: PositiveInt = 25,
+    batch_size: PositiveInt = 64,
+    lr: Positive = 0.01,
+    weight_decay: Nonnegative = 0.01,
+    noise_weight: Nonnegative = 1.0,
+    shift: WholeNumber = 0,
     flip: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> dict:
     """Train the extractor on the training split; returns its state {"kind", "config", "weights"}.
 

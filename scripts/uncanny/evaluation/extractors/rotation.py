@@ -19,6 +19,14 @@ from uncanny.evaluation.extractors.classifier import (
     noise_images,
     state_of,
 )
+from uncanny.registry.option_types import (
+    LayerSize,
+    Nonnegative,
+    Positive,
+    PositiveInt,
+    Seed,
+    SmallInt,
+)
 from uncanny.training import loop
 
 TURNS = 4
@@ -46,14 +54,14 @@ def rotation(
     dataset,
     device: str = "cpu",
     *,
-    width: int = 16,
-    depth: int = 1,
-    epochs: int = 4,
-    batch_size: int = 32,
-    lr: float = 0.003,
-    weight_decay: float = 0.01,
+    width: LayerSize = 16,
+    depth: SmallInt = 1,
+    epochs: PositiveInt = 4,
+    batch_size: PositiveInt = 32,
+    lr: Positive = 0.003,
+    weight_decay: Nonnegative = 0.01,
     flip: bool = True,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> dict:
     """Train the extractor on the training split; returns its state {"kind", "config", "weights"}.
 

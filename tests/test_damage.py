@@ -16,7 +16,7 @@ from uncanny.evaluation import extractors, features, score_records
 from uncanny.evaluation.extractors.classifier import build, state_of
 from uncanny.figures import figure_data
 from uncanny.runtime import arrays, checkpoints, files
-from uncanny.sampling import drawing
+from uncanny.sampling import sample_files
 from uncanny.training.resume_state import Unfinished
 
 RNG = np.random.default_rng(0)
@@ -68,7 +68,7 @@ KINDS = {
     "checkpoint": ("checkpoints/{}/seed-0/epoch-1.pt", lambda p, n: checkpoints.save(p, whole(n)), checkpoints.load),
     "classifier": ("classifiers/{}/digits-ddpm-cosine.pt", lambda p, n: checkpoints.save(p, whole(n)), checkpoints.load),
     "extractor": ("extractors/{}.pt", extractor, lambda p: extractors.load(p).id),
-    "samples": (f"samples/{CELL}.npz", lambda p, n: drawing.save(p, pixels(n), np.arange(3)), drawing.load_images),
+    "samples": (f"samples/{CELL}.npz", lambda p, n: sample_files.save(p, pixels(n), np.arange(3)), sample_files.load_images),
     "features": ("features/cnn/{}-train.npz", some_features, features.load),
     "trace": ("traces/{}/seed-0/DDIM/epoch-5.npz", trace, figure_data.read_trace),
     "score": (f"scores/{CELL}.json", lambda p, n: files.write_json(p, record(value=2.0 + n) | {"timing": {"seconds": 1.5}}),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from uncanny.runtime import arrays, files
-from uncanny.sampling.drawing import load_images, mean_nfe, save
+from uncanny.sampling.drawing import mean_nfe
+from uncanny.sampling.sample_files import load_images, save
 
 SAME = ("sampler", "guidance", "classifiers", "images_seen")  # in every part
 

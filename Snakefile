@@ -65,8 +65,7 @@ rule all:
     input:
         [figure_target(figure) for figure in STUDY.config["figures"]],
         below_results(
-            f"{plan_experiments.stem(STUDY, name)}.csv"
-            for name in STUDY.config["experiments"]
+            plan_experiments.table(STUDY, name) for name in STUDY.config["experiments"]
         ),
         rules.all_tables.input,
         rules.claims.input,

@@ -1,7 +1,7 @@
-"""Take the results of another machine: python scripts/adopt_archive.py ARCHIVE [CONFIG].
+"""Unpack results from another machine: python scripts/adopt_archive.py ARCHIVE [CONFIG].
 
-Run it where Snakemake runs, with the config of the study (config/config.yaml). No rule: it comes
-before them. Afterwards `snakemake -n all` lists figures and tables, and nothing else.
+Run it in the folder where Snakemake runs, with the study's config (default: config/config.yaml),
+before any rule. Afterwards `snakemake -n all` lists figures and tables, and nothing else.
 """
 
 import subprocess
@@ -17,26 +17,26 @@ from uncanny.workflow import archive
 
 BASE = Path(__file__).parent.parent
 AT_ONCE = 500  # names on a command line
-NOTHING_KNOWN = "metadata did not exist"  # of some of these files: there is nothing to forget
+NO_METADATA = "metadata did not exist"  # Snakemake's message for files that it does not know
 
 
 def main(path: str, config: str = "config/config.yaml") -> None:
-    written = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    study = Study(configuration.validated(written, BASE, [config]))
+    config_block = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    study = Study(configuration.validated(config_block, BASE, [config]))
     checks.check(study)
     results = Path("results") / study.name
     names = archive.adopt(path, results, study.name, plan_archive.identity(study))
-    if Path(".snakemake").is_dir():  # what it remembers of files that are others now
-        _forget([str(results / name) for name in names], config)
+    if Path(".snakemake").is_dir():  # its metadata are of the files that were replaced
+        _clean_metadata([str(results / name) for name in names], config)
     print(f"{results}: {len(names)} files; next: snakemake all --configfile {config}")
 
 
-def _forget(paths: list[str], config: str) -> None:
+def _clean_metadata(paths: list[str], config: str) -> None:
     for start in range(0, len(paths), AT_ONCE):
         command = [sys.executable, "-m", "snakemake", "--configfile", config]
         command += ["--cleanup-metadata", *paths[start : start + AT_ONCE]]
         done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode and NOTHING_KNOWN not in done.stdout + done.stderr:
+        if done.returncode and NO_METADATA not in done.stdout + done.stderr:
             raise ValueError(f"{' '.join(command[1:5])}: {(done.stderr or done.stdout).strip()}")
 
 

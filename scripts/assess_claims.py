@@ -1,8 +1,8 @@
-"""Say what the results mean for each claim of the paper. Rule: assess_claims."""
+"""Assess each claim of the paper by the results. Rule: assess_claims."""
 
 from pathlib import Path
 
-from uncanny.runtime import files
+from uncanny.runtime import files, result_paths
 from uncanny.workflow import jobs
 
 
@@ -17,13 +17,17 @@ def main(snakemake):
         score_records.check_comparable(rows)
     references = [files.read_json(path) for path in snakemake.input.references]
     reports: dict[str, list] = {}
-    for path in map(Path, snakemake.input.reports):
-        reports.setdefault(path.parent.name, []).append(files.read_json(path))
-    experiments = [Path(path) for path in snakemake.input.get("experiments", [])]
+    for path in snakemake.input.reports:
+        classifier = result_paths.names("reports", path)["classifier"]
+        reports.setdefault(classifier, []).append(files.read_json(path))
+    experiments: dict[str, dict] = {"csv": {}, "jsonl": {}}
+    for path in snakemake.input.get("experiments", []):
+        named = result_paths.names("experiments", path)
+        experiments[named["suffix"]][named["experiment"]] = path
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
         seeds=snakemake.params.study["seeds"],
-        draws=snakemake.params.study["sampling_seeds"],
+        sampling_seeds=snakemake.params.study["sampling_seeds"],
         timings=[
             record
             for path in snakemake.input.timings
@@ -31,15 +35,11 @@ def main(snakemake):
         ],
         sizes=[files.read_json(path) for path in snakemake.input.sizes],
         reports=reports,
-        tables={path.stem: pd.read_csv(path) for path in experiments if path.suffix == ".csv"},
-        verdicts={
-            path.stem: files.read_json_lines(path)
-            for path in experiments
-            if path.suffix == ".jsonl"
-        },
+        tables={name: pd.read_csv(path) for name, path in experiments["csv"].items()},
+        verdicts={name: files.read_json_lines(path) for name, path in experiments["jsonl"].items()},
     )
-    found = assess.assess(snakemake.params.claims, evidence)
-    scorecard.write(found, Path(snakemake.output.csv).with_suffix(""))
+    assessments = assess.assess(snakemake.params.claims, evidence)
+    scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sample one checkpoint in all ways of an experiment, and score them. Rule: compare_samplers."""
+"""Sample one checkpoint with all samplers of an experiment, and score. Rule: compare_samplers."""
 
 from uncanny.workflow import jobs
 
@@ -6,18 +6,18 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.experiments import sampler_comparison
 
-    walks = snakemake.params.walks
+    comparison = snakemake.params.comparison
     sampler_comparison.run(
         checkpoint=snakemake.input.checkpoint,
-        identity=walks["identity"],
+        identity=comparison["identity"],
         seed=int(snakemake.wildcards.seed),
         losses=snakemake.input.get("losses") or None,
-        samplers=walks["samplers"],
-        extent=walks["extent"],
-        metric=walks["metric"],
+        samplers=comparison["samplers"],
+        extent=comparison["extent"],
+        metric=comparison["metric"],
         extractor=snakemake.input.extractor,
         reference=snakemake.input.reference,
-        names=walks["names"],
+        names=comparison["names"],
         output=snakemake.output[0],
         threads=snakemake.threads,
     )

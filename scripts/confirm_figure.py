@@ -1,4 +1,4 @@
-"""Fail, by name, where a model behind a figure diverged. The figure itself is drawn. Rule:
+"""Fail if a model of a figure diverged, and name it. The figure has been drawn without it. Rule:
 confirm_figure.
 """
 
@@ -10,10 +10,10 @@ def main(snakemake):
     import pandas as pd
 
     files.check_checksum(snakemake.input[0])
-    drawn = pd.read_csv(snakemake.input[0])
-    lost = drawn[drawn["diverged"].fillna(0) > 0]
-    if len(lost):
-        first = lost.groupby("model")["epoch"].min()
+    plotted = pd.read_csv(snakemake.input[0])
+    diverged = plotted[plotted["diverged"].fillna(0) > 0]
+    if len(diverged):
+        first = diverged.groupby("model")["epoch"].min()
         names = ", ".join(f"{model} (from epoch {int(epoch)})" for model, epoch in first.items())
         raise ValueError(
             f"{snakemake.wildcards.figure} is drawn without models that diverged: {names}"

@@ -1,4 +1,4 @@
-"""Draw images from a checkpoint's averaged network. Rule: draw_samples. Also draw_part."""
+"""Sample images from a checkpoint's averaged network. Rule: draw_samples. Also draw_part."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.sampling import drawing
 
-    walk, paths = snakemake.params.walk, snakemake.input.get("classifiers") or []
+    sampling, paths = snakemake.params.sampling, snakemake.input.get("classifiers") or []
     dataset = snakemake.input.get("dataset")
     drawing.run(
         checkpoint=snakemake.input.checkpoint,
-        identity=walk["identity"],
+        identity=sampling["identity"],
         seed=int(snakemake.wildcards.seed),
-        sampler=walk["sampler"],
-        guidance=walk["guidance"],
-        classifiers=dict(zip(walk["classifiers"], paths, strict=True)),
+        sampler=sampling["sampler"],
+        guidance=sampling["guidance"],
+        classifiers=dict(zip(sampling["classifiers"], paths, strict=True)),
         dataset=Path(dataset).parent if dataset else None,
         losses=snakemake.input.get("losses") or None,
         draw=int(snakemake.wildcards.draw),

@@ -1,4 +1,4 @@
-"""Estimate what every target of a study costs before it is run. Rule: estimate."""
+"""Estimate the cost of every target of a study before it is run. Rule: estimate."""
 
 import sys
 from pathlib import Path
@@ -12,21 +12,21 @@ def main(snakemake):
     from uncanny.estimate import costs, report, totals
     from uncanny.study.study import Study
 
-    given, wanted = snakemake.params, snakemake.params.config.get("estimate", {})
-    device = wanted.get("device", "auto")
+    params, options = snakemake.params, snakemake.params.config.get("estimate", {})
+    device = options.get("device", "auto")
     if device == "auto":
-        found = given.on_cluster or torch.cuda.is_available()
-        device = "accelerator" if found else "processor"
-    place = totals.Place(
+        has_gpu = params.on_cluster or torch.cuda.is_available()
+        device = "accelerator" if has_gpu else "processor"
+    machine = totals.Place(
         costs.DEVICES[device],
-        at_once=wanted.get("jobs") or given.at_once,
-        start=totals.START["cluster" if given.on_cluster else "here"],
-        one_machine=not given.on_cluster,
-        devices=given.devices,
+        at_once=options.get("jobs") or params.at_once,
+        start=totals.START["cluster" if params.on_cluster else "here"],
+        one_machine=not params.on_cluster,
+        devices=params.devices,
     )
-    found = totals.Estimate(Study(given.config), Path(given.results), place)
-    text = report.write(found, Path(given.results) / "tables" / "estimate")
-    print(text, file=sys.__stdout__, flush=True)  # the log has what else is printed
+    estimate = totals.Estimate(Study(params.config), Path(params.results), machine)
+    text = report.write(estimate, Path(params.results) / "tables" / "estimate")
+    print(text, file=sys.__stdout__, flush=True)  # sys.stdout is the log
 
 
 if __name__ == "__main__":

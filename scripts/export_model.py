@@ -1,4 +1,4 @@
-"""Write a checkpoint as a folder of diffusers. Rule: export_model."""
+"""Export a checkpoint as a diffusers folder. Rule: export_model."""
 
 from uncanny.workflow import jobs
 

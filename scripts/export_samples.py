@@ -1,4 +1,4 @@
-"""Write a set of images as other programs read it. Rule: export_samples."""
+"""Export a sample set for other programs. Rule: export_samples."""
 
 from uncanny.workflow import jobs
 

@@ -1,4 +1,4 @@
-"""Features of a dataset's real images, which samples are compared with. Rule: extract_reference."""
+"""Extract reference features from a dataset's real images. Rule: extract_reference."""
 
 import dataclasses
 from pathlib import Path
@@ -14,12 +14,12 @@ def main(snakemake):
     extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
     data = Dataset.open(Path(snakemake.input.dataset).parent, whole=True)
     split = data.splits[snakemake.wildcards.split]
-    found = features.extract(extractor, split.images, scoring.BATCH, split.labels)
+    extracted = features.extract(extractor, split.images, scoring.BATCH, split.labels)
     if snakemake.params.neighbours:
-        near = neighbours.others(found.pool, snakemake.params.neighbours)
-        found = dataclasses.replace(found, neighbours=near)
+        near = neighbours.others(extracted.pool, snakemake.params.neighbours)
+        extracted = dataclasses.replace(extracted, neighbours=near)
     features.save(
-        snakemake.output[0], found, features.identity(extractor, split.images, split.labels)
+        snakemake.output[0], extracted, features.identity(extractor, split.images, split.labels)
     )
 
 

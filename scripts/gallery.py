@@ -1,4 +1,4 @@
-"""Show a study on one page: verdicts, figures in small, what each costs. Rule: gallery."""
+"""Show a study on one page: verdicts, small figures, costs. Rule: gallery."""
 
 from pathlib import Path
 
@@ -11,14 +11,13 @@ def main(snakemake):
     from uncanny.study.study import Study
     from uncanny.workflow import gallery
 
-    given, study = snakemake.params, Study(snakemake.params.config)
-    start = totals.START["here"]
-    place = totals.Place(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
-    rows = totals.Estimate(study, Path(given.results), place).of_targets()
+    params, study = snakemake.params, Study(snakemake.params.config)
+    machine = totals.Place(costs.PROCESSOR, at_once=1, start=totals.START["here"], one_machine=True)
+    rows = totals.Estimate(study, Path(params.results), machine).of_targets()
     claims = snakemake.input.get("claims")
     text = gallery.page(
         study,
-        given.command,
+        params.command,
         {row["target"]: row for row in rows},
         Path(claims).read_text(encoding="utf-8") if claims else "",
     )

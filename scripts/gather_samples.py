@@ -1,4 +1,4 @@
-"""Put the images of several jobs together. Rule: gather_samples. Also gather_many_samples."""
+"""Join the sample sets of several jobs. Rule: gather_samples. Also gather_many_samples."""
 
 from uncanny.workflow import jobs
 

@@ -1,4 +1,4 @@
-"""Make a checkpoint of weights from elsewhere. Rule: import_model."""
+"""Import external weights as a checkpoint. Rule: import_model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Take images that were drawn elsewhere. Rule: import_samples. Also import_many_samples."""
+"""Import a sample set. Rule: import_samples. Also import_many_samples."""
 
 from pathlib import Path
 

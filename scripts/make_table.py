@@ -1,4 +1,4 @@
-"""Make one table from the config, or from times, scores or verdicts. Rule: make_table."""
+"""Make one table from the config, or from timings, scores or verdicts. Rule: make_table."""
 
 from pathlib import Path
 
@@ -12,15 +12,15 @@ def main(snakemake):
     from uncanny.runtime import table_files
 
     block = snakemake.params.table
-    read = {
+    records = {
         key: [files.read_json(path) for path in snakemake.input.get(key, [])]
         for key in ("timings", "scores")
     }
     paths = snakemake.input.get("verdicts", [])
     contents = tables.Contents(
         **snakemake.params.contents,
-        timings=[record for found in read["timings"] for record in found["records"]],
-        scores=read["scores"],
+        timings=[record for timing in records["timings"] for record in timing["records"]],
+        scores=records["scores"],
         verdicts=[line for path in paths for line in files.read_json_lines(path)],
     )
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))

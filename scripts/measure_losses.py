@@ -1,4 +1,4 @@
-"""Measure a checkpoint's denoising loss at single noise levels. Rule: measure_losses."""
+"""Measure a checkpoint's denoising loss by noise level. Rule: measure_losses."""
 
 from pathlib import Path
 

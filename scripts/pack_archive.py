@@ -1,4 +1,4 @@
-"""Pack what figures and tables are drawn from. Rule: pack_archive."""
+"""Pack the files from which figures and tables are made. Rule: pack_archive."""
 
 from pathlib import Path
 

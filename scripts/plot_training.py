@@ -1,4 +1,4 @@
-"""Draw how a model learned. Rule: plot_training."""
+"""Plot the training curves of a model. Rule: plot_training."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ def main(snakemake):
     from uncanny.figures import saving, training_curves
 
     records = [files.read_json(path) for path in snakemake.input]
-    figure, drawn = training_curves.draw(records, snakemake.params.label)
-    saving.save(figure, drawn, Path(snakemake.output.png).with_suffix(""))
+    figure, plotted = training_curves.draw(records, snakemake.params.label)
+    saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Prepare a dataset: arrays of training and test data, and dataset.json, which says what they are.
-Rule: prepare_dataset.
+"""Prepare a dataset: arrays of its splits, and their description dataset.json. Rule:
+prepare_dataset.
 """
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Compute one experiment that needs no training: its table, and the verdict on each of its cells.
-Rule: run_exact.
+"""Run one experiment on exact models: write its table and the verdict on each of its cells. Rule:
+run_exact.
 """
 
 from uncanny.registry import components

@@ -1,5 +1,5 @@
-"""Put together what an experiment measured on trained checkpoints: its table, and the verdict on
-each of its cells. Rule: run_trained.
+"""Evaluate one experiment on trained checkpoints: write its table and the verdict on each of its
+cells. Rule: run_trained.
 """
 
 from uncanny.registry import components
@@ -12,9 +12,9 @@ def main(snakemake):
     from uncanny.experiments import checkpoint_records
 
     options = dict(snakemake.params.options)
-    made = components.load("experiments", options.pop("kind"))
-    found = checkpoint_records.read(snakemake.input.compared, snakemake.input.losses)
-    table, lines = made(found, **options)
+    evaluate = components.load("experiments", options.pop("kind"))
+    checkpoints = checkpoint_records.read(snakemake.input.compared, snakemake.input.losses)
+    table, lines = evaluate(checkpoints, **options)
     with files.replacing(snakemake.output.table) as path:
         table.to_csv(path, index=False, lineterminator="\n")
     files.write_json_lines(snakemake.output.verdicts, lines)

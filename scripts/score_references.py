@@ -1,6 +1,4 @@
-"""Score real images and noise as samples are scored: the scale on which figures are read. Rule:
-score_references.
-"""
+"""Score real images and noise like samples, as references for figures. Rule: score_references."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""Score one cell's images: features through the extractor, then every metric of the dataset. Rule:
-score_samples.
-"""
+"""Score one cell's images with every metric of the dataset. Rule: score_samples."""
 
 from uncanny.workflow import jobs
 
@@ -9,9 +7,9 @@ def main(snakemake):
     from uncanny.evaluation import scoring
     from uncanny.runtime import hardware
 
-    given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
-    scoring.score_samples(drawn, snakemake.params.features, snakemake.output[0])
+    arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
+    sample_set = scoring.SampleSet(**arguments, device=hardware.device(snakemake.threads))
+    scoring.score_samples(sample_set, snakemake.params.features, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Score growing parts of one large set of images. Rule: score_sizes."""
+"""Score nested subsets of one large sample set, by size. Rule: score_sizes."""
 
 from uncanny.workflow import jobs
 
@@ -7,9 +7,9 @@ def main(snakemake):
     from uncanny.evaluation import scoring
     from uncanny.runtime import hardware
 
-    given = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    drawn = scoring.Drawn(**given, device=hardware.device(snakemake.threads))
-    scoring.score_sizes(drawn, snakemake.params.sizes, snakemake.output[0])
+    arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
+    sample_set = scoring.SampleSet(**arguments, device=hardware.device(snakemake.threads))
+    scoring.score_sizes(sample_set, snakemake.params.sizes, snakemake.output[0])
 
 
 if __name__ == "__main__":

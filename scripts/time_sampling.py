@@ -1,4 +1,4 @@
-"""Time the walks of a trained model, side by side. Rule: time_sampling."""
+"""Time a trained model's samplers, in alternating rounds. Rule: time_sampling."""
 
 from uncanny.workflow import jobs
 

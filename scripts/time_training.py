@@ -1,4 +1,4 @@
-"""Time the updates of models' trainings, side by side. Rule: time_training."""
+"""Time updates in the training of several models, in alternating rounds. Rule: time_training."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Follow one image into noise and one out of it, for the figure of the processes. Rule:
+"""Record a forward and a backward trajectory of one image each, for the figure of processes. Rule:
 trace_process.
 """
 

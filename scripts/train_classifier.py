@@ -1,5 +1,5 @@
-"""Train the noisy classifier of one dataset and noise schedule, and report what it knows at each
-noise level. Rule: train_classifier.
+"""Train the noisy classifier of one dataset and noise schedule, and report its accuracy by noise
+level. Rule: train_classifier.
 """
 
 from pathlib import Path

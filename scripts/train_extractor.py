@@ -1,5 +1,5 @@
-"""Make a feature extractor, by training or from a file of weights, and report what it makes of
-known images. Rule: train_extractor.
+"""Make a feature extractor, by training or from a weight file, and report how it scores known
+images. Rule: train_extractor.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Watch a run: python scripts/watch.py [results/STUDY]. No rule: it only looks. Ctrl-C ends it."""
+"""Watch a run: python scripts/watch.py [results/STUDY]. Read-only; Ctrl-C ends it."""
 
 import contextlib
 import sys
@@ -12,9 +12,9 @@ SECONDS = 2.0
 
 
 def main(results: str = "results/digits", times: int | None = None) -> None:
-    """Show the run again and again; times: how often, None for as long as nobody ends it."""
+    """Show the run repeatedly. times: how often, None until interrupted."""
     if not Path(results).is_dir():
-        sys.exit(f"watch: {results}: no such folder; expected results/STUDY of a run")
+        sys.exit(f"watch: {results}: no such folder; expected a study's folder, results/STUDY")
     while times is None or times > 0:
         lines = watching.view(Path(results), Path(".snakemake"), time.time())
         print((CLEAR if sys.stdout.isatty() else "") + "\n".join(lines), flush=True)

@@ -12,6 +12,7 @@ from test_configuration import ROOT, TINY, changed, plan
 
 from uncanny.runtime import files
 from uncanny.study.plan import archive as plan_archive
+from uncanny.study.plan import inputs
 from uncanny.workflow import archive
 
 IDENTITY = {"seeds": [0], "samplers": {"EUL": {"num_steps": 4}}}
@@ -120,7 +121,7 @@ def test_nothing_good_is_replaced(packed, tmp_path):
 
 
 def test_it_holds_what_is_drawn_and_no_checkpoint():
-    found = plan_archive.files(plan(TINY))
+    found = inputs.of_all(plan(TINY))
     folders = {path.split("/")[0] for path in found}
     assert folders == {"scores", "samples", "sizes", "traces", "timings", "datasets"}
     assert len(found) == len(set(found))
@@ -147,7 +148,7 @@ def test_files_that_snakemake_has_never_seen_are_adopted(monkeypatch, known):
     done = subprocess.CompletedProcess([], 1, "", said)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     if known:
-        adopt._forget(["results/x.json"], "a.yaml")
+        adopt._clean_metadata(["results/x.json"], "a.yaml")
     else:
         with pytest.raises(ValueError, match=r"snakemake --configfile a\.yaml: locked"):
-            adopt._forget(["results/x.json"], "a.yaml")
+            adopt._clean_metadata(["results/x.json"], "a.yaml")

@@ -52,7 +52,7 @@ def test_every_claim_can_be_tested(study):
 
 def test_claims_need_no_cells_that_no_figure_shows(study):
     drawn = {
-        f"scores/{cell.path}.json"
+        cell.path("scores")
         for figure in study.config["figures"]
         for cell in figure_cells(study, figure)
     }

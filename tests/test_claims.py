@@ -408,7 +408,7 @@ class TestSizes:
     def test_they_are_of_the_first_run_whatever_the_number_of_seeds(self):
         part = {"kind": "settles", "sizes": {"a": selection("ve", "EUL", epochs=(30,))}}
         records = sizes(lambda n: 8 - 100 / n, lambda n: 0.2 / np.sqrt(n)).records
-        found = Evidence(None, seeds=(0, 1, 2), draws=(0, 1), sizes=records).read(part, "")
+        found = Evidence(None, seeds=(0, 1, 2), sampling_seeds=(0, 1), sizes=records).read(part, "")
         assert kind("settles")(found, at=400).verdict == "refuted"
         assert SINGLE_RUN in found.suffixes
 

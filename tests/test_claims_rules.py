@@ -6,7 +6,7 @@ from claims_data import cells, curve, selection
 from scipy import stats
 
 from uncanny.claims import bootstrap, rules
-from uncanny.claims.bootstrap import difference, draws
+from uncanny.claims.bootstrap import difference, replicates
 from uncanny.claims.equal import equal
 from uncanny.claims.finding import Finding, combined, holm, verdict_of
 from uncanny.claims.superior import superior
@@ -105,8 +105,8 @@ def test_lower_band_holds_at_all_epochs_at_once(runs, epochs):
     rng, above = np.random.default_rng(5), 0
     for _ in range(300):
         values = rng.standard_normal((runs, epochs)) + (runs > 1) * rng.standard_normal((runs, 1))
-        drawn = draws(values, np.ones((runs, epochs)), rng)
-        above += np.all(rules.lower_band(values.mean(axis=0), drawn) < 0)
+        samples = replicates(values, np.ones((runs, epochs)), rng)
+        above += np.all(rules.lower_band(values.mean(axis=0), samples) < 0)
     assert above / 300 >= 0.95
 
 
@@ -117,7 +117,7 @@ class TestFalseVerdicts:
 
     @pytest.fixture(autouse=True)
     def fewer_draws(self, monkeypatch):
-        monkeypatch.setattr(bootstrap, "DRAWS", 2000)
+        monkeypatch.setattr(bootstrap, "REPLICATES", 2000)
 
     def rate(self, rule, gap, *, runs, training, verdict, se=0.05, epochs=6):
         """How often a rule gives a verdict when A is better than B by a share `gap` of 5."""
@@ -125,8 +125,10 @@ class TestFalseVerdicts:
         for _ in range(self.TRIALS):
             luck = training * rng.standard_normal((runs, 1))
             values = 5 * gap + luck + se * np.sqrt(2) * rng.standard_normal((runs, epochs))
-            drawn = draws(values, np.full(values.shape, se * np.sqrt(2)), rng).mean(axis=1) / 5
-            found += rule(drawn, values.mean() / 5).verdict == verdict
+            samples = (
+                replicates(values, np.full(values.shape, se * np.sqrt(2)), rng).mean(axis=1) / 5
+            )
+            found += rule(samples, values.mean() / 5).verdict == verdict
         return found / self.TRIALS
 
     @pytest.mark.parametrize(("runs", "training"), [(1, 0), (2, 0.05), (3, 0), (3, 0.1), (5, 0.5)])
@@ -138,14 +140,18 @@ class TestFalseVerdicts:
     @pytest.mark.parametrize("gap", [0.02, -0.02])
     def test_eq_at_its_margin(self, runs, training, gap):
         at_margin = self.rate(
-            lambda drawn, _: rules.eq(drawn), gap, runs=runs, training=training, verdict="supported"
+            lambda samples, _: rules.eq(samples),
+            gap,
+            runs=runs,
+            training=training,
+            verdict="supported",
         )
         assert at_margin <= 0.05 + 3 * np.sqrt(0.05 / self.TRIALS)
 
     def test_effects_are_found(self):
         found = self.rate(rules.sup, 0.05, runs=3, training=0.02, verdict="supported")
         same = self.rate(
-            lambda drawn, _: rules.eq(drawn), 0, runs=3, training=0.005, verdict="supported"
+            lambda samples, _: rules.eq(samples), 0, runs=3, training=0.005, verdict="supported"
         )
         assert found > 0.8 and same > 0.8
 
@@ -176,7 +182,7 @@ def test_a_shared_curve_has_one_error():
         (shared.curve("a", x, "is10"), shared.curve("b", y, "is10")) for x, y in shared.pairs()
     ]
     found = difference(pairs, np.random.default_rng(0))
-    assert found.draws.mean(axis=1).std() == pytest.approx(0.6 / np.sqrt(6), rel=0.1)
+    assert found.replicates.mean(axis=1).std() == pytest.approx(0.6 / np.sqrt(6), rel=0.1)
 
 
 def test_pairing_by_seed_removes_what_runs_share():
@@ -240,5 +246,5 @@ class TestTogether:
 
     @pytest.mark.parametrize("require", ["some", 0, True, 1.5])
     def test_bad_require(self, require):
-        with pytest.raises(ValueError, match="require is"):
+        with pytest.raises(ValueError, match="require: "):
             verdict_of([self.YES], require)

@@ -82,8 +82,8 @@ def test_a_site_that_does_not_fit_is_named(slurm, site, partitions, message):
     [
         ({"slurm_partition": "fast"}, "train_model: slurm_partition: no partition 'fast'"),
         ({"slurm_partition": "cpu"}, "train_model: slurm_partition 'cpu': it offers no GPU; partitions that do: gpu"),
-        ({}, "train_model: go to the default partition 'cpu': it offers no GPU"),
-        ({"gpu": 0, "gres": "gpu:1"}, "train_model: go to the default partition 'cpu'"),
+        ({}, "train_model: would go to the default partition 'cpu': it offers no GPU"),
+        ({"gpu": 0, "gres": "gpu:1"}, "train_model: would go to the default partition 'cpu'"),
     ],
 )  # fmt: skip
 def test_a_job_without_a_place_is_named(slurm, resources, message):
@@ -148,14 +148,14 @@ def test_a_job_may_ask_for_what_its_partitions_give(slurm, site, resources, file
 def test_jobs_that_would_ask_for_more_are_said_in_one_line(slurm, site):
     slurm()
     said = cluster.check(LONG | {"score": CPU | {"runtime": 60}}, site(cpu={}, gpu={"max_gpu": 1}))
-    assert said == ["partition 'gpu' gives a job 8 h: train_model (12 h) ask for that"]
+    assert said == ["partition 'gpu' limits jobs to 8 h: train_model (12 h) request that"]
 
 
 def test_a_job_that_no_partition_takes_is_named(slurm, site):
     slurm()
     path = site(cpu={}, gpu={"max_gpu": 1, "max_mem_mb": 4000})
     with pytest.raises(
-        ValueError, match=r"yaml: no partition takes train_model, which .*mem_mb=8000"
+        ValueError, match=r"yaml: no partition fits train_model, which .*mem_mb=8000"
     ):
         cluster.check(JOBS, path)
 
@@ -184,7 +184,7 @@ def test_a_time_that_could_mean_two_things_is_refused(text):
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"max_gpus": 1}, "partition 'gpu': max_gpus: no such limit; did you mean 'max_gpu'"),
+        ({"max_gpus": 1}, "partition 'gpu': max_gpus: unknown limit; did you mean 'max_gpu'"),
         ({"max_mem_mb": "8GB"}, "max_mem_mb: '8GB'; expected a whole number"),
         ({"max_gpu": True}, "max_gpu: True; expected a whole number"),
         (None, "partition 'gpu': None; expected limits"),
@@ -228,7 +228,7 @@ def test_other_words_are_refused():
     ("text", "message"),
     [
         ("set-resources: {a: {gpu: 0}}\njobs: 3\nset-resources: {b: {gpu: 0}}\n", "set-resources: stands twice, in lines 1 and 3"),
-        ("scheduler: ilp\n", "scheduler: 'ilp'; .*default.* says 'greedy' and wins"),
+        ("scheduler: ilp\n", "scheduler: 'ilp' has no effect; .*default.* sets it to 'greedy' and takes precedence"),
         ("default-resources: {runtime: 12:00:00}\n", "default-resources.runtime: 12:00:00; expected minutes, or as in 12h"),
         ("set-resources: {train_model: {runtime: 8:00:00}}\n", "set-resources.train_model.runtime: 8:00:00; expected"),
     ],

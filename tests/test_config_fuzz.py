@@ -17,6 +17,7 @@ from test_configuration import ROOT, SHIPPED
 
 from uncanny.study import checks, configuration, plan
 from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import inputs
 from uncanny.study.study import NO_GUIDANCE, Study
 
 COUNT = int(os.environ.get("UNCANNY_FUZZ", 500))
@@ -47,14 +48,14 @@ def planned(config, written=(), overrides=None):
     found = {
         "name": study.name,
         "wildcards": {key: sorted(text.split("|")) for key, text in study.wildcards.items()},
-        "files": {f: [plan.figure_data(study, f), plan.figure_datasets(study, f), plan.appearance(study, f)]
+        "files": {f: [inputs.of_figure(study, f), plan.appearance(study, f)]
                   for f in study.config["figures"]},
         "identities": {m: study.identity(m) for m in sorted({c.model for c in cells})},
         "walks": [[*walk, study.sampler(walk[1], walk[0]), study.guidance(walk[2])] for walk in sorted(walks)],
         "segments": {str(c.epoch): study.previous_epoch(c.epoch) for c in sorted(cells)},
         "classifiers": [study.guiding(g) for *_, g in sorted(walks) if g != NO_GUIDANCE],
         "evaluations": {d: study.evaluation(d) for d in sorted(study.config["evaluation"])},
-        "tables": {t: [plan.table_contents(study, t), plan.timing_files(study, study.block("tables", t))]
+        "tables": {t: [plan.table_contents(study, t), inputs.of_table(study, t)]
                    for t in study.config["tables"]},
         "claims": [{key: sorted(paths) for key, paths in plan_claims.files(study).items()}, {c: plan_claims.resolved(study, c) for c in study.config["claims"]}],
     }  # fmt: skip

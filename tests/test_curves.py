@@ -262,7 +262,7 @@ class TestCaption:
         _, drawn = draw(records, references={"train": control(9.25)})
         assert captions.caption(drawn, BLOCK) == (
             "Schedules. Six of them. Inception Score against training epochs. Each point is the "
-            "mean over 2 training seeds with 1 draw each, n = 1,000 images per draw, in 10 splits "
+            "mean over 2 training seeds with 1 sampling seed each, n = 1,000 images per sampling seed, in 10 splits "
             "of 100, extractor cnn@1. Bands are ±1.96 standard errors of the mean (evaluation, "
             "training seed); references in grey: real train 9.25."
         )
@@ -280,6 +280,7 @@ class TestCaption:
         _, drawn = draw(made(se=None, splits=None, images_per_split=None))
         text = captions.caption(drawn, {})
         assert (
-            "Each point is one draw from one training seed, n = 1,000 images per draw, ext" in text
+            "Each point is of one training and one sampling seed, n = 1,000 images per sampling seed, ext"
+            in text
         )
         assert "No bands: the standard errors are not known." in text

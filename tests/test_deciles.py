@@ -6,7 +6,8 @@ from plotted import legend_texts, lines
 
 from uncanny.figures import saving
 from uncanny.figures.deciles import QUANTITIES, deciles, facts
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 PANEL = {"models": ["m"], "samplers": ["MARK"], "guidances": ["G1", "G2"]}
 

@@ -15,8 +15,8 @@ from uncanny.claims.finding import NotTestable
 from uncanny.claims.records import Experiments
 from uncanny.registry import components
 from uncanny.runtime import files
-from uncanny.study import plan
 from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import inputs
 from uncanny.tables import Contents
 from uncanny.tables.schedule_verdicts import schedule_verdicts
 
@@ -136,7 +136,7 @@ class TestPlan:
             "title": "T",
             "experiments": ["identity"],
         }
-        assert plan.table_verdicts(planned(config), "table_D") == ["exact/identity.jsonl"]
+        assert inputs.of_table(planned(config), "table_D")["verdicts"] == ["exact/identity.jsonl"]
         config["tables"]["table_D"]["experiments"] = ["identities"]
         with pytest.raises(
             ValueError, match=r"tables\.table_D\.experiments: 'identities' is not defined"

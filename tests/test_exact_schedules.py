@@ -18,6 +18,7 @@ from uncanny.figures.exact_schedules import facts
 from uncanny.registry import components
 from uncanny.runtime import files
 from uncanny.study import plan as planning
+from uncanny.study.plan import inputs
 
 run = components.load("experiments", "exact_schedules")
 WIDTHS = [0.003, 0.03, 0.3]
@@ -38,7 +39,7 @@ def data(made, tmp_path_factory):
         table.to_csv(folder / f"{name}.csv", index=False)
         files.write_json_lines(folder / f"{name}.jsonl", found)
     paths = [folder / f"{n}.{s}" for n in ("gaussians", "widths") for s in ("csv", "jsonl")]
-    return figure_data.FigureData(**figure_data.read("exact", paths))
+    return figure_data.FigureData(**figure_data.read({"experiments": paths}))
 
 
 OPTIONS = {"families": ["bias", "bandwidth"], "metrics": ["kl", "path_kl"], "num_steps": [18, 40]}
@@ -183,12 +184,12 @@ class TestFigure:
     def test_cells_on_several_ranges_are_refused(self, data):
         more = data.exact.assign(experiment="other", sigma_min=0.02)
         both = figure_data.FigureData(exact=pd.concat([data.exact, more], ignore_index=True))
-        with pytest.raises(ValueError, match="experiments gaussians, other: the same cell twice"):
+        with pytest.raises(ValueError, match="experiments gaussians, other: repeated cells"):
             draw(both, [], **OPTIONS)
 
     def test_a_damaged_table_is_named(self, tmp_path):
         with pytest.raises(ValueError, match=r"x\.csv: no such file"):
-            figure_data.read("exact", [tmp_path / "x.csv"])
+            figure_data.read({"experiments": [tmp_path / "x.csv"]})
         (tmp_path / "x.jsonl").write_text('{"verdict": ')
         with pytest.raises(ValueError, match=r"x\.jsonl: not valid JSON lines"):
             files.read_json_lines(tmp_path / "x.jsonl")
@@ -207,8 +208,8 @@ def with_experiment(**changes):
 class TestPlan:
     def test_a_figure_of_experiments_needs_their_files_and_no_cell(self):
         study = plan(with_experiment())
-        expected = ["exact/gaussians.csv", "exact/gaussians.jsonl"]
-        assert planning.figure_data(study, "figure_9") == expected
+        expected = {"experiments": ["exact/gaussians.csv", "exact/gaussians.jsonl"]}
+        assert inputs.of_figure(study, "figure_9") == expected
         assert planning.figure_cells(study, "figure_9") == []
         assert planning.appearance(study, "figure_9")["metrics"] == {}
         assert study.component("experiments", "gaussians")["rho"] == 7.0

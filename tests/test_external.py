@@ -138,20 +138,20 @@ MISTAKES = [
     (UNET, {"sample_size": [8]}, r"sample_size \[8\] is not supported; expected a number of pixels, a list of two, or null"),
     (UNET, {"in_channels": 3}, r"images \[3, 8, 8\]; the study's dataset has \[1, 8, 8\]"),
     (UNET, {"out_channels": 2}, r"out_channels 2 is not supported; expected 1"),
-    (UNET, {"num_class_embeds": 11}, r"num_class_embeds 11; the study's model has conditional: true and 10 classes, expected 10"),
-    (UNET, {"num_class_embeds": None}, r"num_class_embeds null; the study's model has conditional: true and 10 classes"),
+    (UNET, {"num_class_embeds": 11}, r"num_class_embeds 11; expected 10, as the study's model has conditional: true and 10 classes"),
+    (UNET, {"num_class_embeds": None}, r"num_class_embeds null; expected 10, as the study's model has conditional: true and 10 classes"),
     (UNET, {"block_out_channels": [8, 24]}, r"the study's network has multipliers \[1, 2\]; expected \{kind: diffusers_unet, width: 8, multipliers: \[1, 3\]"),
     (UNET, {"norm_eps": 1e-5}, r"the study's network has norm_eps 1e-06; expected .*norm_eps: 1\.0e-05"),
     (UNET, {"attention_head_dim": 8}, r"the study's network has head_channels 4; expected .*head_channels: 8"),
     (UNET, {"downsample_padding": 1}, r"the study's network has one_sided True; expected .*one_sided: false"),
     (UNET, {"freq_shift": 0}, r"the study's network has endpoint True; expected .*endpoint: false"),
     (UNET, {"attn_norm_num_groups": 2}, r"attn_norm_num_groups 2 is not supported; expected null"),
-    (UNET, {"encoder_hid_dim": 3}, r"encoder_hid_dim 3 is not known as a setting of UNet2DModel"),
-    (SCHEDULER, {"beta_schedule": "linear"}, r"signal ᾱ is 0\.9999 at level 0; the study's schedule 'cosine' has 0\.999959"),
-    (SCHEDULER, {"trained_betas": [0.5] * 1000}, r"signal ᾱ is 0\.5 at level 0; the study's schedule 'cosine'"),
+    (UNET, {"encoder_hid_dim": 3}, r"encoder_hid_dim 3 is not a known setting of UNet2DModel"),
+    (SCHEDULER, {"beta_schedule": "linear"}, r"ᾱ is 0\.9999 at level 0; the study's schedule 'cosine' has 0\.999959"),
+    (SCHEDULER, {"trained_betas": [0.5] * 1000}, r"ᾱ is 0\.5 at level 0; the study's schedule 'cosine'"),
     (SCHEDULER, {"num_train_timesteps": 500}, r"500 noise levels; the study's process has 1000"),
     (SCHEDULER, {"num_train_timesteps": 10**12}, r"1000000000000 noise levels; the study's process has 1000"),
-    (SCHEDULER, {"shift": 3.0}, r"shift 3\.0 is not known as a setting of DDPMScheduler"),
+    (SCHEDULER, {"shift": 3.0}, r"shift 3\.0 is not a known setting of DDPMScheduler"),
 ]  # fmt: skip
 REFUSED = {  # settings that change the mathematics, with the value that they must have
     UNET: [
@@ -178,17 +178,17 @@ REFUSED = {  # settings that change the mathematics, with the value that they mu
         (
             "_class_name",
             "FlowMatchEulerDiscreteScheduler",
-            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+            "a scheduler of discrete noise levels, such as DDPMScheduler",
         ),
         (
             "_class_name",
             "EDMEulerScheduler",
-            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+            "a scheduler of discrete noise levels, such as DDPMScheduler",
         ),
         (
             "_class_name",
             "LCMScheduler",
-            "one of a network that predicts the noise at discrete levels, such as DDPMScheduler",
+            "a scheduler of discrete noise levels, such as DDPMScheduler",
         ),
         ("beta_end", 1.5, "a number between 0 and 1"),
         ("beta_schedule", "laplace", '"linear" or "scaled_linear"'),
@@ -263,7 +263,7 @@ def test_a_pipeline_with_more_parts_is_refused(folder):
     index.write_text(json.dumps({"_class_name": "DDPMPipeline", **parts, "vae": [None, None]}))
     assert same(read(made(path=folder)), read(made()))
     index.write_text(json.dumps(parts | {"vqvae": ["diffusers", "VQModel"]}))
-    with pytest.raises(ValueError, match=r'model_index\.json: vqvae \["diffusers", "VQModel"\] is not supported; expected unet and scheduler alone'):  # fmt: skip
+    with pytest.raises(ValueError, match=r'model_index\.json: vqvae \["diffusers", "VQModel"\] is not supported; expected only unet and scheduler'):  # fmt: skip
         read(made(path=folder))
 
 
@@ -294,9 +294,9 @@ def test_an_index_that_does_not_fit_its_files_is_named(folder):
     places = json.loads(index.read_text())["weight_map"]
     first, second = sorted(set(places.values()))
     for changed, message in [
-        (places | {"conv_in.bias": "../x.safetensors"}, r"index\.json: no weight_map; expected one, from tensors to files beside it"),
+        (places | {"conv_in.bias": "../x.safetensors"}, r"index\.json: no weight_map; expected one from names of tensors to files in its folder"),
         ([1], r"index\.json: no weight_map"),
-        (places | {"more": first}, f"{first}: unlike .*: more is not in the file"),
+        (places | {"more": first}, f"{first}: does not match .*: more is not in the file"),
         ({k: v for k, v in places.items() if k != "conv_in.bias"}, "conv_in.bias is not in the index"),
     ]:  # fmt: skip
         index.write_text(json.dumps({"weight_map": changed}))
@@ -318,7 +318,7 @@ def test_weights_of_half_precision_become_float32_and_it_is_said(folder, tmp_pat
     assert same(state["average"], expected)
     name = str(dtype).removeprefix("torch.")
     assert record["weights_read_as"] == {name: len(expected)}
-    assert f"{len(expected)} tensors of {name}; taken as float32" in capsys.readouterr().out
+    assert f"{len(expected)} tensors of {name}; converted to float32" in capsys.readouterr().out
 
 
 def test_full_precision_comes_before_a_variant(folder):
@@ -331,7 +331,7 @@ def test_full_precision_comes_before_a_variant(folder):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(torch.full((8,), torch.nan), "values for encoder.stem.bias are not finite; expected numbers"),
+    [(torch.full((8,), torch.nan), "encoder.stem.bias has NaN or infinite values; expected finite numbers"),
      (torch.zeros(8, dtype=torch.int8), "weights of int8; expected float32, float16")],
 )  # fmt: skip
 def test_weights_that_are_no_numbers_of_a_network_are_named(folder, tmp_path, value, message):
@@ -353,9 +353,9 @@ def test_weights_that_do_not_fit_are_named(folder):
     many = {f"extra.{i}": torch.zeros(i + 1) for i in range(5)}
     for changed, message in [
         (less, r"missing: conv_in\.bias \[8\], conv_in\.weight \[8, 1, 3, 3\]$"),
-        (weights | many, r"without a place: extra\.0 \[1\], extra\.1 \[2\], extra\.2 \[3\] and 2 more$"),
+        (weights | many, r"unexpected: extra\.0 \[1\], extra\.1 \[2\], extra\.2 \[3\] and 2 more$"),
         (weights | {"conv_in.bias": torch.zeros(9)}, r"of another shape: conv_in\.bias \[9\], expected \[8\]$"),
-        (less | many, r"missing: conv_in\.bias .*; without a place: extra\.0"),
+        (less | many, r"missing: conv_in\.bias .*; unexpected: extra\.0"),
     ]:  # fmt: skip
         save_file(changed, folder / WEIGHTS)
         with pytest.raises(ValueError, match=f"model.safetensors: not the weights of the study's network; {message}"):  # fmt: skip
@@ -364,9 +364,9 @@ def test_weights_that_do_not_fit_are_named(folder):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(lambda content: content[:1000], r"1000 bytes; expected a whole file of safetensors \("),
-     (lambda content: content[:-1], r"\d+ bytes, safetensors; expected a whole file of safetensors \("),
-     (lambda content: b"", r"0 bytes; expected a whole file"),
+    [(lambda content: content[:1000], r"1000 bytes; expected a complete safetensors file \("),
+     (lambda content: content[:-1], r"\d+ bytes, safetensors; expected a complete safetensors file \("),
+     (lambda content: b"", r"0 bytes; expected a complete"),
      (lambda content: b"version https://git-lfs.github.com/spec/v1\n", r"a Git LFS pointer; `git lfs pull`"),
      (lambda content: b"<!DOCTYPE html>", r"15 bytes, a page of HTML or XML; expected"),
      (lambda content: pickle.dumps({"a": 1}), r"bytes, a pickle, which can run code")],
@@ -388,24 +388,26 @@ def test_files_that_are_not_there_are_named_with_what_is(folder, tmp_path):
         ValueError, match=r"scheduler_config\.json: no such file, but said\.npz, unet; expected"
     ):
         read(made(path=folder))
-    with pytest.raises(ValueError, match="nowhere: no such folder; expected a folder of diffusers"):
+    with pytest.raises(
+        ValueError, match="nowhere: no such folder; expected a diffusers folder with"
+    ):
         read(made(path="nowhere"))
-    with pytest.raises(ValueError, match=r"model\.ckpt: a file; expected a folder of diffusers"):
+    with pytest.raises(ValueError, match=r"model\.ckpt: a file; expected a diffusers folder with"):
         read(made(path=folder / "unet/model.ckpt"))
 
 
 def test_a_bin_that_is_none_is_named(folder):
     path = folder / "unet/diffusion_pytorch_model.bin"
     for content, message in [
-        (pickle.dumps(print), r"model\.bin: not readable as weights as torch\.save writes them \(\d+ bytes, a pickle, which can run code when it is read; "),
-        (b"", r"not readable as weights as torch\.save writes them \(0 bytes; EOFError\)"),
+        (pickle.dumps(print), r"model\.bin: not readable as weights written by torch\.save \(\d+ bytes, a pickle, which can run code when it is read; "),
+        (b"", r"not readable as weights written by torch\.save \(0 bytes; EOFError\)"),
     ]:  # fmt: skip
         (folder / WEIGHTS).unlink(missing_ok=True)
         path.write_bytes(content)
         with pytest.raises(ValueError, match=message):
             read(made(path=folder))
     torch.save([1], path)
-    with pytest.raises(ValueError, match="no table of tensors; expected one from names to tensors"):
+    with pytest.raises(ValueError, match="not a dict of tensors; expected names → tensors"):
         read(made(path=folder))
 
 
@@ -508,7 +510,7 @@ def test_a_model_comes_back_from_where_it_is_exported_to(tmp_path, kind, schedul
 
 @pytest.mark.parametrize(
     ("network", "message"),
-    [({"width": 16, "multipliers": [1, 1]}, "norms of different groups; expected groups: a number"),
+    [({"width": 16, "multipliers": [1, 1]}, "norms with different groups; expected a number of groups"),
      ({"width": 8, "groups": 4, "scale_shift": True}, "scale_shift True; expected False"),
      ({"width": 8, "groups": 4, "resampling": "residual"}, "resampling 'residual'; expected 'conv'")],
 )  # fmt: skip
@@ -598,19 +600,23 @@ def theirs(tmp_path):
 def test_a_key_map_that_does_not_fit_is_named(theirs):
     weights, message = theirs
     first = "model.enc.16x16_conv.bias"
-    assert "without a place: other.weight [1]" in message(weights | {"model.other.weight": torch.zeros(1)})  # fmt: skip
+    assert "unexpected: other.weight [1]" in message(weights | {"model.other.weight": torch.zeros(1)})  # fmt: skip
     assert "missing: stem.bias [8]" in message({n: w for n, w in weights.items() if n != first})
     assert "of another shape: enc.16x16_conv.bias [3], expected [8]" in message(weights | {first: torch.zeros(3)})  # fmt: skip
     assert "no enc.…_conv; expected weights of EDM's SongUNet" in message({"a": torch.zeros(1)})
     assert "images of 16×16; the study's dataset has [3, 32, 32]" in message(weights, shape=(3, 32, 32))  # fmt: skip
-    assert "network 'unet' is not song_unet" in message(weights, network={"kind": "unet"})
-    assert "process 'discrete' is not continuous" in message(weights, process={"kind": "discrete"})
+    assert "expected network 'song_unet', got network 'unet'" in message(
+        weights, network={"kind": "unet"}
+    )
+    assert "expected process 'continuous', got process 'discrete'" in message(
+        weights, process={"kind": "discrete"}
+    )
 
 
 def test_two_keys_for_one_place_are_named(theirs):
     weights, message = theirs
     again = weights["model.dec.16x16_aux_norm.weight"].clone()  # as a decoder of another type has
-    assert "without a place: dec.8x8_aux_norm.weight [" in message(weights | {"model.dec.8x8_aux_norm.weight": again})  # fmt: skip
+    assert "unexpected: dec.8x8_aux_norm.weight [" in message(weights | {"model.dec.8x8_aux_norm.weight": again})  # fmt: skip
 
 
 def test_another_filter_is_named(theirs):
@@ -625,7 +631,7 @@ def test_another_preconditioning_is_named(theirs):
     assert "class None; the study's preconditioning" in message(weights, {"edm": "{}"})
     assert "sigma_data 1.0 is not supported; expected 0.5" in message(weights, stored(sigma_data=1.0))  # fmt: skip
     assert "model_type 'DhariwalUNet' is not supported" in message(weights, stored(model_type="DhariwalUNet"))  # fmt: skip
-    assert "metadata edm '[1'; expected an object of JSON" in message(weights, {"edm": "[1"})
+    assert "metadata edm '[1'; expected a JSON object" in message(weights, {"edm": "[1"})
     vp = {"process": {"kind": "continuous", "preconditioning": "vp"}}
     assert "M 100 is not supported; expected 1000" in message(weights, {"edm": json.dumps({"class": "VPPrecond", "M": 100})}, **vp)  # fmt: skip
 
@@ -635,7 +641,7 @@ def test_a_file_without_a_preconditioning_is_taken_at_the_studys_word(tmp_path, 
     ours = build("song_unet", case["shape"], 0, **case["options"]).state_dict()
     save_file(weights, tmp_path / "edm.safetensors")
     edm.edm(identity, case["shape"], ours, path=str(tmp_path / "edm.safetensors"))
-    assert "does not say its preconditioning; taken as edm" in capsys.readouterr().out
+    assert "no preconditioning recorded; assuming edm" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch"])

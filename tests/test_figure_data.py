@@ -1,4 +1,4 @@
-"""What figures read: files of every sort, cells from paths, the names that panels give."""
+"""What figures read: files of every sort, the names that panels give."""
 
 import json
 
@@ -7,8 +7,8 @@ import pytest
 from test_scores import record
 
 from uncanny.figures import figure_data, panels
-from uncanny.figures.figure_data import Cell
 from uncanny.registry import components
+from uncanny.runtime.result_paths import Cell
 
 KINDS = [
     "class_guidance",
@@ -39,23 +39,9 @@ def test_kinds_are_modules_with_literal_constants():
         assert module["RUNS"] in ("all", "first")
 
 
-class TestCells:
-    def test_from_the_path_of_samples(self):
-        path = "results/s/samples/ve/seed-1/EUL/G1/draw-2/epoch-30.npz"
-        assert figure_data.cell_of(path) == Cell("ve", 1, "EUL", "G1", 2, 30)
-
-    def test_from_the_path_of_a_trace(self):
-        path = "results/s/traces/ve/seed-1/EUL/epoch-30.npz"
-        assert figure_data.cell_of(path) == Cell("ve", 1, "EUL", "none", 0, 30)
-
-    def test_from_another_path(self):
-        with pytest.raises(ValueError, match=r"x\.npz: names no cell; expected .*/MODEL/seed-R"):
-            figure_data.cell_of("some/x.npz")
-
-
 class TestRead:
     def samples(self, folder):
-        path = folder / "ve/seed-0/EUL/none/draw-0/epoch-5.npz"
+        path = folder / "samples/ve/seed-0/EUL/none/draw-0/epoch-5.npz"
         path.parent.mkdir(parents=True)
         np.savez(path, images=np.ones((3, 1, 2, 2), np.uint8), labels=np.arange(3))
         path.with_suffix(".json").write_text(json.dumps({"status": "ok"}))
@@ -63,10 +49,10 @@ class TestRead:
 
     def test_scores(self, tmp_path):
         (tmp_path / "a.json").write_text(json.dumps(record()))
-        assert len(figure_data.read("scores", [tmp_path / "a.json"])["table"]) == 1
+        assert len(figure_data.read({"scores": [tmp_path / "a.json"]})["table"]) == 1
 
     def test_samples_with_the_record_beside_them(self, tmp_path):
-        found = figure_data.read("samples", [self.samples(tmp_path)])
+        found = figure_data.read({"samples": [self.samples(tmp_path)]})
         cell = Cell("ve", 0, "EUL", "none", 0, 5)
         assert found["images"][cell].shape == (3, 1, 2, 2)
         assert found["labels"][cell].tolist() == [0, 1, 2]
@@ -76,25 +62,25 @@ class TestRead:
         path = self.samples(tmp_path)
         path.write_bytes(path.read_bytes()[:40])
         with pytest.raises(ValueError, match=r"epoch-5\.npz: not a whole file of images, labels"):
-            figure_data.read("samples", [path])
+            figure_data.read({"samples": [path]})
         (tmp_path / "s.json").write_text("{}")
         with pytest.raises(ValueError, match=r"s\.json: not scores by size"):
-            figure_data.read("sizes", [tmp_path / "s.json"])
+            figure_data.read({"sizes": [tmp_path / "s.json"]})
 
     def test_unknown_need(self):
-        with pytest.raises(ValueError, match=r"needs 'score', expected one of scores, samples"):
-            figure_data.read("score", [])
+        with pytest.raises(ValueError, match=r"reads 'score', expected one of scores, samples"):
+            figure_data.read({"score": []})
 
     def test_training_images_are_named_by_their_folder(self, tmp_path):
         components.load("datasets", "digits")(tmp_path / "eights")
-        found = figure_data.read_training([tmp_path / "eights/dataset.json"])
-        assert found["eights"].shape == (1437, 1, 8, 8)
+        found = figure_data.read({"datasets": [tmp_path / "eights/dataset.json"]})
+        assert found["training"]["eights"].shape == (1437, 1, 8, 8)
 
 
 class TestPanels:
     def test_product_without_series(self):
         panel = {"models": ["a", "b"], "samplers": ["S"], "guidances": ["none", "G"]}
-        assert [curve[1:] for curve in panels.curves(panel)] == [
+        assert [curve[1:] for curve in panels.curves_of(panel)] == [
             ("a", "S", "none"),
             ("b", "S", "none"),
             ("a", "S", "G"),
@@ -104,7 +90,7 @@ class TestPanels:
     def test_a_series_replaces_the_lists_that_it_has(self):
         series = [{"label": "x", "samplers": ["S1", "S2"]}, {"label": "y", "guidances": ["G"]}]
         panel = {"models": ["a"], "samplers": ["S"], "series": series}
-        assert [tuple(curve) for curve in panels.curves(panel)] == [
+        assert [tuple(curve) for curve in panels.curves_of(panel)] == [
             ("x", "a", "S1", "none"),
             ("x", "a", "S2", "none"),
             ("y", "a", "S", "G"),

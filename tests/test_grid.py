@@ -8,8 +8,9 @@ import pytest
 
 from uncanny.figures import captions, saving, style
 from uncanny.figures import grid as grid_module
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
 from uncanny.figures.grid import facts, grid
+from uncanny.runtime.result_paths import Cell
 
 RNG = np.random.default_rng(0)
 REAL = RNG.integers(0, 255, (30, 1, 4, 4), np.uint8)
@@ -119,7 +120,7 @@ def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
 
 
 def test_nearest_needs_training_images():
-    with pytest.raises(ValueError, match="nearest needs training images of 'digits'"):
+    with pytest.raises(ValueError, match="nearest requires training images of 'digits'"):
         grid(made({cell(): images()}, training={}), [PANEL], nearest=True)
 
 

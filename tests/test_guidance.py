@@ -447,7 +447,7 @@ def test_a_score_record_keeps_what_guidance_did(paths, data, tmp_path):
     extractors.save(tmp_path / "cnn.pt", classifier(data, width=4, epochs=1))
     network = extractors.load(tmp_path / "cnn.pt")
     features.load_or_extract(tmp_path / "reference.npz", network, np.array(data.test.images), 256, data.test.labels)  # fmt: skip
-    drawn = scoring.Drawn(
+    drawn = scoring.SampleSet(
         samples=tmp_path / "s.npz", record=tmp_path / "s.json", extractor=tmp_path / "cnn.pt",
         reference=tmp_path / "reference.npz", cell={"dataset": "digits"}, identity=MODEL, device="cpu",
         evaluation={"reference": "test", "metrics": {"accuracy": {"kind": "class_accuracy"}}},

@@ -170,7 +170,7 @@ def load_weights(network, case, published):
         return channels // per_head if per_head else options.get("heads", 1)
 
     for name, value in published.items():
-        target = edm.renamed(name, rules)
+        target = edm.rename(name, rules)
         value = rearranged(name, value, case["qkv_order"], heads)
         assert target not in used, target
         assert [s for s in ours[target].shape if s > 1] == [s for s in value.shape if s > 1], name

@@ -68,7 +68,7 @@ def test_walks_need_position_and_momentum():
 
 
 def test_the_figure_of_walks_holds_the_table(toy, tmp_path):
-    data = FigureData(**figure_data.read("exact", read(toy, tmp_path)))
+    data = FigureData(**figure_data.read({"experiments": read(toy, tmp_path)}))
     figure, drawn = phase_space.phase_space(data, [])
     saving.save(figure, drawn, tmp_path / "f")
     table = pd.read_csv(tmp_path / "f.csv")
@@ -79,7 +79,7 @@ def test_the_figure_of_walks_holds_the_table(toy, tmp_path):
     (path, *_) = figure.axes[0].get_lines()
     first = toy[(toy["process"] == "CLD") & (toy["path"] == 0)].sort_values("t", ascending=False)
     assert path.get_xdata() == pytest.approx(first["x"].to_numpy())
-    with pytest.raises(ValueError, match="its experiments have no walks"):
+    with pytest.raises(ValueError, match="its experiments have no trajectories"):
         phase_space.phase_space(FigureData(exact=pd.DataFrame({"process": []})), [])
 
 
@@ -117,7 +117,7 @@ def test_a_metric_against_a_parameter_of_the_process(tmp_path):
 
 
 def test_records_without_the_parameter():
-    with pytest.raises(ValueError, match="do not say parameter"):
+    with pytest.raises(ValueError, match="have no parameter"):
         sensitive([scored("a", None, 3.0), scored("b", 0.25, 2.0)])
 
 

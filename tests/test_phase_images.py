@@ -9,7 +9,8 @@ from test_scores import record
 
 from uncanny.evaluation import score_records
 from uncanny.figures import class_guidance, inpainting, saving
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 RNG = np.random.default_rng(0)
 LOOKS = {
@@ -121,7 +122,9 @@ def test_the_strip_shows_original_masked_and_inpainted():
 
 
 def test_inpainted_images_need_originals_and_one_panel():
-    with pytest.raises(ValueError, match="no originals beside the images of Cell"):
+    with pytest.raises(
+        ValueError, match="no originals of the inpainted images of m/seed-0/E/G/draw-0"
+    ):
         inpainted(beside=False)
     with pytest.raises(ValueError, match="expected one panel with one sampler and one guidance"):
         inpainted(panels=[INPAINTED, INPAINTED])

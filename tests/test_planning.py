@@ -11,7 +11,7 @@ from uncanny.estimate.work import Work
 from uncanny.registry import components, fingerprint
 from uncanny.study import checks
 from uncanny.study import plan as planning
-from uncanny.study.plan import cell_record
+from uncanny.study.plan import cell_record, inputs
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import Study
 
@@ -38,25 +38,18 @@ def lines_run(work):
     return count
 
 
-class Wildcards:
-    def __init__(self, **names):
-        vars(self).update(names)
-
-
 def planned(config):
     """All that the rules ask of the plan: once for each job, twice for each figure."""
     study = Study(config)
     checks.check(study)
     for figure in 2 * [*config["figures"]]:
-        planning.figure_data(study, figure)
-        planning.figure_datasets(study, figure)
+        inputs.of_figure(study, figure)
         planning.appearance(study, figure)
     plan_claims.files(study)
     work = Work(study)
     for job in work.jobs(path for paths in work.targets().values() for path in paths):
         if job.rule == "score_samples":
-            names = vars(job.cell) if hasattr(job.cell, "__dict__") else {}
-            cell_record(study, Wildcards(**names))
+            cell_record(study, job.cell)
             study.evaluation(study.names(job.cell.model)["dataset"])
             study.code("score_samples", evaluation=study.names(job.cell.model)["dataset"])
         if job.rule == "draw_samples":

@@ -93,7 +93,9 @@ def test_caption_is_the_same_from_the_csv(tmp_path):
     figure, drawn = draw(curve("vp", SETTLED) + curve("ve", RISING))
     saving.save(figure, drawn, tmp_path / "f")
     assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
-    assert "one training seed: its chance is not included" in " ".join(drawn.attrs["facts"])
+    assert "one training seed, the variation between trainings is not included" in " ".join(
+        drawn.attrs["facts"]
+    )
 
 
 def test_without_real_images_no_curve_counts_as_failed_and_it_is_said():

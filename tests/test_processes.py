@@ -133,18 +133,20 @@ class TestLanes:
 
     def test_refusals(self):
         panel = {"models": ["vp", "ve"], "samplers": ["HEUN"]}
-        with pytest.raises(ValueError, match="a lane shows one model with one sampler, got 2"):
+        with pytest.raises(
+            ValueError, match="expected one model with one sampler in a panel, got 2 curves"
+        ):
             draw(trace(), panels=[panel])
         with pytest.raises(ValueError, match="no trace of ve with HEUN"):
             draw(trace(), panels=[panel | {"models": ["ve"]}])
 
     def test_files(self, tmp_path):
         one = trace()
-        path = tmp_path / "vp/seed-0/HEUN/epoch-30.npz"
+        path = tmp_path / "traces/vp/seed-0/HEUN/epoch-30.npz"
         path.parent.mkdir(parents=True)
         arrays = {key: getattr(one, key) for key in ("forward", "backward", "sigma", "alpha_bar")}
         np.savez(path, **arrays, lane=one.lane, axis=one.axis)
-        (same,) = read("traces", [path])["traces"]
+        (same,) = read({"traces": [path]})["traces"]
         for name, found in (("a", one), ("b", same)):
             figure, drawn = draw(found)
             saving.save(figure, drawn, tmp_path / name)

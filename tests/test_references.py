@@ -82,7 +82,7 @@ def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     drawing.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
     drawn = {"status": "ok", "sampler": {}, "num_images": 40, "timing": {}}
     files.write_json(tmp_path / "s.json", drawn)
-    cell = scoring.Drawn(
+    cell = scoring.SampleSet(
         samples=tmp_path / "s.npz",
         record=tmp_path / "s.json",
         extractor=pics["extractor"],

@@ -124,7 +124,7 @@ def test_caption_is_the_same_from_the_csv(tmp_path):
     figure, drawn = draw(record(), one_split="is1")
     saving.save(figure, drawn, tmp_path / "f")
     assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
-    assert "-60/n for n; at n = 1,600 it is off by -0.5%" in drawn.attrs["facts"][2]
+    assert "n images deviate by -60/n, which is -0.5% at n = 1,600" in drawn.attrs["facts"][2]
 
 
 def test_sizes_that_do_not_carry_a_metric_are_said(tmp_path):

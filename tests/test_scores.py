@@ -99,12 +99,7 @@ class TestTidy:
         one["parameters"]["identity"]["schedule"] = {"kind": "linear", "scale": 0.25}
         row = score_records.tidy([one]).iloc[0]
         assert row["schedule"] == "linear(scale=0.25)"
-        assert json.loads(row["params"]) == one["parameters"]
-
-    def test_params_do_not_depend_on_the_order_of_keys(self):
-        one, other = record(), record()
-        other["parameters"] = dict(reversed(other["parameters"].items()))
-        assert score_records.tidy([one])["params"].equals(score_records.tidy([other])["params"])
+        assert row["params"] == one["parameters"]
 
     def test_diverged_record_is_one_empty_row(self):
         table = score_records.tidy([diverged(epoch=20)])

@@ -290,7 +290,7 @@ def test_jobs_ask_for_no_more_time_than_their_partition_gives(cluster, tmp_path)
         text = finished(submitted(cluster, folder, *ONE))
     finally:
         cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=INFINITE")
-    assert text.count("partition 'gpu' gives a job 8 h: train_model (12 h) ask for that") == 1
+    assert text.count("partition 'gpu' limits jobs to 8 h: train_model (12 h) request that") == 1
     assert cluster.jobs()[-1]["TimeLimit"] == "08:00:00"
     assert cluster.jobs()[-1]["Account"] == "(null)"  # Slurm's default: none is guessed
     listed = read(folder / "site.yaml")  # as docs/cluster.md has it written
@@ -325,7 +325,7 @@ MISTAKES = {
     "GPUs where there are none": ("cpu: {", "cpu: {max_gpu: 1, ", "partition 'cpu' has max_gpu: it offers no GPU"),
     "less memory than jobs need": ("gpu: {", "gpu: {max_mem_mb: 4000, ", "which asks for threads=1, gpu=1, mem_mb=8000"),
     "a time that has two meanings": ("gpu: {max_runtime: 3d", "gpu: {max_runtime: 30:00", "partition 'gpu': max_runtime: 30:00; expected a number of minutes"),
-    "a misspelt limit": (", max_gpu: 1", ", max_gpus: 1", "partition 'gpu': max_gpus: no such limit; did you mean 'max_gpu'"),
+    "a misspelt limit": (", max_gpu: 1", ", max_gpus: 1", "partition 'gpu': max_gpus: unknown limit; did you mean 'max_gpu'"),
 }  # fmt: skip
 
 

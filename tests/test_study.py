@@ -9,17 +9,13 @@ from test_configuration import TINY, changed, plan
 
 from uncanny.registry import components
 from uncanny.registry.blocks import canonical
-from uncanny.study.plan import Cell, figure_cells
+from uncanny.runtime.result_paths import Cell
+from uncanny.study.plan import figure_cells
 
 
 @pytest.fixture(scope="module")
 def study():
     return plan(TINY)
-
-
-def test_paths_of_cells():
-    cell = Cell("vp", 0, "HEDM", "none", 1, 30)
-    assert cell.path == "vp/seed-0/HEDM/none/draw-1/epoch-30"
 
 
 def test_segments_go_on_from_the_grid():

@@ -105,5 +105,5 @@ def test_references_and_caption():
 
 
 def test_record_that_does_not_say_x():
-    with pytest.raises(ValueError, match="the records of VE · E8 do not say nfe"):
+    with pytest.raises(ValueError, match="the records of VE · E8 have no nfe"):
         sweep(data([with_steps("E", 8) | {"nfe": None}]), [PANEL], metric="is10", x="nfe")

@@ -54,7 +54,8 @@ class TestCheckpoint:
         assert again == made
         files.write_json(tmp_path / "other.json", losses(0.1, model="ring", seed=0, epoch=3))
         with pytest.raises(
-            ValueError, match=r"other\.json: of \['ring', 0, 3\]; expected \['ring', 0, 2\]"
+            ValueError,
+            match=r"other\.json: model, seed, epoch are \['ring', 0, 3\]; expected \['ring', 0, 2\]",
         ):
             checkpoint_records.read([tmp_path / "compared.json"], [tmp_path / "other.json"])
         with pytest.raises(ValueError, match=r"losses\.json: not samples of a checkpoint"):
@@ -105,10 +106,10 @@ class TestExperiment:
         [
             (
                 {"epochs": (0, 4)},
-                r"sde with 10 steps: checkpoints \[0, 4\]; a crossing takes at least 3",
+                r"sde with 10 steps: checkpoints \[0, 4\]; a crossing needs at least 3",
             ),
-            ({"draws": 1}, r"sampling seeds \[0\]; a verdict takes at least 2"),
-            ({"schedules": ("polynomial",)}, "no samples along the exponential schedule"),
+            ({"draws": 1}, r"sampling seeds \[0\]; a verdict needs at least 2"),
+            ({"schedules": ("polynomial",)}, "no samples with the exponential schedule"),
         ],
     )
     def test_mistakes_are_named(self, options, message):
@@ -148,7 +149,9 @@ def data(tmp_path_factory):
     paths = [folder / f"{n}.{s}" for n in ("ring", "handwriting") for s in ("csv", "jsonl")]
     looks = {"ring": {"label": "ring, EDM"}, "digits": {}}
     metrics = {"w2": {"label": "Sliced W2"}}
-    return figure_data.FigureData(**figure_data.read("exact", paths), models=looks, metrics=metrics)
+    return figure_data.FigureData(
+        **figure_data.read({"experiments": paths}), models=looks, metrics=metrics
+    )
 
 
 class TestFigure:

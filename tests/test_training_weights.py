@@ -125,11 +125,11 @@ class TestExperiment:
         assert table["value"].notna().all()
 
     def test_mistakes_are_named(self):
-        with pytest.raises(ValueError, match="none whose training differs by 'weight'"):
+        with pytest.raises(ValueError, match="none trained with 'weight'"):
             run(made(arms=("none", "levels", "both")))
         short = made()[:-1]
         with pytest.raises(
-            ValueError, match="ring_weight: seeds and epochs are not those of ring_none"
+            ValueError, match="ring_weight: seeds and epochs differ from those of ring_none"
         ):
             run(short)
         odd = made()
@@ -145,7 +145,9 @@ def test_the_figure_holds_the_values_of_the_table(found, tmp_path):
     paths = [tmp_path / f"weights.{suffix}" for suffix in ("csv", "jsonl")]
     models = {f"ring_{arm}": {"label": arm} for arm in WAYS}
     data = figure_data.FigureData(
-        **figure_data.read("exact", paths), models=models, metrics={"w2": {"label": "Sliced W2"}}
+        **figure_data.read({"experiments": paths}),
+        models=models,
+        metrics={"w2": {"label": "Sliced W2"}},
     )
     figure, drawn = draw(data, [], nfe=10)
     saving.save(figure, drawn, tmp_path / "f")

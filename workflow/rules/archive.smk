@@ -1,7 +1,7 @@
-# What figures, tables and claims are drawn from, in one file: they are drawn again where no checkpoint is.
+# The files from which figures, tables and claims are made, in one archive: no checkpoint is needed to make them again.
 rule pack_archive:
     input:
-        below_results(plan_archive.files(STUDY)),
+        below_results(plan_inputs.of_all(STUDY)),
     output:
         "<results>/archive.tar",
     log:

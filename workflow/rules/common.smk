@@ -15,12 +15,14 @@ if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
 from uncanny.registry import components
-from uncanny.runtime import source_files
+from uncanny.runtime import result_paths, source_files
+from uncanny.runtime.result_paths import CELL, CHECKPOINT, CLASSIFIER, TRACE, Cell
 from uncanny.study import checks, configuration, plan
 from uncanny.study.checks import data as checks_data
 from uncanny.study.plan import archive as plan_archive
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
 from uncanny.workflow import fork_server, profiles
@@ -43,7 +45,7 @@ except ValueError as error:
 try:
     profile_paths = profiles.paths(sys.argv[1:], os.environ)
     profiles.check(profile_paths, Path(workflow.basedir))
-    profiles.composed(workflow.resource_settings, profile_paths)
+    profiles.merge(workflow.resource_settings, profile_paths)
 except ValueError as error:
     raise WorkflowError(f"profile: {error}") from None
 
@@ -68,20 +70,40 @@ def of_models(*origins):
     return "|".join(STUDY.models_of(*origins)) or "(?!)"
 
 
+def pattern(kind):
+    """Paths of a kind of file, with wildcards."""
+    return f"<results>/{result_paths.FILES[kind]}"
+
+
 def below_results(paths):
     return [f"<results>/{path}" for path in paths]
 
 
+def below_results_by_kind(paths):
+    return {kind: below_results(listed) for kind, listed in paths.items()}
+
+
+def file_of(kind, wildcards=(), **names):
+    """The file of a kind that a job's wildcards name, and further names."""
+    known = dict(wildcards.items()) if wildcards else {}
+    return f"<results>/{result_paths.path(kind, **(known | names))}"
+
+
+def cell_of(wildcards):
+    """The cell that a job is about."""
+    w = wildcards
+    return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
+
+
 def figure_target(figure):
     """What makes a figure complete: its files, and the check that no model behind it diverged."""
-    return [
-        f"<results>/figures/{figure}.{suffix}"
-        for suffix in ("pdf", "png", "csv", "complete")
-    ]
+    suffixes = ("pdf", "png", "csv", "complete")
+    return [file_of("figures", figure=figure, suffix=suffix) for suffix in suffixes]
 
 
 def table_target(table):
-    return [f"<results>/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex")]
+    suffixes = ("csv", "md", "tex")
+    return [file_of("tables", table=table, suffix=suffix) for suffix in suffixes]
 
 
 def given_configs():
@@ -95,7 +117,7 @@ def previous_checkpoint(wildcards):
     epoch = STUDY.previous_epoch(int(wildcards.epoch))
     if epoch is None:
         return []
-    return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
+    return file_of("checkpoints", wildcards, epoch=epoch)
 
 
 def hours(first):
@@ -104,7 +126,7 @@ def hours(first):
 
 
 def prepared(dataset):
-    return f"<results>/datasets/{dataset}/dataset.json"
+    return file_of("datasets", dataset=dataset)
 
 
 def threads_of_dataset(wildcards):
@@ -113,39 +135,33 @@ def threads_of_dataset(wildcards):
     return 4 if components.takes("datasets", kind, "threads") else 1
 
 
-def described(path, record):
+def described(path, record, wildcards):
     """A line that changes with files from outside; where they are gone, that of the record of what was made of them."""
     if path is None:
         return None
+    known = result_paths.path(record, **dict(wildcards.items()))
     return source_files.describe(path) or source_files.recorded(
-        f"results/{STUDY.name}/{record}"
+        f"results/{STUDY.name}/{known}"
     )
 
 
 def files_of_dataset(wildcards):
-    name = wildcards.dataset
-    return described(STUDY.source("datasets", name), f"datasets/{name}/dataset.json")
+    path = STUDY.source("datasets", wildcards.dataset)
+    return described(path, "datasets", wildcards)
 
 
 def files_of_extractor(wildcards):
-    name = wildcards.extractor
-    return described(STUDY.source("extractors", name), f"extractors/{name}.json")
+    path = STUDY.source("extractors", wildcards.extractor)
+    return described(path, "extractor_reports", wildcards)
 
 
 def files_of_weights(wildcards):
-    w = wildcards
-    path = STUDY.external(w.model)["path"]
-    return described(path, f"checkpoints/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json")
+    return described(STUDY.external(wildcards.model)["path"], "histories", wildcards)
 
 
-def files_of_samples(folder):
-    """The same of imported samples, whose records lie in a folder."""
-
-    def files(wildcards):
-        path = STUDY.identity(wildcards.model)["samples"]
-        return described(path, f"{folder}/{plan.cell_of(wildcards).path}.json")
-
-    return files
+def files_of_samples(kind):
+    """The same of imported samples: "sample_records" or "many_sample_records"."""
+    return lambda w: described(STUDY.identity(w.model)["samples"], kind, w)
 
 
 def dataset_of_model(wildcards):
@@ -166,30 +182,30 @@ def dataset_of_walk(wildcards):
 def losses_of_walk(wildcards):
     """The checkpoint's losses by noise level, for a walk along a grid that follows from them."""
     w = wildcards
-    if not STUDY.needs_losses(w.sampler, w.model):
-        return []
-    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+    return file_of("losses", w) if STUDY.needs_losses(w.sampler, w.model) else []
 
 
 def losses_of_comparison(wildcards):
     """The same, for all walks of an experiment."""
-    w = wildcards
-    if not plan_experiments.derives(STUDY, w.experiment, w.model):
-        return []
-    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+    derives = plan_experiments.derives(STUDY, wildcards.experiment, wildcards.model)
+    return file_of("losses", wildcards) if derives else []
 
 
 def best_checkpoint(wildcards):
     """The checkpoint that stands for the best denoiser."""
     epoch = plan_experiments.best_epoch(STUDY, wildcards.model)
-    return f"<results>/checkpoints/{wildcards.model}/seed-{wildcards.seed}/epoch-{epoch}.pt"
+    return file_of("checkpoints", wildcards, epoch=epoch)
 
 
 def classifiers_of_guidance(wildcards):
     """Checkpoints of the classifiers that a guidance asks, made for the model's noise."""
-    names = STUDY.guiding(wildcards.guidance)
-    stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
-    return below_results(f"{stem}.pt" for stem in stems)
+    return classifiers(STUDY.guiding(wildcards.guidance), wildcards.model)
+
+
+def classifiers(names, model):
+    return below_results(
+        plan.classifier_file(STUDY, "classifiers", name, model) for name in names
+    )
 
 
 def walk(wildcards):
@@ -218,17 +234,13 @@ def timed_walks(wildcards):
 
 def classifiers_of_timing(wildcards):
     """Checkpoints of all classifiers that the timed walks of a model ask."""
-    names = plan_times.guiding(STUDY, wildcards.model)
-    stems = [plan.classifier_stem(STUDY, name, wildcards.model) for name in names]
-    return below_results(f"{stem}.pt" for stem in stems)
+    return classifiers(plan_times.guiding(STUDY, wildcards.model), wildcards.model)
 
 
 def losses_of_timing(wildcards):
     """The checkpoint's losses by noise level, where a timed walk needs them."""
-    w = wildcards
-    if not plan_times.needs_losses(STUDY, w.model):
-        return []
-    return f"<results>/losses/{w.model}/seed-{w.seed}/epoch-{w.epoch}.json"
+    needed = plan_times.needs_losses(STUDY, wildcards.model)
+    return file_of("losses", wildcards) if needed else []
 
 
 def timing_code(wildcards):
@@ -242,19 +254,17 @@ def timing_code(wildcards):
 
 def parts_of_cell(wildcards):
     """Sample sets that make up a cell's images."""
-    parts = plan.part_files(
-        STUDY, plan.cell_of(wildcards), 0, STUDY.config["num_images"]
-    )
-    return below_results(parts)
+    cell, count = cell_of(wildcards), STUDY.config["num_images"]
+    return below_results(plan.part_files(STUDY, cell, 0, count))
 
 
 def parts_of_many(wildcards):
     """A cell's images, and those beyond up to the largest of the sample sizes."""
-    cell, first = plan.cell_of(wildcards), STUDY.config["num_images"]
+    cell, first = cell_of(wildcards), STUDY.config["num_images"]
     more = plan.part_files(
         STUDY, cell, first, max(STUDY.config["sample_sizes"], default=0)
     )
-    return below_results([f"samples/{cell.path}.npz", *more])
+    return below_results([cell.path("samples"), *more])
 
 
 def records_of(sample_sets):
@@ -262,13 +272,24 @@ def records_of(sample_sets):
 
 
 def extractor_of_dataset(wildcards):
-    return f"<results>/extractors/{STUDY.evaluation(wildcards.dataset)['extractor']}.pt"
+    return file_of(
+        "extractors", extractor=STUDY.evaluation(wildcards.dataset)["extractor"]
+    )
 
 
 def reference_of_dataset(wildcards):
     """Features of the real images that samples are compared with."""
-    block = STUDY.evaluation(wildcards.dataset)
-    return f"<results>/features/{block['extractor']}/{wildcards.dataset}-{block['reference']}.npz"
+    return reference_features(wildcards.dataset)
+
+
+def reference_features(dataset):
+    block = STUDY.evaluation(dataset)
+    return file_of(
+        "reference_features",
+        extractor=block["extractor"],
+        dataset=dataset,
+        split=block["reference"],
+    )
 
 
 def evaluation_of_model(wildcards):
@@ -281,21 +302,18 @@ def evaluation_of_sizes(wildcards):
 
 
 def extractor_of_model(wildcards):
-    return f"<results>/extractors/{evaluation_of_model(wildcards)['extractor']}.pt"
+    return file_of("extractors", extractor=evaluation_of_model(wildcards)["extractor"])
 
 
 def reference_of_model(wildcards):
-    block = evaluation_of_model(wildcards)
-    dataset = STUDY.names(wildcards.model)["dataset"]
-    return f"<results>/features/{block['extractor']}/{dataset}-{block['reference']}.npz"
+    return reference_features(STUDY.names(wildcards.model)["dataset"])
 
 
 def features_of(wildcards):
     """Where a cell's features are kept, for metrics that are computed again or later."""
     extractor = evaluation_of_model(wildcards)["extractor"]
-    return (
-        f"results/{STUDY.name}/features/{extractor}/{plan.cell_of(wildcards).path}.npz"
-    )
+    path = cell_of(wildcards).path("features", extractor=extractor)
+    return f"results/{STUDY.name}/{path}"
 
 
 def walk_code(script, wildcards):
@@ -306,29 +324,6 @@ def walk_code(script, wildcards):
 
 def scoring_code(script, wildcards):
     return STUDY.code(script, evaluation=STUDY.names(wildcards.model)["dataset"])
-
-
-def data_of_figure(wildcards):
-    return below_results(plan.figure_data(STUDY, wildcards.figure))
-
-
-def references_of_figure(wildcards):
-    """Scores of real images and noise, where a figure draws scores."""
-    if not {"scores", "sizes"} & set(plan.needs(STUDY, wildcards.figure)):
-        return []
-    return [
-        f"<results>/scores/references/{dataset}.json"
-        for dataset in plan.figure_datasets(STUDY, wildcards.figure)
-    ]
-
-
-def datasets_of_figure(wildcards):
-    """Real images, where a figure shows images."""
-    if not {"samples", "traces"} & set(plan.needs(STUDY, wildcards.figure)):
-        return []
-    return [
-        prepared(dataset) for dataset in plan.figure_datasets(STUDY, wildcards.figure)
-    ]
 
 
 def places():

@@ -1,6 +1,6 @@
 rule prepare_dataset:
     output:
-        description="<results>/datasets/{dataset}/dataset.json",
+        description=pattern("datasets"),
         arrays=expand(
             "<results>/datasets/{{dataset}}/{split}-{array}.npy",
             split=["train", "test"],

@@ -1,4 +1,4 @@
-# No output: it runs each time that it is asked for, and no other job needs it.
+# Without output, it runs each time it is requested.
 rule estimate:
     log:
         "<logs>/estimate.log",

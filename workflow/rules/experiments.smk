@@ -1,13 +1,13 @@
-# How well a checkpoint denoises, noise level by noise level, and how far it is from the best denoiser.
+# A checkpoint's denoising loss by noise level, and its distance from the best denoiser.
 rule measure_losses:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         best=best_checkpoint,
         dataset=dataset_of_model,
     output:
-        "<results>/losses/{model}/seed-{seed}/epoch-{epoch}.json",
+        pattern("losses"),
     log:
-        "<logs>/measure_losses/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/measure_losses/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -24,17 +24,17 @@ rule measure_losses:
         "../../scripts/measure_losses.py"
 
 
-# All that an experiment draws from one checkpoint: in one process, with the same noise for all schedules.
+# All samples of an experiment from one checkpoint, in one process, with the same noise for all schedules.
 rule compare_samplers:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         losses=losses_of_comparison,
         extractor=extractor_of_model,
         reference=reference_of_model,
     output:
-        "<results>/compared/{experiment}/{model}/seed-{seed}/epoch-{epoch}.json",
+        pattern("compared"),
     log:
-        "<logs>/compare_samplers/{experiment}/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/compare_samplers/{{experiment}}/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -43,7 +43,7 @@ rule compare_samplers:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        walks=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
+        comparison=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
         code=lambda w: plan_experiments.code(STUDY, w.experiment, w.model),
     script:
         "../../scripts/compare_samplers.py"

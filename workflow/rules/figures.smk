@@ -1,8 +1,6 @@
 rule plot_figure:
     input:
-        data=data_of_figure,
-        references=references_of_figure,
-        training=datasets_of_figure,
+        unpack(lambda w: below_results_by_kind(plan_inputs.of_figure(STUDY, w.figure))),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png=report(
@@ -26,7 +24,7 @@ rule plot_figure:
         "../../scripts/plot_figure.py"
 
 
-# A model that diverged does not take figures down; it does make the run fail, after they are drawn.
+# Figures are made without models that diverged; afterwards the run fails and names them.
 rule confirm_figure:
     input:
         "<results>/figures/{figure}.csv",

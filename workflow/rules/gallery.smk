@@ -1,4 +1,4 @@
-# Costs on the page are those that the records of this study's jobs show.
+# Costs on the page are from the benchmark records of this study's jobs.
 rule gallery:
     input:
         [figure_target(figure) for figure in STUDY.config["figures"]],

@@ -1,19 +1,15 @@
-# Images first .. first + number - 1 of a draw. Image k is the same whichever job draws it.
+# Images first .. first + number - 1 of a sampling seed. Image k does not depend on the job that samples it.
 rule draw_part:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         classifiers=classifiers_of_guidance,
         dataset=dataset_of_walk,
         losses=losses_of_walk,
     output:
-        samples=temp(
-            "<results>/parts/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.npz"
-        ),
-        record=temp(
-            "<results>/parts/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.json"
-        ),
+        samples=temp(pattern("parts")),
+        record=temp(pattern("part_records")),
     log:
-        "<logs>/draw_part/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}/{first}-{number}.log",
+        f"<logs>/draw_part/{CELL}/{{first}}-{{number}}.log",
     wildcard_constraints:
         model=of_models("trained", "external"),
     conda:
@@ -24,7 +20,7 @@ rule draw_part:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        walk=walk,
+        sampling=walk,
         first=lambda w: int(w.first),
         num_images=lambda w: int(w.number),
         code=lambda w: walk_code("draw_samples", w),
@@ -32,16 +28,16 @@ rule draw_part:
         "../../scripts/draw_samples.py"
 
 
-# A larger set for metrics against the number of images: those of the cell, and more.
+# A larger sample set, which contains the cell's, for metrics against the number of images.
 rule gather_many_samples:
     input:
         parts=parts_of_many,
         records=lambda w: records_of(parts_of_many(w)),
     output:
-        samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=pattern("many_samples"),
+        record=pattern("many_sample_records"),
     log:
-        "<logs>/gather_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/gather_many_samples/{CELL}.log",
     wildcard_constraints:
         model=of_models("trained", "external"),
     conda:
@@ -60,14 +56,14 @@ if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
 
     use rule draw_part as draw_samples with:
         output:
-            samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-            record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+            samples=pattern("samples"),
+            record=pattern("sample_records"),
         log:
-            "<logs>/draw_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+            f"<logs>/draw_samples/{CELL}.log",
         group:
             "cell"
         params:
-            walk=walk,
+            sampling=walk,
             first=0,
             num_images=STUDY.config["num_images"],
             code=lambda w: walk_code("draw_samples", w),
@@ -79,23 +75,23 @@ else:
             parts=parts_of_cell,
             records=lambda w: records_of(parts_of_cell(w)),
         output:
-            samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-            record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+            samples=pattern("samples"),
+            record=pattern("sample_records"),
         log:
-            "<logs>/gather_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+            f"<logs>/gather_samples/{CELL}.log",
         group:
             "cell"
 
 
-# Images that were drawn elsewhere, as if they had been drawn here.
+# Import a sample set.
 rule import_samples:
     input:
         dataset=dataset_of_model,
     output:
-        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
     log:
-        "<logs>/import_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/import_samples/{CELL}.log",
     wildcard_constraints:
         model=of_models("samples"),
     conda:
@@ -105,7 +101,7 @@ rule import_samples:
         runtime=hours(1),
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
-        source_files=files_of_samples("samples"),
+        source_files=files_of_samples("sample_records"),
         num_images=STUDY.config["num_images"],
         code=STUDY.code("import_samples"),
     script:
@@ -114,25 +110,25 @@ rule import_samples:
 
 use rule import_samples as import_many_samples with:
     output:
-        samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=pattern("many_samples"),
+        record=pattern("many_sample_records"),
     log:
-        "<logs>/import_many_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/import_many_samples/{CELL}.log",
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
-        source_files=files_of_samples("sizes/samples"),
+        source_files=files_of_samples("many_sample_records"),
         num_images=max(STUDY.config["sample_sizes"], default=0),
         code=STUDY.code("import_samples"),
 
 
-# A set of images for other programs: arr_0 uint8 [n, H, W, C], arr_1 the classes asked for.
+# Export a sample set: arr_0 uint8 [n, H, W, C], arr_1 requested classes.
 rule export_samples:
     input:
-        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        samples=pattern("samples"),
     output:
-        "<results>/exported/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
+        pattern("exported"),
     log:
-        "<logs>/export_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/export_samples/{CELL}.log",
     conda:
         "../../envs/uncanny.yaml"
     resources:
@@ -144,15 +140,15 @@ rule export_samples:
         "../../scripts/export_samples.py"
 
 
-# Figure 1: one image carried to noise and back.
+# For figure 1: a forward trajectory of a real image, and a backward one of a generated image.
 rule trace_process:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         dataset=dataset_of_model,
     output:
-        "<results>/traces/{model}/seed-{seed}/{sampler}/epoch-{epoch}.npz",
+        pattern("traces"),
     log:
-        "<logs>/trace_process/{model}/seed-{seed}/{sampler}/epoch-{epoch}.log",
+        f"<logs>/trace_process/{TRACE}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1

@@ -1,9 +1,9 @@
 rule extract_reference:
     input:
-        dataset="<results>/datasets/{dataset}/dataset.json",
-        extractor="<results>/extractors/{extractor}.pt",
+        dataset=pattern("datasets"),
+        extractor=pattern("extractors"),
     output:
-        "<results>/features/{extractor}/{dataset}-{split}.npz",
+        pattern("reference_features"),
     log:
         "<logs>/extract_reference/{extractor}/{dataset}-{split}.log",
     wildcard_constraints:
@@ -24,11 +24,11 @@ rule extract_reference:
 
 rule score_references:
     input:
-        dataset="<results>/datasets/{dataset}/dataset.json",
+        dataset=pattern("datasets"),
         extractor=extractor_of_dataset,
         reference=reference_of_dataset,
     output:
-        "<results>/scores/references/{dataset}.json",
+        pattern("references"),
     log:
         "<logs>/score_references/{dataset}.log",
     conda:
@@ -48,14 +48,14 @@ rule score_references:
 
 rule score_samples:
     input:
-        samples="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
         extractor=extractor_of_model,
         reference=reference_of_model,
     output:
-        "<results>/scores/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        pattern("scores"),
     log:
-        "<logs>/score_samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/score_samples/{CELL}.log",
     group:
         "cell"
     conda:
@@ -66,7 +66,7 @@ rule score_samples:
         mem_mb=8000,
         runtime=hours(1),
     params:
-        cell=lambda w: plan.cell_record(STUDY, w),
+        cell=lambda w: plan.cell_record(STUDY, cell_of(w)),
         identity=lambda w: STUDY.identity(w.model),
         evaluation=evaluation_of_model,
         features=features_of,
@@ -77,14 +77,14 @@ rule score_samples:
 
 rule score_sizes:
     input:
-        samples="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.npz",
-        record="<results>/sizes/samples/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        samples=pattern("many_samples"),
+        record=pattern("many_sample_records"),
         extractor=extractor_of_model,
         reference=reference_of_model,
     output:
-        "<results>/sizes/scores/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.json",
+        pattern("sizes"),
     log:
-        "<logs>/score_sizes/{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}.log",
+        f"<logs>/score_sizes/{CELL}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
@@ -93,7 +93,7 @@ rule score_sizes:
         mem_mb=8000,
         runtime=hours(2),
     params:
-        cell=lambda w: plan.cell_record(STUDY, w),
+        cell=lambda w: plan.cell_record(STUDY, cell_of(w)),
         identity=lambda w: STUDY.identity(w.model),
         evaluation=evaluation_of_sizes,
         sizes=STUDY.config["sample_sizes"],

@@ -1,4 +1,4 @@
-# What is checked and arranged when a run starts.
+# Checks and set-up at the start of a run.
 
 
 def apply_gpu_request():

@@ -2,13 +2,13 @@
 # cluster they have a GPU of their own (profiles/slurm). What is compared is timed by one job, in turns.
 rule time_sampling:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
         classifiers=classifiers_of_timing,
         losses=losses_of_timing,
     output:
-        "<results>/timings/sampling/{model}/seed-{seed}/epoch-{epoch}.json",
+        pattern("sampling_times"),
     log:
-        "<logs>/time_sampling/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/time_sampling/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: workflow.cores
@@ -34,7 +34,7 @@ rule time_training:
             for model in plan_times.trained(STUDY)
         ],
     output:
-        "<results>/timings/training.json",
+        pattern("training_times"),
     log:
         "<logs>/time_training.log",
     conda:
@@ -57,13 +57,7 @@ rule time_training:
 
 rule make_table:
     input:
-        timings=lambda w: below_results(
-            plan.timing_files(STUDY, STUDY.block("tables", w.table))
-        ),
-        scores=lambda w: below_results(
-            plan.table_scores(STUDY, STUDY.block("tables", w.table))
-        ),
-        verdicts=lambda w: below_results(plan.table_verdicts(STUDY, w.table)),
+        unpack(lambda w: below_results_by_kind(plan_inputs.of_table(STUDY, w.table))),
     output:
         csv=report(
             "<results>/tables/{table}.csv",
@@ -88,10 +82,7 @@ rule make_table:
 
 rule assess_claims:
     input:
-        **{
-            name: below_results(paths)
-            for name, paths in plan_claims.files(STUDY).items()
-        },
+        **below_results_by_kind(plan_inputs.of_claims(STUDY)),
     output:
         csv=report(
             "<results>/tables/claims.csv",

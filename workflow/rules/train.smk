@@ -3,10 +3,10 @@ rule train_model:
         dataset=dataset_of_model,
         previous=previous_checkpoint,
     output:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
-        history="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.json",
+        checkpoint=pattern("checkpoints"),
+        history=pattern("histories"),
     log:
-        "<logs>/train_model/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/train_model/{CHECKPOINT}.log",
     wildcard_constraints:
         model=of_models("trained"),
     conda:
@@ -23,15 +23,15 @@ rule train_model:
         "../../scripts/train_model.py"
 
 
-# A model that was trained elsewhere: its weights under our names, as a checkpoint like any other.
+# Import the weights of an external model as a checkpoint.
 rule import_model:
     input:
         dataset=dataset_of_model,
     output:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
-        history="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.json",
+        checkpoint=pattern("checkpoints"),
+        history=pattern("histories"),
     log:
-        "<logs>/import_model/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/import_model/{CHECKPOINT}.log",
     wildcard_constraints:
         model=of_models("external"),
     # Whether weights fit is known in seconds: before anything is trained.
@@ -49,17 +49,17 @@ rule import_model:
         "../../scripts/import_model.py"
 
 
-# The averaged network of a discrete model as a folder of diffusers.
+# Export the averaged network of a discrete model as a diffusers folder.
 rule export_model:
     input:
-        checkpoint="<results>/checkpoints/{model}/seed-{seed}/epoch-{epoch}.pt",
+        checkpoint=pattern("checkpoints"),
     output:
-        index="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/model_index.json",
-        unet="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/unet/config.json",
-        scheduler="<results>/diffusers/{model}/seed-{seed}/epoch-{epoch}/scheduler/scheduler_config.json",
+        index=f"<results>/diffusers/{CHECKPOINT}/model_index.json",
+        unet=f"<results>/diffusers/{CHECKPOINT}/unet/diffusion_pytorch_model.safetensors",
+        config=f"<results>/diffusers/{CHECKPOINT}/unet/config.json",
+        scheduler=f"<results>/diffusers/{CHECKPOINT}/scheduler/scheduler_config.json",
     log:
-        "<logs>/export_model/{model}/seed-{seed}/epoch-{epoch}.log",
+        f"<logs>/export_model/{CHECKPOINT}.log",
     conda:
         "../../envs/uncanny.yaml"
     resources:
@@ -76,8 +76,8 @@ rule train_extractor:
     input:
         dataset=dataset_of_extractor,
     output:
-        extractor="<results>/extractors/{extractor}.pt",
-        report="<results>/extractors/{extractor}.json",
+        extractor=pattern("extractors"),
+        report=pattern("extractor_reports"),
     log:
         "<logs>/train_extractor/{extractor}.log",
     conda:
@@ -97,12 +97,12 @@ rule train_extractor:
 
 rule train_classifier:
     input:
-        dataset="<results>/datasets/{dataset}/dataset.json",
+        dataset=pattern("datasets"),
     output:
-        checkpoint="<results>/classifiers/{classifier}/{dataset}-{process}-{schedule}.pt",
-        report="<results>/classifiers/{classifier}/{dataset}-{process}-{schedule}.json",
+        checkpoint=pattern("classifiers"),
+        report=pattern("reports"),
     log:
-        "<logs>/train_classifier/{classifier}/{dataset}-{process}-{schedule}.log",
+        f"<logs>/train_classifier/{CLASSIFIER}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1

@@ -1,4 +1,4 @@
-# How models learned. No figure needs it: `snakemake training`, and the report.
+# Training curves of all models, for `snakemake training` and the report.
 rule plot_training:
     input:
         lambda w: below_results(plan.histories(STUDY, w.model)),
@@ -25,5 +25,8 @@ rule plot_training:
 
 rule training:
     input:
-        [f"<results>/training/{model}.png" for model in plan.trained_models(STUDY)],
+        [
+            file_of("training_curves", model=model, suffix="png")
+            for model in plan.trained_models(STUDY)
+        ],
     localrule: True

@@ -1,6 +1,6 @@
-"""Claims of a paper and what a study's results say about them.
+"""Claims of a paper, and their verdicts by a study's results.
 
-A kind of claim is a function in a module of its name. Its first argument says what it reads: cells
-(scores), timings, sizes (scores over the number of images), reports (of classifiers), experiments;
-SELECTIONS names the selections that it compares, () being any.
+A kind of claim is a function in a module of its name. The name of its first argument is what it
+reads: cells (scores), timings, sizes (scores by number of images), reports (of classifiers) or
+experiments. SELECTIONS names the selections that it compares; () allows any names.
 """

@@ -1,4 +1,4 @@
-"""All curves of a selection that differ along one axis are the same: EQ of every pair."""
+"""EQ of every pair of curves that differ along one axis."""
 
 from itertools import combinations
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import draws
+from uncanny.claims.bootstrap import replicates
 from uncanny.claims.compare import attempt, finding_of
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import Finding, combined
@@ -24,41 +24,40 @@ def alike(
 ) -> Finding:
     """Curves of selection a that differ only in their `over` are pairwise equal (rules.eq).
 
-    The numbers are those of the widest range: max - min over such curves of the mean over epochs,
-    as a share of their mean. Its interval is that of the range in each draw; chance alone keeps it
-    above 0.
+    The numbers are those of the widest range, (max - min) / mean of the curves' means over epochs.
+    Its interval is from the range in each replicate, which chance alone keeps above 0.
     """
     families = _families(cells.curves("a", metric), ("model", "sampler", "guidance").index(over))
 
-    def judge(pair, name):
+    def evaluate(pair, name):
         return finding_of(cells, rule, [pair], metric, name)
 
-    def rule(found):
-        return rules.eq(found.relative_draws, delta)
+    def rule(contrast):
+        return rules.eq(contrast.relative_replicates, delta)
 
     pairs = [pair for curves in families.values() for pair in combinations(curves, 2)]
-    named = {f"{a.name} against {b.name}": (a, b) for a, b in pairs}
-    findings = {name: attempt(judge, pair, name) for name, pair in named.items()}
+    named_pairs = {f"{a.name} against {b.name}": (a, b) for a, b in pairs}
+    findings = {name: attempt(evaluate, pair, name) for name, pair in named_pairs.items()}
     ranges = [_range(cells, curves, metric, name) for name, curves in families.items()]
-    return combined(findings, require, max(ranges, key=lambda found: found.estimate))
+    return combined(findings, require, max(ranges, key=lambda finding: finding.estimate))
 
 
-def _families(curves: list[Curve], place: int) -> dict[str, list[Curve]]:
-    """Curves by what they share: their key without the name at `place`."""
-    found: dict[str, list[Curve]] = {}
+def _families(curves: list[Curve], axis: int) -> dict[str, list[Curve]]:
+    """Curves by their key without the name at `axis`."""
+    families: dict[str, list[Curve]] = {}
     for curve in curves:
-        shared = [name for i, name in enumerate(curve.key) if i != place and name != "none"]
-        found.setdefault(" ".join(shared), []).append(curve)
-    return found
+        shared = [name for i, name in enumerate(curve.key) if i != axis and name != "none"]
+        families.setdefault(" ".join(shared), []).append(curve)
+    return families
 
 
 def _range(cells: Cells, curves: list[Curve], metric: str, name: str) -> Finding:
     levels = [curve.level(per_epoch=False) for curve in curves]
-    values, errors = (np.concatenate(parts, axis=1) for parts in zip(*levels, strict=True))
-    drawn = draws(values, errors, cells.rng(f"{metric}/range/{name}"))
+    values, errors = (np.concatenate(arrays, axis=1) for arrays in zip(*levels, strict=True))
+    replicate_levels = replicates(values, errors, cells.rng(f"{metric}/range/{name}"))
     middle = values.mean(axis=0)
     estimate = float(100 * np.ptp(middle) / abs(middle.mean()))
-    low, high = rules.interval(100 * np.ptp(drawn, axis=1) / abs(middle.mean()))
+    low, high = rules.interval(100 * np.ptp(replicate_levels, axis=1) / abs(middle.mean()))
     text = f"the means of {name} span {estimate:.1f} % ({low:.1f} to {high:.1f} %)"
     numbers = {"estimate": estimate, "low": low, "high": high, "unit": "%"}
     order = sorted(zip(middle.tolist(), [c.name for c in curves], strict=True))

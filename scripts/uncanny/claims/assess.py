@@ -1,4 +1,4 @@
-"""From claim blocks and a study's results to verdicts."""
+"""Assess claims: from their blocks and a study's results to verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,16 +23,16 @@ from uncanny.registry import components
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a study found.
+    """Results of a study.
 
-    scores: its score table and reference scores. timings, sizes: records. reports: of classifiers,
-    by name. tables, verdicts: of experiments, by name. seeds, draws: of training and of sampling,
-    those that every cell should have.
+    scores: score table and reference scores. timings, sizes: records. reports: of classifiers, by
+    name. tables, verdicts: of experiments, by name. seeds, sampling_seeds: those that every cell
+    should have.
     """
 
     scores: Scores
     seeds: Sequence[int]
-    draws: Sequence[int]
+    sampling_seeds: Sequence[int]
     timings: Sequence[Mapping] = ()
     sizes: Sequence[Mapping] = ()
     reports: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
@@ -40,24 +40,24 @@ class Evidence:
     verdicts: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
 
     def read(self, part: Mapping, seed: str):
-        """What a kind of claim gets as its first argument."""
-        what = components.signature("claims", part["kind"]).first
-        selections = part[what]
-        if what == "cells":
-            return Cells(self.scores, selections, self.seeds, self.draws, seed)
-        if what == "sizes":
-            first = self.seeds[:1], self.draws[:1]  # of which alone there are sets of many images
+        """The first argument of a claim's kind: the results that it reads."""
+        source = components.signature("claims", part["kind"]).first
+        selections = part[source]
+        if source == "cells":
+            return Cells(self.scores, selections, self.seeds, self.sampling_seeds, seed)
+        if source == "sizes":
+            first = self.seeds[:1], self.sampling_seeds[:1]  # the only ones with large sample sets
             return Sizes(self.sizes, selections, *first, seed)
-        if what == "timings":
+        if source == "timings":
             return Timings(self.timings, selections, seed)
-        if what == "experiments":
+        if source == "experiments":
             return Experiments(self.tables, self.verdicts, selections)
         return Reports(self.reports, selections)
 
 
 @dataclass(frozen=True)
 class Control:
-    """A question beside a claim: what it found, and what that means for the claim."""
+    """A supplementary question on a claim: its finding, and what that means for the claim."""
 
     finding: Finding
     reading: str
@@ -67,8 +67,8 @@ class Control:
 class Assessment:
     """A claim's verdict.
 
-    alone: the finding before Holm's correction; finding: after it, p the adjusted one. parts: what
-    it is made of.
+    alone: the finding before Holm's correction. finding: the one after it, with adjusted p. parts:
+    findings that were combined.
     """
 
     claim: str
@@ -80,19 +80,18 @@ class Assessment:
 
 
 def assess(claims: Mapping[str, Mapping], evidence: Evidence) -> list[Assessment]:
-    """Verdicts on claims, in their order.
+    """Assessments of claims, in their order.
 
-    claims: name -> {"block": complete block, "missing": {"parts.NAME" or "controls.NAME": [what the
-    study lacks]}}. Random numbers follow from the names of claim and part, so a claim's numbers do
-    not depend on which others are assessed; Holm's correction does.
+    claims: name → {"block": complete block, "missing": {"parts.NAME" or "controls.NAME": [what the
+    study lacks]}}. Random numbers depend on the names of claim and part alone, so a claim's numbers
+    do not depend on the other claims; Holm's correction does.
     """
-    found = [_assessed(name, claim, evidence) for name, claim in claims.items()]
-    tests = {a.claim: a.alone.p for a in found if a.alone.p is not None}
-    adjusted = holm(tests)
-    return [replace(a, finding=_corrected(a, adjusted)) for a in found]
+    assessments = [_assess(name, claim, evidence) for name, claim in claims.items()]
+    adjusted = holm({a.claim: a.alone.p for a in assessments if a.alone.p is not None})
+    return [replace(a, finding=_corrected(a, adjusted)) for a in assessments]
 
 
-def _assessed(name: str, claim: Mapping, evidence: Evidence) -> Assessment:
+def _assess(name: str, claim: Mapping, evidence: Evidence) -> Assessment:
     block, missing = claim["block"], claim.get("missing", {})
 
     def findings(section: str) -> dict[str, Finding]:
@@ -119,11 +118,11 @@ def _verdict(block: Mapping, parts: dict[str, Finding]) -> Finding:
         return untestable(block["not_testable"])
     if len(parts) == 1:
         return next(iter(parts.values()))
-    found = combined(parts, block.get("require", "all"))
-    return replace(found, text="; ".join(_named(name, part) for name, part in parts.items()))
+    verdict = combined(parts, block.get("require", "all"))
+    return replace(verdict, text="; ".join(_part_text(name, part) for name, part in parts.items()))
 
 
-def _named(name: str, part: Finding) -> str:
+def _part_text(name: str, part: Finding) -> str:
     verdict = "" if part.verdict == UNTESTABLE else f"{part.verdict}, "
     return f"{name.replace('_', ' ')}: {verdict}{part.text}"
 
@@ -145,7 +144,7 @@ def _interpretation(interpretation: Mapping[str, str], finding: Finding) -> str:
 
 
 def _corrected(assessment: Assessment, adjusted: Mapping[str, float]) -> Finding:
-    """The finding with Holm's p; inconclusive where the correction takes its significance."""
+    """The finding with Holm's adjusted p; inconclusive if it is no longer significant."""
     finding = assessment.alone
     if assessment.claim not in adjusted:
         return finding

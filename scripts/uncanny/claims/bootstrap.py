@@ -1,4 +1,4 @@
-"""Draws of linear contrasts of curves: differences, pooled or not, with their errors."""
+"""Bootstrap replicates of linear contrasts of curves: single or pooled differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from uncanny.claims.curves import Curve
 from uncanny.claims.finding import NotTestable
 from uncanny.evaluation.convergence import replicate_weights
 
-DRAWS = 20_000  # 2000 would do for intervals; Holm over tens of claims asks for p below 0.001
+REPLICATES = 20_000  # 2000 suffice for intervals; Holm over tens of claims needs p below 0.001
 Pair = tuple[Curve, Curve]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """d = A - B per epoch, positive where A is better: estimate [m], draws [B, m].
+    """Difference d = A - B per epoch, positive where A is better: estimate [m], replicates [B, m].
 
-    base: |mean of B|. runs: R. epochs [m], or empty where the compared epochs differ and only means
-    over them are compared (m = 1). The relative difference takes the base as known: its error is
-    the relative difference times the relative error of B, which matters at no margin of interest.
+    base: |mean of B|. runs: number of training seeds R. epochs [m]: empty if those of the compared
+    curves differ, so that only means over epochs are compared (m = 1). The base counts as exact:
+    its error would add d / base times the relative error of B, negligible at margins of a few %.
     """
 
     estimate: np.ndarray
-    draws: np.ndarray
+    replicates: np.ndarray
     base: float
     runs: int
     epochs: tuple[int, ...]
@@ -35,17 +35,18 @@ class Difference:
         return float(self.estimate.mean() / self.base)
 
     @cached_property
-    def relative_draws(self) -> np.ndarray:
-        """Draws [B] of D / base."""
-        return self.draws.mean(axis=1) / self.base
+    def relative_replicates(self) -> np.ndarray:
+        """Replicates [B] of D / base."""
+        return self.replicates.mean(axis=1) / self.base
 
 
 def difference(pairs: Sequence[Pair], rng: np.random.Generator) -> Difference:
     """Mean difference of pairs of curves, paired by training seed.
 
-    A curve that is in several pairs has one error, not several: the mean over pairs is one linear
-    contrast of the different curves. Evaluation errors of different curves count as independent;
-    cells that share latents differ by less, which makes the intervals wide, never narrow.
+    The mean over pairs is one linear contrast of the distinct curves, sum_c w_c y_c, so that a
+    curve in several pairs contributes its error once. Evaluation errors of different curves count
+    as independent. Cells that share latents are positively correlated, so intervals are rather too
+    wide. Raises NotTestable for different training seeds, and if the mean of B is 0.
     """
     _same_runs(pairs)
     epochs = _shared_epochs([curve for pair in pairs for curve in pair])
@@ -60,24 +61,26 @@ def difference(pairs: Sequence[Pair], rng: np.random.Generator) -> Difference:
     base = abs(float(np.mean([levels[worse][0].mean() for _, worse in pairs])))
     if base == 0:
         raise NotTestable("the mean that differences are compared with is 0")
-    return Difference(values.mean(axis=0), draws(values, errors, rng), base, len(values), epochs)
+    return Difference(
+        values.mean(axis=0), replicates(values, errors, rng), base, len(values), epochs
+    )
 
 
-def draws(values: np.ndarray, errors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws [B, m] of the mean over R runs of values [R, m] with evaluation errors [R, m].
+def replicates(values: np.ndarray, errors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Replicates [B, m] of the mean over R runs of values [R, m] with evaluation errors [R, m].
 
-    R >= 2: whole curves of runs, weighted as convergence.replicate_weights says, so that a mean has
-    exactly its t distribution; the spread between runs holds the error of evaluation. (Resampling
-    three runs and adding the evaluation error gives 95 % intervals that cover 75 to 99 %, depending
-    on which of both errors is larger.) R = 1: evaluation alone. Raises NotTestable where that is
+    R >= 2: whole curves are reweighted (convergence.replicate_weights) so that the mean has exactly
+    its t distribution; the spread between runs includes the evaluation error. (Resampling three
+    runs and adding the evaluation error gives 95 % intervals that cover 75 to 99 %, depending on
+    which of the two errors is larger.) R = 1: evaluation error alone. Raises NotTestable if that is
     unknown.
     """
     mean = values.mean(axis=0)
-    if len(values) > 1:
-        return mean + replicate_weights(len(values), DRAWS, rng) @ (values - mean)
+    if len(values) > 1:  # mean + sum_r w_r (y_r - mean)
+        return mean + replicate_weights(len(values), REPLICATES, rng) @ (values - mean)
     if not np.isfinite(errors).all():
         raise NotTestable("one training run, and its metric has no standard error")
-    return mean + errors[0] * rng.standard_normal((DRAWS, values.shape[1]))
+    return mean + errors[0] * rng.standard_normal((REPLICATES, values.shape[1]))
 
 
 def _same_runs(pairs: Sequence[Pair]) -> None:
@@ -87,6 +90,6 @@ def _same_runs(pairs: Sequence[Pair]) -> None:
 
 
 def _shared_epochs(curves: Sequence[Curve]) -> tuple[int, ...]:
-    """The epochs, where all curves have the same; else none."""
-    found = {curve.epochs for curve in curves}
-    return next(iter(found)) if len(found) == 1 else ()
+    """The epochs of the curves if all have the same, else ()."""
+    different = {curve.epochs for curve in curves}
+    return next(iter(different)) if len(different) == 1 else ()

@@ -1,4 +1,4 @@
-"""The verdicts that experiments came to, cell by cell, in the words of claims."""
+"""Verdicts of experiments, cell by cell, as findings."""
 
 from dataclasses import replace
 from typing import Literal
@@ -27,28 +27,35 @@ def cell_verdicts(
     model: str | None = None,
     require: Literal["all", "any"] | int = "all",
 ) -> Finding:
-    """Of the cells that options name, `need` have the verdict "supports" (theory.verdicts;
-    for ways to train, design_space.weighting).
+    """Of the cells that match the options, `require` have the verdict "supports" (theory.verdicts,
+    or theory.weighting for training weights).
 
-    nfe: numbers of evaluations. What is not given may be any. "No crossover" refutes, "partial" is
-    inconclusive, and so are cells of which some refute and some do not. The estimate is the
+    nfe: numbers of evaluations. Options that are None match all cells. "No crossover" refutes;
+    "partial" is inconclusive, and so is the whole if only some cells refute. The estimate is the
     relative difference at the well trained end, or the ratio of times to the strictest threshold
     that was reached.
     """
-    wanted = {"metric": metric, "solver": solver, "target": target, "family": family}
-    wanted |= {"model": model}
-    found = [
+    conditions = {
+        "metric": metric,
+        "solver": solver,
+        "target": target,
+        "family": family,
+        "model": model,
+    }
+    lines = [
         line
         for line in experiments.lines("a")
-        if all(value is None or line.get(key) == value for key, value in wanted.items())
+        if all(value is None or line.get(key) == value for key, value in conditions.items())
         and (nfe is None or line["nfe"] in nfe)
     ]
-    if not found:
-        named = ", ".join(f"{key} {value}" for key, value in wanted.items() if value is not None)
-        raise NotTestable(f"missing: a verdict on {named}, {nfe or 'any'} evaluations")
-    suffixes = experiments.suffixes(found)
-    findings = {_name(line): _finding(line, suffixes) for line in found}
-    if len(found) == 1:
+    if not lines:
+        names = ", ".join(
+            f"{key} {value}" for key, value in conditions.items() if value is not None
+        )
+        raise NotTestable(f"missing: a verdict on {names}, {nfe or 'any'} evaluations")
+    suffixes = experiments.suffixes(lines)
+    findings = {_name(line): _finding(line, suffixes) for line in lines}
+    if len(lines) == 1:
         return next(iter(findings.values()))
     verdict = combined(findings, require)
     if verdict.verdict == REFUTED and not all(f.verdict == REFUTED for f in findings.values()):
@@ -65,35 +72,35 @@ def _name(line: dict) -> str:
 
 def _finding(line: dict, suffixes: frozenset) -> Finding:
     verdict, cells = WORDS[line["verdict"]], (_name(line),)
-    known = {"suffixes": suffixes, "cells": cells, "details": {"line": line}}
+    shared = {"suffixes": suffixes, "cells": cells, "details": {"line": line}}
     if "thresholds" in line:
-        return Finding(verdict, _text_of_times(line), **known, **_ratio(line))
+        return Finding(verdict, _text_of_times(line), **shared, **_ratio(line))
     effect = line["effect"]
     numbers = {} if effect["well"] is None else {"estimate": 100 * effect["well"], "unit": "%"}
-    return Finding(verdict, _text_of_schedules(line), **known, **numbers)
+    return Finding(verdict, _text_of_schedules(line), **shared, **numbers)
 
 
 def _text_of_schedules(line: dict) -> str:
-    at, ends = line["crossing"], ("well", "less")
-    key = "epoch" if "epoch" in at else "strength"
-    turn = at.get("epoch", at.get("knob"))
+    crossing, ends = line["crossing"], ("well", "less")
+    key = "epoch" if "epoch" in crossing else "strength"
+    position = crossing.get("epoch", crossing.get("knob"))
     better = {end: line[f"better_when_{end}_trained"] for end in ends}
-    told = ", ".join(
+    better_text = ", ".join(
         f"{better[end]} when {end} trained ({100 * line['effect'][end]:+.1f} %)" for end in ends
     )
-    turned = f"changes at {key} {turn:.3g}" if turn is not None else "no change"
-    return f"{_name(line)}: {line['verdict'].replace('_', ' ')}: {told}, {turned}"
+    change = f"changes at {key} {position:.3g}" if position is not None else "no change"
+    return f"{_name(line)}: {line['verdict'].replace('_', ' ')}: {better_text}, {change}"
 
 
 def _text_of_times(line: dict) -> str:
-    told = ", ".join(
+    ratios = ", ".join(
         f"{'at least ' if entry['is_bound'] else ''}{entry['ratio']:.2f} ({entry['low']:.2f} to "
         f"{entry['high']:.2f}) to {entry['factor']:g} times the best"
         if entry["ratio"] is not None
         else f"none to {entry['factor']:g} times the best"
         for entry in line["thresholds"]
     )
-    return f"updates over those of the bell-shaped way, in {line['metric']}: {told}"
+    return f"updates over those of the base, in {line['metric']}: {ratios}"
 
 
 def _ratio(line: dict) -> dict:

@@ -1,4 +1,4 @@
-"""What the classifiers behind guidance know, and how hard they push."""
+"""Accuracy and gradients of the classifiers behind guidance."""
 
 from typing import Literal
 
@@ -18,12 +18,14 @@ def classifier_report(
     low: float = 0.0,
     high: float = 1e9,
 ) -> Finding:
-    """The classifiers' quantity, averaged over noise levels (deciles of t) and reports, is in
+    """A quantity of the classifiers, averaged over noise levels (deciles of t) and reports, is in
     [low, high].
 
-    An accuracy has its binomial error; a gradient's root mean square has none here.
+    An accuracy has its binomial error; the root mean square of a gradient counts as exact.
     """
-    deciles = [d for found in reports.of("a").values() for r in found for d in r["deciles"]]
+    deciles = [
+        d for listed in reports.of("a").values() for report in listed for d in report["deciles"]
+    ]
     value = float(np.mean([d[quantity] for d in deciles]))
     se = float(np.sqrt(np.sum([d["se"] ** 2 for d in deciles])) / len(deciles))
     half = rules.Z * se if quantity == "accuracy" else 0.0
@@ -33,14 +35,17 @@ def classifier_report(
         rules.SUPPORTED if inside else rules.REFUTED if outside else rules.INCONCLUSIVE,
         f"{quantity.replace('_', ' ')} {value:.3g} on average over noise levels "
         f"(claimed {low:g} to {high:g})",
-        **{"estimate": value, "low": bottom, "high": top, "unit": quantity.replace("_", " ")},
+        estimate=value,
+        low=bottom,
+        high=top,
+        unit=quantity.replace("_", " "),
         cells=tuple(reports.selections["a"]["classifiers"]),
         details={"by_decile": _by_decile(deciles, quantity)},
     )
 
 
 def _by_decile(deciles: list, quantity: str) -> dict:
-    found: dict[str, list] = {}
+    values_of: dict[str, list] = {}
     for entry in deciles:
-        found.setdefault(str(entry["decile"]), []).append(entry[quantity])
-    return {decile: float(np.mean(values)) for decile, values in found.items()}
+        values_of.setdefault(str(entry["decile"]), []).append(entry[quantity])
+    return {decile: float(np.mean(values)) for decile, values in values_of.items()}

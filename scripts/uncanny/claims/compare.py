@@ -1,4 +1,4 @@
-"""Comparisons of two selections, pooled or group by group."""
+"""Compare two selections, pooled or group by group."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,101 +18,105 @@ PER = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0,
 def compared(
     cells: Cells, rule: Rule, *, metric: str, per: str, require: str | int, best: str = "none"
 ) -> Finding:
-    """Judge the differences A - B of the paired curves of selections a and b.
+    """Apply a rule to the differences A - B of the paired curves of selections a and b.
 
-    each: one verdict of all pairs pooled ("none"), or one per model, sampler, guidance or pair, of
-    which `need` must be supported. best: a or b; of pairs that share their other curve, only the
-    one with the best curve of that selection counts. It is chosen on the first draw and judged on
-    the others; with a single draw choice and judgement share it.
+    per: one verdict on all pairs pooled ("none"), or one per model, sampler, guidance or pair, of
+    which `require` must be supported. best: a or b; of pairs that share their other curve, only the
+    one with the best curve of that selection counts. It is chosen by the first sampling seed and
+    compared on the rest; with a single sampling seed both use it.
     """
 
-    def judge(keys, question):
+    def evaluate(keys, question):
         pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in keys]
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
         return finding_of(cells, rule, pairs, metric, question)
 
-    return over_groups(grouped(cells.pairs(), per), require, judge)
+    return over_groups(grouped(cells.pairs(), per), require, evaluate)
 
 
-def over_groups(groups: dict[str, list], require: str | int, judge: Callable) -> Finding:
-    """Findings of judge(keys, name) for each group of keys, put together, with one of all keys."""
-    findings = {name: attempt(judge, keys, name) for name, keys in groups.items()}
+def over_groups(groups: dict[str, list], require: str | int, evaluate: Callable) -> Finding:
+    """Combine the findings evaluate(keys, name) of each group of keys, with one of all keys."""
+    findings = {name: attempt(evaluate, keys, name) for name, keys in groups.items()}
     if len(findings) == 1:
         return next(iter(findings.values()))
     everything = [key for keys in groups.values() for key in keys]
-    return combined(findings, require, attempt(judge, everything, "pooled"))
+    return combined(findings, require, attempt(evaluate, everything, "pooled"))
 
 
-def attempt(judge: Callable[..., Finding], *arguments) -> Finding:
-    """A finding; "not testable" where the results cannot answer."""
+def attempt(evaluate: Callable[..., Finding], *arguments) -> Finding:
+    """The finding evaluate(*arguments); "not testable" if the results cannot answer."""
     try:
-        return judge(*arguments)
+        return evaluate(*arguments)
     except NotTestable as problem:
         return untestable(str(problem))
 
 
 def grouped(keys: Iterable, per: str) -> dict[str, list]:
-    """Keys, or pairs of keys, by the names that `each` says; one group of all for "none"."""
+    """Group keys, or pairs of keys, by the names on the axes of `per`; "none" gives one group."""
     groups: dict[str, list] = {}
     for key in keys:
         groups.setdefault(_group_name(key, PER[per]), []).append(key)
     return groups
 
 
-def _group_name(key: tuple, places: tuple[int, ...]) -> str:
-    sides = key if isinstance(key[0], tuple) else (key,)
-    words = [" ".join(k[i] for i in places if k[i] != "none") for k in sides]
-    return " against ".join(dict.fromkeys(words))
+def _group_name(key: tuple, axes: tuple[int, ...]) -> str:
+    keys = key if isinstance(key[0], tuple) else (key,)
+    names = [" ".join(k[i] for i in axes if k[i] != "none") for k in keys]
+    return " against ".join(dict.fromkeys(names))
 
 
 def _best(pairs: list[Pair], side: int) -> list[Pair]:
-    """The pairs with the best curve of a side for each curve of the other, on held-out draws."""
+    """Pairs with the best curve of one side for each curve of the other; chosen by the first
+    sampling seed, compared on the rest.
+    """
     choices: dict[Curve, list[Curve]] = {}
     for pair in pairs:
         choices.setdefault(pair[1 - side], []).append(pair[side])
-    found = []
-    for other, candidates in choices.items():
-        chosen = max(candidates, key=lambda c: c.sign * c.split_draws[0].values.mean())
-        pair = chosen.split_draws[1], other.split_draws[1]
-        found.append(pair if side == 0 else pair[::-1])
-    return found
+    best_pairs = []
+    for fixed, candidates in choices.items():
+        chosen = max(candidates, key=lambda c: c.sign * c.split_sampling_seeds[0].values.mean())
+        pair = chosen.split_sampling_seeds[1], fixed.split_sampling_seeds[1]
+        best_pairs.append(pair if side == 0 else pair[::-1])
+    return best_pairs
 
 
 def finding_of(cells: Cells, rule: Rule, pairs: list[Pair], metric: str, question: str) -> Finding:
-    """What a rule says about the mean difference of pairs. Numbers are in % of the mean of b."""
-    found = difference(pairs, cells.rng(f"{metric}/{question}"))
-    decision = rule(found)
-    relative = 100 * found.relative_draws
-    estimate, (low, high) = 100 * found.relative, rules.interval(relative)
+    """Apply a rule to the mean difference of pairs. Numbers are in % of the mean of b."""
+    contrast = difference(pairs, cells.rng(f"{metric}/{question}"))
+    decision = rule(contrast)
+    relative = 100 * contrast.relative_replicates
+    estimate, (low, high) = 100 * contrast.relative, rules.interval(relative)
     better, worse = _sides(pairs)
     word, count = "better" if estimate >= 0 else "worse", len(pairs)
     return Finding(
         decision.verdict,
         f"{better} {word} than {worse} by {abs(estimate):.1f} % in {metric} "
         f"({low:+.1f} to {high:+.1f} %{f', {count} pairs' if count > 1 else ''})",
-        **{"estimate": estimate, "low": low, "high": high, "unit": "%", "p": decision.p},
+        estimate=estimate,
+        low=low,
+        high=high,
+        unit="%",
+        p=decision.p,
         detectable=rules.detectable(relative),
         suffixes=cells.suffixes,
         cells=tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
         details={
-            "difference": float(found.estimate.mean()),
-            "base": found.base,
+            "difference": float(contrast.estimate.mean()),
+            "base": contrast.base,
             "pairs": [[a.name, b.name] for a, b in pairs],
-            "epochs": list(found.epochs),
-            "per_epoch": found.estimate.tolist(),
-            "lower_band": rules.lower_band(found.estimate, found.draws).tolist(),
+            "epochs": list(contrast.epochs),
+            "per_epoch": contrast.estimate.tolist(),
+            "lower_band": rules.lower_band(contrast.estimate, contrast.replicates).tolist(),
         },
     )
 
 
 def _sides(pairs: list[Pair]) -> list[str]:
-    """What is compared with what: names on the axes along which the sides differ."""
-    places = [i for i in range(3) if any(a.key[i] != b.key[i] for a, b in pairs)] or [0, 1]
+    """Names of the two sides of a comparison, on the axes along which they differ."""
+    axes = [i for i in range(3) if any(a.key[i] != b.key[i] for a, b in pairs)] or [0, 1]
     if len(pairs) == 1:
         return [curve.name for curve in pairs[0]]
-    return [
-        _listed(" ".join(pair[side].key[i] for i in places) for pair in pairs) for side in (0, 1)
-    ]
+    return [_listed(" ".join(pair[side].key[i] for i in axes) for pair in pairs) for side in (0, 1)]
 
 
 def _listed(names: Iterable[str]) -> str:

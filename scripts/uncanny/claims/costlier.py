@@ -7,29 +7,30 @@ SELECTIONS = ("a", "b")
 
 
 def costlier(cells: Cells, *, metric: str = "is10", factor: float = 1.0) -> Finding:
-    """Every curve of a takes more than `factor` times the evaluations per image of every curve of b
-    that it is paired with.
+    """Every curve of a needs more than `factor` times the evaluations per image of each curve of b
+    with which it is paired.
 
-    Evaluations are counted, so there is no error; those of a sampler that chooses its steps differ
-    between draws, and the answer must be the same for all of them: least against most.
+    Evaluations are counted without error. Those of a sampler that chooses its steps differ between
+    seeds; the verdict must hold for the extremes of their ranges, else it is inconclusive.
     """
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
     least = min(a.nfe / b.nfe for a, b in pairs)
     cheaper = [pair for pair in pairs if _ratio(*pair, 1, 0) <= factor]
     unsure = [pair for pair in pairs if _ratio(*pair, 0, 1) <= factor]
     text = f"at least {least:.3g} times the evaluations of the others"
-    if lost := cheaper or unsure:
-        first = ", ".join(f"{curve.name} ({curve.nfe:.4g})" for curve in lost[0])
-        wanted = "more" if factor == 1 else f"{factor:g} times as many"
-        text += f"; not {wanted} in {len(lost)} of {len(pairs)} pairs: {first}"
+    if failing := cheaper or unsure:
+        first = ", ".join(f"{curve.name} ({curve.nfe:.4g})" for curve in failing[0])
+        required = "more" if factor == 1 else f"{factor:g} times as many"
+        text += f"; not {required} in {len(failing)} of {len(pairs)} pairs: {first}"
     return Finding(
         REFUTED if cheaper else INCONCLUSIVE if unsure else SUPPORTED,
         text,
-        **{"estimate": float(least), "unit": "times"},
+        estimate=float(least),
+        unit="times",
         cells=tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
     )
 
 
 def _ratio(a, b, end: int, other: int) -> float:
-    """Evaluations of a over those of b, at the given ends of their ranges."""
+    """Evaluations of a over those of b, at these ends (0: least, 1: most) of their ranges."""
     return a.nfe_range[end] / b.nfe_range[other]

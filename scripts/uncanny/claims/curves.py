@@ -1,4 +1,4 @@
-"""Curves of a study's score table, selected by name and paired axis by axis."""
+"""Curves of a study's score table, selected by name, and pairs of them."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,20 +10,23 @@ import numpy as np
 import pandas as pd
 
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
+from uncanny.evaluation.score_records import CELL_COLUMNS
 from uncanny.registry import components
+from uncanny.runtime.result_paths import Cell
 
 AXES = ("models", "samplers", "guidances")
-NOISE = ("gaussian", "uniform")  # names of references that are no images
+NOISE = ("gaussian", "uniform")  # names of references of noise
 REAL = "train"
+NUMBERS = ("train_seed", "sample_seed", "epoch")
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A metric of one model, sampler and guidance over epochs, R training seeds and K draws.
+    """A metric of one model, sampler and guidance over m epochs, R training and K sampling seeds.
 
-    values, errors [R, K, m] (error NaN where unknown); epochs (m), seeds (R). sign is 1, or -1
-    where less is better. nfe: network evaluations per image, their mean and, where samplers choose
-    their steps, the range over runs and draws; scale: of the guidance.
+    values, errors [R, K, m], an unknown error is NaN; epochs (m), seeds (R). sign: 1, or -1 if less
+    is better. nfe: mean number of network evaluations per image; nfe_range: its range over seeds,
+    as samplers may choose their steps. scale: of the guidance.
     """
 
     model: str
@@ -44,12 +47,14 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """As figures name a curve; the guidance only where there is one."""
+        """Name of the curve, without guidance if there is none."""
         return " ".join(word for word in self.key if word != "none")
 
     @cached_property
-    def over_draws(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means [R, m] over draws and their errors; the spread of draws where no error is known."""
+    def sampling_means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means [R, m] over sampling seeds and their errors: sqrt(sum_k e_k^2) / K, or
+        std / sqrt(K) if evaluation errors are unknown.
+        """
         count = self.values.shape[1]
         errors = np.sqrt(np.sum(self.errors**2, axis=1)) / count
         if count > 1:
@@ -59,113 +64,107 @@ class Curve:
 
     def level(self, *, per_epoch: bool) -> tuple[np.ndarray, np.ndarray]:
         """Values and errors [R, m], or [R, 1] of the mean over epochs."""
-        values, errors = self.over_draws
+        values, errors = self.sampling_means
         if per_epoch:
             return values, errors
         mean_error = np.sqrt(np.sum(errors**2, axis=1, keepdims=True)) / errors.shape[1]
         return values.mean(axis=1, keepdims=True), mean_error
 
     @cached_property
-    def split_draws(self) -> tuple["Curve", "Curve"]:
-        """The curve of the first draw and that of the others; twice the same for one draw."""
+    def split_sampling_seeds(self) -> tuple["Curve", "Curve"]:
+        """Curves of the first sampling seed and of the rest; of one seed, the same curve twice."""
         if self.values.shape[1] == 1:
             return self, self
         first, rest = slice(0, 1), slice(1, None)
         return tuple(
-            replace(self, values=self.values[:, part], errors=self.errors[:, part])
-            for part in (first, rest)
+            replace(self, values=self.values[:, rows], errors=self.errors[:, rows])
+            for rows in (first, rest)
         )
 
 
 class Scores:
-    """A tidy score table by cell. references: dataset -> {"train": [metric, ...], ...}."""
+    """A tidy score table by cell. references: dataset → {"train": [metric, ...], ...}."""
 
     def __init__(self, table: pd.DataFrame, references: Mapping[str, Mapping] | None = None):
-        names = ["model", "sampler", "guidance", "train_seed", "sample_seed", "epoch"]
-        cells = list(zip(*(table[name].to_list() for name in names), strict=True))
-        metrics = table["metric"].to_list()
-        measured = zip(table["value"].to_list(), table["se"].to_list(), strict=True)
-        self.values = dict(zip(zip(metrics, cells, strict=True), measured, strict=True))
-        self.diverged = {
-            cell for cell, status in zip(cells, table["status"], strict=True) if status != "ok"
-        }
-        numbers = [table[n].astype(float).to_list() for n in ("nfe", "scale")]
-        self.numbers = dict(zip(cells, zip(*numbers, strict=True), strict=True))
+        is_ok = (table["status"] == "ok").to_numpy()
+        cells = table.astype(dict.fromkeys(NUMBERS, int)).set_index(CELL_COLUMNS)
+        self.diverged = cells.index[~is_ok]
+        self.measured = dict(tuple(cells[is_ok].groupby("metric")))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         kinds = dict(zip(table["metric"], table["kind"], strict=True))
         self.falling = {metric for metric, kind in kinds.items() if is_falling(kind)}
         self.references = references or {}
 
-    def curve(self, key, metric: str, epochs: Sequence[int], seeds, draws) -> Curve:
-        """One curve; NotTestable that names a cell which is missing or diverged."""
-        cells = [(*key, r, k, e) for r, k, e in product(seeds, draws, epochs)]
-        if lost := [cell for cell in cells if cell in self.diverged]:
-            raise NotTestable(f"diverged: {_cell(lost[0])}{_more(lost)}")
-        if lost := [cell for cell in cells if (metric, cell) not in self.values]:
-            raise NotTestable(f"missing: {metric} of {_cell(lost[0])}{_more(lost)}")
-        shape = len(seeds), len(draws), len(epochs)
-        found = np.array([self.values[metric, cell] for cell in cells]).reshape(*shape, 2)
-        nfe, scale = zip(*(self.numbers[cell] for cell in cells), strict=True)
-        ends = min(nfe), max(nfe)
-        mean = ends[0] if ends[0] == ends[1] else float(np.mean(nfe))
+    def curve(self, key, metric: str, epochs: Sequence[int], seeds, sampling_seeds) -> Curve:
+        """One curve. Raises NotTestable that names a missing or diverged cell."""
+        model, sampler, guidance = key
+        axes = [model], seeds, [sampler], [guidance], sampling_seeds, epochs
+        cells = pd.MultiIndex.from_product(axes, names=CELL_COLUMNS)
+        if len(absent := cells[cells.isin(self.diverged)]):
+            raise NotTestable(f"diverged: {_first(absent)}")
+        rows = self.measured.get(metric)
+        if len(absent := cells if rows is None else cells[~cells.isin(rows.index)]):
+            raise NotTestable(f"missing: {metric} of {_first(absent)}")
+        rows, shape = rows.loc[cells], (len(seeds), len(sampling_seeds), len(epochs))
+        values, errors = (rows[name].to_numpy(float).reshape(shape) for name in ("value", "se"))
+        nfe = rows["nfe"].to_numpy()
+        nfe_range = float(nfe.min()), float(nfe.max())
+        mean_nfe = nfe_range[0] if nfe_range[0] == nfe_range[1] else float(np.mean(nfe))
         sign = -1 if metric in self.falling else 1
-        values, errors = found[..., 0], found[..., 1]
-        named = *key, tuple(epochs), tuple(seeds)
-        return Curve(*named, values, errors, sign, mean, scale[0], ends)
+        names = *key, tuple(epochs), tuple(seeds)
+        return Curve(
+            *names, values, errors, sign, mean_nfe, float(rows["scale"].iloc[0]), nfe_range
+        )
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
-        """Metric of noise (the better of the two kinds) and of real images; None where they were
-        not measured. ValueError where other datasets have references, and this one has none.
+        """Metric of noise (the better of the two kinds) and of real images; None if not measured.
+
+        Raises ValueError if other datasets have references and the model's has none.
         """
         dataset = self.datasets.get(model)
         if self.references and dataset not in self.references:
             known = ", ".join(self.references)
             raise ValueError(f"claims: no references of dataset {dataset!r}; there are {known}")
         entries = self.references.get(dataset, {})
-        found = {
+        values = {
             name: entry["value"]
             for name, listed in entries.items()
             for entry in listed
             if entry["metric"] == metric
         }
-        noise = [found[name] for name in NOISE if name in found]
-        if not noise or REAL not in found:
+        noise = [values[name] for name in NOISE if name in values]
+        if not noise or REAL not in values:
             return None
-        return (min if metric in self.falling else max)(noise), found[REAL]
+        return (min if metric in self.falling else max)(noise), values[REAL]
 
 
 def is_falling(kind: str) -> bool:
-    """Whether less is better of a kind of metric."""
+    """Whether less is better for a kind of metric."""
     return kind in components.constant("metrics", kind, "FALLING")
 
 
-def _cell(cell: tuple) -> str:
-    model, sampler, guidance, seed, draw, epoch = cell
-    return f"{model}/seed-{seed}/{sampler}/{guidance}/draw-{draw}/epoch-{epoch}"
-
-
-def _more(lost: list) -> str:
-    return f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+def _first(cells: pd.MultiIndex) -> str:
+    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    return f"{Cell(*cells[0])}{more}"
 
 
 @dataclass
 class Cells:
     """Selections of curves, for one part of a claim.
 
-    selections: name -> {models, samplers, guidances, epochs: {model: [epoch, ...]}, draws: those of
-    the study where there are none}. seed: text from which the random numbers of each question
-    follow.
+    selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}, sampling_seeds:
+    default the study's}. seed: text that determines the random numbers of each question.
     """
 
     scores: Scores
     selections: dict[str, dict]
     seeds: Sequence[int]
-    draws: Sequence[int]
+    sampling_seeds: Sequence[int]
     seed: str = ""
     _curves: dict = field(default_factory=dict, repr=False)
 
     def rng(self, question: str = "") -> np.random.Generator:
-        """Random numbers that belong to a question, whatever else is asked."""
+        """Random generator of a question, independent of other questions."""
         return generator(f"{self.seed}/{question}")
 
     def selected(self, selection: str) -> list[tuple[str, str, str]]:
@@ -177,17 +176,19 @@ class Cells:
         return [self.curve(selection, key, metric) for key in self.selected(selection)]
 
     def curve(self, selection: str, key: tuple[str, str, str], metric: str) -> Curve:
-        """One curve of a selection, the same object whenever it is asked for."""
+        """One curve of a selection, always the same object."""
         chosen = self.selections[selection]
         epochs = tuple(chosen["epochs"][key[0]])
-        draws = tuple(chosen.get("sampling_seeds", self.draws))
-        asked = key, metric, epochs, draws
-        if asked not in self._curves:
-            self._curves[asked] = self.scores.curve(key, metric, epochs, self.seeds, draws)
-        return self._curves[asked]
+        sampling_seeds = tuple(chosen.get("sampling_seeds", self.sampling_seeds))
+        key_of_curve = key, metric, epochs, sampling_seeds
+        if key_of_curve not in self._curves:
+            self._curves[key_of_curve] = self.scores.curve(
+                key, metric, epochs, self.seeds, sampling_seeds
+            )
+        return self._curves[key_of_curve]
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
-        """Keys of two selections in pairs: along each axis the names in order, one for all."""
+        """Pairs of keys of two selections, as `broadcast` forms them."""
         return list(broadcast(self.selections[a], self.selections[b]))
 
     @property
@@ -213,5 +214,5 @@ def broadcast(a: Mapping, b: Mapping) -> Iterable[tuple[tuple, tuple]]:
 
 
 def generator(text: str) -> np.random.Generator:
-    """Random numbers that follow from a text."""
+    """Random generator seeded by a text."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))

@@ -17,11 +17,13 @@ def differs(
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: str | int = "all",
 ) -> Finding:
-    """Selections a and b differ, in whichever direction (rules.differ); options as in
+    """Selections a and b differ, in either direction (rules.differ); options as in
     compare.compared.
     """
     return compared(
         cells,
-        lambda found: rules.differ(found.relative_draws),
-        **{"metric": metric, "per": per, "require": require},
+        lambda contrast: rules.differ(contrast.relative_replicates),
+        metric=metric,
+        per=per,
+        require=require,
     )

@@ -21,25 +21,26 @@ def earlier(
 ) -> Finding:
     """The plateau of a starts before that of b; of several pairs, the median difference.
 
-    A curve without a plateau counts as later than its last epoch, by one spacing of the epochs. A
-    tie is no order; pairs that mostly lack both plateaus are not tested. Verdicts as rules.order.
+    A curve without a plateau counts as one spacing of the epochs later than its last epoch. Ties
+    count for neither side. Not testable if most pairs have no plateau on either side. Verdict by
+    rules.order.
     """
 
-    def judge(keys, name):
+    def evaluate(keys, name):
         sides = list(zip(*keys, strict=True))
         last = cells.curve("a", sides[0][0], metric)
         late = last.epochs[-1] + plateaus.spacing(last)
-        drawn = [
-            plateaus.starts(cells, side, which, metric, f"{name}/{which}")[0]
-            for side, which in zip(sides, "ab", strict=True)
+        starts = [
+            plateaus.starts(cells, side, name_of_side, metric, f"{name}/{name_of_side}")[0]
+            for side, name_of_side in zip(sides, "ab", strict=True)
         ]
-        if np.mean(np.isinf(drawn[0]) & np.isinf(drawn[1])) > 0.5:
+        if np.mean(np.isinf(starts[0]) & np.isinf(starts[1])) > 0.5:
             raise NotTestable("most curves reach no plateau on either side: they cannot be ordered")
-        first, second = (np.minimum(side, late) for side in drawn)
+        first, second = (np.minimum(side, late) for side in starts)
         gain = np.median(second - first, axis=1)
         return _finding(cells, keys, metric, gain, plateaus.spacing(last))
 
-    return over_groups(grouped(cells.pairs(), per), require, judge)
+    return over_groups(grouped(cells.pairs(), per), require, evaluate)
 
 
 def _finding(cells: Cells, keys: list, metric: str, gain: np.ndarray, spacing: float) -> Finding:
@@ -53,7 +54,11 @@ def _finding(cells: Cells, keys: list, metric: str, gain: np.ndarray, spacing: f
         decision.verdict,
         f"{estimate:g} epochs earlier ({low:g} to {high:g}); earlier with probability "
         f"{probability:.2f}, a tie with {float(np.mean(gain == 0)):.2f}",
-        **{"estimate": estimate, "low": low, "high": high, "unit": "epochs", "p": decision.p},
+        estimate=estimate,
+        low=low,
+        high=high,
+        unit="epochs",
+        p=decision.p,
         detectable=spacing,
         suffixes=cells.suffixes,
         cells=tuple(dict.fromkeys(curve.name for curve in curves)),

@@ -24,6 +24,9 @@ def equal(
     """
     return compared(
         cells,
-        lambda found: rules.eq(found.relative_draws, delta),
-        **{"metric": metric, "per": per, "require": require, "best": best},
+        lambda contrast: rules.eq(contrast.relative_replicates, delta),
+        metric=metric,
+        per=per,
+        require=require,
+        best=best,
     )

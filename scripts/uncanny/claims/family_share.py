@@ -1,9 +1,9 @@
-"""How much of what configurations differ by is between families of models."""
+"""The share of the variance between configurations that is between families of models."""
 
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import draws
+from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
 
@@ -16,22 +16,20 @@ def family_share(
     """The variance between families (the selections) is at least `share` of the whole.
 
     One-way random effects on the mean over epochs of each configuration (model, sampler, guidance),
-    by the method of moments; shares below 0 count as 0. The bootstrap resamples configurations
-    within families and draws their errors. Supported if the share is reached and its 95 % interval
-    is above `at_least`; refuted if the interval is below `share`.
+    by the method of moments (`_share`). Replicates resample configurations within families, and
+    their errors. Supported if the estimate reaches `share` and the 95 % interval is above
+    `at_least`; refuted if the interval is below `share`.
     """
     families = [cells.curves(name, metric) for name in cells.selections]
     curves = [curve for family in families for curve in family]
     if len(families) < 2 or len(curves) <= len(families):
         raise NotTestable("variance within families needs two families and a second configuration")
     levels = [curve.level(per_epoch=False) for curve in curves]
-    values, errors = (np.concatenate(parts, axis=1) for parts in zip(*levels, strict=True))
+    values, errors = (np.concatenate(arrays, axis=1) for arrays in zip(*levels, strict=True))
     rng = cells.rng(metric)
-    drawn, group = (
-        draws(values, errors, rng),
-        np.repeat(range(len(families)), [*map(len, families)]),
-    )
-    resampled = np.take_along_axis(drawn, _within(group, len(drawn), rng), axis=1)
+    group = np.repeat(range(len(families)), [*map(len, families)])
+    samples = replicates(values, errors, rng)
+    resampled = np.take_along_axis(samples, _within(group, len(samples), rng), axis=1)
     estimate = float(_share(values.mean(axis=0)[None], group)[0])
     low, high = rules.interval(_share(resampled, group))
     verdict = SUPPORTED if estimate >= share and low > at_least else INCONCLUSIVE
@@ -40,7 +38,9 @@ def family_share(
         REFUTED if high < share else verdict,
         f"{100 * estimate:.0f} % of the variance of {metric} is between families "
         f"({100 * low:.0f} to {100 * high:.0f} %)",
-        **{"estimate": 100 * estimate, "low": 100 * low, "high": 100 * high},
+        estimate=100 * estimate,
+        low=100 * low,
+        high=100 * high,
         unit="% of variance",
         suffixes=cells.suffixes,
         cells=tuple(curve.name for curve in curves),
@@ -49,13 +49,17 @@ def family_share(
 
 
 def _within(group: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices [B, C]: each configuration replaced by one of its family."""
+    """Indices [B, C]: for each configuration, a random one of its family."""
     members = [np.flatnonzero(group == g) for g in np.unique(group)]
     return np.concatenate([rng.choice(m, (count, len(m))) for m in members], axis=1)
 
 
 def _share(levels: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Share [B] of the variance of levels [B, C] between groups [C], in order."""
+    """Share [B] of the variance of levels y [B, C] that is between groups g [C], sorted.
+
+    MSB = sum_g n_g (mean_g - mean)^2 / (G - 1), MSW = sum (y - mean_g)^2 / (C - G),
+    n_0 = (C - sum_g n_g^2 / C) / (G - 1), share = V / (V + MSW) with V = max(MSB - MSW, 0) / n_0.
+    """
     sizes = np.bincount(group)
     is_member = (group[:, None] == np.arange(len(sizes))).astype(float)
     means = levels @ (is_member / sizes)

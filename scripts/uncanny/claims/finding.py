@@ -1,4 +1,4 @@
-"""What a rule found: a verdict, the numbers behind it, and how findings are put together."""
+"""Findings: a verdict with its numbers, and how several findings are combined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,19 +9,18 @@ SINGLE_RUN, SCALED = "single run", "scaled"  # suffixes
 
 
 class NotTestable(ValueError):
-    """The results at hand cannot answer; the message says what is missing."""
+    """The results cannot answer the question; the message names what is missing."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """A verdict with its numbers.
 
-    verdict: SUPPORTED, STRICT, REFUTED, INCONCLUSIVE or UNTESTABLE. estimate, low, high: of the
-    quantity in `unit`, with a 95 % interval; None where there is none. p: probability of evidence
-    as strong as this without the effect that the verdict asserts, 1 where a test decides nothing;
-    None where the rule is no test.
-    detectable: smallest effect, in `unit`, that data with these errors show with 80 % power. text:
-    one sentence for the reader. cells: names of the curves used. details: further numbers, JSON.
+    verdict: SUPPORTED, STRICT, REFUTED, INCONCLUSIVE or UNTESTABLE. estimate, low, high: the
+    quantity in `unit`, with its 95 % interval, or None. p: probability of evidence at least as
+    strong without the effect that the verdict asserts; 1 if a test is inconclusive, None if the
+    rule is no test. detectable: smallest effect, in `unit`, that would be detected with 80 % power.
+    text: one sentence for readers. cells: names of the curves used. details: further numbers, JSON.
     """
 
     verdict: str
@@ -57,16 +56,16 @@ def required(require: str | int, count: int) -> int:
     if require in ("all", "any"):
         return count if require == "all" else 1
     if isinstance(require, bool) or not isinstance(require, int) or require < 1:
-        raise ValueError(f"require is {require!r}, expected all, any or a whole number from 1")
+        raise ValueError(f"require: {require!r}; expected all, any or a whole number from 1")
     return min(require, count)
 
 
 def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple[str, float | None]:
-    """Verdict over several findings and its p.
+    """Verdict on n findings together, and its p.
 
-    Supported if at least k are (all: k = n; any: k = 1) and, but for "any", none is refuted;
-    refuted if so many are refuted that k cannot be reached; else not testable if one is, else
-    inconclusive. p bounds the probability of k such findings: (n - k + 1) times the k-th smallest.
+    Supported if at least k are supported (all: k = n; any: k = 1) and, except for "any", none is
+    refuted. Refuted if more than n - k are refuted. Else not testable if one is, else inconclusive.
+    p is that of a partial conjunction, min(1, (n - k + 1) p_(k)), with p_(k) the k-th smallest.
     """
     count, k = len(findings), required(require, len(findings))
     holding = [f for f in findings if f.holds]
@@ -82,7 +81,9 @@ def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple
 
 
 def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
-    """Partial conjunction: p of "at least k of count" from those that are tests."""
+    """p of "at least k of count hold" (partial conjunction), from the findings that are tests:
+    min(1, (count - k + 1) p_(k)).
+    """
     values = sorted(f.p for f in findings if f.p is not None)
     return min(1.0, (count - k + 1) * values[min(k, len(values)) - 1]) if values else None
 
@@ -90,8 +91,8 @@ def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
 def combined(
     findings: dict[str, Finding], require: str | int = "all", pooled: Finding | None = None
 ) -> Finding:
-    """One finding of several named ones. Numbers are those of `pooled`, or of the first finding
-    that has some.
+    """Combine several named findings. Numbers are those of `pooled`, or of the first finding that
+    has any.
     """
     verdict, p = verdict_of(list(findings.values()), require)
     known = [f for f in [pooled, *findings.values()] if f is not None and f.estimate is not None]
@@ -111,21 +112,24 @@ def combined(
 def _sentence(findings: dict[str, Finding], pooled: Finding | None) -> str:
     holding = sum(f.holds for f in findings.values())
     refuted = [name for name, f in findings.items() if f.verdict == REFUTED]
-    lost = [f for f in findings.values() if f.verdict == UNTESTABLE]
+    untestable = [f for f in findings.values() if f.verdict == UNTESTABLE]
     text = f"supported in {holding} of {len(findings)}, refuted in {len(refuted)}"
     text += f" ({', '.join(refuted)})" if 0 < len(refuted) <= 3 else ""
-    text += f"; {lost[0].text}" if lost else ""
+    text += f"; {untestable[0].text}" if untestable else ""
     return text + (f"; all together: {pooled.text}" if pooled else "")
 
 
 def _short(finding: Finding) -> dict:
-    """A part of a finding as JSON."""
+    """The main entries of a finding, as JSON."""
     names = ("verdict", "estimate", "low", "high", "unit", "p", "detectable", "text", "details")
     return {name: getattr(finding, name) for name in names}
 
 
 def holm(p: dict[str, float]) -> dict[str, float]:
-    """Holm's adjusted p of the claims of one run: a verdict stands where it is at most 0.05."""
+    """Holm's adjusted p, by claim: max over ranks j ≤ i of min(1, (n - j + 1) p_(j)).
+
+    A verdict stands if its adjusted p is at most 0.05.
+    """
     adjusted, highest = {}, 0.0
     for rank, name in enumerate(sorted(p, key=lambda name: (p[name], name))):
         highest = max(highest, min(1.0, (len(p) - rank) * p[name]))

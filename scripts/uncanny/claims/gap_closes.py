@@ -11,11 +11,12 @@ SELECTIONS = ("a", "b")
 
 
 def gap_closes(cells: Cells, *, metric: str = "is10", margin: float = 0.01) -> Finding:
-    """Pairs of a and b, ordered by their number of evaluations: the pair with the most is equal
-    within the margin, that with the fewest is not.
+    """Of pairs of a and b, the one with the most evaluations is equal within the margin, the one
+    with the fewest is not.
 
-    Supported as rules.eq where the first pair's 95 % interval excludes 0 and its difference exceeds
-    the margin; inconclusive where there is no gap to close; refuted where one is left.
+    Verdict by rules.eq on the pair with the most evaluations; inconclusive instead of supported if
+    there is no gap at the fewest: its 95 % interval includes 0, or the difference is below the
+    margin.
     """
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
     levels = sorted({float(np.mean([a.nfe, b.nfe])) for a, b in pairs})
@@ -26,8 +27,8 @@ def gap_closes(cells: Cells, *, metric: str = "is10", margin: float = 0.01) -> F
         chosen = [pair for pair in pairs if np.mean([c.nfe for c in pair]) == nfe]
         return finding_of(cells, rule, chosen, metric, f"nfe {nfe:g}")
 
-    def rule(found):
-        return rules.eq(found.relative_draws, margin)
+    def rule(contrast):
+        return rules.eq(contrast.relative_replicates, margin)
 
     gaps = {nfe: at(nfe) for nfe in levels}
     first, last = gaps[levels[0]], gaps[levels[-1]]

@@ -24,7 +24,7 @@ def no_worse(
     in compare.compared.
     """
 
-    def rule(found: Difference) -> rules.Decision:
-        return rules.non(found.relative_draws, delta)
+    def rule(contrast: Difference) -> rules.Decision:
+        return rules.non(contrast.relative_replicates, delta)
 
     return compared(cells, rule, metric=metric, per=per, require=require, best=best)

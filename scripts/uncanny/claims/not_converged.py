@@ -21,27 +21,28 @@ def not_converged(
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
     require: str | int = "all",
 ) -> Finding:
-    """Curves of selection a still rise at their last epoch: fewer than two points follow the start
-    of a plateau. Of several curves, their mean probability.
+    """Curves of selection a have not converged by their last epoch: fewer than two points follow
+    the start of a plateau. Of several curves, their mean probability.
 
-    Supported with 80 % of the bootstrap's probability, refuted with at most 5 %. A curve that never
-    leaves the noise is not "still rising".
+    Supported with a bootstrap probability of at least 80 %, refuted with at most 5 %. Curves that
+    never leave the noise do not count as unconverged.
     """
 
-    def judge(keys, name):
-        drawn, codes = plateaus.starts(cells, keys, "a", metric, name)
+    def evaluate(keys, name):
+        starts, codes = plateaus.starts(cells, keys, "a", metric, name)
         censored = float(np.mean(codes == CENSORED))
         frequencies = {code: float(np.mean(codes == i)) for i, code in enumerate(CODES)}
         curve = cells.curve("a", keys[0], metric)
-        start = plateaus.middle(plateaus.median_start(drawn))[0]
+        start = plateaus.middle(plateaus.median_start(starts))[0]
         return Finding(
             rules.mass(censored).verdict,
             f"no plateau by epoch {curve.epochs[-1]} with probability {censored:.2f} "
             f"(median start: {plateaus.epoch_text(start)})",
-            **{"estimate": censored, "unit": "probability"},
+            estimate=censored,
+            unit="probability",
             suffixes=cells.suffixes,
             cells=tuple(cells.curve("a", key, metric).name for key in keys),
             details={"statuses": frequencies},
         )
 
-    return over_groups(grouped(cells.selected("a"), per), require, judge)
+    return over_groups(grouped(cells.selected("a"), per), require, evaluate)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import draws
+from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
 
@@ -15,23 +15,24 @@ def ranked(
 ) -> Finding:
     """All models of `best` are among the `top` by their mean over epochs, samplers and guidances.
 
-    Supported with at least the given bootstrap probability, refuted with at most 5 %.
+    Supported with at least `probability` by the bootstrap, refuted with at most 5 %.
     """
     curves = [c for name in SELECTIONS for c in cells.curves(name, metric)]
     models = list(dict.fromkeys(c.model for c in curves))
     means = [_mean([c for c in curves if c.model == model]) for model in models]
-    values, errors = (np.concatenate(parts, axis=1) for parts in zip(*means, strict=True))
-    drawn = curves[0].sign * draws(values, errors, cells.rng(f"{metric}/ranks"))
-    ranks = (-drawn).argsort(axis=1).argsort(axis=1)
-    wanted = [models.index(model) for model in cells.selections["best"]["models"]]
-    found = float(np.mean((ranks[:, wanted] < top).all(axis=1)))
-    verdict = SUPPORTED if found >= probability else INCONCLUSIVE
+    values, errors = (np.concatenate(arrays, axis=1) for arrays in zip(*means, strict=True))
+    quality = curves[0].sign * replicates(values, errors, cells.rng(f"{metric}/ranks"))
+    ranks = (-quality).argsort(axis=1).argsort(axis=1)
+    claimed = [models.index(model) for model in cells.selections["best"]["models"]]
+    reached = float(np.mean((ranks[:, claimed] < top).all(axis=1)))
+    verdict = SUPPORTED if reached >= probability else INCONCLUSIVE
     order = np.argsort(-curves[0].sign * values.mean(axis=0))
     return Finding(
-        REFUTED if found <= rules.NO_MASS else verdict,
-        f"{' and '.join(models[i] for i in wanted)} in the top {top} with probability {found:.2f}; "
-        f"order: {', '.join(models[i] for i in order)}",
-        **{"estimate": found, "unit": "probability"},
+        REFUTED if reached <= rules.NO_MASS else verdict,
+        f"{' and '.join(models[i] for i in claimed)} in the top {top} with probability "
+        f"{reached:.2f}; order: {', '.join(models[i] for i in order)}",
+        estimate=reached,
+        unit="probability",
         suffixes=cells.suffixes,
         cells=tuple(c.name for c in curves),
         details={"means": {m: float(values[:, i].mean()) for i, m in enumerate(models)}},

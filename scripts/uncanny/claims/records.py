@@ -9,10 +9,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.bootstrap import DRAWS
+from uncanny.claims.bootstrap import REPLICATES
 from uncanny.claims.curves import AXES, broadcast, generator
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
 from uncanny.evaluation.convergence import replicate_weights
+from uncanny.runtime.result_paths import Cell
 
 FEWEST_ROUNDS = 5
 
@@ -55,7 +56,9 @@ class Timings:
             )
         if (key, quantity) not in self._draws:
             logs, rng = np.log(times), generator(f"{self.seed}/{quantity}")
-            drawn = logs.mean() + replicate_weights(len(logs), DRAWS, rng) @ (logs - logs.mean())
+            drawn = logs.mean() + replicate_weights(len(logs), REPLICATES, rng) @ (
+                logs - logs.mean()
+            )
             self._draws[key, quantity] = float(logs.mean()), drawn
         return self._draws[key, quantity]
 
@@ -92,14 +95,24 @@ class Sizes:
     def suffixes(self) -> frozenset[str]:
         return frozenset({SINGLE_RUN} if len(self.seeds) == 1 else ())
 
+    def __post_init__(self):
+        self._records = {Cell.of(record["cell"]): record for record in self.records}
+
     @property
-    def cells(self) -> list[dict]:
+    def cells(self) -> list[Cell]:
         """Cells of selection a."""
         block = self.selections["a"]
         keys = product(*(block[axis] for axis in AXES), self.seeds, self.draws)
-        names = ("model", "sampler", "guidance", "seed", "draw")
-        found = [dict(zip(names, key, strict=True)) for key in keys]
-        return [cell | {"epoch": e} for cell in found for e in block["epochs"][cell["model"]]]
+        return [
+            Cell(model, seed, sampler, guidance, draw, epoch)
+            for model, sampler, guidance, seed, draw in keys
+            for epoch in block["epochs"][model]
+        ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Cells of selection a, as verdicts name them."""
+        return tuple(map(_name, self.cells))
 
     def curves(self, metric: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """n, values and errors [sizes] of each cell; NotTestable that names one which is missing or
@@ -107,9 +120,8 @@ class Sizes:
         """
         return [self._curve(cell, metric) for cell in self.cells]
 
-    def _curve(self, cell: dict, metric: str):
-        record = next((r for r in self.records if r["cell"].items() >= cell.items()), None)
-        name = " ".join(map(str, cell.values()))
+    def _curve(self, cell: Cell, metric: str):
+        record, name = self._records.get(cell), _name(cell)
         if record is None:
             raise NotTestable(f"missing: scores over the number of images of {name}")
         if record["status"] != "ok":
@@ -123,6 +135,11 @@ class Sizes:
         if len(rows) < 4:
             raise NotTestable(f"{len(rows)} sizes with {metric} of {name}, expected at least 4")
         return tuple(np.array(sorted(rows), float).T)
+
+
+def _name(cell: Cell) -> str:
+    curve = f"{cell.model} {cell.sampler} {cell.guidance}"
+    return f"{curve} {cell.seed} {cell.draw} {cell.epoch}"
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""Decision rules: from draws of a quantity to a verdict. Pure functions of arrays.
+"""Decision rules: from bootstrap replicates of a quantity to a verdict. Pure functions of arrays.
 
-Draws [B] come from a bootstrap around the estimate. Intervals are percentiles; a p counts the draws
-on the wrong side, one added to both counts, so that B draws never claim p = 0.
+Replicates [B] are distributed around the estimate. Intervals are percentiles; p is the share of
+replicates on the wrong side, (k + 1) / (B + 1), so that it is never 0.
 """
 
 from dataclasses import dataclass
@@ -11,47 +11,52 @@ import numpy as np
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, STRICT, SUPPORTED
 
 ALPHA = 0.05
-SMALLEST_EFFECT = 0.01  # of the mean: a smaller difference is none
-EQUAL = 0.02  # of the mean: the default margin of equality
-MASS, NO_MASS = 0.8, 0.05  # probability of a plateau's window that supports or refutes it
-ORDER = 0.95  # probability of an order that supports it
+SMALLEST_EFFECT = 0.01  # smallest difference that counts, relative to the mean
+EQUAL = 0.02  # default margin of equality, relative to the mean
+MASS, NO_MASS = (
+    0.8,
+    0.05,
+)  # probability of a plateau's window from (to) which it is supported (refuted)
+ORDER = 0.95  # probability of an order from which it is supported
 Z = 1.959964  # two-sided 95 % of a normal distribution
-POWER = (Z + 0.841621) / Z  # half-widths that are found with 80 % power
+POWER = (Z + 0.841621) / Z  # (z_0.975 + z_0.8) / z_0.975: effect at 80 % power, in half-widths
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict and its p: 1 where a test decides nothing, None where the rule counts probability
-    and is no test.
+    """A verdict and its p: 1 if a test is inconclusive, None if the rule is a threshold on a
+    probability, and no test.
     """
 
     verdict: str
     p: float | None = None
 
 
-def interval(draws: np.ndarray, level: float = 1 - ALPHA) -> tuple[float, float]:
-    """Percentile interval of draws [B]."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+def interval(replicates: np.ndarray, level: float = 1 - ALPHA) -> tuple[float, float]:
+    """Percentile interval of replicates [B]."""
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def detectable(draws: np.ndarray) -> float:
-    """Smallest effect that errors like those of draws [B] show with 80 % power at level 0.05."""
-    low, high = interval(draws)
+def detectable(replicates: np.ndarray) -> float:
+    """Smallest effect detected with 80 % power at level 0.05, given errors as of replicates [B]:
+    (z_0.975 + z_0.8) standard errors.
+    """
+    low, high = interval(replicates)
     return POWER * (high - low) / 2
 
 
 def tail(wrong: np.ndarray) -> float:
-    """Share of draws [B] (bool) that lie on the wrong side, one added."""
+    """p = (k + 1) / (B + 1), for k of B replicates on the wrong side (bool, [B])."""
     return float((np.sum(wrong) + 1) / (len(wrong) + 1))
 
 
 def sup(relative: np.ndarray, estimate: float, band: np.ndarray | None = None) -> Decision:
-    """SUP: is A better than B? relative [B]: draws of D/mean(B), estimate the value itself.
+    """SUP: is A better than B? relative: replicates [B] of D/mean(B); estimate: of the same.
 
-    Supported if the 95 % interval is above 0 and the estimate at least 1 %; strictly, if band, the
-    simultaneous lower bound [m] at every epoch, is above 0 throughout; refuted if the interval is
-    below 0 or within ±1 %.
+    Supported if the 95 % interval is above 0 and the estimate at least 1 %; strictly so if the
+    band, a simultaneous lower bound [m] of all epochs, is above 0 everywhere. Refuted if the
+    interval is below 0 or within ±1 %.
     """
     low, high = interval(relative)
     if low > 0 and estimate >= SMALLEST_EFFECT:
@@ -65,8 +70,8 @@ def sup(relative: np.ndarray, estimate: float, band: np.ndarray | None = None) -
 
 
 def non(relative: np.ndarray, delta: float = EQUAL) -> Decision:
-    """NON: is A no worse than B? relative [B]: draws of D/mean(B). Supported if the 90 % interval
-    is above -delta (a one-sided test), refuted if the 95 % interval is below it.
+    """NON: is A no worse than B? relative: replicates [B] of D/mean(B). Supported if the 90 %
+    interval is above -delta (a one-sided test), refuted if the 95 % interval is below it.
     """
     if interval(relative, 1 - 2 * ALPHA)[0] > -delta:
         return Decision(SUPPORTED, tail(relative <= -delta))
@@ -76,8 +81,8 @@ def non(relative: np.ndarray, delta: float = EQUAL) -> Decision:
 
 
 def eq(relative: np.ndarray, delta: float = EQUAL) -> Decision:
-    """EQ by two one-sided tests: supported if the 90 % interval of D/mean(B) is within ±delta,
-    refuted if the 95 % interval is wholly outside.
+    """EQ: are A and B equal? Two one-sided tests: supported if the 90 % interval of D/mean(B) is
+    within ±delta, refuted if the 95 % interval is entirely outside.
     """
     low, high = interval(relative, 1 - 2 * ALPHA)
     if -delta < low and high < delta:
@@ -85,17 +90,19 @@ def eq(relative: np.ndarray, delta: float = EQUAL) -> Decision:
     return within(relative, -delta, delta, supports=False)
 
 
-def within(draws: np.ndarray, low: float, high: float, *, supports: bool = True) -> Decision:
-    """Is the quantity in [low, high]? Supported if the 95 % interval lies in it (RAT), refuted if
-    the interval lies wholly outside.
+def within(replicates: np.ndarray, low: float, high: float, *, supports: bool = True) -> Decision:
+    """RAT: is the quantity in [low, high]? Supported if the 95 % interval is inside, refuted if it
+    is entirely outside.
     """
-    bottom, top = interval(draws)
+    bottom, top = interval(replicates)
     if supports and low <= bottom and top <= high:
-        return Decision(SUPPORTED, min(1.0, 2 * max(tail(draws < low), tail(draws > high))))
+        return Decision(
+            SUPPORTED, min(1.0, 2 * max(tail(replicates < low), tail(replicates > high)))
+        )
     if bottom > high:
-        return Decision(REFUTED, min(1.0, 2 * tail(draws <= high)))
+        return Decision(REFUTED, min(1.0, 2 * tail(replicates <= high)))
     if top < low:
-        return Decision(REFUTED, min(1.0, 2 * tail(draws >= low)))
+        return Decision(REFUTED, min(1.0, 2 * tail(replicates >= low)))
     return Decision(INCONCLUSIVE, 1.0)
 
 
@@ -113,15 +120,15 @@ def differ(relative: np.ndarray) -> Decision:
 
 
 def mass(probability: float) -> Decision:
-    """PLAT: does the plateau start in the window? From the probability that it does."""
+    """PLAT: does the plateau start in the window? probability: that it does."""
     if probability >= MASS:
         return Decision(SUPPORTED)
     return Decision(REFUTED if probability <= NO_MASS else INCONCLUSIVE)
 
 
 def order(is_first: np.ndarray) -> Decision:
-    """ORD: does A come first? From draws [B] (bool); supported with a probability of 95 %, refuted
-    with at most 5 %.
+    """ORD: does A come first? is_first: of replicates, bool [B]. Supported with a probability of at
+    least 95 %, refuted with at most 5 %.
     """
     probability = float(np.mean(is_first))
     if probability >= ORDER:
@@ -131,13 +138,15 @@ def order(is_first: np.ndarray) -> Decision:
     return Decision(INCONCLUSIVE, 1.0)
 
 
-def lower_band(estimate: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Simultaneous lower bound [m] of a curve from draws [B, m]: with 97.5 % probability all epochs
-    lie above it (max-t).
+def lower_band(estimate: np.ndarray, replicates: np.ndarray) -> np.ndarray:
+    """Simultaneous lower bound [m] of a curve from replicates [B, m]: with probability 97.5 % the
+    whole curve is above it (max-t).
+
+    estimate - q s, with scale s at each epoch and q the 97.5 % quantile of max_m (d - median) / s.
     """
-    low, middle, high = np.quantile(draws, [0.1587, 0.5, 0.8413], axis=0)
-    scale = np.where(high > low, (high - low) / 2, 1.0)  # a spread that heavy tails do not move
-    highest = np.max((draws - middle) / scale, axis=1)
+    low, middle, high = np.quantile(replicates, [0.1587, 0.5, 0.8413], axis=0)
+    scale = np.where(high > low, (high - low) / 2, 1.0)  # standard deviation, robust to heavy tails
+    highest = np.max((replicates - middle) / scale, axis=1)
     return estimate - np.quantile(highest, 1 - ALPHA / 2) * scale
 
 

@@ -1,4 +1,4 @@
-"""Verdicts as a table to read, a table to compute with, and JSON with everything."""
+"""Write verdicts: tables for readers, a CSV for computations, and JSON with all details."""
 
 import math
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ CAPTION = (
     "Verdicts follow rules that were fixed before the results were seen: supported, strictly "
     "supported (at every epoch), refuted, inconclusive, not testable. Intervals are 95 %; p is "
     "adjusted by Holm over the {count} claims that are tests. Detectable: the smallest effect that "
-    "data like these show with 80 % power. Single run: one training seed, so the luck of a "
-    "training is not included. Scaled: epochs restated as fractions of a shorter training. The CSV "
-    "file names the cells."
+    "data like these show with 80 % power. Single run: one training seed, so the variation between "
+    "trainings is not included. Scaled: epochs are converted to the same fraction of a shorter "
+    "training. The CSV file names the cells."
 )
 CONTROLS = "What the verdicts mean"
 ABOUT_CONTROLS = (
-    "Controls ask what a claim leaves open and do not change its verdict. Their intervals are not "
-    "corrected for their number."
+    "Controls are questions that a claim leaves open; they do not change its verdict. Their "
+    "intervals are not corrected for multiple testing."
 )
 
 
 def write(assessments: Sequence[Assessment], stem: Path | str) -> None:
     """Write stem.csv (one row per claim, all numbers and cells), stem.md and stem.tex (claims, then
-    controls, to read) and stem.json (parts and controls, too).
+    controls, for readers) and stem.json (also parts and controls).
     """
     stem = Path(stem)
     count = sum(a.alone.p is not None for a in assessments)
@@ -54,22 +54,24 @@ def table(assessments: Sequence[Assessment]) -> pd.DataFrame:
 
 
 def _row(a: Assessment) -> dict:
-    found = a.finding
+    finding = a.finding
     return {
         "claim": a.claim,
         **{name: a.block.get(name) for name in ("statement", "source", "numbers")},
-        "verdict": found.verdict,
-        "suffixes": ", ".join(sorted(found.suffixes)),
-        **{name: getattr(found, name) for name in ("estimate", "low", "high", "unit")},
-        **{"p": a.alone.p, "p_holm": found.p, "detectable": found.detectable},
+        "verdict": finding.verdict,
+        "suffixes": ", ".join(sorted(finding.suffixes)),
+        **{name: getattr(finding, name) for name in ("estimate", "low", "high", "unit")},
+        "p": a.alone.p,
+        "p_holm": finding.p,
+        "detectable": finding.detectable,
         "reading": _interpretation(a),
         "controls": _controls(a.controls),
-        "cells": "; ".join(found.cells),
+        "cells": "; ".join(finding.cells),
     }
 
 
 def readable(assessments: Sequence[Assessment]) -> pd.DataFrame:
-    """One row per claim for people."""
+    """One row per claim, for readers."""
     return pd.DataFrame(
         [
             {
@@ -87,7 +89,7 @@ def readable(assessments: Sequence[Assessment]) -> pd.DataFrame:
 
 
 def controls(assessments: Sequence[Assessment]) -> pd.DataFrame:
-    """One row per control for people."""
+    """One row per control, for readers."""
     return pd.DataFrame(
         [
             {
@@ -117,12 +119,12 @@ def _controls(controls: dict[str, Control]) -> str:
     )
 
 
-def _estimate(found: Finding) -> str:
-    if found.estimate is None:
+def _estimate(finding: Finding) -> str:
+    if finding.estimate is None:
         return ""
-    known = found.low is not None and found.high is not None
-    return _number(found.estimate, found.unit) + (
-        f" ({_rounded(found.low)} to {_rounded(found.high)})" if known else ""
+    has_interval = finding.low is not None and finding.high is not None
+    return _number(finding.estimate, finding.unit) + (
+        f" ({_rounded(finding.low)} to {_rounded(finding.high)})" if has_interval else ""
     )
 
 
@@ -136,16 +138,16 @@ def _rounded(value: float) -> str:
 
 
 def as_json(assessments: Sequence[Assessment]) -> dict:
-    """Everything, as JSON: claim -> its block's words, finding, parts and controls."""
-    return {"claims": {a.claim: _plain(_entry(a)) for a in assessments}}
+    """All assessments as JSON: claim → texts of its block, finding, parts and controls."""
+    return {"claims": {a.claim: _jsonable(_entry(a)) for a in assessments}}
 
 
 def _entry(a: Assessment) -> dict:
-    words = {n: a.block.get(n) for n in ("statement", "source", "numbers", "note") if n in a.block}
-    return words | {
+    texts = {n: a.block.get(n) for n in ("statement", "source", "numbers", "note") if n in a.block}
+    return texts | {
         "finding": _finding(a.finding),
         "p_alone": a.alone.p,
-        "parts": {name: _finding(found) for name, found in a.parts.items()},
+        "parts": {name: _finding(finding) for name, finding in a.parts.items()},
         "controls": {
             name: _finding(control.finding) | {"reading": control.reading}
             for name, control in a.controls.items()
@@ -153,14 +155,14 @@ def _entry(a: Assessment) -> dict:
     }
 
 
-def _finding(found: Finding) -> dict:
-    return asdict(found) | {"suffixes": sorted(found.suffixes)}
+def _finding(finding: Finding) -> dict:
+    return asdict(finding) | {"suffixes": sorted(finding.suffixes)}
 
 
-def _plain(value: object) -> object:
-    """The same with tuples as lists and numbers that JSON lacks as null."""
+def _jsonable(value: object) -> object:
+    """Replace tuples by lists, and NaN and infinite numbers by null."""
     if isinstance(value, dict):
-        return {str(key): _plain(v) for key, v in value.items()}
+        return {str(key): _jsonable(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_jsonable(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,11 +1,11 @@
-"""A metric does not change any more beyond some number of images."""
+"""A metric no longer changes beyond some number of images."""
 
 from typing import Literal
 
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import DRAWS
+from uncanny.claims.bootstrap import REPLICATES
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Sizes
@@ -24,18 +24,18 @@ def settles(
 ) -> Finding:
     """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not).
 
-    Fit limit + c/n to each cell's nested samples (size_limit.size_limit); the distance is
-    (y(at) - limit)/limit, averaged over cells. Supported if its 95 % interval is on the claimed
-    side of the margin, refuted if it is on the other.
+    y(n) = limit + c/n is fitted to each cell's nested samples (sample_size.size_limit); the
+    distance is (y(at) - limit)/limit, averaged over cells. Supported if its 95 % interval is on the
+    claimed side of the margin, refuted if it is on the other.
     """
-    fits, drawn = [], []
+    fits, distances = [], []
     for number, (n, values, errors) in enumerate(sizes.curves(metric)):
-        known = errors if np.all(errors > 0) else None
-        fits.append(sample_size.size_limit(n, values, known))
+        known_errors = errors if np.all(errors > 0) else None
+        fits.append(sample_size.size_limit(n, values, known_errors))
         seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
-        limit, coefficient = fits[-1].draws(DRAWS, seed).T
-        drawn.append(coefficient / at / limit)
-    distance = np.mean(drawn, axis=0)
+        limit, coefficient = fits[-1].draws(REPLICATES, seed).T
+        distances.append(coefficient / at / limit)  # (y(at) - limit) / limit
+    distance = np.mean(distances, axis=0)
     if expect == "settled":
         decision = rules.within(distance, -margin, margin)
     else:
@@ -46,11 +46,14 @@ def settles(
         decision.verdict,
         f"{metric} of {at} images is {estimate:+.1f} % from its limit "
         f"{np.mean([fit.limit for fit in fits]):.4g} ({low:+.1f} to {high:+.1f} %)",
-        **{"estimate": estimate, "low": low, "high": high, "unit": "% of the limit"},
+        estimate=estimate,
+        low=low,
+        high=high,
+        unit="% of the limit",
         p=decision.p,
         detectable=rules.detectable(100 * distance),
         suffixes=sizes.suffixes,
-        cells=tuple(" ".join(map(str, cell.values())) for cell in sizes.cells),
+        cells=sizes.names,
         details={
             "fits": [
                 {"limit": f.limit, "coefficient": f.coefficient, "misfit": _finite(f.misfit)}

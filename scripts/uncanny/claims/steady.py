@@ -1,8 +1,8 @@
-"""A metric does not move by more than its error."""
+"""A metric changes by no more than a few standard errors."""
 
 import numpy as np
 
-from uncanny.claims.bootstrap import draws
+from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import REFUTED, SUPPORTED, Finding
 
@@ -15,15 +15,16 @@ def steady(cells: Cells, *, metric: str = "is10", errors: float = 3.0) -> Findin
     """
     ratios = {}
     for curve in cells.curves("a", metric):
-        drawn = draws(*curve.over_draws, cells.rng(f"{metric}/{curve.name}"))
-        low, high = np.quantile(drawn, [0.1587, 0.8413], axis=0)
+        values = replicates(*curve.sampling_means, cells.rng(f"{metric}/{curve.name}"))
+        low, high = np.quantile(values, [0.1587, 0.8413], axis=0)
         se = np.median(high - low) / 2
-        ratios[curve.name] = float(np.ptp(curve.over_draws[0].mean(axis=0)) / se)
+        ratios[curve.name] = float(np.ptp(curve.sampling_means[0].mean(axis=0)) / se)
     widest = max(ratios.values())
     return Finding(
         SUPPORTED if widest <= errors else REFUTED,
         f"{metric} spans {widest:.1f} standard errors over the epochs",
-        **{"estimate": widest, "unit": "standard errors"},
+        estimate=widest,
+        unit="standard errors",
         suffixes=cells.suffixes,
         cells=tuple(ratios),
     )

@@ -23,7 +23,7 @@ def superior(
     return compared(cells, rule, metric=metric, per=per, require=require, best=best)
 
 
-def rule(found: Difference) -> rules.Decision:
-    """SUP on a difference; strictly where the whole curve is above 0."""
-    band = rules.lower_band(found.estimate, found.draws)
-    return rules.sup(found.relative_draws, found.relative, band)
+def rule(contrast: Difference) -> rules.Decision:
+    """SUP on a difference; strict if the whole curve is above 0."""
+    band = rules.lower_band(contrast.estimate, contrast.replicates)
+    return rules.sup(contrast.relative_replicates, contrast.relative, band)

@@ -19,13 +19,13 @@ def time_spread(
 ) -> Finding:
     """The longest time of a over its shortest is at most `high`.
 
-    Chance alone makes the ratio of extremes larger. Its interval is therefore the simultaneous one
-    of all pairs (as Tukey's): the estimate, give or take the range of the errors of all times.
+    As chance alone increases the ratio of extremes, its interval is the simultaneous one of all
+    pairs (as Tukey's): log ratio ± the range of the errors of all log times.
     """
     keys = timings.selected("a")
     times = [timings.log_time(key, quantity) for key in keys]
     estimate = float(np.ptp([mean for mean, _ in times]))
-    error = np.ptp([draws - mean for mean, draws in times], axis=0)
-    error[::2] *= -1
-    drawn = np.maximum(estimate + error, 0.0)
-    return finding(timings, estimate, drawn, (1.0, high), [keys], quantity)
+    error = np.ptp([replicates - mean for mean, replicates in times], axis=0)
+    error[::2] *= -1  # half of the replicates below the estimate
+    log_ratios = np.maximum(estimate + error, 0.0)
+    return finding(timings, estimate, log_ratios, (1.0, high), [keys], quantity)

@@ -102,7 +102,8 @@ class Amounts:
         each = costs.evaluation(self.facts.size(model), batch, self.device)
         asked = []
         for name in self.study.guiding(guidance):
-            stem = plan.classifier_stem(self.study, name, model).removeprefix("classifiers/")
+            file = plan.classifier_file(self.study, "classifiers", name, model)
+            stem = file.removeprefix("classifiers/").removesuffix(".pt")
             each += costs.gradient(self.facts.classifier(stem), batch, self.device)
             asked.append(text(self.facts.work.classifier(stem)["network"]))
         kind = self.study.sampler_kind(sampler, model)

@@ -2,14 +2,13 @@
 that hundreds of targets cost a second. No torch here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from uncanny.estimate.job import IMPORTS, PREFIXES, RULES, Job, number
 from uncanny.study import plan
-from uncanny.study.plan import archive as plan_archive
-from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
 
@@ -49,7 +48,7 @@ class Work:
         single = figures | tables | claims
         everything = [path for found in single.values() for path in found]
         names = config["experiments"]
-        everything += [f"{plan_experiments.stem(self.study, name)}.csv" for name in names]
+        everything += [plan_experiments.table(self.study, name) for name in names]
         return single | {"all_figures": paper, "all": everything}
 
     def jobs(self, paths: Iterable[str], done=lambda path: False) -> list[Job]:
@@ -100,7 +99,7 @@ class Work:
     def _draw_samples(self, subject: str) -> list[str]:
         model, seed, sampler, guidance, _, epoch = subject.split("/")[:6]
         needs = [f"checkpoints/{model}/{seed}/{epoch}.pt"]
-        needs += [f"{stem}.pt" for stem in self._classifiers(guidance, model)]
+        needs += self._classifiers(self.study.guiding(guidance), model)
         needs += self._losses(sampler, model, f"{model}/{seed}/{epoch}")
         from_data = self.study.starts_from_data(sampler, model, guidance)
         return [*needs, *([self._data(model)] if from_data else [])]
@@ -136,10 +135,9 @@ class Work:
     def _time_sampling(self, subject: str) -> list[str]:
         model, *_ = subject.split("/")
         names = plan_times.guiding(self.study, model)
-        guides = [plan.classifier_stem(self.study, name, model) for name in names]
-        stems = [f"checkpoints/{subject}", *guides]
+        guides = self._classifiers(names, model)
         losses = [f"losses/{subject}.json"] if plan_times.needs_losses(self.study, model) else []
-        return [*(f"{stem}.pt" for stem in stems), *losses]
+        return [f"checkpoints/{subject}.pt", *guides, *losses]
 
     def _time_training(self, _: str) -> list[str]:
         return plan.unique(self._data(model) for model in plan_times.trained(self.study))
@@ -166,32 +164,19 @@ class Work:
         return [*compared, *plan_experiments.losses(self.study, experiment)]
 
     def _plot_figure(self, figure: str) -> list[str]:
-        kinds = plan.needs(self.study, figure)
-        exact = set(kinds) == {"exact"}
-        datasets = [] if exact else plan.figure_datasets(self.study, figure)
-        folders = {
-            "scores/references/{}.json": {"scores", "sizes"},
-            "datasets/{}/dataset.json": {"samples", "traces"},
-        }
-        found = [folder for folder, kinds_of in folders.items() if kinds_of & set(kinds)]
-        shown = [folder.format(name) for folder in found for name in datasets]
-        return [*plan.figure_data(self.study, figure), *shown]
+        return _listed(plan_inputs.of_figure(self.study, figure))
 
     def _confirm_figure(self, figure: str) -> list[str]:
         return [f"figures/{figure}.csv"]
 
     def _make_table(self, table: str) -> list[str]:
-        block = self.study.block("tables", table)
-        scores = plan.table_scores(self.study, block)
-        verdicts = plan.table_verdicts(self.study, table)
-        return [*plan.timing_files(self.study, block), *scores, *verdicts]
+        return _listed(plan_inputs.of_table(self.study, table))
 
     def _pack_archive(self, _: str) -> list[str]:
-        return plan_archive.files(self.study)
+        return plan_inputs.of_all(self.study)
 
-    def _assess_claims(self, _: str) -> Iterator[str]:
-        for paths in plan_claims.files(self.study).values():
-            yield from paths
+    def _assess_claims(self, _: str) -> list[str]:
+        return _listed(plan_inputs.of_claims(self.study))
 
     # -- pieces of the above ----------------------------------------------------------------------
 
@@ -205,9 +190,8 @@ class Work:
         needed = self.study.needs_losses(sampler, model)
         return [f"losses/{checkpoint}.json"] if needed else []
 
-    def _classifiers(self, guidance: str, model: str) -> list[str]:
-        names = self.study.guiding(guidance)
-        return [plan.classifier_stem(self.study, name, model) for name in names]
+    def _classifiers(self, names: list[str], model: str) -> list[str]:
+        return [plan.classifier_file(self.study, "classifiers", name, model) for name in names]
 
     def _data(self, model: str) -> str:
         return _dataset(self.study.names(model)["dataset"])
@@ -223,6 +207,10 @@ class Work:
         config = self.study.config
         end = max(config["sample_sizes"], default=0) if first else config["num_images"]
         return plan.spans(self.study, first, end)
+
+
+def _listed(kinds: Mapping[str, list[str]]) -> list[str]:
+    return [path for paths in kinds.values() for path in paths]
 
 
 def _dataset(name: str) -> str:

@@ -4,17 +4,17 @@ One row of the table is one metric value of one cell (model, training seed, samp
 draw, epoch). Nothing here draws or knows where the records lie.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from uncanny.runtime import files
+from uncanny.runtime.result_paths import Cell
 
 CURVE = ["dataset", "model", "sampler", "guidance"]
-CELL = [*CURVE, "train_seed", "sample_seed", "epoch"]
+CELL_COLUMNS = ["model", "train_seed", "sampler", "guidance", "sample_seed", "epoch"]
 # Where in a record's parameters the columns are found: the first place that has one.
 PARAMETERS = {
     "arch": ["arch", "identity.network.kind"],
@@ -89,19 +89,19 @@ def _is_finite(value: object) -> bool:
 def tidy(records: Iterable[dict]) -> pd.DataFrame:
     """Flatten score records to one row per metric value (columns: COLUMNS).
 
-    `sample_seed` is the draw and `params` the record's parameters as JSON. PARAMETERS says where
-    further columns are found in these; a block of options is written as kind(option=value). What a
-    record does not say is empty.
+    `sample_seed` is the draw and `params` the mapping of the record's parameters. PARAMETERS says
+    where further columns are found in these; a block of options is written as kind(option=value).
+    What a record does not say is empty.
     A diverged record gives one row with an empty metric and value. Raises ValueError when two
     records give the same metric of the same cell.
     """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(REAL_NUMBERS, float))
-    repeated = table[table.duplicated([*CELL, "metric"])]
+    repeated = table[table.duplicated(["dataset", *CELL_COLUMNS, "metric"])]
     if len(repeated):
         metric = repeated["metric"].iloc[0]
-        raise ValueError(f"two records give metric {metric} of cell {_cell_names(repeated)[0]}")
+        raise ValueError(f"two records give metric {metric} of cell {_cells(repeated)[0]}")
     return table
 
 
@@ -115,11 +115,11 @@ def _shared_columns(record: dict) -> dict:
     cell, parameters = record["cell"], record.get("parameters") or {}
     timing = record.get("timing") or {}
     return {
-        **{column: _found(parameters, places) for column, places in PARAMETERS.items()},
+        **{column: _option(parameters, places) for column, places in PARAMETERS.items()},
         **{key: cell.get(key) for key in ("study", *CURVE, "epoch")},
         "train_seed": cell["seed"],
         "sample_seed": cell["draw"],
-        "params": json.dumps(parameters, sort_keys=True),
+        "params": parameters,
         "nfe": record.get("nfe"),
         "images_seen": record.get("images_seen"),
         "status": record["status"],
@@ -128,18 +128,22 @@ def _shared_columns(record: dict) -> dict:
     }
 
 
-def _found(parameters: dict, places: list[str]) -> object:
-    """The value at the first of the dotted places that exists, or None."""
-    for place in places:
-        value = parameters
-        for key in place.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, dict):
-            options = ", ".join(f"{k}={v}" for k, v in sorted(value.items()) if k != "kind")
-            return f"{value.get('kind', '')}({options})"
-        if value is not None:
-            return value
-    return None
+def value_at(parameters: Mapping, place: str) -> object:
+    """The value at a dotted place such as identity.schedule.kind, or None."""
+    value = parameters
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _option(parameters: Mapping, places: list[str]) -> object:
+    """The value at the first of the places that exists, a block of options in words; or None."""
+    values = (value_at(parameters, place) for place in places)
+    value = next((value for value in values if value is not None), None)
+    if not isinstance(value, Mapping):
+        return value
+    options = ", ".join(f"{k}={v}" for k, v in sorted(value.items()) if k != "kind")
+    return f"{value.get('kind', '')}({options})"
 
 
 def _metric_columns(entry: dict) -> dict:
@@ -157,7 +161,7 @@ def check_comparable(table: pd.DataFrame) -> None:
     measured = table[table["status"] != "diverged"]
     for metric, rows in measured.groupby("metric"):
         for field in COMPARABLE:
-            groups = [(value, _cell_names(g)) for value, g in rows.groupby(field, dropna=False)]
+            groups = [(value, _cells(g)) for value, g in rows.groupby(field, dropna=False)]
             if len(groups) > 1:
                 found = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
                 raise ValueError(f"metric {metric}: cells differ in {field}: {found}")
@@ -167,16 +171,13 @@ def _shown(value: object) -> str:
     return "none" if pd.isna(value) else str(value)
 
 
-def _few(names: list[str], limit: int = 3) -> str:
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
+def _few(cells: list[Cell], limit: int = 3) -> str:
+    rest = f" and {len(cells) - limit} more" if len(cells) > limit else ""
+    return ", ".join(map(str, cells[:limit])) + rest
 
 
-def _cell_names(rows: pd.DataFrame) -> list[str]:
-    return [
-        f"{r.model}/seed-{r.train_seed}/{r.sampler}/{r.guidance}/draw-{r.sample_seed}/epoch-{r.epoch}"
-        for r in rows.itertuples()
-    ]
+def _cells(rows: pd.DataFrame) -> list[Cell]:
+    return list(map(Cell, *(rows[name] for name in CELL_COLUMNS)))
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

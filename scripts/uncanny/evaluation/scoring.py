@@ -60,7 +60,7 @@ def _entry(
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampleSet:
     """The images of a cell, and what they are measured with.
 
     samples, record, extractor, reference: files. evaluation: as in `score`. cell, identity: what
@@ -97,7 +97,7 @@ class Drawn:
         files.write_json(output, found | {"timing": drawn["timing"]})
 
 
-def score_samples(cell: Drawn, features_path: Path | str, output: Path | str) -> None:
+def score_samples(sample_set: SampleSet, features_path: Path | str, output: Path | str) -> None:
     """Write the record of one cell. A diverged cell's record says so and has no metrics.
 
     features_path: where features are kept; they are used again while extractor and images are the
@@ -106,34 +106,34 @@ def score_samples(cell: Drawn, features_path: Path | str, output: Path | str) ->
 
     def measure(drawn, network, images, labels, real):
         sample = features.load_or_extract(features_path, network, images, BATCH, labels)
-        metrics = score(sample, real, network.id, cell.evaluation, cell.cell["dataset"])
+        metrics = score(sample, real, network.id, sample_set.evaluation, sample_set.cell["dataset"])
         found = {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
         more = ("classifiers", "guidance_deciles")
         return found | {key: drawn[key] for key in more if key in drawn}
 
     said = ("sampler", "guidance", "num_images", "image_seeds")
-    cell.write(output, "metrics", said, measure)
+    sample_set.write(output, "metrics", said, measure)
 
 
-def score_sizes(cell: Drawn, sizes: list[int], output: Path | str) -> None:
+def score_sizes(sample_set: SampleSet, sizes: list[int], output: Path | str) -> None:
     """Write the metrics of the first n images of one set, for each n of `sizes` (ascending).
 
     The sets are nested, so that their errors are not independent. evaluation["least"]: metric ->
     fewest images of which it is measured. What a size does not carry is left out, and said.
     """
-    metrics, least = cell.evaluation["metrics"], cell.evaluation["least"]
+    metrics, least = sample_set.evaluation["metrics"], sample_set.evaluation["least"]
 
     def measure(drawn, network, images, labels, real):
         sample, found = features.extract(network, images, BATCH, labels), []
         for n in sizes:
             asked = {name: block for name, block in metrics.items() if n >= least[name]}
             kept, left_out = fewest_images.carried(asked, n, sample.pool.shape[1])
-            evaluation = cell.evaluation | {"metrics": kept}
-            values = score(sample[:n], real, network.id, evaluation, cell.cell["dataset"])
+            evaluation = sample_set.evaluation | {"metrics": kept}
+            values = score(sample[:n], real, network.id, evaluation, sample_set.cell["dataset"])
             found.append({"n": n, "metrics": values, "left_out": left_out})
         return {"sizes": found}
 
-    cell.write(output, "sizes", ("sampler", "num_images"), measure)
+    sample_set.write(output, "sizes", ("sampler", "num_images"), measure)
 
 
 def score_references(

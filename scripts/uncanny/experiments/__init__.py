@@ -1,5 +1,6 @@
-"""Experiments that no model is trained for: one module per kind, with a function of its name.
+"""Experiments: one module per kind, with a function of its name.
 
-`kind(*, options) -> (table, verdicts)`: a tidy table, and one JSON object per cell that has a
-verdict (theory.verdicts). Seconds of one core.
+On exact models, `kind(*, options) -> (table, verdicts)`: a tidy table, and one JSON object per cell
+that has a verdict (theory.verdicts); this takes seconds on one core. On trained models,
+`kind(checkpoints, *, options)`, with the same results.
 """

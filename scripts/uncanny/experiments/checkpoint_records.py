@@ -1,4 +1,4 @@
-"""What an experiment measured on trained checkpoints, read from its records."""
+"""Read what an experiment measured on trained checkpoints."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,10 @@ LOSSES = {"model", "seed", "epoch", "sigma", "loss", "mmse", "distance", "dim", 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint: losses, its record of `level_losses`; scores, one entry of `comparing` per
-    sampler and draw. step: updates made.
+    """Measurements of one checkpoint.
+
+    losses: its record of `denoising_losses`. scores: entries of its record of `sampler_comparison`,
+    one per sampler and sampling seed. step: updates of training.
     """
 
     model: str
@@ -38,12 +40,14 @@ class Checkpoint:
 
     @cached_property
     def noise_error(self) -> np.ndarray:
-        """e^2 of the noise prediction at each level, per dimension, [M]."""
+        """Excess error of the noise prediction at each level, per dimension, [M]:
+        e² = E‖D - D*‖² / (dim σ²), with D* the best denoiser.
+        """
         return np.array(self.losses["distance"]) / (self.losses["dim"] * self.sigma**2)
 
     @cached_property
     def target(self) -> Measured:
-        """The law of the data, as far as the best denoiser tells."""
+        """The data distribution as the losses of the best denoiser determine it."""
         losses = self.losses
         return Measured(self.sigma, losses["mmse"], losses["dim"], losses["second_moment"])
 
@@ -52,7 +56,7 @@ class Checkpoint:
         return decompose(self.target, nodes, at_nodes(self.sigma, self.noise_error, nodes))
 
     def own_cost(self, nodes: np.ndarray) -> float:
-        """The part of the path KL that a schedule changes, from the model's own loss alone."""
+        """The part of the path KL that depends on the schedule, from the model's own loss alone."""
         explained = explained_noise(self.losses["loss"], self.sigma, self.losses["dim"])
         return float(variable_path_kl(at_nodes(self.sigma, explained, nodes), nodes))
 
@@ -67,18 +71,21 @@ def read(compared: Iterable[str | Path], losses: Iterable[str | Path]) -> list[C
 
 def _checkpoint(compared: str | Path, losses: str | Path) -> Checkpoint:
     scores = _record(compared, SCORES, "samples of a checkpoint")
-    found = _record(losses, LOSSES, "losses of a checkpoint")
-    same = ("model", "seed", "epoch")
-    if any(scores[key] != found[key] for key in same):
+    measured = _record(losses, LOSSES, "losses of a checkpoint")
+    shared = ("model", "seed", "epoch")
+    if any(scores[key] != measured[key] for key in shared):
         raise ValueError(
-            f"{losses}: of {[found[key] for key in same]}; expected {[scores[key] for key in same]}"
+            f"{losses}: {', '.join(shared)} are {[measured[key] for key in shared]}; expected "
+            f"{[scores[key] for key in shared]}"
         )
-    named = ("model", "dataset", "metric", "seed", "epoch", "step")
-    return Checkpoint(**{key: scores[key] for key in named}, losses=found, scores=scores["scores"])
+    names = ("model", "dataset", "metric", "seed", "epoch", "step")
+    return Checkpoint(
+        **{key: scores[key] for key in names}, losses=measured, scores=scores["scores"]
+    )
 
 
-def _record(path: str | Path, keys: set[str], what: str) -> dict:
+def _record(path: str | Path, keys: set[str], kind: str) -> dict:
     record = files.read_json(path)
     if not keys <= set(record):
-        raise ValueError(f"{path}: not {what}: expected {', '.join(sorted(keys))}")
+        raise ValueError(f"{path}: not {kind}; expected the keys {', '.join(sorted(keys))}")
     return record

@@ -1,4 +1,4 @@
-"""What an error of the network becomes in a step of the sampler, by process and time."""
+"""How a sampling step amplifies an error of the network, by process and time."""
 
 import itertools
 
@@ -18,12 +18,12 @@ def error_amplification(
     first: float = 0.00001,
     points: int = 41,
 ) -> tuple[pd.DataFrame, list[dict]]:
-    """One row per process, time, component of the state that errs, and component of eps whose error
-    it is: |beta G G^T L^-T|, the error of an Euler step of unit length over that of eps
-    (`phase_space.Process.amplification`). No verdicts.
+    """Tabulate |beta G G^T L^-T|, the error of an Euler step of unit length over the error of eps
+    (`linear_process.Process.amplification`). No verdicts.
 
-    recipes: name -> block of `recipes`; names of models take their colours in figures. times:
-    `points` from `first` to 1, in equal ratios. Components are numbered: 0 is the image.
+    One row per process, time, component of the state (column component), and component of eps
+    (of_eps); component 0 is the image. recipes: name → block of `recipes`; names of models have
+    their colours in figures. Times: `points` of them from `first` to 1, in equal ratios.
     """
     times = torch.logspace(np.log10(first), 0, points, dtype=torch.float64)
     rows = []
@@ -31,7 +31,7 @@ def error_amplification(
         options = dict(block)
         recipe = components.load("recipes", options.pop("kind"))(**options)
         factors = Process(recipe, beta_0, beta_1).amplification(times).abs()
-        for of, by in itertools.product(range(recipe.size), repeat=2):
-            values = zip(times.tolist(), factors[:, of, by].tolist(), strict=True)
-            rows += [(name, t, of, by, value) for t, value in values]
+        for row, column in itertools.product(range(recipe.size), repeat=2):
+            values = zip(times.tolist(), factors[:, row, column].tolist(), strict=True)
+            rows += [(name, t, row, column, value) for t, value in values]
     return pd.DataFrame(rows, columns=["process", "t", "component", "of_eps", "value"]), []

@@ -1,4 +1,4 @@
-"""Polynomial against exponential schedule where everything has a closed form."""
+"""Compare polynomial and exponential schedules on targets with closed forms."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
 
 SCHEDULES = (*GRIDS, "derived")
 STEPS = (10, 18, 40, 128, 512)
-JUDGED = ("sde", "heun")  # Euler's own error cancels that of the score: shown, not judged
+WITH_VERDICT = ("sde", "heun")  # Euler's own error cancels that of the score: shown, no verdict
 COLUMNS = [
     *["target", "dim", "width", "family", "strength", "solver", "clock", "schedule"],
     *["sigma_min", "sigma_max", "rho", "num_steps", "nfe", "E_I", "E_D", "E_S", "path_kl"],
@@ -36,62 +36,71 @@ def exact_schedules(
     """One row per target, family, strength, solver, number of steps and schedule; a verdict per
     target, family, solver, number of steps and metric.
 
-    targets: names of design_space.targets.TARGETS, default all. widths: standard deviations of
-    further targets of one dimension. families: default all of design_space.perturbations.STRENGTHS.
-    solvers: default sde, heun, euler. num_steps: default 10, 18, 40, 128, 512. sigma_min,
-    sigma_max: range of both schedules. rho: exponent of the polynomial one. The schedule "derived"
-    is the one that suits each model. ODE solvers walk on the clock sigma = t.
+    targets: names in theory.targets.TARGETS, default all. widths: standard deviations of further
+    targets of one dimension. families: of perturbations, names in theory.perturbations.STRENGTHS,
+    default all. solvers: default sde, heun, euler. num_steps: default 10, 18, 40, 128, 512.
+    sigma_min, sigma_max: range of both schedules. rho: exponent of the polynomial one. The schedule
+    "derived" is optimal for each model. ODE solvers use the time sigma = t. Raises ValueError for
+    unknown names.
     """
-    laws = {name: _known("targets", TARGETS, name) for name in _all(targets, TARGETS)}
-    laws |= {f"s={width:g}": single(width) for width in widths or []}
-    wanted = [_checked(name) for name in _all(num_steps, STEPS)]
+    distributions = {name: _lookup("targets", TARGETS, name) for name in _all(targets, TARGETS)}
+    distributions |= {f"s={width:g}": single(width) for width in widths or []}
+    step_counts = [_check_steps(name) for name in _all(num_steps, STEPS)]
     rows, lines = [], []
-    for (name, target), family in itertools.product(laws.items(), _all(families, STRENGTHS)):
-        _known("families", STRENGTHS, family)
+    for (name, target), family in itertools.product(
+        distributions.items(), _all(families, STRENGTHS)
+    ):
+        _lookup("families", STRENGTHS, family)
         comparison = Comparison(target, family, sigma_min, sigma_max, rho)
         predicted = comparison.predicted_crossings()
-        for steps, solver in itertools.product(wanted, _all(solvers, NFE)):
-            _known("solvers", NFE, solver)
-            place = {"target": name, "family": family, "solver": solver, "num_steps": steps}
-            rows += [_rows(comparison, place, schedule) for schedule in SCHEDULES]
-            lines += _verdicts(comparison, place, predicted)
+        for steps, solver in itertools.product(step_counts, _all(solvers, NFE)):
+            _lookup("solvers", NFE, solver)
+            cell = {"target": name, "family": family, "solver": solver, "num_steps": steps}
+            rows += [_rows(comparison, cell, schedule) for schedule in SCHEDULES]
+            lines += _verdicts(comparison, cell, predicted)
     return _table(rows), lines
 
 
-def _all(wanted: list | None, known) -> list:
-    return list(known if wanted is None else wanted)
+def _all(wanted: list | None, default) -> list:
+    return list(default if wanted is None else wanted)
 
 
-def _known(option: str, known: dict, name: str):
-    if name not in known:
-        raise ValueError(f"{option}: {name!r} is unknown; expected one of {', '.join(known)}")
-    return known[name]
+def _lookup(option: str, entries: dict, name: str):
+    if name not in entries:
+        raise ValueError(f"{option}: {name!r} is unknown; expected one of {', '.join(entries)}")
+    return entries[name]
 
 
-def _checked(num_steps: int) -> int:
+def _check_steps(num_steps: int) -> int:
     if num_steps < 1:
         raise ValueError(f"num_steps: {num_steps} is too few; expected at least 1")
     return num_steps
 
 
-def _rows(comparison: Comparison, place: dict, schedule: str) -> dict | None:
-    """Columns of one schedule, arrays [K] or values; None where nothing is defined."""
-    solver = place["solver"]
-    sigmas = comparison.nodes(schedule, place["num_steps"])
-    found = comparison.metrics(comparison.strengths, sigmas, solver)
-    if not found:
+def _rows(comparison: Comparison, cell: dict, schedule: str) -> dict | None:
+    """Columns of one schedule, arrays [K] or single values; None if no metric is defined."""
+    solver = cell["solver"]
+    sigmas = comparison.nodes(schedule, cell["num_steps"])
+    metrics = comparison.metrics(comparison.strengths, sigmas, solver)
+    if not metrics:
         return None
     target = comparison.target
-    about = {"dim": target.dim, "width": _width(target), "schedule": schedule}
-    about |= {"clock": "" if solver == "sde" else "linear"}
-    about |= {"sigma_min": comparison.sigma_min, "sigma_max": comparison.sigma_max}
-    about |= {"rho": comparison.rho if schedule == "polynomial" else np.nan}
-    about |= {"nfe": NFE[solver] * place["num_steps"], "strength": comparison.strengths}
-    return place | about | found
+    facts = {
+        "dim": target.dim,
+        "width": _width(target),
+        "schedule": schedule,
+        "clock": "" if solver == "sde" else "linear",
+        "sigma_min": comparison.sigma_min,
+        "sigma_max": comparison.sigma_max,
+        "rho": comparison.rho if schedule == "polynomial" else np.nan,
+        "nfe": NFE[solver] * cell["num_steps"],
+        "strength": comparison.strengths,
+    }
+    return cell | facts | metrics
 
 
 def _width(target: Gaussian) -> float:
-    """The standard deviation of a target that has only one."""
+    """Standard deviation of a one-dimensional target, else NaN."""
     return float(target.stds[0]) if len(target.stds) == 1 else np.nan
 
 
@@ -100,33 +109,40 @@ def _table(rows: list[dict | None]) -> pd.DataFrame:
     return pd.concat(blocks, ignore_index=True).reindex(columns=COLUMNS)
 
 
-def _verdicts(comparison: Comparison, place: dict, predicted: list) -> list[dict]:
-    """One line for each metric that is defined."""
-    solver, steps = place["solver"], place["num_steps"]
+def _verdicts(comparison: Comparison, cell: dict, predicted: list) -> list[dict]:
+    """One line per metric that is defined."""
+    solver, steps = cell["solver"], cell["num_steps"]
     names = METRICS if comparison.family in AFFINE else METRICS[:1]
     names = [name for name in names if solver == "sde" or name != "path_kl"]
     return [
-        _verdict(comparison, place, metric, predicted, NFE[solver] * steps)
+        _verdict(comparison, cell, metric, predicted, NFE[solver] * steps)
         for metric in names
-        if solver in JUDGED
+        if solver in WITH_VERDICT
     ]
 
 
-def _verdict(comparison: Comparison, place: dict, metric: str, predicted: list, nfe: int) -> dict:
-    """Strengths below a crossing are well trained, those above it less trained."""
-    steps = place["num_steps"]
-    log_ratio = comparison.log_ratio(metric, steps, place["solver"])
-    found = crossings(log_ratio, comparison.strengths)
-    best = next((c for c in found if c.direction == "E->P"), found[0] if found else None)
+def _verdict(comparison: Comparison, cell: dict, metric: str, predicted: list, nfe: int) -> dict:
+    """Line on one metric: below a crossing, strengths count as well trained, above it as less."""
+    steps = cell["num_steps"]
+    log_ratio = comparison.log_ratio(metric, steps, cell["solver"])
+    candidates = crossings(log_ratio, comparison.strengths)
+    first = candidates[0] if candidates else None
+    best = next((c for c in candidates if c.direction == "E->P"), first)
     theory = next((c.at for c in predicted if c.direction == "E->P"), None)
-    cell = {
-        **{"experiment": "G", "target": place["target"], "solver": place["solver"], "nfe": nfe},
-        **{"metric": metric, "family": comparison.family, "rho": comparison.rho, "seeds": 0},
+    facts = {
+        "experiment": "G",
+        "target": cell["target"],
+        "solver": cell["solver"],
+        "nfe": nfe,
+        "metric": metric,
+        "family": comparison.family,
+        "rho": comparison.rho,
+        "seeds": 0,
         "schedule_range": [comparison.sigma_min, comparison.sigma_max],
     }
     share = _score_share(comparison, steps, best.at) if best else None
     return verdicts.line(
-        cell,
+        facts,
         verdicts.exact(np.expm1(log_ratio(comparison.strengths))),
         best,
         R_at_crossing=share,

@@ -1,4 +1,4 @@
-"""Whether the error of a walk is the sum of three terms: closed forms against Monte Carlo."""
+"""Check that the path KL is the sum of three terms: closed forms against Monte Carlo."""
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,12 @@ def path_identity(
     paths: int = 20000,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:
-    """One row per schedule, number of steps and strength: the three terms of a mixture of three
-    Gaussians on a line, their sum, and PathKL by Monte Carlo with its standard error.
+    """One row per schedule, number of steps and strength: the three terms for a one-dimensional
+    mixture of three Gaussians, their sum, and the path KL by Monte Carlo with its standard error.
 
-    The model of the score errs everywhere, by strength / sigma cos(1.7 x / (1 + sigma^2)^(1/2)).
-    num_steps: default 12, 30. strengths: default 0, 0.3. paths: per step. No verdicts: `deviation`,
-    in standard errors, is a standard normal where the terms add up.
+    The score model's error is strength / sigma cos(1.7 x / (1 + sigma^2)^(1/2)). num_steps: default
+    12, 30. strengths: default 0, 0.3. paths: Monte Carlo samples per step. No verdicts: if the
+    terms add up, `deviation`, in standard errors, is standard normal.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -34,8 +34,8 @@ def path_identity(
         for schedule, grid in grids.GRIDS.items():
             sigmas = grid(steps, sigma_min, sigma_max)
             for strength in [0.0, 0.3] if strengths is None else strengths:
-                place = {"schedule": schedule, "num_steps": steps, "strength": strength}
-                rows.append(place | _row(sigmas, strength, rng, paths))
+                cell = {"schedule": schedule, "num_steps": steps, "strength": strength}
+                rows.append(cell | _row(sigmas, strength, rng, paths))
     return pd.DataFrame(rows), []
 
 
@@ -49,7 +49,7 @@ def _row(sigmas: np.ndarray, strength: float, rng: np.random.Generator, paths: i
 
 
 def model(strength: float):
-    """s_theta(x [n, 1], sigma) -> [n, 1]."""
+    """The score model s_theta(x [n, 1], sigma) -> [n, 1]."""
 
     def score(x: np.ndarray, sigma: float) -> np.ndarray:
         wave = np.cos(FREQUENCY * x / np.sqrt(1 + sigma**2))
@@ -59,8 +59,10 @@ def model(strength: float):
 
 
 def noise_error(strength: float, sigmas: np.ndarray) -> np.ndarray:
-    """e^2 of the model at each noise level, from E cos(w x) = sum_k p_k cos(w mu_k) exp(-w^2 v / 2)
-    under p_lam.
+    """e^2 of the model at each noise level, [N].
+
+    E cos^2(w x / 2) = (1 + E cos(w x)) / 2, and for a mixture with weights p_k, means mu_k and
+    variance v, E cos(w x) = sum_k p_k cos(w mu_k) exp(-w^2 v / 2).
     """
     w = 2 * FREQUENCY / np.sqrt(1 + sigmas**2)
     means = np.cos(w[:, None] * TARGET.means[:, 0]) @ TARGET.weights

@@ -1,7 +1,7 @@
-"""One checkpoint sampled in many ways, in one process: each sampler with each draw, scored.
+"""Sample one checkpoint with several samplers and sampling seeds in one process, and score them.
 
-A draw gives every sampler the same latents and, step by step, the same noise: what two samplers
-with as many steps differ in is their schedule alone.
+With a sampling seed, all samplers start from the same latents and get the same noise at each step,
+so two samplers with equally many steps differ in their schedule alone.
 """
 
 from itertools import product
@@ -15,7 +15,7 @@ from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing
 
-SOLVERS = {"reverse_sde": "sde"}  # what a kind of sampler is called in records; others as they are
+SOLVERS = {"reverse_sde": "sde"}  # kinds of samplers with another name in records
 
 
 def run(
@@ -33,11 +33,12 @@ def run(
     output,
     threads,
 ) -> None:
-    """Draw with every sampler and draw, score, and write one record.
+    """Sample with every sampler and sampling seed, score, and write one record.
 
-    losses: file of the checkpoint's losses, or None. samplers: name -> complete options. extent:
-    {"sampling_seeds", "num_images"}. metric: its complete block. extractor, reference: files, as
-    scores have them. names: {"model", "dataset", "metric"} of the study, for the record.
+    losses: file of the checkpoint's denoising losses, or None. samplers: name → complete options.
+    extent: {"sampling_seeds", "num_images": per sampling seed}. metric: complete block. extractor,
+    reference: files of the extractor and of the reference features. names: {"model", "dataset",
+    "metric"} of the study, for the record. Raises ValueError if the model diverged.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
@@ -49,30 +50,30 @@ def run(
     options = {key: value for key, value in metric.items() if key != "kind"}
     score = components.load("metrics", metric["kind"])
 
-    def scored(sampler: dict, draw: int) -> dict:
-        seeds = image_seeds(draw, 0, extent["num_images"])
-        drawn = drawing.draw_images(model, sampler, seeds, losses=measured)
-        found = {"draw": draw, "nfe": drawn.nfe, "value": None, "se": None}
-        if bool(np.isfinite(drawn.images.numpy()).all()):
-            images = drawing.stored(drawn.images)
+    def score_of(sampler: dict, sampling_seed: int) -> dict:
+        seeds = image_seeds(sampling_seed, 0, extent["num_images"])
+        generated = drawing.draw_images(model, sampler, seeds, losses=measured)
+        result = {"draw": sampling_seed, "nfe": generated.nfe, "value": None, "se": None}
+        if bool(np.isfinite(generated.images.numpy()).all()):
+            images = drawing.stored(generated.images)
             estimate = score(features.extract(network, images, BATCH), real, **options)
-            found |= {"value": estimate.value, "se": estimate.se}
-        return found
+            result |= {"value": estimate.value, "se": estimate.se}
+        return result
 
     rows = [
-        {"sampler": name} | about(model, sampler, measured) | scored(sampler, draw)
-        for (name, sampler), draw in product(samplers.items(), extent["sampling_seeds"])
+        {"sampler": name} | facts_of(model, sampler, measured) | score_of(sampler, sampling_seed)
+        for (name, sampler), sampling_seed in product(samplers.items(), extent["sampling_seeds"])
     ]
     facts = {"seed": seed, "epoch": state["epoch"], "step": state["step"]}
     facts |= {"num_images": extent["num_images"], "extractor": network.id, "scores": rows}
     files.write_json(output, names | facts)
 
 
-def about(model: drawing.Trained, sampler: dict, losses: dict | None) -> dict:
-    """Solver, schedule and noise levels of a sampler's walk, without the final 0."""
-    _, start, _ = drawing.walk(sampler, type(model.family).__module__.rsplit(".", 1)[-1])
-    start |= {"losses": losses} if losses else {}
-    _, sigmas, _ = model.family.start(model.family.bind(model.network, None), None, **start)
+def facts_of(model: drawing.Trained, sampler: dict, losses: dict | None) -> dict:
+    """Solver, schedule and noise levels of a sampler, without the final 0."""
+    _, start_options, _ = drawing.walk(sampler, type(model.family).__module__.rsplit(".", 1)[-1])
+    start_options |= {"losses": losses} if losses else {}
+    _, sigmas, _ = model.family.start(model.family.bind(model.network, None), None, **start_options)
     return {
         "solver": SOLVERS.get(sampler["kind"], sampler["kind"]),
         "schedule": sampler["grid"]["kind"],

@@ -1,12 +1,12 @@
 """Figures: one module per kind, with a function of its name; from data and panels to a Figure.
 
-`kind(data, panels, *, options) -> (figure, drawn)`: `drawn` is the table of all that is drawn. The
-artists are made from it (or named in it by their hash, where they are images), so that the CSV
-beside a figure cannot differ from it. `drawn.attrs["facts"]` are the sentences that the figure's
-caption ends with.
+`kind(data, panels, *, options) -> (figure, plotted)`: `plotted` is the table of everything in the
+figure, and becomes the CSV beside it. The artists are made from this table, so that the two cannot
+differ; images are listed in it by their hash. `plotted.attrs["facts"]` are the last sentences of
+the caption.
 
 Constants of a kind, literals that the plan of a study reads without importing it:
-NEEDS: the files that it draws, one of figure_data.READERS or several.
-EPOCHS: "all" or "last", the epochs of a curve that it draws where a panel does not say.
-RUNS: "all", or "first" for one training seed and one draw.
+NEEDS: the kinds of files that it reads, one or several of figure_data.READERS.
+EPOCHS: "all" or "last", the epochs of a curve in panels that name none.
+RUNS: "all", or "first" for one training seed and one sampling seed.
 """

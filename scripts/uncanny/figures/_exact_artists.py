@@ -15,11 +15,11 @@ METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
 UNITS = {"kl": "nats", "path_kl": "nats", "w2": "units of the data"}
 TERMS = {"E_D": "discretisation $E_D$", "E_S": "score $E_S$"}
 RING = {"marker": "o", "ms": 5.5, "mfc": "none", "mec": "0.1", "mew": 0.9}
-RATIOS = (1.05, 1.1, 1.2, 1.5, 2.0, 4.0)  # where the colours of a map may end
+RATIOS = (1.05, 1.1, 1.2, 1.5, 2.0, 4.0)  # possible ends of a map's colour scale
 
 
 class Family(NamedTuple):
-    """What a family of models is called in titles, on axes and in captions."""
+    """Names of a family of score errors in titles, on axes and in captions."""
 
     title: str
     symbol: str
@@ -45,7 +45,7 @@ def looks() -> dict[str, style.ModelStyle]:
 
 
 def all_looks() -> dict[str, style.ModelStyle]:
-    """The same, and of the schedule derived for a model."""
+    """The same for both, and for the schedule derived for a model."""
     return style.model_styles({"exponential": {}, "polynomial": {}, "derived": {}})
 
 
@@ -54,14 +54,14 @@ def dashes(num_steps) -> dict[int, style.VariantStyle]:
 
 
 def _lines_of(ax: Axes, rows: pd.DataFrame) -> None:
-    """A line per number of steps and schedule, against strength."""
+    """Draw a line per number of steps and schedule, against strength."""
     colors, variants = looks(), dashes(rows["num_steps"])
-    is_log = rows["family"].iloc[0] == "bandwidth"  # whose strength 0 a logarithmic axis lacks
+    is_log = rows["family"].iloc[0] == "bandwidth"  # a logarithmic axis cannot show strength 0
     for (steps, schedule), curve in rows.groupby(["num_steps", "schedule"]):
         shown = curve[curve["strength"] > 0] if is_log else curve
         look = style.line_look(colors[schedule], variants[steps])
         look["markersize"] *= 0.8
-        every = (2 if schedule == "exponential" else 6, 9)  # few, and not on top of each other
+        every = (2 if schedule == "exponential" else 6, 9)  # few markers, without overlap
         label = f"{schedule}, N = {steps}"
         ax.plot(shown["strength"], shown["value"], **look, markevery=every, label=label)
     ax.set_xscale("log" if is_log else "linear")
@@ -73,13 +73,13 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame) -> None:
     _lines_of(ax, curves)
     _lines.set_y(ax, (curves["value"].min() / 1.4, curves["value"].max() * 1.4), "log")
     metric, is_wide = rows["metric"].iloc[0], curves["family"].iloc[0] == "bandwidth"
-    place = {"xytext": (-4, 5), "ha": "right"} if is_wide else {"xytext": (5, -9), "ha": "left"}
+    offset = {"xytext": (-4, 5), "ha": "right"} if is_wide else {"xytext": (5, -9), "ha": "left"}
     ax.set_ylabel(f"{METRICS[metric][0].upper()}{METRICS[metric][1:]} ({UNITS[metric]})")
-    for turn in rows[rows["role"] == "crossing"].itertuples():
-        label = f"crossing, N = {turn.num_steps}"
-        ax.plot([turn.strength], [turn.value], ls="", zorder=4, **RING, label=label)
-        text = {"textcoords": "offset points", "size": 6.5, "color": "0.1", **place}
-        note = ax.annotate(f"{turn.strength:.3g}", (turn.strength, turn.value), **text)
+    for crossing in rows[rows["role"] == "crossing"].itertuples():
+        label = f"crossing, N = {crossing.num_steps}"
+        ax.plot([crossing.strength], [crossing.value], ls="", zorder=4, **RING, label=label)
+        text = {"textcoords": "offset points", "size": 6.5, "color": "0.1", **offset}
+        note = ax.annotate(f"{crossing.strength:.3g}", (crossing.strength, crossing.value), **text)
         note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
 
 
@@ -99,9 +99,9 @@ def _draw_terms(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set(xscale="log", xlabel="Number of steps N", ylabel="Part of path KL (nats)")
     _lines.number_ticks(ax, shown["num_steps"])
     _lines.set_y(ax, (shown["value"].min() / 2.2, shown["value"].max() * 1.4), "log")
-    start = rows.loc[rows["metric"] == "E_I", "value"].max()
-    words = {"transform": ax.transAxes, "size": 6.5, "color": "0.25", "va": "bottom"}
-    ax.text(0.02, 0.02, f"initialisation $E_I$ = {start:.1e}, off axis", **words)
+    initial = rows.loc[rows["metric"] == "E_I", "value"].max()
+    text_style = {"transform": ax.transAxes, "size": 6.5, "color": "0.25", "va": "bottom"}
+    ax.text(0.02, 0.02, f"initialisation $E_I$ = {initial:.1e}, off axis", **text_style)
 
 
 def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
@@ -123,13 +123,13 @@ def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _name_regions(ax: Axes, table: pd.DataFrame) -> None:
-    """Words in the middle of where each schedule is better, if that is more than a corner."""
+    """Name each schedule at the centre of the region where it is better, unless that is tiny."""
     for name, is_better in zip(looks(), (table < 0, table > 0), strict=True):
         rows, columns = np.nonzero(is_better.to_numpy())
         if len(rows) > 0.05 * table.size:
-            at = table.columns[int(np.mean(columns))], table.index[int(np.mean(rows))]
-            words = {"ha": "center", "va": "center", "size": 6.5, "color": "0.1"}
-            ax.text(*at, f"{name}\nbetter", linespacing=1.0, **words)
+            centre = table.columns[int(np.mean(columns))], table.index[int(np.mean(rows))]
+            text_style = {"ha": "center", "va": "center", "size": 6.5, "color": "0.1"}
+            ax.text(*centre, f"{name}\nbetter", linespacing=1.0, **text_style)
 
 
 def _color_bar(ax: Axes, mesh, ratio: float, is_cut: bool, metric: str) -> None:

@@ -1,4 +1,4 @@
-"""The table behind figures of metric values: means with their bands, and references."""
+"""The plotted table of figures of metric values: means with bands, and references."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ from uncanny.figures.captions import HALF_BAND
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
 
-LEFT_OUT = "not measured"  # of references with fewer images than the metric needs
-MIN_SHARE = 0.3  # of the y axis that the curves keep when references are brought into view
+LEFT_OUT = "not measured"  # status of references with fewer images than the metric needs
+MIN_SHARE = 0.3  # smallest fraction of the y axis for the curves when references are included
 COLUMNS = [
     *["panel", "panel_title", "curve", "control", "dataset", *CURVE],
     *["metric", "metric_label", "epoch", "images_seen", "value", "lower", "upper", "se"],
@@ -22,7 +22,7 @@ COLUMNS = [
 ]
 
 
-def wanted(data: FigureData, metric: str, panels: list) -> pd.DataFrame:
+def requested(data: FigureData, metric: str, panels: list) -> pd.DataFrame:
     """One row per curve of every panel, in the order of the block."""
     rows = [row for i, panel in enumerate(panels) for row in _panel_rows(data, metric, i, panel)]
     if not rows:
@@ -33,56 +33,58 @@ def wanted(data: FigureData, metric: str, panels: list) -> pd.DataFrame:
 def _panel_rows(data: FigureData, metric: str, index: int, panel: Mapping) -> list[dict]:
     metric = panel.get("metric", metric)
     shared = {
-        **{"panel": naming.letter(index), "panel_title": panel.get("title", "")},
-        **{"metric": metric, "metric_label": data.metric_label(metric)},
+        "panel": naming.letter(index),
+        "panel_title": panel.get("title", ""),
+        "metric": metric,
+        "metric_label": data.metric_label(metric),
     }
     return [
         shared
         | {"curve": data.curve_label(*names), "series": series}
         | dict(zip(CURVE, names, strict=True))
-        for series, *names in naming.curves(panel)
+        for series, *names in naming.curves_of(panel)
     ]
 
 
 def measured(data: FigureData, rows: pd.DataFrame, panels: list, epochs: str) -> pd.DataFrame:
-    """The summary of every wanted curve with its band; a curve without data has one row of status
+    """Summarise every requested curve, with bands; a curve without data has one row of status
     "missing".
 
-    epochs: "all" or "last", which ones are taken of a curve whose panel has no `epochs`.
-    Raises ValueError when nothing is found, and for rows that are not comparable.
+    rows: from `requested`. epochs: "all" or "last", for panels without `epochs`. Raises ValueError
+    if there is no value at all, and for rows that are not comparable.
     """
     is_diverged = data.table["status"] == "diverged"
     keys = [*CURVE, "metric"]
-    found = data.table[~is_diverged].merge(rows[keys].drop_duplicates(), on=keys)
+    scores = data.table[~is_diverged].merge(rows[keys].drop_duplicates(), on=keys)
     diverged = data.table[is_diverged].merge(rows[CURVE].drop_duplicates(), on=CURVE)
-    if found.empty:
+    if scores.empty:
         metrics = ", ".join(rows["metric"].unique())
         raise ValueError(f"figure is empty: no value of {metrics} for any of its curves")
-    score_records.check_comparable(found)
-    summary = score_records.summarise(pd.concat([found, diverged], ignore_index=True))
-    drawn = _at_epochs(rows.merge(summary, on=keys, how="left"), panels, epochs)
-    drawn["status"] = drawn["status"].fillna("missing")
-    drawn["control"] = pd.Series(dtype=str)
-    drawn["lower"] = drawn["value"] - HALF_BAND * drawn["se"]
-    drawn["upper"] = drawn["value"] + HALF_BAND * drawn["se"]
-    return drawn.reset_index(drop=True)
+    score_records.check_comparable(scores)
+    summary = score_records.summarise(pd.concat([scores, diverged], ignore_index=True))
+    plotted = _at_epochs(rows.merge(summary, on=keys, how="left"), panels, epochs)
+    plotted["status"] = plotted["status"].fillna("missing")
+    plotted["control"] = pd.Series(dtype=str)
+    plotted["lower"] = plotted["value"] - HALF_BAND * plotted["se"]
+    plotted["upper"] = plotted["value"] + HALF_BAND * plotted["se"]
+    return plotted.reset_index(drop=True)
 
 
-def _at_epochs(drawn: pd.DataFrame, panels: list, epochs: str) -> pd.DataFrame:
-    """The rows at the epochs that each panel names; curves without data keep their row."""
-    named = {naming.letter(i): panel.get("epochs") for i, panel in enumerate(panels)}
-    last = drawn.groupby(["panel", *CURVE])["epoch"].transform("max")
+def _at_epochs(plotted: pd.DataFrame, panels: list, epochs: str) -> pd.DataFrame:
+    """Rows at the epochs that each panel names; curves without data keep their row."""
+    epochs_of = {naming.letter(i): panel.get("epochs") for i, panel in enumerate(panels)}
+    last = plotted.groupby(["panel", *CURVE])["epoch"].transform("max")
     is_kept = [
-        epoch in named[panel] if named[panel] else epochs == "all" or epoch == final
-        for panel, epoch, final in zip(
-            drawn["panel"], drawn["epoch"].fillna(-1), last.fillna(-1), strict=True
+        epoch in epochs_of[panel] if epochs_of[panel] else epochs == "all" or epoch == last_epoch
+        for panel, epoch, last_epoch in zip(
+            plotted["panel"], plotted["epoch"].fillna(-1), last.fillna(-1), strict=True
         )
     ]
-    return drawn[np.array(is_kept, bool) | drawn["epoch"].isna().to_numpy()]
+    return plotted[np.array(is_kept, bool) | plotted["epoch"].isna().to_numpy()]
 
 
 def check_positive(points: pd.DataFrame) -> None:
-    """ValueError for the first value that a logarithmic axis cannot show."""
+    """Raise ValueError if a value cannot be shown on a logarithmic axis."""
     if (points["value"] <= 0).any():
         worst = points.loc[points["value"].idxmin()]
         raise ValueError(
@@ -92,12 +94,12 @@ def check_positive(points: pd.DataFrame) -> None:
 
 
 def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
-    """One row per panel, dataset and reference; without a value where it has too few images."""
+    """One row per panel, dataset and reference; those with too few images have no value."""
     several = points["dataset"].nunique() > 1
     rows = []
     for (_, dataset), of_panel in points.groupby(["panel", "dataset"]):
-        found = data.references_of(dataset, of_panel["metric"].iloc[0])
-        for control, (entry, is_measured) in found.items():
+        entries = data.references_of(dataset, of_panel["metric"].iloc[0])
+        for control, (entry, is_measured) in entries.items():
             label = style.reference_style(control).label + (f" ({dataset})" if several else "")
             row_of = _reference_row if is_measured else _left_out_row
             rows.append(row_of(of_panel.iloc[0], control, label, entry))
@@ -105,39 +107,41 @@ def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _left_out_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
-    """A reference of too few images."""
+    """Row of a reference with too few images."""
     shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
     status = f"{LEFT_OUT}, needs {entry['needs']} images"
     return shared | {"curve": label, "control": control, "n": entry["n"], "status": status}
 
 
 def _reference_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
-    """A reference as a row of the drawn table; it must be measured as the curves are."""
+    """Row of a reference. Raises ValueError if it was measured otherwise than the curves."""
     row = {key: entry.get(key) for key in ("n", "splits", "images_per_split", "reference")}
     row["extractor_id"] = entry.get("extractor")
     for key in ("extractor_id", "reference"):
-        mine, theirs = (None if pd.isna(value) else value for value in (row[key], point[key]))
-        if mine != theirs:
+        own, of_curves = (None if pd.isna(value) else value for value in (row[key], point[key]))
+        if own != of_curves:
             raise ValueError(
-                f"reference {label}: {key} of {entry['metric']} is {mine}, of the curves {theirs}"
+                f"reference {label}: {key} of {entry['metric']} is {own}; expected {of_curves}, as "
+                "of the curves"
             )
     value, se = entry["value"], np.nan if entry.get("se") is None else entry["se"]
     shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
-    named = {"curve": label, "control": control, "value": value, "se": se, "status": "ok"}
-    return row | shared | named | {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
+    facts = {"curve": label, "control": control, "value": value, "se": se, "status": "ok"}
+    return row | shared | facts | {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
 
 
-def limits(drawn: pd.DataFrame, y_scale: str) -> dict[str, tuple[float, float]]:
-    """Limits of the y axis of each metric: all of the curves, and the references that leave them
-    MIN_SHARE."""
-    return {metric: _limits(rows, y_scale) for metric, rows in drawn.groupby("metric")}
+def limits(plotted: pd.DataFrame, y_scale: str) -> dict[str, tuple[float, float]]:
+    """Limits of the y axis of each metric: they include all curves, and references as long as the
+    curves keep MIN_SHARE of the axis.
+    """
+    return {metric: _limits(rows, y_scale) for metric, rows in plotted.groupby("metric")}
 
 
-def _limits(drawn: pd.DataFrame, y_scale: str) -> tuple[float, float]:
+def _limits(plotted: pd.DataFrame, y_scale: str) -> tuple[float, float]:
     forward, back = (np.log10, lambda v: 10.0**v) if y_scale == "log" else (float, float)
-    is_curve = drawn["control"].isna()
-    extremes = drawn.loc[is_curve, ["value", "lower", "upper"]].stack().dropna()
-    levels = drawn.loc[~is_curve, "value"].dropna()
+    is_curve = plotted["control"].isna()
+    extremes = plotted.loc[is_curve, ["value", "lower", "upper"]].stack().dropna()
+    levels = plotted.loc[~is_curve, "value"].dropna()
     if y_scale == "log":
         extremes, levels = extremes[extremes > 0], levels[levels > 0]
     if extremes.empty:
@@ -152,32 +156,33 @@ def _limits(drawn: pd.DataFrame, y_scale: str) -> tuple[float, float]:
     return back(low - pad), back(high + pad)
 
 
-def with_off_axis(drawn: pd.DataFrame, ends: Mapping) -> pd.Series:
-    """The status column, with "off axis" for the references outside the limits."""
-    low, high = (drawn["metric"].map({m: pair[i] for m, pair in ends.items()}) for i in (0, 1))
-    is_reference = drawn["control"].notna() & drawn["value"].notna()
-    is_outside = is_reference & ~drawn["value"].between(low, high)
-    return drawn["status"].mask(is_outside, "off axis")
+def with_off_axis(plotted: pd.DataFrame, ends: Mapping) -> pd.Series:
+    """The status column, with "off axis" for references outside the limits (metric → low, high)."""
+    low, high = (plotted["metric"].map({m: pair[i] for m, pair in ends.items()}) for i in (0, 1))
+    is_reference = plotted["control"].notna() & plotted["value"].notna()
+    is_outside = is_reference & ~plotted["value"].between(low, high)
+    return plotted["status"].mask(is_outside, "off axis")
 
 
-def notes(drawn: pd.DataFrame) -> str:
-    """What is not drawn: diverged curves with their epochs, curves without data, references of too
-    few images; or ""."""
-    found = drawn[drawn["control"].isna()].drop_duplicates([*CURVE, "epoch"])
+def notes(plotted: pd.DataFrame) -> str:
+    """Note on what is not plotted: diverged curves with their epochs, curves without data,
+    references with too few images; "" if nothing.
+    """
+    points = plotted[plotted["control"].isna()].drop_duplicates([*CURVE, "epoch"])
     diverged, missing = [], []
-    for _, rows in found.groupby(CURVE, sort=False):
+    for _, rows in points.groupby(CURVE, sort=False):
         curve = rows["curve"].iloc[0]
         if (rows["status"] == "missing").any():
             missing.append(curve)
         elif (rows["diverged"] > 0).any():
             diverged.append(f"{curve} {_diverged_epochs(rows)}")
-    parts = {"diverged: ": diverged, "no data: ": missing, f"{LEFT_OUT}: ": _left_out(drawn)}
-    return "; ".join(head + ", ".join(items) for head, items in parts.items() if items)
+    lists = {"diverged: ": diverged, "no data: ": missing, f"{LEFT_OUT}: ": _left_out(plotted)}
+    return "; ".join(head + ", ".join(items) for head, items in lists.items() if items)
 
 
-def _left_out(drawn: pd.DataFrame) -> list[str]:
-    """References that a metric could not be measured of, and why."""
-    rows = drawn[drawn["control"].notna() & drawn["value"].isna()]
+def _left_out(plotted: pd.DataFrame) -> list[str]:
+    """References for which a metric could not be measured, and the reason."""
+    rows = plotted[plotted["control"].notna() & plotted["value"].isna()]
     rows = rows.drop_duplicates(["curve", "metric"])
     reasons = rows["status"].str.removeprefix(f"{LEFT_OUT}, ")
     return [
@@ -187,7 +192,7 @@ def _left_out(drawn: pd.DataFrame) -> list[str]:
 
 
 def _diverged_epochs(rows: pd.DataFrame) -> str:
-    """ "from epoch 40", or "at epoch 20, 40" when later epochs are whole again."""
+    """ "from epoch 40", or "at epoch 20, 40" if later epochs did not diverge."""
     bad = rows[rows["diverged"] > 0]
     epochs = [str(int(epoch)) for epoch in bad["epoch"]]
     is_tail = rows["epoch"].iloc[-len(bad) :].tolist() == bad["epoch"].tolist()

@@ -1,4 +1,4 @@
-"""Captions: what a figure's block says, then how its points came about."""
+"""Captions: title and caption of a figure's block, then facts about its points."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,29 +7,30 @@ import pandas as pd
 HALF_BAND = 1.96  # standard errors
 
 
-def with_facts(drawn: pd.DataFrame, facts: Iterable[str]) -> pd.DataFrame:
-    """The drawn table with the sentences about it."""
-    drawn.attrs["facts"] = list(facts)
-    return drawn
+def with_facts(plotted: pd.DataFrame, facts: Iterable[str]) -> pd.DataFrame:
+    """Attach caption sentences to a plotted table."""
+    plotted.attrs["facts"] = list(facts)
+    return plotted
 
 
 def with_note(sentences: list[str], note: str) -> list[str]:
-    """The sentences, and a note where there is one."""
+    """The sentences, and the note if it is not empty."""
     return [*sentences, note] if note else sentences
 
 
-def caption(drawn: pd.DataFrame, block: Mapping) -> str:
-    """The figure's title and caption from its block, then the facts of the drawn table."""
+def caption(plotted: pd.DataFrame, block: Mapping) -> str:
+    """The figure's title and caption from its block, then the facts of the plotted table."""
     own = [block[key].rstrip(".") for key in ("title", "caption") if block.get(key)]
-    return " ".join(f"{sentence}." for sentence in [*own, *drawn.attrs["facts"]])
+    return " ".join(f"{sentence}." for sentence in [*own, *plotted.attrs["facts"]])
 
 
 def measured(points: pd.DataFrame) -> str:
-    """The seeds, draws, images, splits and extractor of summarised points."""
-    seeds, draws, n = (span(points[key]) for key in ("seeds", "draws", "n"))
-    text = f"the mean over {counted(seeds, 'training seed')} with {counted(draws, 'draw')} each"
-    text = "one draw from one training seed" if (seeds, draws) == ("1", "1") else text
-    text += f", n = {n} images per draw"
+    """Seeds, images, splits and extractor of summarised points."""
+    train, sampling, n = (span(points[key]) for key in ("seeds", "draws", "n"))
+    text = f"the mean over {counted(train, 'training seed')}"
+    text += f" with {counted(sampling, 'sampling seed')} each"
+    text = "of one training and one sampling seed" if (train, sampling) == ("1", "1") else text
+    text += f", n = {n} images per sampling seed"
     split = points.dropna(subset="splits").drop_duplicates(["splits", "images_per_split"])
     for row in split.itertuples():
         text += f", in {counted(f'{row.splits:.0f}', 'split')} of {row.images_per_split:,.0f}"
@@ -37,12 +38,12 @@ def measured(points: pd.DataFrame) -> str:
 
 
 def extractors(points: pd.DataFrame) -> str:
-    """Names of the extractors that points were measured with."""
+    """Names of the feature extractors with which points were measured."""
     return " and ".join(points["extractor_id"].dropna().unique())
 
 
 def bands(points: pd.DataFrame, artists: str = "bands") -> str:
-    """What the bands (or bars) of points show, and where they are missing."""
+    """Meaning of the bands (or bars) of points, and which points have none."""
     has_band = points["se"].notna()
     if not has_band.any():
         return f"No {artists}: the standard errors are not known"
@@ -53,15 +54,15 @@ def bands(points: pd.DataFrame, artists: str = "bands") -> str:
 
 
 def references(table: pd.DataFrame) -> str:
-    """The references with their values, and their number of images where it is another one."""
+    """Values of the references, with their number of images if it differs from the curves'."""
     n = table[table["control"].isna()].groupby("metric")["n"].max()
-    found = table[table["control"].notna() & table["value"].notna()]
-    found = found.drop_duplicates(["curve", "metric"])
-    named = [
+    measured = table[table["control"].notna() & table["value"].notna()]
+    measured = measured.drop_duplicates(["curve", "metric"])
+    texts = [
         f"{row.curve} {row.value:.4g}" + ("" if row.n == n[row.metric] else f" (n = {row.n:,.0f})")
-        for row in found.itertuples()
+        for row in measured.itertuples()
     ]
-    return f"; references in grey: {', '.join(named)}" if named else ""
+    return f"; references in grey: {', '.join(texts)}" if texts else ""
 
 
 def span(values: pd.Series) -> str:
@@ -71,5 +72,5 @@ def span(values: pd.Series) -> str:
 
 
 def counted(number: str, noun: str) -> str:
-    """ "1 draw", "2 draws"."""
+    """ "1 split", "2 splits"."""
     return f"{number} {noun}" + ("" if number == "1" else "s")

@@ -1,4 +1,4 @@
-"""Guidance towards classes: images by the class that was asked for, and what the scale does."""
+"""Classifier guidance: images by requested class, and a metric against the guidance scale."""
 
 from typing import Literal
 
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from uncanny.figures import _images, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -28,47 +29,50 @@ def class_guidance(
     per_class: int = 6,
     y_scale: Literal["linear", "log"] = "linear",
 ) -> tuple[Figure, pd.DataFrame]:
-    """For each guidance of `shown` ("none" is no guidance) the first images of a draw that were
-    asked to show each class, a column per class; then a panel of a metric against the scale of
-    guidance for each of `panels` (see `sweep`).
+    """For each guidance in `shown` ("none" is no guidance), the first images of each requested
+    class, a column per class; then, for each of `panels` (see `sweep`), a metric against the
+    guidance scale.
 
-    Images are of the first panel's first model and sampler, of the first seed and draw, at the
-    last epoch there is. Raises ValueError where a guidance of `shown` has no images.
+    Images are of the first panel's first model and sampler, with the first training and sampling
+    seed, at the last epoch. Raises ValueError for a guidance in `shown` without images.
     """
     grids = [_grid(data, panels[0], name, i, per_class) for i, name in enumerate(shown)]
     images = pd.concat([table for _, table in grids], ignore_index=True)
-    drawn = sweep.tabled(data, panels, metric, "scale", y_scale)
+    plotted = sweep.tabulate(data, panels, metric, "scale", y_scale)
     letters = {naming.letter(i): naming.letter(len(shown) + i) for i in range(len(panels))}
-    drawn["panel"] = drawn["panel"].map(letters)
+    plotted["panel"] = plotted["panel"].map(letters)
     with style.context():
         classes = int(images["label"].max()) + 1
         figure, upper, lower = _canvas(len(shown), len(panels), per_class / classes)
         for ax, (pictures, table) in zip(upper, grids, strict=True):
             _draw_grid(ax, pictures, table, (classes, per_class))
-        legends = sweep.draw(lower, drawn, data, "scale", y_scale)
+        legends = sweep.draw(lower, plotted, data, "scale", y_scale)
         for ax, letter in zip(lower, letters.values(), strict=True):
-            title = drawn.loc[drawn["panel"] == letter, "panel_title"].iloc[0]
+            title = plotted.loc[plotted["panel"] == letter, "panel_title"].iloc[0]
             _page.set_panel_title(ax, letter, title)
-            ax.set_ylabel(drawn.loc[drawn["panel"] == letter, "metric_label"].iloc[0])
+            ax.set_ylabel(plotted.loc[plotted["panel"] == letter, "metric_label"].iloc[0])
             ax.tick_params(labelleft=True)
-        _page.finish(figure, legends, _points.notes(drawn))
-    table = pd.concat([images, drawn], ignore_index=True)
+        _page.finish(figure, legends, _points.notes(plotted))
+    table = pd.concat([images, plotted], ignore_index=True)
     return figure, captions.with_facts(table, facts(table))
 
 
 def _canvas(grids: int, curves: int, height: float) -> tuple[Figure, list[Axes], list[Axes]]:
-    """Grids of images in a row, of a height in units of their width, above panels with curves."""
+    """Axes for a row of image grids above a row of curves.
+
+    height: of a grid, in units of its width.
+    """
     upper = style.FULL_WIDTH / grids * height + TITLE
     figure = Figure(figsize=(style.FULL_WIDTH, upper + CURVES), layout="constrained")
     FigureCanvasAgg(figure)
     page = figure.add_gridspec(2, 1, height_ratios=[upper, CURVES])
     rows = page[0].subgridspec(1, grids), page[1].subgridspec(1, curves)
-    above, below = ([figure.add_subplot(place) for place in row] for row in rows)
+    above, below = ([figure.add_subplot(cell) for cell in row] for row in rows)
     return figure, above, below
 
 
 def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: int) -> tuple:
-    """The first images of each class of one cell, and their rows of the table."""
+    """The first images of each class in one cell, and their rows of the table."""
     curve = [panel["models"][0], panel["samplers"][0], guidance]
     cells = [c for c in data.images if [c.model, c.sampler, c.guidance] == curve]
     if not cells or not len(data.images[cell := _first(cells)]):
@@ -77,15 +81,15 @@ def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: i
     table["row"] = table.groupby("label").cumcount()
     table = table[table["row"] < per_class].sort_values(["row", "label"])
     pictures = data.images[cell][table["index"]]
-    described = pd.DataFrame([_images.described(image) for image in pictures])
-    named = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
-    named |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
-    table = table.reset_index(drop=True).join(described)
-    return pictures, table.assign(**named, **cell._asdict(), n=len(data.images[cell]))
+    descriptions = pd.DataFrame([_images.describe(image) for image in pictures])
+    facts = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
+    facts |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
+    table = table.reset_index(drop=True).join(descriptions)
+    return pictures, table.assign(**facts, **vars(cell), n=len(data.images[cell]))
 
 
 def _first(cells: list[Cell]) -> Cell:
-    """The first seed and draw at the last epoch."""
+    """The cell with the last epoch, and of those the first training and sampling seed."""
     return min(cells, key=lambda c: (-c.epoch, c.seed, c.draw))
 
 
@@ -93,19 +97,19 @@ def _draw_grid(ax: Axes, pictures, table: pd.DataFrame, shape: tuple[int, int]) 
     columns, rows = shape
     _images.frame(ax, columns, rows)
     for image, row in zip(pictures, table.itertuples(), strict=True):
-        _images.place(ax, image, row.label, row.row)
+        _images.draw_image(ax, image, row.label, row.row)
     _page.set_panel_title(ax, table["panel"].iloc[0], table["panel_title"].iloc[0])
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """Which images are shown, and how the points were measured; also from the CSV."""
+    """Caption sentences on the images and on the points; also from the CSV."""
     samples, rest = table[table["role"] == "sample"], table[table["role"] != "sample"]
     points = rest[rest["control"].isna() & rest["value"].notna()]
     first, note = samples.iloc[0], _points.notes(rest)
     return [
         f"Images of {first['curve'].split(' · ')[0]}, epoch {first['epoch']:.0f}: a column per "
-        f"class asked for, the first {samples['row'].max() + 1:.0f} of a draw of {first['n']:.0f} "
-        "in the order of their seeds, none chosen; the same latents under every guidance",
+        f"requested class, its first {samples['row'].max() + 1:.0f} of {first['n']:.0f} images, "
+        "without selection; the same latents with every guidance",
         f"Each point is {captions.measured(points)}",
         captions.bands(points) + captions.references(rest) + (f"; {note}" if note else ""),
     ]

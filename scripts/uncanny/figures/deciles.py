@@ -1,4 +1,4 @@
-"""How strong guidance is along the walk, by tenths of the process's time."""
+"""Strength of guidance during sampling, by tenths of the process's time."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ QUANTITIES = {
     "rho_ddim": r"Shift / $\hat\epsilon$, $\rho_\mathrm{DDIM}$",
     "log_p": r"log $p(y\,|\,\hat x_0)$ (nats)",
 }
-KEY = "guidance_deciles"  # of a sample's record, written by guidances.Account
+KEY = "guidance_deciles"  # of the record of a sample set
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "quantity", "decile"],
     *["t_first", "t_last", "steps", "value", "largest", "n", "diverged", "status"],
@@ -27,39 +27,39 @@ COLUMNS = [
 
 
 def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
-    """Three axes per panel: guidance beside the noise of an ancestral step, beside the predicted
-    noise, and log p of the class by the classifier, against deciles of t.
+    """Three axes per panel, against deciles of t: the shift by guidance over the noise of an
+    ancestral step, over the predicted noise, and log p of the class by the classifier.
 
-    A panel is {models, samplers, guidances, epochs = the last one, title}; of several training
-    seeds and draws the first is shown. Values are means over images and steps of the decile.
+    A panel is {models, samplers, guidances, epochs = the last one, title}; of several training and
+    sampling seeds the first is shown. Values are means over images and steps of the decile.
 
-    Raises ValueError when no record has an account of its guidance.
+    Raises ValueError if no record has statistics of its guidance.
     """
-    read = [_panel(data, panel, index) for index, panel in enumerate(panels)]
-    drawn = pd.concat(read, ignore_index=True)[COLUMNS]
-    if not drawn["value"].notna().any():
+    tables = [_panel(data, panel, index) for index, panel in enumerate(panels)]
+    plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
+    if not plotted["value"].notna().any():
         raise ValueError(f"figure is empty: no record of its cells has {KEY}")
-    variants = _lines.variants(drawn.assign(control=pd.NA), ["guidance"])
+    variants = _lines.variants(plotted.assign(control=pd.NA), ["guidance"])
     with style.context():
         figure, axes = _page.canvas(len(QUANTITIES) * len(panels), columns=len(QUANTITIES))
-        for ax, (letter, rows) in zip(axes, drawn.groupby("panel", sort=False), strict=True):
+        for ax, (letter, rows) in zip(axes, plotted.groupby("panel", sort=False), strict=True):
             _draw(ax, rows, data, variants)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
         labels = [data.guidance_label(guidance) for (guidance,) in variants]
-        legends = _lines.legends(data, drawn.assign(control=pd.NA), variants, labels)
-        _page.finish(figure, legends, _notes(drawn))
-    return figure, captions.with_facts(drawn, facts(drawn))
+        legends = _lines.legends(data, plotted.assign(control=pd.NA), variants, labels)
+        _page.finish(figure, legends, _notes(plotted))
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
 def _panel(data: FigureData, panel: dict, index: int) -> pd.DataFrame:
     rows = []
-    for _, *curve in naming.curves(panel):
+    for _, *curve in naming.curves_of(panel):
         cells = sorted(c for c in data.records if [c.model, c.sampler, c.guidance] == curve)
         epochs = panel.get("epochs") or [max((c.epoch for c in cells), default=0)]
-        named = dict(zip(CURVE, curve, strict=True)) | {"curve": data.curve_label(*curve)}
+        names = dict(zip(CURVE, curve, strict=True)) | {"curve": data.curve_label(*curve)}
         for epoch in epochs:
             cell = next((c for c in cells if c.epoch == epoch), None)
-            rows += [named | {"epoch": epoch} | row for row in _account(data, cell)]
+            rows += [names | {"epoch": epoch} | row for row in _cell_rows(data, cell)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     title = panel.get("title") or data.label("samplers", panel["samplers"][0])
     letters = {q: naming.letter(len(QUANTITIES) * index + i) for i, q in enumerate(QUANTITIES)}
@@ -67,8 +67,8 @@ def _panel(data: FigureData, panel: dict, index: int) -> pd.DataFrame:
     return table.sort_values("panel", kind="stable")
 
 
-def _account(data: FigureData, cell) -> list[dict]:
-    """Rows of one cell: each quantity at each decile; or one without a value per quantity."""
+def _cell_rows(data: FigureData, cell) -> list[dict]:
+    """Rows of one cell: each quantity at each decile; without statistics, one row per quantity."""
     record = data.records[cell] if cell else {}
     status = record.get("status", "missing")
     shared = {"diverged": int(status == "diverged"), "n": record.get("num_images")}
@@ -100,19 +100,21 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, variants: dict) -> No
     ax.set_ylabel(QUANTITIES[quantity])
 
 
-def _notes(drawn: pd.DataFrame) -> str:
-    lost = drawn[drawn["value"].isna() & (drawn["status"] != "ok")].drop_duplicates("curve")
-    return "; ".join(f"{row.status}: {row.curve}" for row in lost.itertuples())
+def _notes(plotted: pd.DataFrame) -> str:
+    missing = plotted[plotted["value"].isna() & (plotted["status"] != "ok")].drop_duplicates(
+        "curve"
+    )
+    return "; ".join(f"{row.status}: {row.curve}" for row in missing.itertuples())
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """What the ratios are and over what they are means; also from the CSV."""
-    known = table[table["value"].notna()]
+    """Caption sentences: definitions of the ratios, images and steps; also from the CSV."""
+    measured = table[table["value"].notna()]
     sentences = [
-        "ρ_MARK is the root mean square of the shift that guidance gives an ancestral step, over "
-        "the noise of that step; ρ_DDIM that of the shift of the predicted noise over it; "
-        "both whatever the sampler",
-        f"Means over {captions.span(known['n'])} images (log p: the first 64) and the steps in "
-        f"each tenth, epoch {captions.span(known['epoch'])}; no bands: the spread is not kept",
+        "ρ_MARK is the root mean square shift of an ancestral step by guidance, divided by the "
+        "noise of that step; ρ_DDIM is the root mean square shift of the predicted noise, divided "
+        "by that noise; both for any sampler",
+        f"Means over {captions.span(measured['n'])} images (log p: the first 64) and the steps in "
+        f"each tenth, epoch {captions.span(measured['epoch'])}; their spread is not recorded",
     ]
     return captions.with_note(sentences, _notes(table))

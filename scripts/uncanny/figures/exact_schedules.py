@@ -1,6 +1,4 @@
-"""Where two schedules err, in closed form: along the strength of a wrong score, who wins where, and
-by terms.
-"""
+"""Errors of two schedules in closed form: by strength of the score's error, by target, by term."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +9,7 @@ from uncanny.figures import panels as naming
 from uncanny.figures._exact_artists import FAMILIES, METRICS, TERMS
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 
@@ -27,37 +25,37 @@ def exact_schedules(
     strength: float = 0.2,
     map_steps: int = 40,
 ) -> tuple[Figure, pd.DataFrame]:
-    """For each family and its metric: the metric of both schedules against strength, and a map of
-    who wins over target width and strength with `map_steps` steps. Then, for the first family, the
-    three terms against the number of steps at one strength; for the last one, how far path KL lies
-    above that of the schedule derived for each model.
+    """For each family of score errors and its metric: the metric of both schedules against
+    strength, and a map of the better schedule by target width and strength with `map_steps` steps.
+    For the first family: the three error terms against the number of steps at one strength. For the
+    last family: the excess of path KL over that of the schedule derived for each model.
 
-    data.exact: rows of experiments of kind exact_schedules. A map is made of all targets of one
-    width above 0. SDE sampler throughout. Raises ValueError for what the experiments do not have.
+    data.exact: rows of experiments of kind exact_schedules. Maps show all one-dimensional targets
+    with a width above 0. SDE sampler throughout. Raises ValueError for what the experiments lack.
     """
     if len(families) != len(metrics) or not families:
         raise ValueError(
             f"figure: families {families}, metrics {metrics}: expected a metric for each family"
         )
     pairs = list(zip(families, metrics, strict=True))
-    made = [
-        *[_exact_rows.curves(data, target, *pair, num_steps) for pair in pairs],
+    rows_of_panels = [
+        *[_exact_rows.by_strength(data, target, *pair, num_steps) for pair in pairs],
         *[_exact_rows.regions(data, *pair, map_steps) for pair in pairs],
         _exact_rows.terms(data, target, families[0], strength),
         _exact_rows.excess(data, target, families[-1], num_steps),
     ]
     tables = [
         rows.assign(panel=naming.letter(i), panel_title=_title(rows, target), diverged=0)
-        for i, rows in enumerate(made)
+        for i, rows in enumerate(rows_of_panels)
     ]
-    drawn = pd.concat(tables, ignore_index=True)
+    plotted = pd.concat(tables, ignore_index=True)
     with style.context():
         figure, axes = _page.canvas(len(tables), columns=2)
-        for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
             _exact_artists.DRAW[rows["role"].iloc[0]](ax, rows)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, _legends(drawn), "")
-    return figure, captions.with_facts(drawn, facts(drawn))
+        _page.finish(figure, _legends(plotted), "")
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
 def _title(rows: pd.DataFrame, target: str) -> str:
@@ -71,20 +69,20 @@ def _title(rows: pd.DataFrame, target: str) -> str:
     }[first["role"]]
 
 
-def _legends(drawn: pd.DataFrame) -> list[list[Line2D]]:
-    looks, curves = _exact_artists.looks(), drawn[drawn["role"] == "curve"]
+def _legends(plotted: pd.DataFrame) -> list[list[Line2D]]:
+    looks, curves = _exact_artists.looks(), plotted[plotted["role"] == "curve"]
     ring = Line2D([], [], ls="", **_exact_artists.RING, label="better schedule changes")
     neutral = style.ModelStyle("", "0.25", "o")
     steps = [
         _lines.legend_entry(neutral, look, f"N = {number}")
         for number, look in _exact_artists.dashes(curves["num_steps"]).items()
     ]
-    parts = [
+    terms = [
         _lines.legend_entry(neutral, look, TERMS[term])
         for term, look in style.variant_styles(TERMS).items()
     ]
     shown = [_lines.legend_entry(look, style.SOLID) for look in looks.values()]
-    return [[*shown, ring], [*steps, *parts]]
+    return [[*shown, ring], [*steps, *terms]]
 
 
 def facts(table: pd.DataFrame) -> list[str]:
@@ -97,7 +95,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"{row.num_steps:.0f})"
         for row in turns.itertuples()
     ]
-    start = table.loc[table["metric"] == "E_I", "value"].max()
+    initial = table.loc[table["metric"] == "E_I", "value"].max()
     widths = table.loc[table["role"] == "map", "width"]
     excess = table.loc[table["role"] == "excess", "value"]
     return [
@@ -107,7 +105,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"Rings: the better schedule changes, by bisection: {', '.join(named) or 'nowhere'}",
         f"Maps: {widths.nunique()} widths s from {widths.min():g} to {widths.max():g}; on the line "
         "both schedules are as good",
-        f"E_I is {start:.1e} nats for every schedule and number of steps",
+        f"E_I is {initial:.1e} nats for every schedule and number of steps",
         f"Both schedules lie {excess.min():.2g} to {excess.max():.2g} % above the derived one, "
         "which takes equal steps in the integral of √κ d ln σ, κ from the model's own loss",
     ]

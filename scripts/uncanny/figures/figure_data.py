@@ -1,27 +1,15 @@
 """What figures are drawn from, and how it is read from files."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from uncanny.evaluation import score_records
-from uncanny.runtime import arrays, files
-
-
-class Cell(NamedTuple):
-    """One set of images: training seed, draw and epoch beside the names of its curve."""
-
-    model: str
-    seed: int
-    sampler: str
-    guidance: str
-    draw: int
-    epoch: int
+from uncanny.runtime import arrays, files, result_paths
+from uncanny.runtime.result_paths import Cell
 
 
 @dataclass(frozen=True)
@@ -134,21 +122,17 @@ class FigureData:
 # ---- Reading --------------------------------------------------------------------------------
 
 
-def read(needs: str | tuple[str, ...], paths: Iterable[str | Path]) -> dict:
-    """The fields of FigureData that files fill; `needs` is one of READERS, or several whose files
-    are told apart by their suffixes.
+def read(paths: Mapping[str, Iterable[str | Path]]) -> dict:
+    """The fields of FigureData that files fill; paths: kind of file, one of READERS -> paths.
 
     Raises ValueError that names the file where one is missing, damaged or of another sort.
     """
-    sorts, paths = (needs,) if isinstance(needs, str) else needs, [Path(path) for path in paths]
-    if lost := [sort for sort in sorts if sort not in READERS]:
-        raise ValueError(f"figure needs {lost[0]!r}, expected one of {', '.join(READERS)}")
-    if len(sorts) == 1:
-        return READERS[sorts[0]](paths)
-    found = {}
-    for sort in sorts:
-        found |= READERS[sort]([path for path in paths if path.suffix in SUFFIXES[sort]])
-    return found
+    if unknown := paths.keys() - READERS:
+        raise ValueError(f"figure reads {min(unknown)!r}, expected one of {', '.join(READERS)}")
+    fields = {}
+    for kind, listed in paths.items():
+        fields |= READERS[kind]([Path(path) for path in listed])
+    return fields
 
 
 def _read_scores(paths: list[Path]) -> dict:
@@ -157,7 +141,7 @@ def _read_scores(paths: list[Path]) -> dict:
 
 def _read_samples(paths: list[Path]) -> dict:
     """Samples (.npz) with the record beside each of them."""
-    cells = [cell_of(path) for path in paths]
+    cells = [Cell.from_path(path) for path in paths]
     stored = [_read_arrays(path, ("images", "labels")) for path in paths]
     beside = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
     return {
@@ -183,15 +167,16 @@ def _read_traces(paths: list[Path]) -> dict:
     return {"traces": [read_trace(path) for path in paths]}
 
 
-def _read_exact(paths: list[Path]) -> dict:
+def _read_experiments(paths: list[Path]) -> dict:
     """Tables (.csv) of experiments with their verdicts (.jsonl)."""
-    tables = [path for path in paths if path.suffix == ".csv"]
-    lines = [path for path in paths if path.suffix == ".jsonl"]
-    found = [_read_table(path).assign(experiment=path.stem) for path in tables]
-    return {
-        "exact": pd.concat(found, ignore_index=True),
-        "verdicts": [entry for path in lines for entry in files.read_json_lines(path)],
-    }
+    tables, verdicts = [], []
+    for path in paths:
+        named = result_paths.names("experiments", path)
+        if named["suffix"] == "csv":
+            tables.append(_read_table(path).assign(experiment=named["experiment"]))
+        else:
+            verdicts += files.read_json_lines(path)
+    return {"exact": pd.concat(tables, ignore_index=True), "verdicts": verdicts}
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -204,37 +189,12 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path}: not a table ({error}); delete it and run again") from None
 
 
-READERS = {
-    "scores": _read_scores,
-    "samples": _read_samples,
-    "sizes": _read_sizes,
-    "traces": _read_traces,
-    "exact": _read_exact,
-}
-SUFFIXES = {"scores": {".json"}, "samples": {".npz"}, "exact": {".csv", ".jsonl"}}
-
-_CELL = re.compile(
-    r"(?P<model>[^/]+)/seed-(?P<seed>\d+)/(?P<sampler>[^/]+)/"
-    r"(?:(?P<guidance>[^/]+)/draw-(?P<draw>\d+)/)?epoch-(?P<epoch>\d+)\.\w+$"
-)
-
-
-def cell_of(path: Path | str) -> Cell:
-    """The cell that the path of its files names; without guidance and draw: "none" and 0."""
-    found = _CELL.search(Path(path).as_posix())
-    if not found:
-        expected = "MODEL/seed-R/SAMPLER/GUIDANCE/draw-K/epoch-E"
-        raise ValueError(f"{path}: names no cell; expected .../{expected}")
-    named = {"guidance": "none", "draw": 0} | {k: v for k, v in found.groupdict().items() if v}
-    return Cell(**{k: int(v) if k in ("seed", "draw", "epoch") else v for k, v in named.items()})
-
-
 TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
 
 
 def read_trace(path: Path | str) -> Trace:
     """A trace file (traces.run)."""
-    cell, found = cell_of(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    cell, found = Cell.from_path(path), _read_arrays(Path(path), TRACE_ARRAYS)
     named = {"lane": str(found.pop("lane")), "axis": str(found.pop("axis"))}
     return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **found)
 
@@ -248,9 +208,28 @@ def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) ->
     return {name: stored[name] for name in names if name in stored}
 
 
-def read_training(descriptions: Iterable[str | Path]) -> dict[str, np.ndarray]:
+def _read_references(paths: list[Path]) -> dict:
+    found = [files.read_json(path) for path in paths]
+    return {
+        "references": {entry["dataset"]: entry["references"] for entry in found},
+        "left_out": {entry["dataset"]: entry.get("left_out", {}) for entry in found},
+    }
+
+
+def _read_datasets(paths: list[Path]) -> dict:
     """Training images of prepared datasets, by name; from the paths of their dataset.json."""
     from uncanny.datasets import Dataset
 
-    found = [Dataset.open(Path(path).parent) for path in descriptions]
-    return {data.folder.name: data.train.images for data in found}
+    prepared = [Dataset.open(path.parent) for path in paths]
+    return {"training": {data.folder.name: data.train.images for data in prepared}}
+
+
+READERS = {
+    "scores": _read_scores,
+    "samples": _read_samples,
+    "sizes": _read_sizes,
+    "traces": _read_traces,
+    "experiments": _read_experiments,
+    "references": _read_references,
+    "datasets": _read_datasets,
+}

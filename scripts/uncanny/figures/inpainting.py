@@ -1,4 +1,4 @@
-"""Inpainted images beside what was removed from them, and the error there."""
+"""Inpainting: original, masked and inpainted images, and the error of the removed pixels."""
 
 import numpy as np
 import pandas as pd
@@ -9,30 +9,31 @@ from matplotlib.figure import Figure
 from uncanny.evaluation import score_records
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
-from uncanny.figures.figure_data import Cell, FigureData
+from uncanny.figures.figure_data import FigureData
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
 RUNS = "all"
 
 POINTS = 1.0  # inches, height of the panels with points
-REMOVED = 128  # grey level of a pixel that was removed, where it is shown
+REMOVED = 128  # grey level in which removed pixels are shown
 
 
 def inpainting(
     data: FigureData, panels: list, *, metric: str, columns: int = 12
 ) -> tuple[Figure, pd.DataFrame]:
-    """The first `columns` images of a draw: original, masked, and inpainted by every model of the
-    panel; below, the error of the removed pixels, and the metric of the whole images.
+    """The first `columns` images of a sample set: original, masked, and inpainted by every model of
+    the panel; below, the error of the removed pixels, and the metric of the whole images.
 
-    panels: one, {models, samplers, guidances} with one sampler and one guidance, whose walks hold
-    the rest of an image. The error is the root mean square of the difference over all removed
-    pixels of a draw, in grey levels of 255; beside it that of each pixel's mean over the originals.
-    Raises ValueError for more panels, and for cells without originals.
+    panels: one, {models, samplers, guidances} with one sampler and one guidance, of inpainting. The
+    error is the root mean square difference over all removed pixels of a sample set, in grey levels
+    of 255; as a baseline, removed pixels are filled with their mean over the originals. Raises
+    ValueError for several panels, and for cells without originals.
     """
     cells = _cells(data, panels)
     errors = pd.concat([_errors(data, cell) for cell in cells], ignore_index=True)
-    summary = pd.concat([_summed(data, errors), _scored(data, panels[0], metric)])
+    summary = pd.concat([_summarise(data, errors), _scored(data, panels[0], metric)])
     first = [min((c for c in cells if c.model == m), key=lambda c: (c.seed, c.draw))
              for m in panels[0]["models"]]  # fmt: skip
     images, rows = _strip(data, first, columns)
@@ -52,68 +53,69 @@ def _cells(data: FigureData, panels: list) -> list[Cell]:
     guidances = panels[0].get("guidances", ["none"])
     if len(panels) > 1 or len(names[1]) > 1 or len(guidances) > 1:
         raise ValueError("figure: expected one panel with one sampler and one guidance")
-    found = [c for c in data.images if c.sampler == names[1][0] and c.guidance == guidances[0]]
-    found = sorted(c for c in found if c.model in names[0] and len(data.images[c]))
-    if lost := [c for c in found if c not in data.inpainted]:
-        raise ValueError(f"figure: no originals beside the images of {lost[0]}")
-    if lost := set(names[0]) - {c.model for c in found}:
-        raise ValueError(f"figure is empty: no images of {', '.join(sorted(lost))}")
-    return found
+    cells = [c for c in data.images if c.sampler == names[1][0] and c.guidance == guidances[0]]
+    cells = sorted(c for c in cells if c.model in names[0] and len(data.images[c]))
+    if missing := [c for c in cells if c not in data.inpainted]:
+        raise ValueError(f"figure: no originals of the inpainted images of {missing[0]}")
+    if missing := set(names[0]) - {c.model for c in cells}:
+        raise ValueError(f"figure is empty: no images of {', '.join(sorted(missing))}")
+    return cells
 
 
 def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
-    """Root mean squares over the removed pixels of one draw: of the inpainted images, and of the
-    mean image."""
+    """Root mean square errors over the removed pixels of one sample set: of the inpainted images,
+    and of the mean image.
+    """
     original, known = (data.inpainted[cell][name] for name in ("originals", "known"))
     real = original.astype(float)
     means = np.broadcast_to(real.mean(axis=0), real.shape)
-    found = {"inpainted": data.images[cell].astype(float), "mean image": means}
+    fillings = {"inpainted": data.images[cell].astype(float), "mean image": means}
     rows = [
         {"filling": name, "value": np.sqrt(np.square(filled - real)[~known].mean())}
-        for name, filled in found.items()
+        for name, filled in fillings.items()
     ]
     share = float((~known).mean())
-    return pd.DataFrame(rows).assign(**cell._asdict(), n=len(real), removed=share, metric="rmse")
+    return pd.DataFrame(rows).assign(**vars(cell), n=len(real), removed=share, metric="rmse")
 
 
-def _summed(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard error over draws for each model, and for the mean image once."""
+def _summarise(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard error over sample sets for each model, and for the mean image once."""
     rows = []
     of_models = [
         (model, errors[(errors["model"] == model) & (errors["filling"] == "inpainted")])
         for model in errors["model"].unique()
     ]
-    for model, found in [*of_models, ("", errors[errors["filling"] == "mean image"])]:
-        value, count = found["value"], len(found)
+    for model, selected in [*of_models, ("", errors[errors["filling"] == "mean image"])]:
+        value, count = selected["value"], len(selected)
         se = value.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
         label = data.label("models", model) if model else "mean image"
         rows.append({"model": model, "label": label, "value": value.mean(), "se": se})
     title = "error of removed pixels (RMS, grey levels of 255)"
-    named = {"role": "error", "panel": "b", "panel_title": title, "metric": "rmse"}
-    return pd.DataFrame(rows).assign(**named, status="ok")
+    facts = {"role": "error", "panel": "b", "panel_title": title, "metric": "rmse"}
+    return pd.DataFrame(rows).assign(**facts, status="ok")
 
 
 def _scored(data: FigureData, panel: dict, metric: str) -> pd.DataFrame:
-    """The metric of the same cells."""
-    found = score_records.summarise(data.table[data.table["metric"] == metric])
-    found = found[found["model"].isin(panel["models"])]
+    """The metric of the same models."""
+    scores = score_records.summarise(data.table[data.table["metric"] == metric])
+    scores = scores[scores["model"].isin(panel["models"])]
     title = f"{data.metric_label(metric)} of the whole images"
-    named = {"role": "score", "panel": "c", "panel_title": title}
-    labels = [data.label("models", model) for model in found["model"]]
-    return found.assign(**named, label=labels)
+    facts = {"role": "score", "panel": "c", "panel_title": title}
+    labels = [data.label("models", model) for model in scores["model"]]
+    return scores.assign(**facts, label=labels)
 
 
 def _strip(data: FigureData, cells: list[Cell], columns: int) -> tuple[list, pd.DataFrame]:
-    """Images of the first draw, row by row, and their rows of the table."""
-    beside = data.inpainted[cells[0]]
-    original, known = beside["originals"][:columns], beside["known"][:columns]
+    """Images of the first sample set, row by row, and their rows of the table."""
+    inputs = data.inpainted[cells[0]]
+    original, known = inputs["originals"][:columns], inputs["known"][:columns]
     masked = np.where(known, original, REMOVED).astype(np.uint8)
     rows = [("original", original), ("masked", masked)]
     rows += [(data.label("models", cell.model), data.images[cell][:columns]) for cell in cells]
     images = [image for _, row in rows for image in row]
     table = [
         {"role": "image", "label": label, "row": number, "column": column, "index": column}
-        | _images.described(image)
+        | _images.describe(image)
         for number, (label, row) in enumerate(rows)
         for column, image in enumerate(row)
     ]
@@ -132,36 +134,37 @@ def _canvas(columns: int, rows: int) -> tuple[Figure, Axes, list[Axes]]:
 def _draw_strip(ax: Axes, images: list, table: pd.DataFrame) -> None:
     _images.frame(ax, table["column"].max() + 1, table["row"].max() + 1)
     for image, row in zip(images, table.itertuples(), strict=True):
-        _images.place(ax, image, row.column, row.row)
+        _images.draw_image(ax, image, row.column, row.row)
     for row in table[table["column"] == 0].itertuples():
         ax.text(-0.15, row.row + 0.5, row.label, ha="right", va="center", size=7.5)
     _page.set_panel_title(ax, table["panel"].iloc[0], "")
 
 
 def _draw_points(ax: Axes, points: pd.DataFrame, data: FigureData, letter: str) -> None:
-    """A dot with its band for each model, from the top down."""
+    """Draw a dot with an error bar for each model, from the top down."""
     looks = style.model_styles(data.models)
     grey = style.ModelStyle("", "0.5", "o")
-    for place, row in enumerate(points.itertuples()):
+    for y, row in enumerate(points.itertuples()):
         look = style.line_look(looks.get(row.model, grey), style.SOLID)
-        reach = captions.HALF_BAND * row.se
-        ax.plot([row.value - reach, row.value + reach], [place, place], color=look["color"], lw=1.0)
-        ax.plot([row.value], [place], **look | {"linestyle": ""}, label=row.label)
+        half_width = captions.HALF_BAND * row.se
+        ax.plot(
+            [row.value - half_width, row.value + half_width], [y, y], color=look["color"], lw=1.0
+        )
+        ax.plot([row.value], [y], **look | {"linestyle": ""}, label=row.label)
     ax.set_yticks(range(len(points)), list(points["label"]))
     ax.set_ylim(len(points) - 0.5, -0.5)
     _page.set_panel_title(ax, letter, points["panel_title"].iloc[0])
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """Which images are shown, how much was removed, and over what errors are taken; also from the
-    CSV."""
-    images, draws = table[table["role"] == "image"], table[table["role"] == "draw"]
-    count = captions.counted(f"{draws['draw'].nunique()}", "draw")
+    """Caption sentences on images, masks and errors; also from the CSV."""
+    images, sets = table[table["role"] == "image"], table[table["role"] == "draw"]
+    count = captions.counted(f"{sets['draw'].nunique()}", "sampling seed")
     return [
-        f"The first {images['index'].max() + 1:.0f} images of a draw, none chosen; every model is "
-        "given the same originals and masks",
-        f"Removed are {100 * draws['removed'].mean():.0f} % of the pixels; errors are means over "
-        f"{count} of {captions.span(draws['n'])} images",
+        f"The first {images['index'].max() + 1:.0f} images, without selection; every model "
+        "inpaints the same originals with the same masks",
+        f"{100 * sets['removed'].mean():.0f} % of the pixels are removed; errors are means over "
+        f"{count} with {captions.span(sets['n'])} images each",
         f"Bars are ±{captions.HALF_BAND} standard errors",
         "The mean image fills every removed pixel with its mean over the originals",
     ]

@@ -1,4 +1,4 @@
-"""What the panels of a figure's block name. No drawing and no data here: plans read it, too."""
+"""Curves named by the panels of a figure's block. Free of matplotlib, as the plan reads it, too."""
 
 import itertools
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ CURVE = ["model", "sampler", "guidance"]
 
 
 class Curve(NamedTuple):
-    """One way to make images that a panel shows; `series` is the label of its group, or ""."""
+    """Model, sampler and guidance of a curve; `series` is the label of its group, or ""."""
 
     series: str
     model: str
@@ -16,18 +16,19 @@ class Curve(NamedTuple):
     guidance: str
 
 
-def curves(panel: Mapping) -> list[Curve]:
-    """All curves of a panel {models, samplers, guidances = ["none"], series}, in order, each once.
+def curves_of(panel: Mapping) -> list[Curve]:
+    """All curves of a panel {models, samplers, guidances = ["none"], series}, in order, without
+    repetitions.
 
     Without `series` they are the product of the three lists. Each entry {label, models, samplers,
-    guidances} of `series` is a product of its own; a list that it lacks is the panel's.
+    guidances} of `series` is a product of its own, with the panel's lists as defaults.
     """
-    found = []
+    product = []
     for series in panel.get("series") or [{}]:
         lists = {"guidances": ["none"]} | dict(panel) | dict(series)
-        names = itertools.product(lists["samplers"], lists["guidances"], lists["models"])
-        found += [Curve(series.get("label", ""), m, s, g) for s, g, m in names]
-    return list(dict.fromkeys(found))
+        combinations = itertools.product(lists["samplers"], lists["guidances"], lists["models"])
+        product += [Curve(series.get("label", ""), m, s, g) for s, g, m in combinations]
+    return list(dict.fromkeys(product))
 
 
 def letter(index: int) -> str:

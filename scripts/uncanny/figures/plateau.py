@@ -1,4 +1,4 @@
-"""Where curves settle: the start of each plateau and how sure it is."""
+"""Where curves converge: the start of each plateau and its uncertainty."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ NEEDS = "scores"
 EPOCHS = "all"
 RUNS = "all"
 
-FLOOR, CEILING = "gaussian", "train"  # references that a failed curve is told by
+FLOOR, CEILING = "gaussian", "train"  # references that decide whether a curve has failed
 LEFT_OUT = "left out"  # role of such a reference with fewer images than the metric needs
 BAR = 0.62  # height of a bar of probability 1, in rows
 COLUMNS = [
@@ -33,62 +33,62 @@ def plateau(
     """Start of the plateau of each curve (convergence.plateau) and its distribution.
 
     A panel is {models, samplers, guidances = ["none"], epochs = all, title, metric = the figure's}.
-    A curve is a row: a marker where its plateau starts, or an arrow at its last epoch where it has
-    not settled; bars for the share of draws of the curve that start there. increasing: whether the
-    metric rises in training. A curve has failed if it stays near the noise images of the
-    references; without references there is no such test.
+    A curve is a row: a marker at the start of its plateau, or an arrow at its last epoch if it has
+    not settled; bars for the share of bootstrap replicates that start at each epoch. increasing:
+    whether the metric rises in training. A curve has failed if it stays near the references of
+    noise; without references this is not tested.
 
-    Raises ValueError when no curve has a value, and for rows that are not comparable.
+    Raises ValueError if no curve has a value, and for rows that are not comparable.
     """
-    wanted = _points.wanted(data, metric, panels)
-    points = _points.measured(data, wanted, panels, EPOCHS)
-    read = [
-        _read(data, rows, increasing) for _, rows in points.groupby(["panel", *CURVE], sort=False)
+    requested = _points.requested(data, metric, panels)
+    points = _points.measured(data, requested, panels, EPOCHS)
+    tables = [
+        _rows(data, rows, increasing) for _, rows in points.groupby(["panel", *CURVE], sort=False)
     ]
-    drawn = pd.concat(read, ignore_index=True)[COLUMNS]
-    rows_of_panels = drawn[drawn["role"] == "plateau"].groupby("panel").size()
+    plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
+    rows_of_panels = plotted[plotted["role"] == "plateau"].groupby("panel").size()
     with style.context():
         figure, axes = _page.canvas(len(panels), height=0.75 + 0.24 * rows_of_panels.max())
-        for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
             _draw(ax, rows, data)
             _page.set_panel_title(ax, letter if len(axes) > 1 else "", rows["panel_title"].iloc[0])
-        _page.finish(figure, [], _notes(drawn))
-    return figure, captions.with_facts(drawn, facts(drawn))
+        _page.finish(figure, [], _notes(plotted))
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
-# ---- The drawn table ------------------------------------------------------------------------
+# ---- Plotted table --------------------------------------------------------------------------
 
 
-def _read(data: FigureData, points: pd.DataFrame, increasing: bool) -> pd.DataFrame:
-    """The rows of one curve: its plateau, and the probability of each epoch."""
+def _rows(data: FigureData, points: pd.DataFrame, increasing: bool) -> pd.DataFrame:
+    """Rows of one curve: its plateau, and the probability of each epoch."""
     names = ["panel", "panel_title", "curve", *CURVE, "metric", "metric_label"]
     diverged = int(points["diverged"].fillna(0).max())
     shared = points[names].iloc[0].to_dict() | {"diverged": diverged}
-    found = points.dropna(subset="value")
-    if found.empty:
+    measured = points.dropna(subset="value")
+    if measured.empty:
         status = "diverged" if diverged else "missing"
         row = {"role": "plateau", "status": status, "epoch": points["epoch"].min()}
         return _table([row], shared)
-    shared |= {key: found[key].iloc[0] for key in ("n", "extractor_id")}
+    shared |= {key: measured[key].iloc[0] for key in ("n", "extractor_id")}
     epochs, values, se = _replicates(data, points, shared)
     shared |= {"points": len(epochs), "seeds": len(values)}
     last = {"role": "plateau", "epoch": epochs[-1]}
-    options = _ends(data, found) | {"increasing": increasing}
+    options = _ends(data, measured) | {"increasing": increasing}
     if len(epochs) < convergence.FEWEST_POINTS:
         return _table([last | {"status": "too_few"}], shared)
     if len(values) < 2 and not np.isfinite(se).all():
         return _table([last | {"status": "no_error"}], shared)
-    one = convergence.plateau(epochs, values, se, **options)
-    many = convergence.plateau_distribution(epochs, values, se, **options)
-    low, high = many.quantiles(0.025, 0.975)
-    row = last | many.frequencies | {"status": one.status, "low": low, "high": high}
-    row |= {key: getattr(one, key) for key in ("level", "threshold", "best", "best_epoch")}
-    row |= {"epoch": epochs[-1] if one.epoch is None else one.epoch}
+    estimate = convergence.plateau(epochs, values, se, **options)
+    distribution = convergence.plateau_distribution(epochs, values, se, **options)
+    low, high = distribution.quantiles(0.025, 0.975)
+    row = last | distribution.frequencies | {"status": estimate.status, "low": low, "high": high}
+    row |= {key: getattr(estimate, key) for key in ("level", "threshold", "best", "best_epoch")}
+    row |= {"epoch": epochs[-1] if estimate.epoch is None else estimate.epoch}
     mass = [
-        {"role": "mass", "epoch": epoch, "probability": share, "status": one.status}
-        for epoch, share in many.probabilities.items()
+        {"role": "mass", "epoch": epoch, "probability": share, "status": estimate.status}
+        for epoch, share in distribution.probabilities.items()
     ]
-    return _table([row, *mass, *_left_out(data, found)], shared)
+    return _table([row, *mass, *_left_out(data, measured)], shared)
 
 
 def _table(rows: list[dict], shared: dict) -> pd.DataFrame:
@@ -96,7 +96,9 @@ def _table(rows: list[dict], shared: dict) -> pd.DataFrame:
 
 
 def _replicates(data: FigureData, points: pd.DataFrame, names: Mapping) -> tuple:
-    """Epochs [m], values and standard errors [R, m] of the training seeds, draws averaged."""
+    """Epochs [m], and values and standard errors [R, m] by training seed, averaged over sampling
+    seeds.
+    """
     keys = [*CURVE, "metric"]
     is_curve = (data.table[keys] == [names[key] for key in keys]).all(axis=1)
     table = data.table[is_curve & data.table["epoch"].isin(points["epoch"])]
@@ -104,30 +106,32 @@ def _replicates(data: FigureData, points: pd.DataFrame, names: Mapping) -> tuple
     curves = [score_records.summarise(rows).set_index("epoch")[["value", "se"]] for rows in seeds]
     both = pd.concat(curves, axis=1, keys=range(len(curves))).sort_index()
     values, se = (both.xs(key, axis=1, level=1).to_numpy(float).T for key in ("value", "se"))
-    whole = np.isfinite(values).all(axis=0)
-    return both.index.to_numpy(float)[whole], values[:, whole], se[:, whole]
+    complete = np.isfinite(values).all(axis=0)
+    return both.index.to_numpy(float)[complete], values[:, complete], se[:, complete]
 
 
-def _ends(data: FigureData, found: pd.DataFrame) -> dict:
-    """Values of noise and of real images, None where there is no such reference."""
-    known = data.references_of(found["dataset"].iloc[0], found["metric"].iloc[0])
-    values = {name: entry["value"] for name, (entry, is_measured) in known.items() if is_measured}
+def _ends(data: FigureData, points: pd.DataFrame) -> dict:
+    """Metric of noise and of real images, None without such a reference."""
+    references = data.references_of(points["dataset"].iloc[0], points["metric"].iloc[0])
+    values = {
+        name: entry["value"] for name, (entry, is_measured) in references.items() if is_measured
+    }
     return {"floor": values.get(FLOOR), "ceiling": values.get(CEILING)}
 
 
-def _left_out(data: FigureData, found: pd.DataFrame) -> list[dict]:
-    """Rows of the references without which it is not known whether a curve has failed."""
-    known = data.references_of(found["dataset"].iloc[0], found["metric"].iloc[0])
-    few = {c: entry for c, (entry, is_measured) in known.items() if not is_measured}
+def _left_out(data: FigureData, points: pd.DataFrame) -> list[dict]:
+    """Rows of unmeasured references, without which failed curves cannot be recognised."""
+    references = data.references_of(points["dataset"].iloc[0], points["metric"].iloc[0])
+    unmeasured = {c: entry for c, (entry, is_measured) in references.items() if not is_measured}
     return [
         {
             "role": LEFT_OUT,
             "curve": style.reference_style(control).label,
-            "n": few[control]["n"],
-            "status": f"needs {few[control]['needs']} images",
+            "n": unmeasured[control]["n"],
+            "status": f"needs {unmeasured[control]['needs']} images",
         }
         for control in (FLOOR, CEILING)
-        if control in few
+        if control in unmeasured
     ]
 
 
@@ -135,7 +139,7 @@ def _left_out(data: FigureData, found: pd.DataFrame) -> list[dict]:
 
 
 def _draw(ax: Axes, table: pd.DataFrame, data: FigureData) -> None:
-    """One row per curve, the first on top."""
+    """Draw one row per curve, the first on top."""
     looks, plateaus = style.model_styles(data.models), table[table["role"] == "plateau"]
     last = table["epoch"].max()
     for y, row in enumerate(plateaus.itertuples()):
@@ -148,10 +152,10 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData) -> None:
         if row.status == "not_converged":
             marker = {"marker": ">", "ms": 5, "mec": look.color, "mfc": "white"}
         if row.status in convergence.CODES and row.status != "failed":
-            at = {"color": look.color, "ls": "", "clip_on": False, "label": row.curve}
-            ax.plot([row.epoch], [y + 0.3], mew=0.6, zorder=3, **(at | marker))
-        words = {"transform": ax.get_yaxis_transform(), "size": 6.5, "va": "center"}
-        ax.text(1.03, y + 0.15, _status(row), color="0.35", **words)
+            options = {"color": look.color, "ls": "", "clip_on": False, "label": row.curve}
+            ax.plot([row.epoch], [y + 0.3], mew=0.6, zorder=3, **(options | marker))
+        text_style = {"transform": ax.get_yaxis_transform(), "size": 6.5, "va": "center"}
+        ax.text(1.03, y + 0.15, _status(row), color="0.35", **text_style)
     ax.set(xlim=(0, last * 1.03), ylim=(len(plateaus) - 0.45, -0.55), xlabel="Training epochs")
     ax.set_yticks(np.arange(len(plateaus)) + 0.15, _names(plateaus, data))
     ax.tick_params(axis="y", length=0)
@@ -164,7 +168,7 @@ def _is_same(table: pd.DataFrame, row) -> pd.Series:
 
 
 def _names(plateaus: pd.DataFrame, data: FigureData) -> list[str]:
-    """Of the models, or of the whole curves where a model has several."""
+    """Names of the models, or of the curves if a model has several."""
     if plateaus["model"].duplicated().any():
         return plateaus["curve"].tolist()
     return [data.label("models", model) for model in plateaus["model"]]
@@ -176,32 +180,33 @@ def _status(row) -> str:
     return words if np.isnan(share) else f"{words} {share:.0%}"
 
 
-# ---- Words ----------------------------------------------------------------------------------
+# ---- Caption --------------------------------------------------------------------------------
 
 
-def _notes(drawn: pd.DataFrame) -> str:
-    rows = drawn[(drawn["role"] == "plateau") & (drawn["diverged"] > 0)]
-    parts = ["diverged at some epoch: " + ", ".join(rows["curve"])] if len(rows) else []
-    few = drawn[drawn["role"] == LEFT_OUT].drop_duplicates(["curve", "metric"])
-    for row in few.itertuples():
-        what = f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {row.status})"
-        parts.append(f"not measured: {what}, so that no curve counts as failed")
-    return "; ".join(parts)
+def _notes(plotted: pd.DataFrame) -> str:
+    rows = plotted[(plotted["role"] == "plateau") & (plotted["diverged"] > 0)]
+    texts = ["diverged at some epoch: " + ", ".join(rows["curve"])] if len(rows) else []
+    unmeasured = plotted[plotted["role"] == LEFT_OUT].drop_duplicates(["curve", "metric"])
+    for row in unmeasured.itertuples():
+        reference = f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {row.status})"
+        texts.append(f"not measured: {reference}, so that no curve counts as failed")
+    return "; ".join(texts)
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """What a plateau is, how its uncertainty was drawn, what the points are; also from the CSV."""
+    """Caption sentences: definition of a plateau, uncertainty, points; also from the CSV."""
     rows = table[table["role"] == "plateau"]
-    known = rows.dropna(subset="n")
+    measured = rows.dropna(subset="n")
     metrics = " and ".join(rows["metric_label"].unique())
-    single = "; one training seed: its chance is not included" if known["seeds"].max() < 2 else ""
+    single = "; with one training seed, the variation between trainings is not included"
+    single = single if measured["seeds"].max() < 2 else ""
     sentences = [
         f"The plateau of {metrics} starts at the first epoch after which no gain is larger than "
         "the threshold, 1 % of the best value (2 % of the descent of a falling metric) or twice "
         "the standard error, whichever is larger",
-        "Arrows: fewer than two points follow, the curve may still move. Bars and percentages: "
-        f"share of {convergence.DRAWS:,} draws of the curve within its errors{single}",
-        f"n = {captions.span(known['n'])} images per draw, {captions.span(known['points'])} epochs"
-        f", extractor {captions.extractors(known)}",
+        "Arrows: fewer than two points follow, the curve may still change. Bars and percentages: "
+        f"share of {convergence.DRAWS:,} bootstrap replicates of the curve{single}",
+        f"n = {captions.span(measured['n'])} images per sampling seed, "
+        f"{captions.span(measured['points'])} epochs, extractor {captions.extractors(measured)}",
     ]
     return captions.with_note(sentences, _notes(table))

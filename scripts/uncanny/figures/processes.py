@@ -1,4 +1,4 @@
-"""Diffusion processes side by side: a real image on its way into noise, an image on its way out."""
+"""Diffusion processes: forward trajectories of a real image, backward ones of a generated image."""
 
 import hashlib
 
@@ -18,8 +18,8 @@ RUNS = "first"
 
 COLORS = {"NCSN": "#7b3fa0", "DDPM": "#5f6670", "SDE": "#0e9aa7"}  # purple, grey, cyan
 OTHER_COLOR = "#444444"
-SPACING = 1.18  # from image to image, in images
-GAP = 0.5  # between the two rows of a lane
+SPACING = 1.18  # distance between images, in image widths
+GAP = 0.5  # between the two rows of a lane, in image heights
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "epoch", "lane", "axis", "direction"],
     *["level", "sigma", "alpha_bar", "sha256", "mean", "diverged", "status"],
@@ -27,11 +27,11 @@ COLUMNS = [
 
 
 def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
-    """One lane per panel: above, a real image going into noise; below, an image coming out of it.
+    """One lane per panel: above, a real image becomes noise; below, noise becomes an image.
 
     A panel is {models: [one], samplers: [one], epochs = the last one, title = name of the lane}.
-    Below each lane stand the noise level sigma and what is left of the signal: alpha_bar, or for a
-    process that does not shrink images 1 / (1 + sigma^2). Of several training seeds the first is
+    Below each lane are the noise level sigma and the signal's share: alpha_bar, or 1 / (1 +
+    sigma^2) for processes that do not scale the image. Of several training seeds the first is
     shown. Raises ValueError for a panel without a trace, and for one with several curves.
     """
     lanes = [_lane(data, panel) for panel in panels]
@@ -39,56 +39,61 @@ def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
         _table(data, trace, naming.letter(i), panel)
         for i, (trace, panel) in enumerate(zip(lanes, panels, strict=True))
     ]
-    drawn = pd.concat(tables, ignore_index=True)[COLUMNS]
+    plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
     with style.context():
         levels = max(len(trace.sigma) for trace in lanes)
         figure, axes = _page.lanes(len(lanes), _height(), _width(levels))
-        for ax, trace, (_, rows) in zip(axes, lanes, drawn.groupby("panel"), strict=True):
+        for ax, trace, (_, rows) in zip(axes, lanes, plotted.groupby("panel"), strict=True):
             _draw(ax, trace, rows, levels)
         _page.finish(figure, [], "")
-    return figure, captions.with_facts(drawn, facts(drawn))
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
 def _lane(data: FigureData, panel: dict) -> Trace:
-    curves = naming.curves(panel)
+    curves = naming.curves_of(panel)
     if len(curves) != 1:
-        raise ValueError(f"figure: a lane shows one model with one sampler, got {len(curves)}")
+        raise ValueError(
+            f"figure: expected one model with one sampler in a panel, got {len(curves)} curves"
+        )
     _, model, sampler, _ = curves[0]
-    found = [t for t in data.traces if (t.model, t.sampler) == (model, sampler)]
-    epochs = panel.get("epochs") or [max((t.epoch for t in found), default=0)]
-    found = [trace for trace in found if trace.epoch in epochs]
-    if not found:
+    traces = [t for t in data.traces if (t.model, t.sampler) == (model, sampler)]
+    epochs = panel.get("epochs") or [max((t.epoch for t in traces), default=0)]
+    traces = [trace for trace in traces if trace.epoch in epochs]
+    if not traces:
         raise ValueError(f"figure is empty: no trace of {model} with {sampler}")
-    return min(found, key=lambda trace: trace.seed)
+    return min(traces, key=lambda trace: trace.seed)
 
 
 def _table(data: FigureData, trace: Trace, letter: str, panel: dict) -> pd.DataFrame:
     """One row per image of the lane."""
     rows = [
         {
-            **{"direction": direction, "level": level, "sigma": trace.sigma[level]},
-            **{"alpha_bar": trace.alpha_bar[level], "mean": float(images[level].mean())},
-            "sha256": hashlib.sha256(_shown(images[level]).tobytes()).hexdigest()[:16],
+            "direction": direction,
+            "level": level,
+            "sigma": trace.sigma[level],
+            "alpha_bar": trace.alpha_bar[level],
+            "mean": float(images[level].mean()),
+            "sha256": hashlib.sha256(_pixels(images[level]).tobytes()).hexdigest()[:16],
         }
         for direction, images in (("forward", trace.forward), ("backward", trace.backward))
         for level in range(len(images))
     ]
-    named = {"panel": letter, "panel_title": panel.get("title") or trace.lane}
+    facts = {"panel": letter, "panel_title": panel.get("title") or trace.lane}
     keys = ("model", "seed", "sampler", "epoch", "lane", "axis")
-    named |= {key: getattr(trace, key) for key in keys}
-    named |= {"curve": data.curve_label(trace.model, trace.sampler, "none"), "guidance": "none"}
-    return pd.DataFrame(rows).assign(**named, diverged=0, status="ok")
+    facts |= {key: getattr(trace, key) for key in keys}
+    facts |= {"curve": data.curve_label(trace.model, trace.sampler, "none"), "guidance": "none"}
+    return pd.DataFrame(rows).assign(**facts, diverged=0, status="ok")
 
 
-def _shown(image: np.ndarray) -> np.ndarray:
-    """float [C, H, W] in [-1, 1], cut to it, as uint8 [H, W] or [H, W, 3]."""
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """Image, float [C, H, W], clipped to [-1, 1], as uint8 [H, W] or [H, W, 3]."""
     levels = np.clip(127.5 * image + 128, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
 
 
 # ---- Artists --------------------------------------------------------------------------------
 
-LABELS, NUMBERS = 1.55, 0.85  # room on the left and below, in images
+LABELS, NUMBERS = 1.55, 0.85  # margins on the left and below, in image widths
 
 
 def _width(levels: int) -> float:
@@ -109,7 +114,7 @@ def _draw(ax: Axes, trace: Trace, rows: pd.DataFrame, levels: int) -> None:
             left = level * SPACING
             extent = (left, left + 1, top + 1, top)
             sharp = {"interpolation": "nearest", "aspect": "equal", "zorder": 2}
-            ax.imshow(_shown(image), extent=extent, cmap="gray", vmin=0, vmax=255, **sharp)
+            ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **sharp)
         ends = ((last, 0), (0, last))[name == "forward"]
         arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
         height = top + 1 + 0.16 if name == "forward" else top - 0.16
@@ -125,7 +130,7 @@ _MID = {"ha": "center", "va": "center"}
 
 
 def _write_levels(ax: Axes, trace: Trace) -> None:
-    """sigma and what is left of the signal below the images."""
+    """Write sigma and the signal's share below the images."""
     shrinks = np.isfinite(trace.alpha_bar).all()
     signal = trace.alpha_bar if shrinks else 1 / (1 + trace.sigma**2)
     name = r"$\bar\alpha$" if shrinks else r"$1/(1{+}\sigma^2)$"
@@ -138,7 +143,7 @@ def _write_levels(ax: Axes, trace: Trace) -> None:
 
 
 def _number(value: float) -> str:
-    """Two digits; very small and large numbers as one digit and a power of ten."""
+    """A number with two digits, or with one digit and a power of ten if very small or large."""
     if value == 0 or 0.001 <= value < 100:
         return f"{value:.2g}"
     if 100 <= value < 1000:
@@ -147,18 +152,18 @@ def _number(value: float) -> str:
     return rf"${digit}\cdot10^{{{int(power)}}}$"
 
 
-# ---- Words ----------------------------------------------------------------------------------
+# ---- Caption --------------------------------------------------------------------------------
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """What the rows are; also from the CSV."""
+    """Caption sentences on the rows of each lane; also from the CSV."""
     lanes = table.drop_duplicates("panel")
-    named = [f"{row.panel_title}: {row.curve}, epoch {row.epoch}" for row in lanes.itertuples()]
+    texts = [f"{row.panel_title}: {row.curve}, epoch {row.epoch}" for row in lanes.itertuples()]
     levels = captions.span(table.groupby(["panel", "direction"]).size())
     return [
-        "Above, one real image with the noise of each process, one realisation; below, one image "
-        "drawn by a trained model, as its sampler has it at these levels",
-        f"{levels} of the sampler's own levels, evenly along its steps, from none to all noise; "
-        "images are shown as x / (1 + σ²)^½, cut at the range of pixels",
-        "; ".join(named),
+        "Above, one real image with one realisation of each process's noise; below, one image "
+        "generated by a trained model, as its sampler has it at the same noise levels",
+        f"{levels} of the sampler's noise levels, evenly spaced along its steps; images are shown "
+        "as x / (1 + σ²)^½, clipped to the range of pixels",
+        "; ".join(texts),
     ]

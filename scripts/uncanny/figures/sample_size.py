@@ -1,4 +1,4 @@
-"""Metric against the number of images, with its limit for infinitely many."""
+"""Metric against the number of images, extrapolated to infinitely many."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ NEEDS = "sizes"
 EPOCHS = "last"
 RUNS = "all"
 
-INFINITY = 0.16  # where infinitely many images lie, beyond the largest n, as a share of the axis
+INFINITY = 0.16  # position of infinitely many images beyond the largest n, fraction of the axis
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "epoch", "metric", "metric_label", "role"],
     *["n", "value", "lower", "upper", "se", "coefficient", "misfit", "splits"],
@@ -24,7 +24,7 @@ COLUMNS = [
     *["diverged", "status"],
 ]
 POINT, FIT, SPREAD, GUIDE = "mean", "fit", "spread", "guide"
-LEFT_OUT = "left out"  # a size of fewer images than the metric needs
+LEFT_OUT = "left out"  # role of a size with fewer images than the metric needs
 
 
 def sample_size(
@@ -32,51 +32,51 @@ def sample_size(
 ) -> tuple[Figure, pd.DataFrame]:
     """Two axes per panel: a metric against the number of images n, and its spread.
 
-    A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Left, means
-    with bands and the fit limit + coefficient / n of size_limit.size_limit, its limit with a 95 %
-    interval at infinity; one_split: the same metric measured without splitting, drawn beside it.
-    Right, the standard deviation between the splits (of a metric without splits, its standard
-    error) with a line falling as n^(-1/2). Fewer than four sizes are not fitted.
+    A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Left: means
+    with bands, the fit limit + coefficient / n (sample_size.size_limit), and its limit with a 95 %
+    interval at infinity; one_split: the same metric measured without splits, also shown. Right: the
+    standard deviation between splits (or the standard error, for a metric without splits) and a
+    line falling as n^(-1/2). Fewer than four sizes are not fitted.
 
-    Raises ValueError when nothing can be drawn and for sizes that were measured differently.
+    Raises ValueError if there is nothing to plot, and for sizes that were measured differently.
     """
-    read = [
+    tables = [
         _panel(data, panel, index, [name for name in (metric, one_split) if name])
         for index, panel in enumerate(panels)
     ]
-    drawn = pd.concat(read, ignore_index=True)[COLUMNS]
-    if not drawn["value"].notna().any():
+    plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
+    if not plotted["value"].notna().any():
         raise ValueError(f"figure is empty: no value of {metric} for any of its curves")
     with style.context():
         figure, axes = _page.canvas(2 * len(panels))
-        for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
             _draw(ax, rows, data, metric)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        variants = _variants(drawn, metric)
-        found = drawn.rename(columns={"role": "control"}).assign(control=pd.NA)
+        variants = _variants(plotted, metric)
+        points = plotted.rename(columns={"role": "control"}).assign(control=pd.NA)
         labels = [data.label("metrics", name) for name in variants]
-        legends = _lines.legends(data, found, variants, labels)
-        _page.finish(figure, legends, _notes(drawn))
-    return figure, captions.with_facts(drawn, facts(drawn))
+        legends = _lines.legends(data, points, variants, labels)
+        _page.finish(figure, legends, _notes(plotted))
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
-# ---- The drawn table ------------------------------------------------------------------------
+# ---- Plotted table --------------------------------------------------------------------------
 
 
 def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.DataFrame:
-    """The rows of both axes of a panel; a curve without records has one of status "missing"."""
+    """Rows of both axes of a panel; a curve without records has one row of status "missing"."""
     tables = []
-    for _, model, sampler, guidance in naming.curves(panel):
+    for _, model, sampler, guidance in naming.curves_of(panel):
         curve = dict(zip(CURVE, (model, sampler, guidance), strict=True))
-        named = curve | {"curve": data.curve_label(model, sampler, guidance)}
+        names = curve | {"curve": data.curve_label(model, sampler, guidance)}
         records = _records(data, curve, panel.get("epochs"))
         if not records:
-            absent = {"role": POINT, "status": "missing", "diverged": 0, "metric": metrics[0]}
-            tables.append(pd.DataFrame([absent | named], columns=COLUMNS))
+            missing = {"role": POINT, "status": "missing", "diverged": 0, "metric": metrics[0]}
+            tables.append(pd.DataFrame([missing | names], columns=COLUMNS))
         for metric in metrics:
             for epoch in sorted({record["cell"]["epoch"] for record in records}):
-                at = [record for record in records if record["cell"]["epoch"] == epoch]
-                tables.append(_curve(at, metric, metric == metrics[0]).assign(**named))
+                selected = [record for record in records if record["cell"]["epoch"] == epoch]
+                tables.append(_curve(selected, metric, metric == metrics[0]).assign(**names))
     table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
     table["metric_label"] = table["metric"].map(data.metric_label)
     is_right = table["role"].isin([SPREAD, GUIDE])
@@ -85,10 +85,10 @@ def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.
 
 
 def _records(data: FigureData, curve: dict, epochs: list[int] | None) -> list[dict]:
-    """Records of a curve at the given epochs, or at its last one."""
-    found = [r for r in data.sizes if all(r["cell"][k] == name for k, name in curve.items())]
-    last = max((record["cell"]["epoch"] for record in found), default=None)
-    return [record for record in found if record["cell"]["epoch"] in (epochs or [last])]
+    """Records of a curve at `epochs`, or at its last epoch."""
+    records = [r for r in data.sizes if all(r["cell"][k] == name for k, name in curve.items())]
+    last = max((record["cell"]["epoch"] for record in records), default=None)
+    return [record for record in records if record["cell"]["epoch"] in (epochs or [last])]
 
 
 def _curve(records: list[dict], metric: str, with_spread: bool) -> pd.DataFrame:
@@ -120,8 +120,8 @@ def _points(records: list[dict], metric: str) -> pd.DataFrame:
 
 
 def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
-    """One row for each size that does not carry the metric."""
-    found = {
+    """One row for each size with too few images for the metric."""
+    required = {
         entry["n"]: entry["needs"]
         for record in records
         for size in record["sizes"]
@@ -129,7 +129,8 @@ def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
         if entry["metric"] == metric
     }
     rows = [
-        {"role": LEFT_OUT, "n": n, "status": f"needs {needs} images"} for n, needs in found.items()
+        {"role": LEFT_OUT, "n": n, "status": f"needs {images} images"}
+        for n, images in required.items()
     ]
     return pd.DataFrame(rows, columns=["role", "n", "status"])
 
@@ -139,35 +140,35 @@ def _entries(record: dict, n: int) -> list[dict]:
 
 
 def _fit(points: pd.DataFrame) -> pd.DataFrame:
-    """One row: limit, its interval and the coefficient of 1/n; none for fewer than four sizes."""
+    """One row: limit, its interval and the coefficient of 1/n; no row for fewer than four sizes."""
     if "value" not in points or len(points) < 4:
         return pd.DataFrame([], columns=["role"])
     se = points["se"].to_numpy(float)
-    known = np.isfinite(se).all() and (se > 0).all()
-    fit = size_limit.size_limit(points["n"], points["value"], se if known else None)
+    has_errors = np.isfinite(se).all() and (se > 0).all()
+    fit = size_limit.size_limit(points["n"], points["value"], se if has_errors else None)
     lower, upper = np.quantile(fit.draws()[:, 0], [0.025, 0.975])
     row = {"role": FIT, "value": fit.limit, "lower": lower, "upper": upper, "status": "ok"}
     return pd.DataFrame([row | {"coefficient": fit.coefficient, "misfit": fit.misfit}])
 
 
 def _spread(records: list[dict], metric: str, points: pd.DataFrame) -> list[pd.DataFrame]:
-    """Standard deviation between splits (or the standard error) of each size, and the line."""
+    """Standard deviation between splits (or standard error) of each size, and the guide line."""
     if "value" not in points:
         return []
     spreads = {}
     for record in records:
         for size in record["sizes"]:
             for entry in size["metrics"]:
-                found = (entry.get("details") or {}).get("std") if entry.get("splits") else None
-                found = entry.get("se") if found is None else found
-                if entry["metric"] == metric and found:
-                    spreads.setdefault(size["n"], []).append(found)
+                spread = (entry.get("details") or {}).get("std") if entry.get("splits") else None
+                spread = entry.get("se") if spread is None else spread
+                if entry["metric"] == metric and spread:
+                    spreads.setdefault(size["n"], []).append(spread)
     table = points[["n", "splits"]].assign(role=SPREAD, status="ok")
     table["value"] = [float(np.mean(spreads[n])) if n in spreads else np.nan for n in table["n"]]
-    known = table.dropna(subset="value")
-    if known.empty:
+    measured = table.dropna(subset="value")
+    if measured.empty:
         return [table]
-    scale = np.exp(np.mean(np.log(known["value"]) + 0.5 * np.log(known["n"].astype(float))))
+    scale = np.exp(np.mean(np.log(measured["value"]) + 0.5 * np.log(measured["n"].astype(float))))
     return [table, pd.DataFrame([{"role": GUIDE, "coefficient": scale, "status": "ok"}])]
 
 
@@ -183,16 +184,16 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
         return
     end = sizes.max() * (sizes.max() / sizes.min()) ** INFINITY
     groups = table.groupby([*CURVE, "epoch", "metric"], sort=False)
-    for place, ((model, *_, name), rows) in enumerate(groups):
+    for index, ((model, *_, name), rows) in enumerate(groups):
         look = style.line_look(looks[model], variants[name])
         if rows["role"].isin([SPREAD, GUIDE]).any():
             _draw_right(ax, rows, look, sizes)
         else:
-            _draw_left(ax, rows, look, sizes, end * 1.13**place)
+            _draw_left(ax, rows, look, sizes, end * 1.13**index)
     is_left = table["role"].isin([POINT, FIT]).any()
-    words = "Std. between splits" if table["splits"].notna().any() else "Standard error"
+    spread_label = "Std. between splits" if table["splits"].notna().any() else "Standard error"
     label = table.loc[table["metric"] == metric, "metric_label"].iloc[0]
-    ax.set_ylabel(label if is_left else words)
+    ax.set_ylabel(label if is_left else spread_label)
     if not is_left:
         ax.set_yscale("log")
         low, high = table["value"].min(), table["value"].max()
@@ -202,7 +203,7 @@ def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
 
 
 def _draw_left(ax: Axes, rows: pd.DataFrame, look: dict, sizes: pd.Series, end: float) -> None:
-    """Means with bands; the fit as a thin line, its limit with an interval at infinity."""
+    """Draw means with bands, the fit as a thin line, and its limit with an interval at infinity."""
     points = rows[rows["role"] == POINT]
     _lines.draw_curve(ax, points, "n", look | {"linestyle": "none"})
     for fit in rows[rows["role"] == FIT].itertuples():
@@ -231,21 +232,21 @@ def _variants(table: pd.DataFrame, metric: str) -> dict[str, style.VariantStyle]
     return style.variant_styles(names)
 
 
-# ---- Words ----------------------------------------------------------------------------------
+# ---- Caption --------------------------------------------------------------------------------
 
 
-def _notes(drawn: pd.DataFrame) -> str:
-    lost = drawn[(drawn["role"] == POINT) & drawn["value"].isna()].drop_duplicates("curve")
-    parts = [f"{row.status}: {row.curve}" for row in lost.itertuples()]
-    few = drawn[drawn["role"] == LEFT_OUT].drop_duplicates(["metric", "n"])
-    for (label, reason), rows in few.groupby(["metric_label", "status"], sort=False):
+def _notes(plotted: pd.DataFrame) -> str:
+    missing = plotted[(plotted["role"] == POINT) & plotted["value"].isna()].drop_duplicates("curve")
+    texts = [f"{row.status}: {row.curve}" for row in missing.itertuples()]
+    too_small = plotted[plotted["role"] == LEFT_OUT].drop_duplicates(["metric", "n"])
+    for (label, reason), rows in too_small.groupby(["metric_label", "status"], sort=False):
         sizes = ", ".join(f"{n:,.0f}" for n in sorted(rows["n"]))
-        parts.append(f"not measured: {label} of n = {sizes} ({reason})")
-    return "; ".join(parts)
+        texts.append(f"not measured: {label} of n = {sizes} ({reason})")
+    return "; ".join(texts)
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """How the sizes were measured and what the fit says; also from the CSV."""
+    """Caption sentences on the sizes and on the fits; also from the CSV."""
     points = table[(table["role"] == POINT) & table["value"].notna()]
     sizes = captions.span(points["n"])
     splits = points["splits"].dropna().unique()
@@ -253,18 +254,18 @@ def facts(table: pd.DataFrame) -> list[str]:
     sentences = [
         f"{' and '.join(points['metric_label'].unique())} of n = {sizes} images{split}, epoch "
         f"{captions.span(points['epoch'])}, extractor {captions.extractors(points)}; each set "
-        "contains the smaller ones, so neighbouring points share their errors",
+        "contains the smaller ones, so errors of neighbouring points are correlated",
         captions.bands(points),
     ]
     fits = table[table["role"] == FIT]
-    sentences += [_fitted(row, points["n"].max()) for row in fits.itertuples()]
+    sentences += [_fit_text(row, points["n"].max()) for row in fits.itertuples()]
     return captions.with_note(sentences, _notes(table))
 
 
-def _fitted(row, largest: float) -> str:
+def _fit_text(row, largest: float) -> str:
     off = row.coefficient / largest / row.value
     return (
         f"Fit of {row.metric_label}, {row.curve}: {row.value:.4g} (95 % interval {row.lower:.4g} "
-        f"to {row.upper:.4g}) for infinitely many images, {row.coefficient:+.3g}/n for n; at n = "
-        f"{largest:,.0f} it is off by {off:+.1%}"
+        f"to {row.upper:.4g}) for infinitely many images; n images deviate by "
+        f"{row.coefficient:+.3g}/n, which is {off:+.1%} at n = {largest:,.0f}"
     )

@@ -1,4 +1,4 @@
-"""The files of a figure."""
+"""Save figures."""
 
 import contextlib
 from pathlib import Path
@@ -11,16 +11,15 @@ from uncanny.runtime import files
 
 
 def save(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
-    """Write stem.pdf, stem.png (200 dpi) and stem.csv, all of them whole or none, and
-    their checksums.
+    """Write stem.pdf, stem.png (200 dpi) and stem.csv, either all or none, and their checksums.
 
     The same figure gives the same bytes: the files carry no date.
     """
     paths = {suffix: Path(f"{stem}.{suffix}") for suffix in ("pdf", "png", "csv")}
     with contextlib.ExitStack() as stack, style.context():
-        part = {suffix: stack.enter_context(files.replacing(p)) for suffix, p in paths.items()}
-        table.to_csv(part["csv"], index=False, lineterminator="\n")
+        temporary = {suffix: stack.enter_context(files.replacing(p)) for suffix, p in paths.items()}
+        table.to_csv(temporary["csv"], index=False, lineterminator="\n")
         for kind in ("pdf", "png"):
             metadata = style.METADATA[kind]
-            figure.savefig(part[kind], format=kind, dpi=style.PNG_DPI, metadata=metadata)
+            figure.savefig(temporary[kind], format=kind, dpi=style.PNG_DPI, metadata=metadata)
     files.write_checksums(paths.values())

@@ -1,7 +1,6 @@
-"""A metric against a parameter of the process, and what an error of the network becomes there."""
+"""A metric against a parameter of the process, and the amplification of the network's error."""
 
 import dataclasses
-import json
 from typing import Literal
 
 import pandas as pd
@@ -9,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from uncanny.evaluation import score_records
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = ("scores", "exact")
+NEEDS = ("scores", "experiments")
 EPOCHS = "last"
 RUNS = "all"
 
@@ -31,75 +31,76 @@ def sensitivity(
     y_scale: Literal["linear", "log"] = "linear",
 ) -> tuple[Figure, pd.DataFrame]:
     """Metric against a parameter, one curve per series through the models of a panel; then, for
-    position and momentum, the factor between an error of the network and that of a step, by time.
+    position and momentum, the factor from an error of the network to that of a step, by time.
 
-    panels: as in `sweep`. parameter: its dotted place among the parameters of the records, such as
+    panels: as in `sweep`. parameter: dotted path in the parameters of the records, such as
     identity.process.recipe.gamma; x_label: its name on the axis. data.exact: an experiment of kind
-    error_amplification, whose processes have the names of models.
-    Raises ValueError for records without the parameter, and where the experiment is missing.
+    error_amplification, whose processes have the names of models. Raises ValueError for records
+    without the parameter, and if there is no such experiment.
     """
-    drawn = _scores(data, panels, metric, parameter, y_scale)
+    plotted = _scores(data, panels, metric, parameter, y_scale)
     factors = _factors(data, len(panels))
     with style.context():
         figure, axes = _page.canvas(len(panels) + factors["panel"].nunique())
-        dashes = _draw_scores(axes[: len(panels)], drawn, data, y_scale, x_label)
+        dashes = _draw_scores(axes[: len(panels)], plotted, data, y_scale, x_label)
         for ax, (letter, rows) in zip(axes[len(panels) :], factors.groupby("panel"), strict=True):
             _draw_factors(ax, rows, data)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, [_models(data, drawn, factors), dashes], _points.notes(drawn))
-    table = pd.concat([drawn.assign(x_name=x_label), factors], ignore_index=True)
+        _page.finish(figure, [_models(data, plotted, factors), dashes], _points.notes(plotted))
+    table = pd.concat([plotted.assign(x_name=x_label), factors], ignore_index=True)
     return figure, captions.with_facts(table, facts(table))
 
 
 def _scores(data: FigureData, panels: list, metric: str, parameter: str, y_scale: str):
-    """The table of a sweep whose x is the parameter."""
-    values = [_value(json.loads(text), parameter) for text in data.table["params"]]
+    """Table as of `sweep`, with the parameter as x."""
+    values = [score_records.value_at(record, parameter) for record in data.table["params"]]
     with_x = dataclasses.replace(data, table=data.table.assign(parameter=values))
-    return sweep.tabled(with_x, panels, metric, "parameter", y_scale)
-
-
-def _value(parameters: dict, place: str) -> float | None:
-    for key in place.split("."):
-        parameters = parameters.get(key) if isinstance(parameters, dict) else None
-    return parameters
+    return sweep.tabulate(with_x, panels, metric, "parameter", y_scale)
 
 
 def _factors(data: FigureData, first: int) -> pd.DataFrame:
-    """Factors of both components from their own noise, one panel each, after `first` others."""
+    """Factors from the error of a component's predicted noise to that of the component itself.
+
+    first: index of the first panel.
+    """
     if not {"process", "component", "of_eps"} <= set(data.exact):
         raise ValueError("figure is empty: expected an experiment of kind error_amplification")
     own = data.exact[(data.exact["component"] == data.exact["of_eps"]) & (data.exact["value"] > 0)]
-    found = []
+    tables = []
     for number, (component, rows) in enumerate(own.groupby("component")):
         title = f"error of a step in the {COMPONENTS.get(component, f'component {component}')}"
-        named = {"panel": naming.letter(first + number), "panel_title": title}
-        rows = rows.rename(columns={"process": "model"}).assign(**named, metric="amplification")
-        found.append(rows.assign(x_name="time t", x=rows["t"], status="ok", diverged=0))
-    table = pd.concat(found, ignore_index=True)
-    if lost := sorted(set(table["model"]) - set(data.models)):
-        raise ValueError(f"figure: processes {lost} of its experiments are not models of figures")
+        facts = {"panel": naming.letter(first + number), "panel_title": title}
+        rows = rows.rename(columns={"process": "model"}).assign(**facts, metric="amplification")
+        tables.append(rows.assign(x_name="time t", x=rows["t"], status="ok", diverged=0))
+    table = pd.concat(tables, ignore_index=True)
+    if unknown := sorted(set(table["model"]) - set(data.models)):
+        raise ValueError(
+            f"figure: processes {unknown} of its experiments are not models of the study"
+        )
     return table[
         ["panel", "panel_title", "model", "metric", "x_name", "x", "value", "status", "diverged"]
     ]
 
 
-def _draw_scores(axes: list[Axes], drawn, data: FigureData, y_scale: str, x_label: str) -> list:
-    """A neutral line per series, its points in the looks of their models; the dashes' legend."""
-    looks, limits = style.model_styles(data.models), _points.limits(drawn, y_scale)
-    dashes = style.variant_styles(dict.fromkeys(drawn.loc[drawn["control"].isna(), "series"]))
-    for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+def _draw_scores(axes: list[Axes], plotted, data: FigureData, y_scale: str, x_label: str) -> list:
+    """Draw a grey line per series, with points in the style of their models; return the legend of
+    the dashes.
+    """
+    looks, limits = style.model_styles(data.models), _points.limits(plotted, y_scale)
+    dashes = style.variant_styles(dict.fromkeys(plotted.loc[plotted["control"].isna(), "series"]))
+    for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
         _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
         points = rows[rows["control"].isna()]
         _set_x(ax, points["x"], x_label)
         _lines.draw_references(ax, rows[rows["control"].notna()])
         for series, line in points.groupby("series", sort=False):
-            plain = style.line_look(NEUTRAL, dashes[series]) | {"marker": ""}
-            _lines.draw_curve(ax, line.assign(curve=series).sort_values("x"), "x", plain)
+            look = style.line_look(NEUTRAL, dashes[series]) | {"marker": ""}
+            _lines.draw_curve(ax, line.assign(curve=series).sort_values("x"), "x", look)
             for row in line[line["value"].notna()].itertuples():
                 dot = style.line_look(looks[row.model], dashes[series]) | {"linestyle": ""}
                 ax.plot([row.x], [row.value], **dot)
-    _lines.label_panels(axes, drawn)
-    _lines.label_references(axes, drawn)
+    _lines.label_panels(axes, plotted)
+    _lines.label_references(axes, plotted)
     return [_lines.legend_entry(NEUTRAL, look, series) for series, look in dashes.items()]
 
 
@@ -121,26 +122,26 @@ def _draw_factors(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     _lines.set_y(ax, (0.7 * rows["value"].min(), 1.4 * rows["value"].max()), "log")
 
 
-def _models(data: FigureData, drawn: pd.DataFrame, factors: pd.DataFrame) -> list[Line2D]:
-    """Legend of all models that are shown, in the order of the study."""
+def _models(data: FigureData, plotted: pd.DataFrame, factors: pd.DataFrame) -> list[Line2D]:
+    """Legend entries of all models shown, in the order of the study."""
     looks = style.model_styles(data.models)
-    shown = {*drawn.loc[drawn["control"].isna(), "model"], *factors["model"]}
+    shown = {*plotted.loc[plotted["control"].isna(), "model"], *factors["model"]}
     return [_lines.legend_entry(looks[m], style.SOLID) for m in data.models if m in shown]
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """How points were measured, and the factors near the data; also from the CSV."""
+    """Caption sentences on the points, and on the factors near the data; also from the CSV."""
     factors = table[table["metric"] == "amplification"]
     measured = table[table["metric_label"].notna()]
     points = measured[measured["control"].isna() & measured["value"].notna()]
     note = _points.notes(measured)
     early = factors.loc[factors.groupby(["panel", "model"])["x"].idxmin()]
-    named = [
+    texts = [
         f"{title}: " + ", ".join(f"{row.model} {row.value:.3g}" for row in rows.itertuples())
         for title, rows in early.groupby("panel_title", sort=False)
     ]
     return [
         f"Each point is {captions.measured(points)}",
         captions.bands(points) + captions.references(measured) + (f"; {note}" if note else ""),
-        f"Factors, |βGGᵀL⁻ᵀ|, at t = {early['x'].min():.2g}: {'; '.join(named)}",
+        f"Factors, |βGGᵀL⁻ᵀ|, at t = {early['x'].min():.2g}: {'; '.join(texts)}",
     ]

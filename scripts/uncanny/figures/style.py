@@ -1,8 +1,7 @@
-"""The look of every figure: sizes, fonts, colours, markers, dashes.
+"""Style of all figures: sizes, fonts, colours, markers, dashes.
 
-Two rules hold across figures: a model keeps its colour and its marker, and grey means a reference.
-Colours are chosen to stay apart with colour-vision deficiencies, markers to do so in black and
-white.
+Across figures a model keeps its colour and marker, and grey means a reference. Colours are
+distinguishable with colour-vision deficiencies, markers in black and white.
 """
 
 import re
@@ -22,28 +21,48 @@ METADATA = {"pdf": {"CreationDate": None}, "png": {}}
 
 RC = {
     "font.family": "DejaVu Sans",
-    **{"font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "legend.fontsize": 7.5},
-    **{"xtick.labelsize": 7, "ytick.labelsize": 7},
-    **{"axes.linewidth": 0.6, "axes.edgecolor": "0.2", "axes.titlepad": 4.0, "axes.labelpad": 3.0},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True},
-    **{"axes.grid": True, "grid.color": "0.92", "grid.linewidth": 0.5},
-    **{"xtick.major.width": 0.6, "ytick.major.width": 0.6},
-    **{"xtick.major.size": 2.5, "ytick.major.size": 2.5},
-    **{"lines.linewidth": 1.1, "lines.markeredgewidth": 0.8},
-    **{"legend.frameon": False, "legend.handlelength": 2.6, "legend.columnspacing": 1.4},
-    **{"legend.handletextpad": 0.5, "legend.labelspacing": 0.35},
-    **{"figure.dpi": 100, "savefig.bbox": None, "pdf.fonttype": 42, "pdf.compression": 6},
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "0.2",
+    "axes.titlepad": 4.0,
+    "axes.labelpad": 3.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.1,
+    "lines.markeredgewidth": 0.8,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "legend.columnspacing": 1.4,
+    "legend.handletextpad": 0.5,
+    "legend.labelspacing": 0.35,
+    "figure.dpi": 100,
+    "savefig.bbox": None,
+    "pdf.fonttype": 42,
+    "pdf.compression": 6,
 }
 
 
 def context() -> AbstractContextManager:
-    """Draw and save inside this context, whatever the user's own matplotlib settings are."""
+    """Context in which figures are drawn and saved, independent of the user's own settings."""
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
 @dataclass(frozen=True)
 class ModelStyle:
-    """How one model looks in every figure."""
+    """Label, colour and marker of one model in all figures."""
 
     label: str
     color: str
@@ -61,21 +80,24 @@ RAMPS = [
     ["#5e5a08", "#b0a51a", "#e3d96a"],
     ["#26343f", "#62798a", "#a9bbc7"],
 ]
-# Markers and the sizes, in points, at which they look equally large.
-MARKERS = {
-    **{"o": 3.6, "s": 3.4, "^": 4.2, "D": 3.2, "v": 4.2, "P": 4.5, "X": 4.5, "*": 5.8, "<": 4.2},
-    **{"h": 4.2, ">": 4.2, "p": 4.3, "d": 4.2, "8": 4.0},
-}
+# Marker → size in points, such that all look equally large.
+MARKERS = dict(
+    zip(
+        "os^DvPX*<h>pd8",
+        (3.6, 3.4, 4.2, 3.2, 4.2, 4.5, 4.5, 5.8, 4.2, 4.2, 4.2, 4.3, 4.2, 4.0),
+        strict=True,
+    )
+)
 
 
 def model_styles(models: Mapping[str, Mapping]) -> dict[str, ModelStyle]:
     """Colour, marker and label of every model of a study, the same in all of its figures.
 
     `models` maps names to appearances with the optional keys label (default: the name), color,
-    group. Models of one group share a hue and differ in lightness; the group of a model without
-    that key is its name up to the first underscore. Groups take hues, and models take lightness
-    and markers, in order of first appearance. A model with its own color keeps its place, so that
-    the others do not change. Raises ValueError for a value that is not a colour.
+    group (default: the name up to the first underscore). Models of a group share a hue and differ
+    in lightness. Groups get hues, and models lightness and markers, in order of first appearance;
+    models with their own color count, too, so that the rest does not depend on it. Raises
+    ValueError for a value that is not a colour.
     """
     groups: dict[str, list[str]] = {}
     for name, look in models.items():
@@ -96,10 +118,10 @@ def model_styles(models: Mapping[str, Mapping]) -> dict[str, ModelStyle]:
 
 
 def _ramp_color(group: int, position: int, members: int) -> str:
-    """The colour of one of `members` evenly spaced places on a ramp; the middle for one."""
+    """The colour of one of `members` evenly spaced positions on a ramp; the middle for one."""
     ramp = np.array([to_rgb(stop) for stop in RAMPS[group % len(RAMPS)]])
-    at = (position + 0.25) / (members - 0.5) * (len(ramp) - 1)
-    color = [np.interp(at, range(len(ramp)), channel) for channel in ramp.T]
+    ramp_position = (position + 0.25) / (members - 0.5) * (len(ramp) - 1)
+    color = [np.interp(ramp_position, range(len(ramp)), channel) for channel in ramp.T]
     shade = 0.6 ** (group // len(RAMPS))  # further groups repeat the hues, darker
     return to_hex(np.array(color) * shade)
 
@@ -112,20 +134,21 @@ def _valid_color(model: str, color: object) -> str:
 
 @dataclass(frozen=True)
 class VariantStyle:
-    """How one sampler (with its guidance) looks beside others in the same panel."""
+    """Line dash and marker filling of one sampler (with its guidance) in a panel."""
 
     dash: tuple
     is_filled: bool
 
 
-# An odd number: with the two fillings there are twice as many looks.
+# An odd number, so that with two alternating fillings there are twice as many looks.
 _DASHES = [
-    *[(0, ()), (0, (3.5, 1.5)), (0, (1.2, 1.1)), (0, (5, 1.2, 1.2, 1.2))],
-    *[
-        (0, (7, 2)),
-        (0, (3, 1, 1, 1, 1, 1)),
-        (0, (1, 2.4)),
-    ],
+    (0, ()),
+    (0, (3.5, 1.5)),
+    (0, (1.2, 1.1)),
+    (0, (5, 1.2, 1.2, 1.2)),
+    (0, (7, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (1, 2.4)),
 ]
 
 
@@ -142,7 +165,7 @@ def variant_styles(variants: Iterable) -> dict:
 
 @dataclass(frozen=True)
 class ReferenceStyle:
-    """How a horizontal reference line looks."""
+    """Label, colour and dash of a horizontal reference line."""
 
     label: str
     color: str
@@ -158,7 +181,7 @@ REFERENCES = {
 
 
 def reference_style(name: str) -> ReferenceStyle:
-    """The style of a reference; one without its own style is drawn thin and named as it is."""
+    """The style of a reference; one without its own has a default style and its name as label."""
     return REFERENCES.get(name) or ReferenceStyle(re.sub("_", " ", name), "0.6", (0, (2, 1, 1, 1)))
 
 

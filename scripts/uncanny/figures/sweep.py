@@ -1,4 +1,4 @@
-"""Metric against a number that is set: network evaluations, steps, scale of guidance."""
+"""Metric against network evaluations, solver steps or guidance scale."""
 
 from typing import Literal
 
@@ -35,63 +35,63 @@ def sweep(
 
     A panel is {models, samplers, guidances = ["none"], series, epochs = the last one, title, metric
     = the figure's}. Each entry {label, samplers, guidances} of `series` is a curve through its
-    cells; without `series`, all samplers of a guidance are one (nfe, n_steps), or all guidances
-    with a sampler (scale). x is read from the records; sampling without guidance has scale 0.
+    cells; without `series`, a curve joins all samplers with a guidance (nfe, n_steps), or all
+    guidances with a sampler (scale). x is read from the records; without guidance the scale is 0.
 
-    Raises ValueError as `curves` does, and for cells whose records do not say x.
+    Raises ValueError as `curves` does, and for records without x.
     """
-    drawn = tabled(data, panels, metric, x, y_scale)
+    plotted = tabulate(data, panels, metric, x, y_scale)
     with style.context():
         figure, axes = _page.canvas(len(panels))
-        legends = draw(axes, drawn, data, x, y_scale)
-        _page.finish(figure, legends, _points.notes(drawn))
-    return figure, captions.with_facts(drawn, facts(drawn))
+        legends = draw(axes, plotted, data, x, y_scale)
+        _page.finish(figure, legends, _points.notes(plotted))
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def tabled(data: FigureData, panels: list, metric: str, x: str, y_scale: str) -> pd.DataFrame:
-    """The drawn table: points with their x, and references."""
-    points = _points.measured(data, _points.wanted(data, metric, panels), panels, EPOCHS)
+def tabulate(data: FigureData, panels: list, metric: str, x: str, y_scale: str) -> pd.DataFrame:
+    """The plotted table: points with their x, and references."""
+    points = _points.measured(data, _points.requested(data, metric, panels), panels, EPOCHS)
     if y_scale == "log":
         _points.check_positive(points)
     points = _with_x(data, points, x).sort_values(["panel", "x"], kind="stable")
     points = points[[*_points.COLUMNS, "series", "x_name", "x"]]
-    drawn = pd.concat([points, _points.references(data, points)], ignore_index=True)
-    drawn["status"] = _points.with_off_axis(drawn, _points.limits(drawn, y_scale))
-    return drawn
+    plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
+    plotted["status"] = _points.with_off_axis(plotted, _points.limits(plotted, y_scale))
+    return plotted
 
 
-def draw(axes: list[Axes], drawn: pd.DataFrame, data: FigureData, x: str, y_scale: str) -> list:
-    """One panel of the drawn table on each of the axes; the legends that belong to them."""
-    limits = _points.limits(drawn, y_scale)
-    variants = _lines.variants(drawn, ["series", "epoch"])
-    for ax, (_, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+def draw(axes: list[Axes], plotted: pd.DataFrame, data: FigureData, x: str, y_scale: str) -> list:
+    """Draw each panel of the plotted table on its axes; return the legends."""
+    limits = _points.limits(plotted, y_scale)
+    variants = _lines.variants(plotted, ["series", "epoch"])
+    for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
         _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
         _set_x(ax, rows["x"].dropna(), x)
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _draw_curves(ax, rows[rows["control"].isna()], data, variants)
-    _lines.label_panels(axes, drawn)
-    _lines.label_references(axes, drawn)
-    return _lines.legends(data, drawn, variants, _variant_labels(drawn, variants))
+    _lines.label_panels(axes, plotted)
+    _lines.label_references(axes, plotted)
+    return _lines.legends(data, plotted, variants, _variant_labels(plotted, variants))
 
 
 def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Points with their x; a series without label is named by what all of its cells share."""
-    found = data.table.groupby(CURVE)[x].mean()
-    points = points.assign(x_name=x, x=found.reindex(points[CURVE]).to_numpy(float))
+    """Points with their x; a series without label is named by its common sampler or guidance."""
+    mean_x = data.table.groupby(CURVE)[x].mean()
+    points = points.assign(x_name=x, x=mean_x.reindex(points[CURVE]).to_numpy(float))
     if x == "scale":
         points.loc[points["guidance"] == "none", "x"] = 0.0
-    lost = points[points["x"].isna() & points["value"].notna()]
-    if len(lost):
-        raise ValueError(f"figure: the records of {lost['curve'].iloc[0]} do not say {x}")
+    unknown = points[points["x"].isna() & points["value"].notna()]
+    if len(unknown):
+        raise ValueError(f"figure: the records of {unknown['curve'].iloc[0]} have no {x}")
     shared, label = ("sampler", lambda s: data.label("samplers", s))
     if x != "scale":
         shared, label = ("guidance", data.guidance_label)
-    named = points["series"].where(points["series"] != "", points[shared].map(label))
-    return points.assign(series=named)
+    series = points["series"].where(points["series"] != "", points[shared].map(label))
+    return points.assign(series=series)
 
 
 def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
-    """Logarithmic, and linear between 0 and the smallest scale where there is a 0."""
+    """Set a logarithmic x axis, linear between 0 and the smallest positive value if 0 occurs."""
     positive = values[values > 0]
     if (values == 0).any() and len(positive):
         ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
@@ -100,7 +100,7 @@ def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
     ax.set_xlabel(X_LABELS[x])
     if (values % 1 == 0).all():
         _lines.number_ticks(ax, values)
-    else:  # counted, not set: round numbers read better
+    else:  # measured numbers of evaluations: ticks at round numbers
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
@@ -115,14 +115,14 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, data: FigureData, variants: dict)
             _lines.draw_curve(ax, points.assign(curve=label), "x", look)
 
 
-def _variant_labels(drawn: pd.DataFrame, variants: dict) -> list[str]:
-    words = {"series": lambda s, e: s, "epoch": lambda s, e: f"epoch {e}"}
-    named = _lines.varying(drawn, ["series", "epoch"])
-    return [" · ".join(words[name](*variant) for name in named) for variant in variants]
+def _variant_labels(plotted: pd.DataFrame, variants: dict) -> list[str]:
+    labels = {"series": lambda s, e: s, "epoch": lambda s, e: f"epoch {e}"}
+    varying = _lines.varying(plotted, ["series", "epoch"])
+    return [" · ".join(labels[name](*variant) for name in varying) for variant in variants]
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """Three sentences, also from the CSV: axes and epochs; how it was measured; bands and rest."""
+    """Caption sentences, also from the CSV: axes and epochs; measurement; bands and omissions."""
     points = table[table["control"].isna() & table["value"].notna()]
     metrics = " and ".join(points["metric_label"].unique())
     note = _points.notes(table)

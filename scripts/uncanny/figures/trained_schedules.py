@@ -1,4 +1,4 @@
-"""Schedules on trained models: quality along training, which is better when, what theory says."""
+"""Schedules on trained models: quality during training, the better schedule, and its prediction."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ from uncanny.figures import panels as naming
 from uncanny.figures._trained_artists import SOLVERS
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 
@@ -24,18 +24,19 @@ RUNS = "first"
 def trained_schedules(
     data: FigureData, panels: list, *, model: str, other: str, nfe: int = 10
 ) -> tuple[Figure, pd.DataFrame]:
-    """Of `model`: its metric along training with each schedule (SDE sampler, nfe evaluations);
-    exponential over polynomial for every way to sample; the same of the path KL as its own losses
-    predict it; the updates at which the better schedule changes. Of `other`: exponential over
-    polynomial. Of all models: the derived schedule over the better of both at the end of training.
+    """Panels for `model`: its metric during training with each schedule (SDE sampler, nfe
+    evaluations); exponential over polynomial schedule for every sampler; their difference in path
+    KL as the model's own losses predict it; the updates at which the better schedule changes. For
+    `other`: exponential over polynomial. For all models: the derived schedule over the better of
+    both at the end of training.
 
     data.exact, data.verdicts: of experiments of kind trained_schedules. Raises ValueError for a
     model that they lack.
     """
     main, second = _trained_rows.of_model(data, model), _trained_rows.of_model(data, other)
     steps = data.exact.groupby(["model", "epoch"])["step"].first().to_dict()
-    made = [
-        _trained_rows.curves(_trained_rows.of_model(data, model, solver="sde", nfe=nfe)),
+    tables = [
+        _trained_rows.by_checkpoint(_trained_rows.of_model(data, model, solver="sde", nfe=nfe)),
         _trained_rows.differences(main),
         _trained_rows.predicted(main),
         _trained_rows.crossings(data.verdicts, [model], steps),
@@ -45,16 +46,16 @@ def trained_schedules(
     titles = _titles(data, model, other, nfe)
     tables = [
         rows.assign(panel=naming.letter(i), panel_title=titles[i], diverged=0)
-        for i, rows in enumerate(made)
+        for i, rows in enumerate(tables)
     ]
-    drawn = pd.concat(tables, ignore_index=True).reindex(columns=_trained_rows.COLUMNS)
+    plotted = pd.concat(tables, ignore_index=True).reindex(columns=_trained_rows.COLUMNS)
     with style.context():
         figure, axes = _page.canvas(len(tables), columns=2)
-        for ax, (letter, rows) in zip(axes, drawn.groupby("panel"), strict=True):
+        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
             _draw(ax, rows, data, main["step"])
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, _legends(drawn), "")
-    return figure, captions.with_facts(drawn, facts(drawn))
+        _page.finish(figure, _legends(plotted), "")
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
 def _titles(data: FigureData, model: str, other: str, nfe: int) -> list[str]:
@@ -91,28 +92,29 @@ def _draw(ax, rows: pd.DataFrame, data: FigureData, steps: pd.Series) -> None:
         ax.set_ylabel(unit[0].upper() + unit[1:])
 
 
-def _legends(drawn: pd.DataFrame) -> list[list]:
-    shown = set(drawn.loc[drawn["role"] == "curve", "schedule"])
+def _legends(plotted: pd.DataFrame) -> list[list]:
+    shown = set(plotted.loc[plotted["role"] == "curve", "schedule"])
     looks = _exact_artists.all_looks().items()
     schedules = [_lines.legend_entry(look, style.SOLID) for name, look in looks if name in shown]
-    walks = drawn[drawn["role"] == "difference"].drop_duplicates(["solver", "nfe"])
-    return [schedules, _trained_artists.walk_legend(walks)]
+    samplers = plotted[plotted["role"] == "difference"].drop_duplicates(["solver", "nfe"])
+    return [schedules, _trained_artists.solver_legend(samplers)]
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """How it was measured and what was found, also from the CSV."""
+    """Caption sentences on measurement and results, also from the CSV."""
     seeds = int(table.loc[table["role"] == "curve", "seeds"].max())
-    turns = table[table["role"] == "crossing"]
-    turned = turns[turns["status"] == "change"]
+    crossings = table[table["role"] == "crossing"]
+    changes = crossings[crossings["status"] == "change"]
     gains = table[table["role"] == "gain"]
     better, worse = (gains["upper"] < 0).sum(), (gains["lower"] > 0).sum()
     return [
         f"Lines are means over {seeds} training seeds, bands their range; with one training seed, "
         "±1.96 standard errors over sampling seeds, which all schedules share",
-        "Path KL: what each checkpoint's own denoising loss says about the two schedules",
-        f"A change of the better schedule was found in {len(turned)} of {len(turns)} runs; markers "
-        "right of the dashed line are runs without one (filled: samples, by the rule of two "
-        "checkpoints in a row; open: path KL)",
+        "Path KL: difference of the two schedules, predicted from each checkpoint's own denoising "
+        "loss",
+        f"The better schedule changes in {len(changes)} of {len(crossings)} runs; markers right of "
+        "the dashed line are runs without a change (filled: samples, where two checkpoints in a "
+        "row must agree; open: path KL)",
         f"Bars: 95 %; the derived schedule is better than both others in {better} of {len(gains)} "
         f"cells, worse than the better one in {worse}",
     ]

@@ -1,4 +1,4 @@
-"""How a model learned: loss and gradient norm of every epoch, from the records of its trainings."""
+"""Training curves of a model: loss and gradient norm of every epoch."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,36 +15,36 @@ SHADES = ("0.1", "0.45", "0.65")  # one per training seed, repeated
 
 
 def table(records: Iterable[Mapping]) -> pd.DataFrame:
-    """One row per seed and epoch. records: those beside a model's checkpoints, one per seed."""
+    """One row per seed and epoch. records: of a model's last checkpoints, one per training seed."""
     rows = [{"seed": r["seed"]} | entry for r in records for entry in r["history"]]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(records: list[Mapping], label: str) -> tuple[Figure, pd.DataFrame]:
-    """Means over each epoch against epochs, a line per training seed; what diverged is said below.
+    """Plot means over each epoch, a line per training seed; a note lists diverged trainings.
 
     The gradient norm is that before clipping.
     """
-    drawn = table(records)
-    lost = [f"seed {r['seed']}: {r['reason']}" for r in records if r["status"] == "diverged"]
+    plotted = table(records)
+    diverged = [f"seed {r['seed']}: {r['reason']}" for r in records if r["status"] == "diverged"]
     with style.context():
         figure, axes = _page.canvas(len(PANELS), columns=2)
         for ax, letter, (name, title) in zip(axes, "ab", PANELS.items(), strict=True):
-            _draw(ax, drawn, name)
+            _draw(ax, plotted, name)
             _page.set_panel_title(ax, letter, f"{label}: {title[0].lower()}{title[1:]}")
             ax.set(xlabel="Training epochs", ylabel=title)
-        _page.finish(figure, [], "; ".join(lost))
-    return figure, drawn
+        _page.finish(figure, [], "; ".join(diverged))
+    return figure, plotted
 
 
-def _draw(ax: Axes, drawn: pd.DataFrame, name: str) -> None:
-    for number, (seed, rows) in enumerate(drawn.groupby("seed")):
-        known = rows[np.isfinite(rows[name].to_numpy(float, na_value=np.nan))]
+def _draw(ax: Axes, plotted: pd.DataFrame, name: str) -> None:
+    for number, (seed, rows) in enumerate(plotted.groupby("seed")):
+        finite = rows[np.isfinite(rows[name].to_numpy(float, na_value=np.nan))]
         color = SHADES[number % len(SHADES)]
-        ax.plot(known["epoch"], known[name], color=color, lw=1.0, label=f"seed {seed}")
-    values = drawn[name].to_numpy(float, na_value=np.nan)
+        ax.plot(finite["epoch"], finite[name], color=color, lw=1.0, label=f"seed {seed}")
+    values = plotted[name].to_numpy(float, na_value=np.nan)
     if (values > 0).any():
         ends = np.nanmin(values[values > 0]) / 1.15, np.nanmax(values) * 1.15
         _lines.set_y(ax, ends, "log")
-    if drawn["seed"].nunique() > 1:
+    if plotted["seed"].nunique() > 1:
         ax.legend(fontsize=6)

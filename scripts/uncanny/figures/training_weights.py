@@ -1,4 +1,4 @@
-"""How training weighs noise levels: quality, time to quality, and what is learned where."""
+"""Weightings of noise levels in training: quality, time to quality, and loss by noise level."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from uncanny.figures import _lines, _page, _trained_artists, _weight_rows, capti
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 
-NEEDS = "exact"
+NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
 
@@ -28,38 +28,38 @@ def training_weights(
     data: FigureData, panels: list, *, nfe: int = 10, schedule: str = "exponential"
 ) -> tuple[Figure, pd.DataFrame]:
     """For the four models of an experiment of kind training_weights: the metric (SDE sampler)
-    along training; the updates to reach thresholds, over those of the base; the score error E_S;
-    the error of the predicted noise at each noise level when training ends; what training takes off
-    the base's loss at each noise level; how unevenly noise levels add to the training loss.
+    during training; the updates to reach thresholds, over those of the base; the score error E_S;
+    the error of the predicted noise by noise level at the end of training; the decrease of the
+    base's loss by noise level; how unevenly noise levels contribute to the training loss.
 
     data.exact, data.verdicts: of that experiment. Raises ValueError for what it lacks.
     """
     rows = data.exact
     metrics = [q for q in rows["quantity"].unique() if q not in Y_LABELS]
-    walk = {"solver": "sde", "nfe": nfe, "schedule": schedule}
+    conditions = {"solver": "sde", "nfe": nfe, "schedule": schedule}
     arms = rows.groupby("arm")["model"].first().to_dict()
     base = rows[rows["arm"] == "none"]
-    made = [
-        _weight_rows.along(rows, metrics[0], **walk),
+    tables = [
+        _weight_rows.along(rows, metrics[0], **conditions),
         _weight_rows.ratios(data.verdicts, nfe, arms),
-        _weight_rows.along(rows, "E_S", **walk),
+        _weight_rows.along(rows, "E_S", **conditions),
         _weight_rows.last(_weight_rows.along(rows, "e2", "sigma")),
         _weight_rows.along(base, "gain", "sigma"),
         _weight_rows.along(rows, "imbalance"),
     ]
     tables = [
         table.assign(panel=naming.letter(i), panel_title=title, diverged=0)
-        for i, (table, title) in enumerate(zip(made, _titles(data, arms, nfe), strict=True))
+        for i, (table, title) in enumerate(zip(tables, _titles(data, arms, nfe), strict=True))
     ]
-    drawn = pd.concat(tables, ignore_index=True).reindex(columns=_weight_rows.COLUMNS)
+    plotted = pd.concat(tables, ignore_index=True).reindex(columns=_weight_rows.COLUMNS)
     looks = style.model_styles(data.models)
     with style.context():
         figure, axes = _page.canvas(len(tables), columns=2)
-        for ax, (letter, found) in zip(axes, drawn.groupby("panel"), strict=True):
-            _draw(ax, found, data, looks)
-            _page.set_panel_title(ax, letter, found["panel_title"].iloc[0])
-        _page.finish(figure, [_legend(drawn, looks)], "")
-    return figure, captions.with_facts(drawn, facts(drawn))
+        for ax, (letter, rows_of_panel) in zip(axes, plotted.groupby("panel"), strict=True):
+            _draw(ax, rows_of_panel, data, looks)
+            _page.set_panel_title(ax, letter, rows_of_panel["panel_title"].iloc[0])
+        _page.finish(figure, [_legend(plotted, looks)], "")
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
 def _titles(data: FigureData, arms: dict[str, str], nfe: int) -> list[str]:
@@ -96,7 +96,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, looks: dict) -> None:
 
 
 def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
-    """One line per checkpoint, darker the longer it was trained."""
+    """Draw one line per checkpoint, the darker the longer it was trained."""
     epochs = [epoch for epoch in sorted(rows["epoch"].unique()) if epoch > 0]
     for epoch, shade in zip(epochs, np.linspace(0.75, 0.1, len(epochs)), strict=True):
         curve = rows[rows["epoch"] == epoch].sort_values("sigma")
@@ -107,16 +107,16 @@ def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
-    """Each difference of training, one mark per threshold; filled: metric of samples, open: E_S."""
+    """Draw the ratios of each arm, one marker per threshold; filled: metric, open: E_S."""
     arms, metrics = [*WORDS], list(dict.fromkeys(rows["metric"]))
     for row in rows[rows["value"].notna()].itertuples():
         side = -0.2 if row.metric == metrics[0] else 0.2
         factors = sorted(rows["factor"].unique(), reverse=True)
-        at = arms.index(row.arm) + side + 0.1 * (factors.index(row.factor) - 1)
+        y = arms.index(row.arm) + side + 0.1 * (factors.index(row.factor) - 1)
         face = "0.2" if row.metric == metrics[0] else "white"
-        mark = ">" if row.status == "at least" else "o"
-        ax.plot([row.lower, row.upper], [at, at], color="0.2", lw=0.9)
-        ax.plot([row.value], [at], mark, color="0.2", mfc=face, ms=3.4, mew=0.8)
+        marker = ">" if row.status == "at least" else "o"
+        ax.plot([row.lower, row.upper], [y, y], color="0.2", lw=0.9)
+        ax.plot([row.value], [y], marker, color="0.2", mfc=face, ms=3.4, mew=0.8)
     ax.axvline(1, color="0.35", lw=0.8)
     ax.set_yticks(range(len(arms)), [WORDS[arm] for arm in arms])
     ax.set_ylim(len(arms) - 0.5, -0.5)
@@ -124,25 +124,25 @@ def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
-    names = {("o", "0.2"): data.metric_label(metrics[0]), ("o", "white"): "$E_S$"}
+    labels = {("o", "0.2"): data.metric_label(metrics[0]), ("o", "white"): "$E_S$"}
     if (rows["status"] == "at least").any():
-        names[">", "0.2"] = "at least"
-    marks = [
-        Line2D([], [], ls="", marker=mark, color="0.2", mfc=face, ms=3.4, label=name)
-        for (mark, face), name in names.items()
+        labels[">", "0.2"] = "at least"
+    handles = [
+        Line2D([], [], ls="", marker=marker, color="0.2", mfc=face, ms=3.4, label=name)
+        for (marker, face), name in labels.items()
     ]
-    ax.legend(handles=marks, fontsize=6, loc="lower right", handlelength=1)
+    ax.legend(handles=handles, fontsize=6, loc="lower right", handlelength=1)
 
 
-def _legend(drawn: pd.DataFrame, looks: dict) -> list:
+def _legend(plotted: pd.DataFrame, looks: dict) -> list:
     return [
         _lines.legend_entry(looks[model], style.SOLID)
-        for model in drawn.loc[drawn["role"] == "step", "model"].unique()
+        for model in plotted.loc[plotted["role"] == "step", "model"].unique()
     ]
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """How it was measured and what was found, also from the CSV."""
+    """Caption sentences on measurement and results, also from the CSV."""
     seeds = int(table.loc[table["role"] == "step", "seeds"].max())
     ratios = table[table["role"] == "ratio"]
     factors = ", ".join(f"{factor:g}" for factor in sorted(ratios["factor"].unique())[::-1])
@@ -151,11 +151,11 @@ def facts(table: pd.DataFrame) -> list[str]:
     bound = (ratios["status"] == "at least").sum()
     return [
         f"Lines are means over {seeds} training seeds, bands their range",
-        f"Thresholds, from the top mark down: {factors} times the best last value of any model; "
-        "filled: the metric of samples, open: E_S; bars: 95 % by bootstrap over training and "
-        f"sampling seeds; {bound} ratios are lower bounds (triangles)",
-        f"Training takes most off the loss, in units of the network's output, at σ from "
+        f"Thresholds, from the top marker down: {factors} times the best last value of any model; "
+        "filled: the metric of samples, open: E_S; bars: 95 % intervals by bootstrap over training "
+        f"and sampling seeds; {bound} ratios are lower bounds (triangles)",
+        f"Training reduces the loss, in units of the network's output, most at σ from "
         f"{peak.min():.2g} to {peak.max():.2g}",
-        "Imbalance: coefficient of variation, over noise levels, of what each adds to the training "
-        "loss per unit of ln σ",
+        "Imbalance: coefficient of variation over noise levels of their contributions to the "
+        "training loss per unit of ln σ",
     ]

@@ -1,3 +1,3 @@
-"""Models and images from elsewhere, and ours for elsewhere. Imports the rooms up to `evaluation`,
-and none of claims, tables and figures.
+"""Import and export models and sample sets. Imports the rooms up to `evaluation`, and none of
+claims, tables and figures.
 """

@@ -1,6 +1,4 @@
-"""Models that were trained elsewhere: their weights become a checkpoint like any other; ours become
-a folder that others can read.
-"""
+"""Import external models as checkpoints; export checkpoints for diffusers."""
 
 import importlib
 import json
@@ -26,52 +24,59 @@ INDEX = {  # of a DDPMPipeline
 
 
 def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
-    """Write the checkpoint of an external model, its weights in float32, and its record, which says
-    in what precision they were.
+    """Write the checkpoint of an external model, with weights in float32, and its record, with the
+    precision of the original weights.
 
-    identity: with `external`, what reads the weights. dataset: prepared folder of the dataset that
-    the model is compared on. Raises ValueError that names the file and what does not fit.
+    identity: has the block `external`, the format and path of the weights. dataset: folder of the
+    prepared dataset on which the model is evaluated. Raises ValueError that names the file and what
+    does not fit.
     """
     data, kind = Dataset.open(dataset), identity["external"]["kind"]
     read = getattr(importlib.import_module(f"uncanny.interop.formats.{kind}"), kind)
     with torch.random.fork_rng(devices=[]):
-        ours = building.build_network(identity, data.shape, data.num_classes).state_dict()
+        expected = building.build_network(identity, data.shape, data.num_classes).state_dict()
     path = identity["external"]["path"]
-    weights, precision = in_float32(read(identity, data.shape, ours, path=path), path)
+    weights, precision = in_float32(read(identity, data.shape, expected, path=path), path)
     facts = {
-        **{"identity": identity, "seed": seed, "epoch": epoch, "status": "ok"},
-        **{"shape": list(data.shape), "num_classes": data.num_classes},
+        "identity": identity,
+        "seed": seed,
+        "epoch": epoch,
+        "status": "ok",
+        "shape": list(data.shape),
+        "num_classes": data.num_classes,
         "derived": building.build_family(identity).derive(data),
-        **{"step": 0, "images_seen": None, "history": []},
+        "step": 0,
+        "images_seen": None,
+        "history": [],
     }
     checkpoints.save(checkpoint, facts | {"average": weights})
-    said = ("identity", "seed", "derived", "epoch", "status", "step", "history")
-    record = {key: facts[key] for key in said} | {"weights": weights_id(weights)}
+    recorded = ("identity", "seed", "derived", "epoch", "status", "step", "history")
+    record = {key: facts[key] for key in recorded} | {"weights": weights_id(weights)}
     record["weights_read_as"] = precision
     files.write_json(history, record | {"timing": {}})
 
 
 def in_float32(weights: Mapping[str, Tensor], path: str) -> tuple[dict[str, Tensor], dict]:
-    """Weights in the precision of our networks, and how many tensors were in which.
+    """Convert weights to float32; also the number of tensors by original precision.
 
-    Raises ValueError that names the file where there are other numbers than floating-point ones, or
-    such that are not finite.
+    Raises ValueError that names the file for tensors of another kind than floating point, and for
+    values that are not finite.
     """
-    precision = Counter(str(value.dtype).removeprefix("torch.") for value in weights.values())
-    if other := sorted(set(precision) - set(PRECISIONS)):
-        raise ValueError(f"{path}: weights of {other[0]}; expected {', '.join(PRECISIONS)}")
-    found = {name: value.float() for name, value in weights.items()}
-    for name, value in found.items():
-        if not value.isfinite().all():
-            raise ValueError(f"{path}: values for {name} are not finite; expected numbers")
+    precision = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in weights.values())
+    if unsupported := sorted(set(precision) - set(PRECISIONS)):
+        raise ValueError(f"{path}: weights of {unsupported[0]}; expected {', '.join(PRECISIONS)}")
+    converted = {name: tensor.float() for name, tensor in weights.items()}
+    for name, tensor in converted.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path}: {name} has NaN or infinite values; expected finite numbers")
     if set(precision) != {"float32"}:
         counts = ", ".join(f"{n} tensors of {kind}" for kind, n in sorted(precision.items()))
-        print(f"{path}: {counts}; taken as float32", flush=True)
-    return found, dict(precision)
+        print(f"{path}: {counts}; converted to float32", flush=True)
+    return converted, dict(precision)
 
 
 def weights_id(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names and numbers."""
+    """SHA-256 of the names and values of weights."""
     return checkpoints.digest(dict(weights))
 
 
@@ -79,56 +84,59 @@ def weights_id(weights: Mapping[str, Tensor]) -> str:
 
 
 def export(*, checkpoint, identity, seed, index, unet, config, scheduler) -> None:
-    """Write a discrete model's averaged network as a folder of diffusers: index, weights and config
-    of the UNet2DModel, config of the scheduler.
+    """Write a discrete model's averaged network as a diffusers folder: index, weights and config of
+    the UNet2DModel, config of the scheduler.
 
-    Raises ValueError that names the checkpoint where diffusers has no such network or process.
+    Raises ValueError that names the checkpoint if diffusers has no such network or process.
     """
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
     if state["status"] == "diverged":
         raise ValueError(f"{checkpoint}: the model diverged: {state['reason']}")
     if identity["process"]["kind"] != "discrete":
         kind = identity["process"]["kind"]
-        raise ValueError(f"{checkpoint}: a {kind} process; diffusers takes discrete ones")
+        raise ValueError(f"{checkpoint}: a {kind} process; expected a discrete one for diffusers")
     try:
         block = _unet2d.block_of(identity["network"], state["shape"][1])
     except ValueError as error:
-        raise ValueError(f"{checkpoint}: {error}; else diffusers has no such network") from None
+        raise ValueError(f"{checkpoint}: {error}; required by diffusers") from None
     classes = state["num_classes"] if identity["conditional"] else 0
     dropout = identity["network"]["dropout"]
-    made = _unet2d.config_of(block, tuple(state["shape"]), classes, dropout)
+    unet_config = _unet2d.config_of(block, tuple(state["shape"]), classes, dropout)
     with files.replacing(unet) as temporary:
-        weights = exported(state["average"], _unet2d.modules(block))
+        weights = to_diffusers(state["average"], _unet2d.modules(block))
         temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
-    _write(config, made)
+    _write(config, unet_config)
     _write(scheduler, scheduler_config(building.build_family(identity).alphas_cumprod))
     _write(index, INDEX)
 
 
-def exported(weights: Mapping[str, Tensor], known: Mapping[str, str]) -> dict[str, Tensor]:
-    """Our weights under the names of a UNet2DModel. known: from `_unet2d.modules`."""
-    found = {}
-    for name, value in weights.items():
-        names = _unet2d.theirs(name, known)
-        value = value.T if name == "embedding.label.weight" else value
-        if ".attention." in name and value.ndim == 4:  # convolutions of one pixel
-            value = value.flatten(1)
-        parts = value.chunk(len(names))
-        found |= {
-            n: part.float().clone(memory_format=torch.contiguous_format)
-            for n, part in zip(names, parts, strict=True)
+def to_diffusers(weights: Mapping[str, Tensor], modules: Mapping[str, str]) -> dict[str, Tensor]:
+    """Weights of a `unet` under the names of a UNet2DModel. modules: from `_unet2d.modules`."""
+    converted = {}
+    for name, tensor in weights.items():
+        names = _unet2d.diffusers_names(name, modules)
+        tensor = tensor.T if name == "embedding.label.weight" else tensor
+        if ".attention." in name and tensor.ndim == 4:  # 1×1 convolutions are linear layers there
+            tensor = tensor.flatten(1)
+        chunks = tensor.chunk(len(names))
+        converted |= {
+            key: chunk.float().clone(memory_format=torch.contiguous_format)
+            for key, chunk in zip(names, chunks, strict=True)
         }
-    return found
+    return converted
 
 
 def scheduler_config(alphas_cumprod: Tensor) -> dict:
-    """A DDPMScheduler's scheduler_config.json with these noise levels, float64 [T]."""
-    before = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
+    """scheduler_config.json of a DDPMScheduler with ᾱ of each level, float64 [T]."""
+    # β_t = 1 - ᾱ_t / ᾱ_(t-1), with ᾱ before the first level = 1
+    previous = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
     return {
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": len(alphas_cumprod),
-        "trained_betas": (1 - alphas_cumprod / before).tolist(),
-        **{"prediction_type": "epsilon", "clip_sample": True, "variance_type": "fixed_small"},
+        "trained_betas": (1 - alphas_cumprod / previous).tolist(),
+        "prediction_type": "epsilon",
+        "clip_sample": True,
+        "variance_type": "fixed_small",
     }
 
 

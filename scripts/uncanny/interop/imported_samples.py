@@ -1,8 +1,8 @@
-"""Images that were drawn elsewhere, to be scored and shown beside ours, and ours for elsewhere.
+"""Import and export sample sets.
 
-The convention of guided diffusion: an .npz with `arr_0`, uint8 [n, H, W, C], and perhaps `arr_1`,
-the classes. Or a folder or a .zip of image files. People keep them in order of class: which are
-taken is chosen at random.
+Formats: an .npz as guided diffusion writes it, with `arr_0`, uint8 [n, H, W, C], and optionally
+`arr_1`, the classes; or a folder or a .zip of image files. Such sets are often sorted by class, so
+images are chosen at random.
 """
 
 from collections.abc import Iterator
@@ -17,114 +17,124 @@ from uncanny.runtime import files
 from uncanny.sampling.drawing import load_images, save
 
 MODES = {1: "L", 3: "RGB"}  # of image files, by channels
-OPAQUE = {"LA": "L", "RGBA": "RGB"}  # what a mode with alpha is where no pixel is transparent
+OPAQUE = {"LA": "L", "RGBA": "RGB"}  # mode with alpha → mode without it
 EXPECTED = "a folder or a .zip of images, or an .npz with arr_0"
 
 
 def run(*, path, key, num_images, seed, dataset, samples, record) -> None:
-    """Write images of a file or folder, chosen at random, as a set of samples with its record.
+    """Write images of a file or folder, chosen at random, as a sample set with its record.
 
-    key: what of the config says path, for messages. seed: of the choice. dataset: prepared folder;
-    the images must have its shape. Raises ValueError that names the file, what was found and what
-    was expected.
+    key: config key that holds `path`, for messages. seed: of the random choice. dataset: folder of
+    the prepared dataset, whose shape the images must have. Raises ValueError that names the file,
+    its content and the expectation.
     """
     data = Dataset.open(dataset)
-    images, about = read(Path(path), data, num_images, seed=seed, key=key)
+    images, origin = read(Path(path), data, num_images, seed=seed, key=key)
     save(samples, images, np.zeros(len(images), np.int64))
-    facts = {"sampler": {"kind": GIVEN}, "guidance": None, "num_images": num_images}
-    facts |= {"image_seeds": None, "nfe": None, "images_seen": None}
-    files.write_json(record, facts | about | {"status": "ok", "timing": {}})
+    facts = {
+        "sampler": {"kind": GIVEN},
+        "guidance": None,
+        "num_images": num_images,
+        "image_seeds": None,
+        "nfe": None,
+        "images_seen": None,
+        "status": "ok",
+        "timing": {},
+    }
+    files.write_json(record, facts | origin)
 
 
 def read(
     path: Path, data: Dataset, count: int, *, seed: int = 0, key: str = "samples"
 ) -> tuple[np.ndarray, dict]:
-    """`count` images in random order, as the dataset keeps its own: uint8 [n, C, H, W]; vectors
-    float32 [n, D]. And what the record says about them: of how many, what was left out.
+    """Choose `count` images at random: uint8 [n, C, H, W], or vectors, float32 [n, D]; and the
+    entries of the record: how many there were and which files were left out.
 
-    A smaller count gives the first of a larger one with the same seed.
+    With the same seed, a smaller count gives the first images of a larger one.
     """
     if path.suffix.lower() == ".npz":
-        found = _from_array(path, data, key)
-        rows = _chosen(path, len(found), count, seed)
-        return np.ascontiguousarray(found[rows]), {"chosen": {"of": len(found), "seed": seed}}
+        images = _from_array(path, data, key)
+        rows = _chosen(path, len(images), count, seed)
+        return np.ascontiguousarray(images[rows]), {"chosen": {"of": len(images), "seed": seed}}
     if data.kind != "image":
         raise ValueError(f"{path}: expected an .npz with arr_0, as the dataset has {data.kind}s")
     with opened(path, key=key, expected=EXPECTED) as source:
-        about = {"chosen": {"of": len(source.names), "seed": seed}} | source.left_out()
+        origin = {"chosen": {"of": len(source.names), "seed": seed}} | source.left_out()
         rows = _chosen(path, len(source.names), count, seed)
         names = [source.names[row] for row in rows]
-        return np.stack(list(_decoded(source, names, data.shape))), about
+        return np.stack(list(_decoded(source, names, data.shape))), origin
 
 
-def _chosen(path: Path, found: int, count: int, seed: int) -> np.ndarray:
-    """Which `count` of the images are taken, in random order."""
-    if found < count:
+def _chosen(path: Path, available: int, count: int, seed: int) -> np.ndarray:
+    """Random row numbers of `count` of the images."""
+    if available < count:
         raise ValueError(
-            f"{path}: {found} images; expected at least {count}, the study's num_images"
+            f"{path}: {available} images; expected at least {count}, the study's num_images"
         )
-    return np.random.default_rng(seed).permutation(found)[:count]
+    return np.random.default_rng(seed).permutation(available)[:count]
 
 
 def _from_array(path: Path, data: Dataset, key: str) -> np.ndarray:
-    """All images of an .npz, channels first; vectors."""
+    """All images of an .npz, channels first, or all vectors."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             names = ", ".join(stored.files)
             if "arr_0" not in stored.files:
                 raise ValueError(f"it has {names or 'nothing'}")
-            found = stored["arr_0"]
+            array = stored["arr_0"]
     except FileNotFoundError:
-        expected = f"expected {EXPECTED}, as {key} says"
-        raise ValueError(f"{path}: no such file; {expected}") from None
-    except Exception as error:  # readers of broken archives raise what they like
+        raise ValueError(f"{path}: no such file; expected {EXPECTED} for {key}") from None
+    except Exception as error:  # zipfile, zlib and numpy raise errors of many types
         raise ValueError(f"{path}: not an .npz with arr_0 ({error})") from None
     shape, dtype = data.shape, DTYPES[data.kind]
-    theirs = (*shape[1:], shape[0]) if data.kind == "image" else shape
-    if found.ndim == 3 and shape[0] == 1:
-        found = found[..., None]
-    if found.dtype != dtype or found.shape[1:] != theirs:
-        sizes = f"arr_0 is {found.dtype} {list(found.shape)}"
-        raise ValueError(f"{path}: {sizes}; the study's dataset has {dtype} {['n', *theirs]}")
+    expected_shape = (*shape[1:], shape[0]) if data.kind == "image" else shape
+    if array.ndim == 3 and shape[0] == 1:
+        array = array[..., None]
+    if array.dtype != dtype or array.shape[1:] != expected_shape:
+        got = f"arr_0 is {array.dtype} {list(array.shape)}"
+        expected = f"{dtype} {['n', *expected_shape]}"
+        raise ValueError(f"{path}: {got}; the study's dataset has {expected}")
     if data.kind == "image":
-        return found.transpose(0, 3, 1, 2)
-    if not np.isfinite(found).all():
-        raise ValueError(f"{path}: arr_0 has values that are not finite; expected numbers")
-    return found
+        return array.transpose(0, 3, 1, 2)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path}: arr_0 has NaN or infinite values; expected finite numbers")
+    return array
 
 
 def _decoded(source: Source, names: list[str], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Images [C, H, W] of files whose size and mode are the dataset's, alpha aside where it is 255
-    throughout.
+    """Images, uint8 [C, H, W], of files that have the dataset's size and mode; an alpha channel is
+    dropped if every pixel is opaque.
     """
-    wanted = shape[2], shape[1], MODES.get(shape[0])
+    expected = shape[2], shape[1], MODES.get(shape[0])
     for name in names:
         try:
             with _decoding.opened(source.read(name)) as image:
                 upright = _decoding.oriented(image)
-                mode, clear = upright.mode, _decoding.is_transparent(upright)
+                mode, is_transparent = upright.mode, _decoding.is_transparent(upright)
                 flat = upright.convert(OPAQUE.get(mode, mode))
-                found, pixels = (*flat.size, flat.mode), np.asarray(flat)
-        except Exception as error:  # decoders of broken files raise what they like
+                properties, pixels = (*flat.size, flat.mode), np.asarray(flat)
+        except Exception as error:  # Pillow's decoders raise errors of many types
             raise ValueError(f"{source.at(name)}: {str(error) or type(error).__name__}") from None
-        if found != wanted or clear:
-            said = _described(*found[:2], mode) + (", some transparent" if clear else "")
-            expected = f"the study's dataset has {_described(*wanted)}"
-            raise ValueError(f"{source.at(name)}: {said}; {expected}")
+        if properties != expected or is_transparent:
+            got = _describe(*properties[:2], mode) + ", some transparent" * is_transparent
+            raise ValueError(
+                f"{source.at(name)}: {got}; the study's dataset has {_describe(*expected)}"
+            )
         yield pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
 
 
-def _described(width: int, height: int, mode: str | None) -> str:
+def _describe(width: int, height: int, mode: str | None) -> str:
     return f"{width}×{height} pixels of mode {mode}"
 
 
 def export(samples: Path | str, output: Path | str) -> None:
-    """Write a set of samples as .npz with arr_0 (images channels last) and arr_1 (classes asked
-    for).
+    """Write a sample set as .npz: arr_0, images with channels last, and arr_1, requested classes.
+
+    Raises ValueError that names the set if it has no images.
     """
     images, labels = load_images(samples)
     if not len(images):
-        raise ValueError(f"{samples}: no images, the model diverged; expected some to export")
-    last = images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
+        raise ValueError(f"{samples}: no images, as the model diverged; nothing to export")
+    channels_last = images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
     with files.replacing(output) as temporary, temporary.open("wb") as file:
-        np.savez(file, np.ascontiguousarray(last), labels)
+        np.savez(file, np.ascontiguousarray(channels_last), labels)

@@ -1,3 +1,3 @@
-"""What knows Snakemake: jobs, the fork server, clusters, archives, watching a run, study pages.
-Imports any room.
+"""Everything that depends on Snakemake: jobs, fork server, clusters, archives, watching a run,
+study pages. Imports any room.
 """

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from uncanny.runtime import files
+from uncanny.runtime import files, result_paths
 
 FORMAT, MANIFEST = 1, "manifest.json"
 PACKAGES = ("snakemake", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pandas")
@@ -46,7 +46,7 @@ def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mappin
 def _with_companions(results: Path, path: str) -> Iterator[str]:
     """A file with the record or checksum beside it, a dataset with its arrays."""
     yield path
-    if path.endswith("dataset.json"):
+    if result_paths.is_of("datasets", path):
         splits = files.read_json(results / path)["splits"].values()
         yield from (f"{Path(path).parent}/{name}" for split in splits for name in split["files"])
     stem = path.rpartition(".")[0]

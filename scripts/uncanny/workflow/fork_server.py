@@ -1,11 +1,11 @@
 """Jobs forked from one process that has torch loaded.
 
-Importing torch and torch-fidelity takes longer than many a cell's arithmetic and would be paid by
-every job. While Snakemake runs jobs on this machine, one server process holds the imports and forks
-a child for each job; the job's own process hands its work over and waits. Where no server listens
-(a cluster node, a test) the job runs in its own process. A child ends with the job that asked for
-it; the server ends with the Snakemake that started it, and ends all children: nothing that is left
-over writes into the results of the next run.
+Importing torch and torch-fidelity takes longer than the computation of many jobs. While Snakemake
+runs jobs on this machine, one server process has the modules imported and forks a child for each
+job; the job's own process hands over its work and waits. Without a server (on a cluster node, in a
+test) the job runs in its own process. A child ends with the job that asked for it; the server ends
+with the Snakemake that started it, and ends all children, so that no left-over process writes into
+the results of the next run.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ LENGTH = struct.Struct("!Q")
 
 def start() -> None:
     """Start the server for all jobs of this process and its children; called once, by the main
-    Snakemake. Where the machine does not allow it, jobs run in their own processes.
+    Snakemake. If the machine does not allow it, jobs run in their own processes.
     """
     folder = tempfile.mkdtemp(prefix="uncanny-")  # mode 0700: nobody else can connect
     path = os.path.join(folder, "warm")
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(path)
-        except OSError as error:  # a long TMPDIR, a file system without sockets
+        except OSError as error:  # TMPDIR is too long, or its file system has no sockets
             print(f"jobs start without a shared process: {path}: {error}", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -74,25 +74,24 @@ def _launch(listener: socket.socket, folder: str) -> None:
 
 
 def call(task: tuple[str, object]) -> int | None:
-    """Have the server run a job in a fork of itself; exit status, or None where no server listens.
+    """Run a job in a fork of the server; return its exit status, or None without a server.
 
-    task: (path of a script with `main`, its snakemake object); standard output and error are this
-    process's.
+    task: (path of a script with `main`, its snakemake object). The job writes to this process's
+    standard output and error.
     """
     path = os.environ.get(VARIABLE)
     if not path or not os.path.exists(path):
         return None
     with socket.socket(socket.AF_UNIX) as connection:
-        surroundings = (sys.path, os.getcwd(), dict(os.environ))
-        message = pickle.dumps(
-            (surroundings, pickle.dumps(task))
-        )  # the task needs the path before it is read
+        environment = (sys.path, os.getcwd(), dict(os.environ))
+        # The task is pickled by itself: the child must set sys.path before it can unpickle it.
+        message = pickle.dumps((environment, pickle.dumps(task)))
         try:
             connection.connect(path)
             socket.send_fds(connection, [LENGTH.pack(len(message))], [1, 2])
             connection.sendall(message)
             status = connection.recv(1)
-        except OSError:  # the server has ended before it took the job
+        except OSError:  # the server ended before it accepted the job
             return None
     if not status:
         print(f"{task[0]}: the job's process was killed (out of memory?)", file=sys.stderr)
@@ -105,7 +104,7 @@ def serve(listener: socket.socket, parent: int) -> None:
     try:
         for module in PRELOADED:
             importlib.import_module(module)
-    except (ImportError, OSError, MemoryError) as error:  # the jobs will meet it, and name it
+    except (ImportError, OSError, MemoryError) as error:  # each job will report it
         print(f"jobs start without a shared process: {error}", file=sys.stderr)
         return
     children = set()
@@ -116,21 +115,21 @@ def serve(listener: socket.socket, parent: int) -> None:
             child = os.fork()
             if child == 0:
                 listener.close()
-                _end_with(_child, connection)
+                _run_and_exit(_child, connection)
             children.add(child)
             connection.close()
         with contextlib.suppress(ChildProcessError):
-            while ended := os.waitpid(-1, os.WNOHANG)[0]:
-                children.discard(ended)
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                children.discard(pid)
     for child in children:
-        os.kill(child, signal.SIGTERM)  # training keeps its state
+        os.kill(child, signal.SIGTERM)  # training saves its state
 
 
-def _end_with(work, connection: socket.socket) -> None:
-    """Leave a forked process without ever returning into the server's loop."""
+def _run_and_exit(function, connection: socket.socket) -> None:
+    """Run a function in a forked process, which must never return to the server's loop."""
     status = 1
     try:
-        status = work(connection)
+        status = function(connection)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -145,29 +144,30 @@ def _child(connection: socket.socket) -> int:
     head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 2)
     for target, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, target)
-    surroundings, task = pickle.loads(_receive(connection, *LENGTH.unpack(head)))
-    sys.path[:], folder, environment = surroundings
+    (sys.path[:], folder, environment), task = pickle.loads(
+        _receive(connection, *LENGTH.unpack(head))
+    )
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+    threading.Thread(target=_exit_when_closed, args=(connection,), daemon=True).start()
     status = jobs.execute(*pickle.loads(task))
     connection.sendall(bytes([status]))
     return status
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = connection.recv(min(1 << 20, count - len(parts)))
-        if not part:
+    content = bytearray()
+    while len(content) < count:
+        chunk = connection.recv(min(1 << 20, count - len(content)))
+        if not chunk:
             os._exit(1)
-        parts += part
-    return bytes(parts)
+        content += chunk
+    return bytes(content)
 
 
-def _die_with(connection: socket.socket) -> None:
-    """A job that is killed closes its end: stop at once, as if the kill had come here."""
+def _exit_when_closed(connection: socket.socket) -> None:
+    """Exit as soon as the job's own process closes the connection, as it does when killed."""
     connection.recv(1)
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""A study on one page of Markdown: verdicts, figures in small, what each is made by and costs."""
+"""A study on one page of Markdown: verdicts, small figures, and the command and cost of each."""
 
 import itertools
 import re
@@ -9,7 +9,7 @@ from uncanny.runtime.table_files import cell
 from uncanny.study import plan
 from uncanny.study.study import Study
 
-SHOWN = 4  # columns of the scorecard: claim, what it says, verdict, estimate
+SHOWN = 4  # columns of the scorecard: claim, the paper says, verdict, estimate
 WIDTH = 420  # pixels of a picture
 TIMES = (
     "Times are sums over all jobs that a target needs, as this run recorded them, one at a time."
@@ -17,26 +17,26 @@ TIMES = (
 
 
 def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> str:
-    """Markdown beside the folders figures/ and tables/.
+    """Text of the page, for a file beside the folders figures/ and tables/.
 
-    command: what makes a target, with {} in the target's place. costs: rows of
+    command: shell command for a target, with {} for its name. costs: rows of
     `estimate.totals.Estimate.of_targets` by target. claims: text of tables/claims.md, or empty.
     """
     paper = plan.paper_figures(study)
-    beyond = [name for name in study.config["figures"] if name not in paper]
-    everything = _made(command, "all", costs)
-    parts = [f"# Study `{study.name}`", f"All of it: {everything}. {TIMES}"]
+    supplementary = [name for name in study.config["figures"] if name not in paper]
+    everything = _cost(command, "all", costs)
+    blocks = [f"# Study `{study.name}`", f"All of it: {everything}. {TIMES}"]
     if claims:
-        parts += ["## Verdicts", *_verdicts(claims), _made(command, "claims", costs)]
-    for title, names in (("Figures", paper), ("Beyond the paper", beyond)):
+        blocks += ["## Verdicts", *_verdicts(claims), _cost(command, "claims", costs)]
+    for title, names in (("Figures", paper), ("Beyond the paper", supplementary)):
         if names:
-            parts += [f"## {title}", _figures(study, names, command, costs)]
+            blocks += [f"## {title}", _figures(study, names, command, costs)]
     tables = [_table(study, name, command, costs) for name in study.config["tables"]]
-    return "\n\n".join([*parts, *(["## Tables", "\n".join(tables)] if tables else []), ""])
+    return "\n\n".join([*blocks, *(["## Tables", "\n".join(tables)] if tables else []), ""])
 
 
 def _verdicts(claims: str) -> list[str]:
-    """The first columns of the scorecard; the whole of it lies beside the tables."""
+    """The first columns of the scorecard, and a link to all of it."""
     table = itertools.takewhile(bool, claims[claims.index("\n|") + 1 :].splitlines())
     rows = [" | ".join(re.split(r" (?<!\\)\| ", row)[:SHOWN]) + " |" for row in table]
     return ["\n".join(rows), "Rules, intervals and controls: [tables/claims.md](tables/claims.md)."]
@@ -47,18 +47,18 @@ def _figures(study: Study, names: list[str], command: str, costs: Mapping) -> st
     for name in names:
         block = study.block("figures", name)
         picture = f'<img src="figures/{name}.png" width="{WIDTH}" alt="{name}">'
-        said = ". ".join(block[key].rstrip(".") for key in ("title", "caption") if block.get(key))
-        rows.append(f"| {picture} | **{name}.** {cell(said)}. {_made(command, name, costs)} |")
+        text = ". ".join(block[key].rstrip(".") for key in ("title", "caption") if block.get(key))
+        rows.append(f"| {picture} | **{name}.** {cell(text)}. {_cost(command, name, costs)} |")
     return "\n".join(rows)
 
 
 def _table(study: Study, name: str, command: str, costs: Mapping) -> str:
     title = study.block("tables", name)["title"]
-    return f"- [{title}](tables/{name}.md). {_made(command, name, costs)}"
+    return f"- [{title}](tables/{name}.md). {_cost(command, name, costs)}"
 
 
-def _made(command: str, target: str, costs: Mapping[str, dict]) -> str:
-    """The command, and what all that it needs takes."""
+def _cost(command: str, target: str, costs: Mapping[str, dict]) -> str:
+    """The command of a target, the number of its jobs and their time."""
     row = costs[target]
     number = f"{row['jobs']} job{'s' if row['jobs'] > 1 else ''}"
     hours = row["device_hours"] + row["cpu_hours"]

@@ -1,4 +1,4 @@
-"""What every job does around its own work: log, benchmark record, one message when it fails."""
+"""Run a rule's script as a job: log, benchmark record, and one message if it fails."""
 
 import importlib.util
 import json
@@ -14,25 +14,23 @@ from uncanny.workflow import fork_server
 
 
 def run(script: str, snakemake) -> None:
-    """Run `main(snakemake)` of a script in a fork that has torch loaded, or here; leave with its
-    exit status.
-    """
+    """Run `main(snakemake)` of a script in a fork of the server, or here; exit with its status."""
     status = fork_server.call((script, snakemake))
     sys.exit(execute(script, snakemake) if status is None else status)
 
 
 def arguments(snakemake, *params: str) -> dict:
-    """The inputs of a job by their names, and some of its params."""
+    """A job's inputs, and some of its params, by name."""
     return dict(snakemake.input.items()) | {
         name: getattr(snakemake.params, name) for name in params
     }
 
 
 def execute(script: str, snakemake) -> int:
-    """Run `main(snakemake)` of a script; the exit status.
+    """Run `main(snakemake)` of a script; return the exit status.
 
-    Output goes to the rule's log. A failure leaves its traceback there and one line on standard
-    error. A record of time and memory is written beside the logs, under benchmarks/.
+    Output goes to the rule's log, as does the traceback of an error, of which one line goes to
+    standard error. Time and memory are recorded under benchmarks/ (see `benchmark_of`).
     """
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -52,15 +50,13 @@ def _attempt(script: str, snakemake) -> str | None:
         _load(script).main(snakemake)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        known = isinstance(error, ValueError | OSError | SystemExit)
-        return str(error) if known else f"{type(error).__name__}: {error}"
+        expected = isinstance(error, ValueError | OSError | SystemExit)
+        return str(error) if expected else f"{type(error).__name__}: {error}"
     return None
 
 
 def _check_dataset(snakemake) -> None:
-    """Stop before the job's own work where the dataset that it reads does not carry what the study
-    asks of it.
-    """
+    """Check, before the job's own work, that its dataset has what the study requires of it."""
     path, config = snakemake.input.get("dataset"), getattr(snakemake, "config", None)
     if path and config:
         from uncanny.study.checks import data as checks_data
@@ -82,8 +78,8 @@ def _cpu_seconds() -> float:
 
 def benchmark_of(log: Path) -> Path:
     """results/STUDY/logs/RULE/….log → results/STUDY/benchmarks/RULE/….json."""
-    parts = [("benchmarks" if part == "logs" else part) for part in log.parts]
-    return Path(*parts).with_suffix(".json")
+    names = ["benchmarks" if name == "logs" else name for name in log.parts]
+    return Path(*names).with_suffix(".json")
 
 
 def _write_benchmark(log: Path, seconds: float, cpu: float) -> None:

@@ -1,7 +1,8 @@
-"""The executor of Snakemake's plugin for Slurm, guarded against what version 2.8.0 does when Slurm
-is slow, down or refuses: it forgets every job after one failed poll, loses the sentence with which
-a group of jobs is refused, and hands every failure on at once, so that a controller that is down
-for a minute uses up all attempts.
+"""Slurm executor that survives a slow, unreachable or refusing controller.
+
+Snakemake's plugin, version 2.8.0, forgets all jobs after one failed poll, loses the message with
+which Slurm refuses a group of jobs, and reports every failed submission at once, so that a
+controller that is down for a minute uses up all attempts.
 """
 
 import contextlib
@@ -20,21 +21,21 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from uncanny.workflow import cluster
 
-# What sbatch says when it could not ask, as opposed to a refusal.
+# Messages of sbatch when the controller could not be reached, as opposed to a refusal.
 BUSY = re.compile(
     r"unable to contact|timed out|temporarily unable|not responding|connection|standby|munge|"
     r"transport endpoint|zero bytes|authentication|slurmctld|resource temporarily",
     re.IGNORECASE,
 )
-# Limits that are met as soon as other jobs have ended.
+# Messages about limits that apply only until other jobs have ended.
 FULL = re.compile(r"submit limit|max(imum)? number of jobs|QOSMax|AssocMax", re.IGNORECASE)
 SENTENCE = re.compile(r"The error message was '(.*?)'\.\s", re.DOTALL)
-# Reasons of waiting that do not pass by themselves.
+# Reasons of pending jobs that do not pass by themselves.
 STUCK = re.compile(r"PartitionTimeLimit|BadConstraints|Held|held|NeverSatisfied|NotAllowed|Invalid")
 
 PAUSE, LONGEST_PAUSE = 10.0, 300.0  # seconds before the next try, doubled with each
-UNKNOWN_POLLS = 3  # answers without a job, before Slurm is asked for it by number
-REMINDER = 600.0  # seconds between two lines that say the same
+UNKNOWN_POLLS = 3  # polls without a job, before Slurm is asked for it by number
+REMINDER = 600.0  # seconds before a warning is repeated
 
 
 def register() -> None:
@@ -43,7 +44,7 @@ def register() -> None:
 
 
 class Executor(plugin.Executor):
-    """The plugin's executor, whose polls lose no job and whose submissions are tried again."""
+    """The plugin's executor, but polls lose no job and failed submissions are tried again."""
 
     def __init__(self, workflow, logger):
         self._ended = set()  # Slurm's numbers of jobs whose end is known
@@ -62,17 +63,17 @@ class Executor(plugin.Executor):
             raise WorkflowError(f"cluster: {error}") from None
         self._record_states()
         super().__post_init__(test_mode)
-        for partition in self._partitions or []:  # what Slurm gives counts, whatever the file says
+        for partition in self._partitions or []:  # Slurm's own limits apply, whatever the file has
             partition.limits.max_runtime = self._site.max_minutes(partition.name)
 
-    # -- asking ----------------------------------------------------------------------------------
+    # -- polling ---------------------------------------------------------------------------------
 
     def _record_states(self) -> None:
-        """Record the states of each poll, and never ask for accounts that the cluster does not
-        keep: the plugin does so where one question for MinJobAge takes too long.
+        """Record the states of each poll, and never call sacct without an accounting database: the
+        plugin does so if its query of MinJobAge takes too long.
         """
-        keeps_accounts = _answer(["sacct", "--noheader", "--starttime=now"]) is not None
-        if not keeps_accounts:
+        has_accounting = _answer(["sacct", "--noheader", "--starttime=now"]) is not None
+        if not has_accounting:
             self.workflow.executor_settings.status_command = "squeue"
         ask_age, ask_states = plugin.get_min_job_age, plugin.query_job_status
 
@@ -81,11 +82,11 @@ class Executor(plugin.Executor):
             self._states = answer[0]
             return answer
 
-        plugin.get_min_job_age = ask_age if keeps_accounts else lambda: inf
+        plugin.get_min_job_age = ask_age if has_accounting else lambda: inf
         plugin.query_job_status = states
 
     async def check_active_jobs(self, active_jobs):
-        """Yield the jobs that go on: all but those whose end has been reported."""
+        """Yield the jobs that go on, all but those whose end has been reported."""
         self._states, self._polled = None, active_jobs
         async for _ in super().check_active_jobs(active_jobs):
             pass
@@ -102,15 +103,15 @@ class Executor(plugin.Executor):
                 yield job
 
     def cancel_jobs(self, active_jobs):
-        """Cancel also those that a poll is about, which Snakemake does not count meanwhile."""
+        """Also cancel the jobs that are being polled, which Snakemake does not count meanwhile."""
         super().cancel_jobs([*active_jobs, *filter(self._goes_on, self._polled)])
 
     def _goes_on(self, job: SubmittedJobInfo) -> bool:
         return job.external_jobid not in self._ended
 
     def _end_unknown_jobs(self, active_jobs) -> None:
-        """End the jobs that Slurm has forgotten: by their files, which have their names only when
-        they are whole.
+        """End the jobs that Slurm has forgotten, as successful if their output exists: files get
+        their final names only when they are complete.
         """
         for job in filter(self._goes_on, active_jobs):
             number = job.external_jobid
@@ -124,17 +125,17 @@ class Executor(plugin.Executor):
                 self.report_job_error(job, msg=f"Slurm no longer knows job {number}. ")
 
     def _warn_of_stuck_jobs(self, active_jobs) -> None:
-        """One line for each job that waits for what does not come by itself."""
+        """Warn of each pending job that will not start by itself."""
         if not self._due("reasons"):
             return
-        ask = ["squeue", "--noheader", "--states=PENDING", f"--name={self.run_uuid}"]
-        answer = _answer([*ask, "--format=%i|%P|%r"])
+        command = ["squeue", "--noheader", "--states=PENDING", f"--name={self.run_uuid}"]
+        answer = _answer([*command, "--format=%i|%P|%r"])
         names = {job.external_jobid: _name(job.job) for job in active_jobs}
         for line in (answer or "").splitlines():
             number, partition, reason = (*line.split("|"), "", "")[:3]
             if STUCK.search(reason) and number in names:
-                what = f"job {number} waits in partition {partition!r}: {reason}"
-                self._warn_once(number, f"{names[number]}: {what}", again=inf)
+                text = f"job {number} waits in partition {partition!r}: {reason}"
+                self._warn_once(number, f"{names[number]}: {text}", again=inf)
 
     def report_job_success(self, job_info: SubmittedJobInfo):
         self._ended.add(job_info.external_jobid)
@@ -158,24 +159,26 @@ class Executor(plugin.Executor):
         super()._submit_array_jobs(jobs)
 
     def _fit(self, job) -> None:
-        """Ask for no more time than the partitions give to which a job can go."""
-        found = dict(job.resources.items())
-        limit = self._site.time_limit(found, job.threads)
-        if (found.get("runtime") or 0) > limit:
-            found["runtime"] = int(limit)
-            job._resources = found if job.is_group() else ResourceList(fromdict=found)
+        """Reduce the time that a job requests to what its eligible partitions allow."""
+        resources = dict(job.resources.items())
+        limit = self._site.time_limit(resources, job.threads)
+        if (resources.get("runtime") or 0) > limit:
+            resources["runtime"] = int(limit)
+            job._resources = resources if job.is_group() else ResourceList(fromdict=resources)
 
     def run_job(self, job):
         try:
             super().run_job(job)
-        except Exception as error:  # of a group: the plugin's own handler fails
+        except Exception as error:  # for a group of jobs the plugin's own handler fails
             self._report_job_error_threadsafe(
                 SubmittedJobInfo(job), str(error.__context__ or error)
             )
 
     def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str):
-        """Called for submissions alone: try again after a pause where Slurm could not be asked, or
-        is full with our own jobs; else pause before the next attempt.
+        """Handle a failed submission: try again after a pause if Slurm could not be reached, or is
+        full while jobs of this run are in the queue; else pause before the job's next attempt.
+
+        The plugin calls this for submissions only.
         """
         job, sentence = job_info.job, _sentence(msg)
         tries = self._tries[job] = self._tries.get(job, 0) + 1
@@ -191,19 +194,21 @@ class Executor(plugin.Executor):
         again = f"tried again in {pause:.0f} s"
         self.logger.warning(f"{_name(job)}: not submitted: {sentence}; {again}")
 
-    def _after(self, seconds: float, work, *arguments) -> None:
+    def _after(self, seconds: float, function, *arguments) -> None:
         def run():
             with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
-                work(*arguments)
+                function(*arguments)
 
         timer = threading.Timer(seconds, run)
         timer.daemon = True
         timer.start()
 
-    # -- saying ----------------------------------------------------------------------------------
+    # -- warnings --------------------------------------------------------------------------------
 
     def _due(self, subject: str, again: float = REMINDER) -> bool:
-        """Whether it is time for a subject; if so, it is not for a while."""
+        """Whether the last warning on a subject is at least `again` seconds old; restarts the
+        clock if so.
+        """
         now = time.monotonic()
         if now - self._last_warned.get(subject, -inf) < again:
             return False
@@ -216,18 +221,18 @@ class Executor(plugin.Executor):
 
 
 def _name(job) -> str:
-    """What a message calls a job: the first of its files, or its rule."""
+    """A job's name in messages: its first output file, or its rule."""
     return next(iter(job.output), None) or job.name
 
 
 def _sentence(message: str) -> str:
-    """What Slurm said, on one line."""
-    found = SENTENCE.search(message)
-    return " ".join((found[1] if found else message).split())
+    """Slurm's own message, on one line."""
+    match = SENTENCE.search(message)
+    return " ".join((match[1] if match else message).split())
 
 
 def _answer(command: list[str]) -> str | None:
-    """What a command prints; None where it fails or takes longer than a minute."""
+    """Output of a command; None if it fails or takes longer than a minute."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -236,7 +241,7 @@ def _answer(command: list[str]) -> str | None:
 
 
 def _forgotten(number: str) -> bool:
-    """Whether Slurm answers that it has no such job, as opposed to no answer."""
+    """Whether Slurm answers that it does not know a job; False if it does not answer."""
     command = ["scontrol", "--oneliner", "show", "job", number]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""What a run looks like from outside: whoever watches reads the last line of each log."""
+"""Watch a run from its log files, whose last lines say how far jobs are."""
 
 import re
 import time
@@ -8,22 +8,25 @@ from pathlib import Path
 from uncanny.runtime.progress import MARK, spoken
 from uncanny.workflow import jobs
 
-STALE = 120.0  # a job that has said nothing for so long is not shown
-TAIL = 4096  # bytes at the end of a log that hold its last line
+STALE = 120.0  # seconds after a job's last output, from which on it is not shown
+TAIL = 4096  # bytes at the end of a log in which its last line is looked for
 
 
 def view(results: Path, snakemake: Path, now: float) -> list[str]:
-    """Lines about a run: all of its jobs, and those that say how far they are.
+    """Lines on the whole run, and on each running job that reports its progress.
 
-    results: a study's folder. snakemake: the folder .snakemake of the run. now: seconds since 1970.
+    results: folder of the study. snakemake: folder .snakemake of the run. now: seconds since 1970.
     """
     running = sorted(_running(results / "logs", now))
     width = max((len(name) for name, _ in running), default=0)
-    return [*_total(snakemake / "log", now), *(f"{name:{width}}  {said}" for name, said in running)]
+    return [
+        *_total(snakemake / "log", now),
+        *(f"{name:{width}}  {progress}" for name, progress in running),
+    ]
 
 
 def _running(logs: Path, now: float) -> Iterator[tuple[str, str]]:
-    """(rule and wildcards, last line) of jobs that have spoken lately and are not done."""
+    """(rule and wildcards, progress) of unfinished jobs with recent output."""
     for path in logs.rglob("*.log"):
         if now - path.stat().st_mtime > STALE or _done(path):
             continue
@@ -33,7 +36,7 @@ def _running(logs: Path, now: float) -> Iterator[tuple[str, str]]:
 
 
 def _done(log: Path) -> bool:
-    """Whether the job has left its record since it last spoke."""
+    """Whether the job's benchmark record is newer than its log."""
     record = jobs.benchmark_of(log)
     return record.exists() and record.stat().st_mtime >= log.stat().st_mtime
 
@@ -46,7 +49,7 @@ def _last_line(path: Path) -> str:
 
 
 def _total(logs: Path, now: float) -> list[str]:
-    """What the newest run of Snakemake has done, how long it has taken and may take."""
+    """Jobs done by Snakemake's newest run, its time so far and the expected remaining time."""
     newest = max(logs.glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return [f"{logs}: no run yet"]
@@ -55,20 +58,18 @@ def _total(logs: Path, now: float) -> list[str]:
         return [f"ended after {ended[1]} h: {newest}"]
     counted = re.findall(r"^(\d+) of (\d+) steps", text, flags=re.M)
     failed = len(re.findall(r"^Error in (?:group|rule) ", text, flags=re.M))
-    done, every = map(int, counted[-1]) if counted else (0, 0)
-    spent = newest.stat().st_mtime - _started(newest)
-    words = [f"{done:,} of {every:,} jobs" if every else "nothing said yet"]
-    words += [f"{spoken(now - _started(newest))} since the start"]
-    if 0 < done < every:
-        words.append(
-            f"about {spoken(spent / done * (every - done))} left, if jobs go on as they did"
-        )
+    done, total = map(int, counted[-1]) if counted else (0, 0)
+    working = newest.stat().st_mtime - _started(newest)
+    facts = [f"{done:,} of {total:,} jobs" if total else "no job done yet"]
+    facts += [f"{spoken(now - _started(newest))} since the start"]
+    if 0 < done < total:
+        facts.append(f"about {spoken(working / done * (total - done))} left at the same rate")
     if failed:
-        words.append(f"{failed} failed: see {newest}")
-    return [", ".join(words)]
+        facts.append(f"{failed} failed: see {newest}")
+    return [", ".join(facts)]
 
 
 def _started(log: Path) -> float:
-    """The time in the name of Snakemake's log, of this machine's clock."""
+    """Start of a run in seconds since 1970, from the name of Snakemake's log (local time)."""
     stamp = log.name.partition(".")[0]
     return time.mktime(time.strptime(stamp, "%Y-%m-%dT%H%M%S"))

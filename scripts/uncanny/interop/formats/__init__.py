@@ -1,7 +1,7 @@
-"""Other people's models: weights from files, under the names that our networks have.
+"""Formats of external weights.
 
-A module `kind.py` has a function `kind(identity, shape, ours, *, path)` that gives the state of the
-network that the identity of the model says, name → tensor, in the precision that the file has.
-shape: of an image of its dataset; ours: such a state, for its names and shapes. It raises
-ValueError that names the file and what does not fit.
+A module `kind.py` has a function `kind(identity, shape, expected, *, path)`. It reads weights and
+returns the state dict of the network that `identity` describes, in the precision of the file.
+shape: of an image of the dataset, (C, H, W). expected: state dict of such a network, for its names
+and shapes. Raises ValueError that names the file and what does not fit.
 """

@@ -1,4 +1,4 @@
-"""diffusers' schedulers of discrete noise levels: the signal that a network was trained with."""
+"""diffusers' schedulers of discrete noise levels: the ᾱ with which a network was trained."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,42 +10,55 @@ from uncanny.diffusion import schedules
 from uncanny.interop.formats import _settings
 from uncanny.interop.formats._settings import ANY, BETA, count, only
 
-# Schedulers of a network that predicts the noise at discrete levels, and their default beta_start
-# and beta_end. They differ in how images are drawn, which is the study's affair.
+# Schedulers of networks that predict the noise at discrete levels, and their default beta_start
+# and beta_end. They differ in how they sample, which the study's own samplers do instead.
 USUAL, LATENT = (0.0001, 0.02), (0.00085, 0.012)
 SCHEDULERS = {
-    **{"DDPMScheduler": USUAL, "DDPMParallelScheduler": USUAL},
-    **{"DDIMScheduler": USUAL, "DDIMParallelScheduler": USUAL, "PNDMScheduler": USUAL},
-    **{"DPMSolverMultistepScheduler": USUAL, "DPMSolverSinglestepScheduler": USUAL},
-    **{"DEISMultistepScheduler": USUAL, "UniPCMultistepScheduler": USUAL},
-    **{"EulerDiscreteScheduler": USUAL, "EulerAncestralDiscreteScheduler": USUAL},
-    **{"LMSDiscreteScheduler": USUAL, "SASolverScheduler": USUAL},
-    **{"HeunDiscreteScheduler": LATENT, "DPMSolverSDEScheduler": LATENT},
-    **{"KDPM2DiscreteScheduler": LATENT, "KDPM2AncestralDiscreteScheduler": LATENT},
+    "DDPMScheduler": USUAL,
+    "DDPMParallelScheduler": USUAL,
+    "DDIMScheduler": USUAL,
+    "DDIMParallelScheduler": USUAL,
+    "PNDMScheduler": USUAL,
+    "DPMSolverMultistepScheduler": USUAL,
+    "DPMSolverSinglestepScheduler": USUAL,
+    "DEISMultistepScheduler": USUAL,
+    "UniPCMultistepScheduler": USUAL,
+    "EulerDiscreteScheduler": USUAL,
+    "EulerAncestralDiscreteScheduler": USUAL,
+    "LMSDiscreteScheduler": USUAL,
+    "SASolverScheduler": USUAL,
+    "HeunDiscreteScheduler": LATENT,
+    "DPMSolverSDEScheduler": LATENT,
+    "KDPM2DiscreteScheduler": LATENT,
+    "KDPM2AncestralDiscreteScheduler": LATENT,
 }
 NOISE = ": the network predicts the noise"
 SETTINGS = {
     "_class_name": only(*SCHEDULERS)
     | {
-        "description": "one of a network that predicts the noise at discrete levels, such as "
-        "DDPMScheduler (docs/external.md has them all)"
+        "description": "a scheduler of discrete noise levels, such as DDPMScheduler "
+        "(docs/external.md lists them)"
     },
     "prediction_type": only("epsilon", meaning=NOISE),
-    "predict_epsilon": only(True, meaning=NOISE),  # the same before there was prediction_type
+    "predict_epsilon": only(True, meaning=NOISE),  # older name of prediction_type: epsilon
     "variance_type": only(
         *("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", None),
         meaning=": the network predicts no variance",
     ),
     "num_train_timesteps": count(),
-    **{"beta_start": BETA, "beta_end": BETA},
+    "beta_start": BETA,
+    "beta_end": BETA,
     "beta_schedule": only("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
     "trained_betas": {
-        **{"type": ["array", "null"], "minItems": 1, "items": BETA},
+        "type": ["array", "null"],
+        "minItems": 1,
+        "items": BETA,
         "description": "null or a list of numbers between 0 and 1",
     },
     "rescale_betas_zero_snr": only(False),
     "timestep_type": only("discrete"),
-    **{"use_flow_sigmas": only(False), "use_dynamic_shifting": only(False)},
+    "use_flow_sigmas": only(False),
+    "use_dynamic_shifting": only(False),
     "shift_terminal": only(None),
 }
 SAMPLING = (  # settings that concern sampling alone
@@ -61,7 +74,9 @@ SAMPLING = (  # settings that concern sampling alone
 
 
 def read(path: Path) -> dict:
-    """The settings of a scheduler, complete; ValueError that names file, key and value."""
+    """Settings of a scheduler, with defaults filled in. Raises ValueError that names file, key and
+    value.
+    """
     config = _settings.read(path, SETTINGS | dict.fromkeys(SAMPLING, ANY))
     low, high = SCHEDULERS[config["_class_name"]]
     levels = {"num_train_timesteps": 1000, "beta_schedule": "linear", "trained_betas": None}
@@ -75,7 +90,7 @@ def num_levels(config: Mapping) -> int:
 
 
 def alphas_cumprod(config: Mapping) -> Tensor:
-    """ᾱ of each level, float64 [T], as diffusers' schedulers make it."""
+    """ᾱ of each level, float64 [T], as diffusers' schedulers compute it."""
     return (1 - _betas(config)).cumprod(0)
 
 
@@ -83,7 +98,7 @@ def _betas(config: Mapping) -> Tensor:
     if config["trained_betas"] is not None:
         return torch.tensor(config["trained_betas"], dtype=torch.float64)
     levels, low, high = num_levels(config), config["beta_start"], config["beta_end"]
-    made = {
+    betas = {
         "linear": lambda: torch.linspace(low, high, levels, dtype=torch.float64),
         "scaled_linear": lambda: (
             torch.linspace(low**0.5, high**0.5, levels, dtype=torch.float64) ** 2
@@ -91,4 +106,4 @@ def _betas(config: Mapping) -> Tensor:
         "squaredcos_cap_v2": lambda: schedules.cosine(levels),
         "sigmoid": lambda: schedules.sigmoid_beta(levels, beta_start=low, beta_end=high),
     }
-    return made[config["beta_schedule"]]()
+    return betas[config["beta_schedule"]]()

@@ -1,8 +1,8 @@
-"""Settings that diffusers stores as JSON: each key is supported with some values, or refused.
+"""Validate settings that diffusers stores as JSON; unsupported keys and values are refused.
 
-What decides about the network or the noise that it was trained with is either honoured by the
-reader, or allowed with the one value that changes nothing. What concerns sampling alone may have
-any value: the samplers are the study's. A key that is in none of the tables is refused.
+Settings of the network or of the training noise are either honoured by the reader, or allowed with
+the one value that changes nothing. Settings of sampling alone may have any value, as the study
+chooses the samplers. A key in none of the tables is refused.
 """
 
 import json
@@ -15,19 +15,19 @@ from uncanny.runtime import files
 
 
 def only(*values: object, meaning: str = "") -> dict:
-    """Schema of a key that is supported with these values."""
+    """Schema of a key with a few supported values."""
     words = " or ".join(json.dumps(value) for value in values)
     return {"enum": list(values), "description": words + meaning}
 
 
-def count(*others: str) -> dict:
-    """Schema of a whole number from 1, or of other types."""
-    words = " or ".join(["a whole number from 1", *others])
-    return {"type": ["integer", *others], "minimum": 1, "description": words}
+def count(*other_types: str) -> dict:
+    """Schema of a whole number from 1, or of further types."""
+    words = " or ".join(["a whole number from 1", *other_types])
+    return {"type": ["integer", *other_types], "minimum": 1, "description": words}
 
 
-def each(items: dict) -> dict:
-    """Schema of a list that is not empty."""
+def list_of(items: dict) -> dict:
+    """Schema of a non-empty list."""
     words = f"a list with {items['description']} for each level"
     return {"type": "array", "minItems": 1, "items": items, "description": words}
 
@@ -41,30 +41,30 @@ ANY: dict = {}
 SHOWN = 100  # characters of a value in a message
 
 
-def read(path: Path, known: Mapping[str, dict], required: tuple[str, ...] = ()) -> dict:
-    """The settings of a file. known: schema of each key's supported values, with a description.
+def read(path: Path, schemas: Mapping[str, dict], required: tuple[str, ...] = ()) -> dict:
+    """Read and validate settings. schemas: JSON schema of each key, with a description.
 
     Raises ValueError that names file, key, value and expectation.
     """
-    found = files.read_settings(path)
+    settings = files.read_settings(path)
     for key in ("_class_name", *required):
-        if key not in found:
-            raise ValueError(f"{path}: {key} is missing; expected {known[key]['description']}")
-    for key, schema in known.items():
-        if key in found and not Draft202012Validator(schema).is_valid(found[key]):
+        if key not in settings:
+            raise ValueError(f"{path}: {key} is missing; expected {schemas[key]['description']}")
+    for key, schema in schemas.items():
+        if key in settings and not Draft202012Validator(schema).is_valid(settings[key]):
             raise ValueError(
-                f"{path}: {key} {_shown(found[key])} is not supported; expected "
+                f"{path}: {key} {_shortened(settings[key])} is not supported; expected "
                 f"{schema['description']}"
             )
-    for key in found:
-        if key not in known and not key.startswith("_"):
+    for key in settings:
+        if key not in schemas and not key.startswith("_"):
             raise ValueError(
-                f"{path}: {key} {_shown(found[key])} is not known as a setting of "
-                f"{found['_class_name']}; expected those that docs/external.md lists"
+                f"{path}: {key} {_shortened(settings[key])} is not a known setting of "
+                f"{settings['_class_name']}; expected one that docs/external.md lists"
             )
-    return found
+    return settings
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

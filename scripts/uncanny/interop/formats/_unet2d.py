@@ -1,4 +1,4 @@
-"""diffusers' UNet2DModel and our `unet`: the same network under other names."""
+"""Settings and weight names of diffusers' UNet2DModel, and those of the equal network `unet`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,23 +6,32 @@ from pathlib import Path
 from torch import Tensor
 
 from uncanny.interop.formats import _settings
-from uncanny.interop.formats._settings import ANY, BOOLEAN, POSITIVE, TEXT, count, each, only
+from uncanny.interop.formats._settings import ANY, BOOLEAN, POSITIVE, TEXT, count, list_of, only
 
-SETTINGS = {  # of a UNet2DModel; those with one value are what our network cannot be
+SETTINGS = {  # of a UNet2DModel; settings with one value are those that `unet` does not have
     "_class_name": only("UNet2DModel"),
-    "block_out_channels": each(count()),
-    "down_block_types": each(TEXT),
-    "up_block_types": each(TEXT),
+    "block_out_channels": list_of(count()),
+    "down_block_types": list_of(TEXT),
+    "up_block_types": list_of(TEXT),
     "sample_size": {
-        **{"type": ["integer", "array", "null"], "minimum": 1},
-        **{"items": count(), "minItems": 2, "maxItems": 2},
+        "type": ["integer", "array", "null"],
+        "minimum": 1,
+        "items": count(),
+        "minItems": 2,
+        "maxItems": 2,
         "description": "a number of pixels, a list of two, or null",
     },
-    **{"in_channels": count(), "out_channels": count(), "layers_per_block": count()},
-    **{"attention_head_dim": count("null"), "num_class_embeds": count("null")},
-    **{"norm_num_groups": count(), "attn_norm_num_groups": count("null")},
-    **{"norm_eps": POSITIVE, "flip_sin_to_cos": BOOLEAN},
-    **{"freq_shift": only(0, 1), "downsample_padding": only(0, 1)},
+    "in_channels": count(),
+    "out_channels": count(),
+    "layers_per_block": count(),
+    "attention_head_dim": count("null"),
+    "num_class_embeds": count("null"),
+    "norm_num_groups": count(),
+    "attn_norm_num_groups": count("null"),
+    "norm_eps": POSITIVE,
+    "flip_sin_to_cos": BOOLEAN,
+    "freq_shift": only(0, 1),
+    "downsample_padding": only(0, 1),
     "act_fn": only("silu", "swish"),
     "add_attention": only(True),
     "center_input_sample": only(False),
@@ -34,38 +43,69 @@ SETTINGS = {  # of a UNet2DModel; those with one value are what our network cann
     "time_embedding_dim": only(None),
     "time_embedding_type": only("positional"),
     "upsample_type": only("conv"),
-    "dropout": ANY,  # of training
-    "num_train_timesteps": ANY,  # of the embedding type "learned"
+    "dropout": ANY,  # used in training alone
+    "num_train_timesteps": ANY,  # used by the embedding type "learned" alone
 }
 BLOCK_TYPES = ("down_block_types", "up_block_types")
 REQUIRED = ("block_out_channels", *BLOCK_TYPES)
 DEFAULTS = {  # of keys that a config.json lacks
-    **{"act_fn": "silu", "add_attention": True, "center_input_sample": False},
-    **{"class_embed_type": None, "downsample_type": "conv", "mid_block_scale_factor": 1},
-    **{"mid_block_type": "UNetMidBlock2D", "resnet_time_scale_shift": "default"},
-    **{"time_embedding_dim": None, "time_embedding_type": "positional", "upsample_type": "conv"},
-    **{"layers_per_block": 2, "attention_head_dim": 8, "norm_num_groups": 32, "norm_eps": 1e-5},
-    **{"attn_norm_num_groups": None, "downsample_padding": 1, "freq_shift": 0},
-    **{"flip_sin_to_cos": True, "num_class_embeds": None, "sample_size": None, "dropout": 0.0},
-    **{"in_channels": 3, "out_channels": 3},
+    "act_fn": "silu",
+    "add_attention": True,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_type": "conv",
+    "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+    "layers_per_block": 2,
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+    "norm_eps": 1e-5,
+    "attn_norm_num_groups": None,
+    "downsample_padding": 1,
+    "freq_shift": 0,
+    "flip_sin_to_cos": True,
+    "num_class_embeds": None,
+    "sample_size": None,
+    "dropout": 0.0,
+    "in_channels": 3,
+    "out_channels": 3,
 }
+# Pairs of block types → whether they have attention.
 BLOCKS = {("DownBlock2D", "UpBlock2D"): False, ("AttnDownBlock2D", "AttnUpBlock2D"): True}
-PARTS = {"norm0": "norm1", "conv0": "conv1", "affine": "time_emb_proj", "norm1": "norm2"}
-PARTS |= {"conv1": "conv2", "skip": "conv_shortcut"}
+# Names of `unet` → names of diffusers: in a residual block, in attention, outside the levels.
+RESIDUAL = {
+    "norm0": "norm1",
+    "conv0": "conv1",
+    "affine": "time_emb_proj",
+    "norm1": "norm2",
+    "conv1": "conv2",
+    "skip": "conv_shortcut",
+}
 ATTENTION = {"norm": ("group_norm",), "qkv": ("to_q", "to_k", "to_v"), "proj": ("to_out.0",)}
-OLD = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-SINGLE = {"encoder.stem": "conv_in", "norm": "conv_norm_out", "head": "conv_out"}
-SINGLE |= {"embedding.map0": "time_embedding.linear_1", "embedding.map1": "time_embedding.linear_2"}
-SINGLE |= {"embedding.label": "class_embedding"}
-# Settings of `diffusers_unet` with which it is `unet`.
-PLAIN = {"norm_eps": 1e-5, "endpoint": False, "one_sided": False}
+SINGLE = {
+    "encoder.stem": "conv_in",
+    "norm": "conv_norm_out",
+    "head": "conv_out",
+    "embedding.map0": "time_embedding.linear_1",
+    "embedding.map1": "time_embedding.linear_2",
+    "embedding.label": "class_embedding",
+}
+OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+# Options with which `diffusers_unet` is the same network as `unet`.
+UNET_OPTIONS = {"norm_eps": 1e-5, "endpoint": False, "one_sided": False}
 
 
 # ---- Settings -------------------------------------------------------------------------------
 
 
 def read(path: Path) -> dict:
-    """The settings of a UNet2DModel, complete; ValueError that names the file and the key."""
+    """Settings of a UNet2DModel, with defaults filled in. Raises ValueError that names file and
+    key.
+    """
     config = DEFAULTS | _settings.read(path, SETTINGS, REQUIRED)
     levels = len(config["block_out_channels"])
     for key in BLOCK_TYPES:
@@ -78,9 +118,9 @@ def read(path: Path) -> dict:
 
 
 def network_block(config: Mapping, resolution: int) -> dict:
-    """Options of `diffusers_unet` for the settings of a UNet2DModel, without dropout.
+    """Options of `diffusers_unet`, without dropout, from settings of a UNet2DModel.
 
-    Raises ValueError that names the setting which is not supported.
+    Raises ValueError that names the unsupported setting.
     """
     if config["attn_norm_num_groups"] not in (None, config["norm_num_groups"]):
         raise ValueError(
@@ -108,39 +148,47 @@ def network_block(config: Mapping, resolution: int) -> dict:
 
 
 def block_of(network: Mapping, resolution: int) -> dict:
-    """The same options of one of our networks; ValueError where it has others as well."""
+    """The same options from the block of a `unet` or `diffusers_unet`.
+
+    Raises ValueError for options that a UNet2DModel does not have.
+    """
     if network["kind"] not in ("unet", "diffusers_unet"):
         raise ValueError(f"network {network['kind']!r}; expected unet or diffusers_unet")
-    found = PLAIN | {"scale_shift": False, "resampling": "conv", "heads": 1} | network
+    options = UNET_OPTIONS | {"scale_shift": False, "resampling": "conv", "heads": 1} | network
     for key, value in (("scale_shift", False), ("resampling", "conv"), ("heads", 1)):
-        if found[key] != value:
-            raise ValueError(f"network has {key} {found[key]!r}; expected {value!r}")
-    if found["groups"] is None:  # as layers.group_norm has it
-        if found["width"] < 128:
-            raise ValueError("network has norms of different groups; expected groups: a number")
-        found["groups"] = 32
-    levels = range(len(found["multipliers"]))
-    attention = sorted({resolution >> level for level in levels} & set(found["attention"]))
-    names = ("width", "multipliers", "blocks", "head_channels", "groups", *PLAIN)
-    return {name: found[name] for name in names} | {"attention": attention}
+        if options[key] != value:
+            raise ValueError(f"network has {key} {options[key]!r}; expected {value!r}")
+    if options["groups"] is None:  # layers.group_norm: 32 groups, fewer for narrow layers
+        if options["width"] < 128:
+            raise ValueError("network has norms with different groups; expected a number of groups")
+        options["groups"] = 32
+    levels = range(len(options["multipliers"]))
+    attention = sorted({resolution >> level for level in levels} & set(options["attention"]))
+    names = ("width", "multipliers", "blocks", "head_channels", "groups", *UNET_OPTIONS)
+    return {name: options[name] for name in names} | {"attention": attention}
 
 
 def config_of(block: Mapping, shape: tuple[int, ...], num_classes: int, dropout: float) -> dict:
-    """A UNet2DModel's config.json for options as `network_block` gives them."""
+    """config.json of a UNet2DModel. block: options as from `network_block`."""
     channels, resolution, _ = shape
-    wide = range(len(block["multipliers"]))
+    levels = range(len(block["multipliers"]))
     pairs = [("AttnDownBlock2D", "AttnUpBlock2D"), ("DownBlock2D", "UpBlock2D")]
-    types = [pairs[resolution >> level not in block["attention"]] for level in wide]
-    return {name: value for name, value in DEFAULTS.items() if name not in ("mid_block_type",)} | {
+    types = [pairs[resolution >> level not in block["attention"]] for level in levels]
+    return {name: value for name, value in DEFAULTS.items() if name != "mid_block_type"} | {
         "_class_name": "UNet2DModel",
-        **{"sample_size": resolution, "in_channels": channels, "out_channels": channels},
+        "sample_size": resolution,
+        "in_channels": channels,
+        "out_channels": channels,
         "block_out_channels": [block["width"] * multiplier for multiplier in block["multipliers"]],
         "down_block_types": [down for down, _ in types],
         "up_block_types": [up for _, up in reversed(types)],
         "layers_per_block": block["blocks"],
         "attention_head_dim": block["head_channels"],
-        **{"norm_num_groups": block["groups"], "norm_eps": block["norm_eps"], "dropout": dropout},
-        **{"freq_shift": int(block["endpoint"]), "flip_sin_to_cos": True},
+        "norm_num_groups": block["groups"],
+        "norm_eps": block["norm_eps"],
+        "dropout": dropout,
+        "freq_shift": int(block["endpoint"]),
+        "flip_sin_to_cos": True,
         "downsample_padding": 0 if block["one_sided"] else 1,
         "num_class_embeds": num_classes or None,
     }
@@ -150,42 +198,45 @@ def config_of(block: Mapping, shape: tuple[int, ...], num_classes: int, dropout:
 
 
 def modules(block: Mapping) -> dict[str, str]:
-    """Blocks and steps between levels: our name → theirs."""
+    """Modules of `unet` → modules of a UNet2DModel."""
     levels, blocks = len(block["multipliers"]), block["blocks"]
-    found, at = {}, 0
+    names, index = {}, 0
     for level in range(levels):
         if level:
-            found[f"encoder.body.{at}"] = f"down_blocks.{level - 1}.downsamplers.0.conv"
-            at += 1
+            names[f"encoder.body.{index}"] = f"down_blocks.{level - 1}.downsamplers.0.conv"
+            index += 1
         for i in range(blocks):
-            found[f"encoder.body.{at + i}"] = f"down_blocks.{level}.resnets.{i}"
-        at += blocks
+            names[f"encoder.body.{index + i}"] = f"down_blocks.{level}.resnets.{i}"
+        index += blocks
         for i in range(blocks + 1):
-            found[f"decoder.{level}.blocks.{i}"] = f"up_blocks.{level}.resnets.{i}"
-        found[f"decoder.{level}.up"] = f"up_blocks.{level}.upsamplers.0.conv"
+            names[f"decoder.{level}.blocks.{i}"] = f"up_blocks.{level}.resnets.{i}"
+        names[f"decoder.{level}.up"] = f"up_blocks.{level}.upsamplers.0.conv"
     middle = {f"encoder.middle.{i}": f"mid_block.resnets.{i}" for i in (0, 1)}
-    return found | middle | SINGLE
+    return names | middle | SINGLE
 
 
-def theirs(name: str, known: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the tensors that make up one of ours; known: from `modules`."""
+def diffusers_names(name: str, modules: Mapping[str, str]) -> tuple[str, ...]:
+    """Names in a UNet2DModel of the tensors that, concatenated, are a tensor of `unet`.
+
+    modules: from `modules`.
+    """
     module, _, leaf = name.rpartition(".")
-    if module in known:
-        return (f"{known[module]}.{leaf}",)
+    if module in modules:
+        return (f"{modules[module]}.{leaf}",)
     if ".attention." in module:
-        base, _, part = module.partition(".attention.")
-        place = known[base].replace("resnets", "attentions")
-        return tuple(f"{place}.{name}.{leaf}" for name in ATTENTION[part])
-    base, _, part = module.rpartition(".")
-    return (f"{known[base]}.{PARTS[part]}.{leaf}",)
+        base, _, layer = module.partition(".attention.")
+        attention = modules[base].replace("resnets", "attentions")
+        return tuple(f"{attention}.{name}.{leaf}" for name in ATTENTION[layer])
+    base, _, layer = module.rpartition(".")
+    return (f"{modules[base]}.{RESIDUAL[layer]}.{leaf}",)
 
 
-def modern(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under today's names; attention had others."""
-    names = {f".{old}.": f".{new}." for new, old in OLD.items()}
-    found = {}
-    for name, value in weights.items():
+def current_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under today's names; layers of attention once had other names."""
+    names = {f".{old}.": f".{new}." for new, old in OLD_NAMES.items()}
+    renamed = {}
+    for name, tensor in weights.items():
         for old, new in names.items():
             name = name.replace(old, new)
-        found[name] = value
-    return found
+        renamed[name] = tensor
+    return renamed

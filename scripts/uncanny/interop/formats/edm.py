@@ -1,4 +1,4 @@
-"""DDPM++ and NCSN++ of EDM (Karras et al. 2022): weights of its `SongUNet` as safetensors."""
+"""EDM's DDPM++ and NCSN++ (Karras et al. 2022): weights of its `SongUNet` as safetensors."""
 
 import inspect
 import json
@@ -15,29 +15,31 @@ from uncanny.runtime import files
 
 RULE = tuple[str, str | Callable]
 ENDS: list[RULE] = [(r"\.?(weight|bias|alpha|gamma|beta)$", r".\1")]
-WRAPPED = "model."  # what a preconditioned network of EDM puts before its names
+WRAPPED = "model."  # prefix of names in EDM's preconditioned networks
 FILTER = re.compile(r"\.resample_filter$")  # a constant of the network
-# Preconditionings of EDM, and the constants of ours under the names that they have there.
+# EDM's classes: the kind of preconditioning, and their constants → this library's names of them.
 CLASSES = {
     "VPPrecond": ("vp", {n: n for n in ("beta_d", "beta_min", "epsilon_t")} | {"M": "num_levels"}),
     "VEPrecond": ("ve", {n: n for n in ("sigma_min", "sigma_max")}),
     "EDMPrecond": ("edm", {"sigma_data": "sigma_data"}),
 }
-COMMAND = "docs/external.md has the command that makes it of EDM's pickles"
+COMMAND = "docs/external.md has the command that converts EDM's pickles"
 
 
 def edm(
-    identity: Mapping, shape: Sequence[int], ours: Mapping[str, Tensor], *, path: str
+    identity: Mapping, shape: Sequence[int], expected: Mapping[str, Tensor], *, path: str
 ) -> dict[str, Tensor]:
-    """The weights of EDM's networks as those of our `song_unet`; docs/external.md has the key map.
+    """Read weights of EDM's SongUNet as those of `song_unet`; docs/external.md has the key map.
 
-    path: a file of safetensors with the names of EDM, with or without `model.` before them.
+    path: a safetensors file with EDM's names, with or without the prefix `model.`.
     """
     network, process = identity["network"], identity["process"]
     if network["kind"] != "song_unet":
-        raise ValueError(f"{path}: weights of EDM; network {network['kind']!r} is not song_unet")
+        got = f"network {network['kind']!r}"
+        raise ValueError(f"{path}: weights of EDM; expected network 'song_unet', got {got}")
     if process["kind"] != "continuous":
-        raise ValueError(f"{path}: weights of EDM; process {process['kind']!r} is not continuous")
+        got = f"process {process['kind']!r}"
+        raise ValueError(f"{path}: weights of EDM; expected process 'continuous', got {got}")
     _check_kind(path)
     _check_settings(path, _weights.metadata(path).get("edm"), process["preconditioning"])
     published = {n.removeprefix(WRAPPED): value for n, value in _weights.load(path).items()}
@@ -45,64 +47,69 @@ def edm(
     stems = [re.match(r"enc\.(\d+)x\d+_conv", name) for name in published]
     if not any(stems):
         raise ValueError(f"{path}: no enc.…_conv; expected weights of EDM's SongUNet")
-    resolution = next(int(found[1]) for found in stems if found)
+    resolution = next(int(match[1]) for match in stems if match)
     if resolution != shape[1]:
         sizes = f"images of {resolution}×{resolution}; the study's dataset has {list(shape)}"
         raise ValueError(f"{path}: {sizes}")
     _check_filters(path, filters, network["resample_filter"])
-    return fitted(published, ours, rules(resolution, len(network["multipliers"])), path)
+    return convert(published, expected, rules(resolution, len(network["multipliers"])), path)
 
 
 def _check_kind(path: str) -> None:
-    """ValueError where the file is of another kind, as EDM's own pickles are."""
+    """Reject files of another kind, such as EDM's own pickles."""
     _weights.check_file(path)
-    found = files.describe(path)
-    if "pickle" in found or "torch.save" in found:
-        raise ValueError(f"{path}: {found}; expected safetensors: {COMMAND}")
+    content = files.describe(path)
+    if "pickle" in content or "torch.save" in content:
+        raise ValueError(f"{path}: {content}; expected safetensors: {COMMAND}")
 
 
 def _check_settings(path: str, settings: str | None, preconditioning: str) -> None:
-    """ValueError where the network was trained with another preconditioning than the study says.
+    """Reject a network that was trained with another preconditioning than the study's.
 
-    settings: what the documented command stores, class and arguments of EDM's network in JSON; a
-    file without it is taken at the study's word, and the job says so.
+    settings: JSON that the documented command stores, class and arguments of EDM's network. Without
+    it the study's preconditioning is assumed, and the log says so.
     """
     if settings is None:
-        print(f"{path}: does not say its preconditioning; taken as {preconditioning}", flush=True)
+        print(f"{path}: no preconditioning recorded; assuming {preconditioning}", flush=True)
         return
     try:
-        found = dict(json.loads(settings))
+        arguments = dict(json.loads(settings))
     except (ValueError, TypeError):
-        raise ValueError(f"{path}: metadata edm {settings!r}; expected an object of JSON") from None
-    named = found.get("class")
-    kind, constants = CLASSES.get(named, (None, {}))
+        raise ValueError(f"{path}: metadata edm {settings!r}; expected a JSON object") from None
+    cls = arguments.get("class")
+    kind, constants = CLASSES.get(cls, (None, {}))
     if kind != preconditioning:
-        wanted = next(name for name, (kind, _) in CLASSES.items() if kind == preconditioning)
-        said = f"class {named!r}; the study's preconditioning {preconditioning!r} is {wanted}"
-        raise ValueError(f"{path}: {said}")
+        expected = next(name for name, (kind, _) in CLASSES.items() if kind == preconditioning)
+        got = f"class {cls!r}; the study's preconditioning {preconditioning!r} is {expected}"
+        raise ValueError(f"{path}: {got}")
     defaults = inspect.signature(components.load("preconditioning", kind)).parameters
-    known = {name: defaults[mine].default for name, mine in constants.items()}
-    for name, value in ({"model_type": "SongUNet"} | known).items():
-        if name in found and found[name] != value:
-            raise ValueError(f"{path}: {name} {found[name]!r} is not supported; expected {value!r}")
+    supported = {name: defaults[own].default for name, own in constants.items()}
+    for name, value in ({"model_type": "SongUNet"} | supported).items():
+        if name in arguments and arguments[name] != value:
+            raise ValueError(
+                f"{path}: {name} {arguments[name]!r} is not supported; expected {value!r}"
+            )
 
 
 def _check_filters(path: str, filters: Mapping[str, Tensor], taps: Sequence[float]) -> None:
-    """ValueError where images are resampled by another filter than the study's network has."""
+    """Reject weights whose resampling filters are not the study's network's.
+
+    taps: one-dimensional filter; the two-dimensional one is its normalised outer product.
+    """
     row = torch.tensor(taps, dtype=torch.float32)
-    wanted = torch.outer(row, row) / row.sum() ** 2
+    expected = torch.outer(row, row) / row.sum() ** 2
     for name, value in filters.items():
-        found = value.float().squeeze((0, 1))
-        if found.shape != wanted.shape or not torch.allclose(found, wanted, atol=1e-3):
-            theirs = f"{list(value.shape)} {[round(v, 4) for v in found.sum(0).tolist()]}"
-            ours = [round(v, 4) for v in wanted.sum(0).tolist()]
+        filter_2d = value.float().squeeze((0, 1))
+        if filter_2d.shape != expected.shape or not torch.allclose(filter_2d, expected, atol=1e-3):
+            got = f"{list(value.shape)} {[round(v, 4) for v in filter_2d.sum(0).tolist()]}"
+            wanted = [round(v, 4) for v in expected.sum(0).tolist()]
             raise ValueError(
-                f"{path}: {name} is {theirs}; expected {ours}, the network's resample_filter {taps}"
+                f"{path}: {name} is {got}; expected {wanted}, the network's resample_filter {taps}"
             )
 
 
 def rules(resolution: int, levels: int) -> list[RULE]:
-    """The key map: pieces of their names, and what stands for them in ours."""
+    """The key map: patterns of pieces of EDM's names, and their replacements."""
 
     def down(match: re.Match) -> int:
         return int(math.log2(resolution / int(match[1])))
@@ -130,46 +137,54 @@ def rules(resolution: int, levels: int) -> list[RULE]:
     ]
 
 
-def renamed(name: str, known: list[RULE]) -> str:
-    """Apply the first rule whose pattern matches from the start, again and again to the rest;
-    KeyError where none does.
+def rename(name: str, rules: list[RULE]) -> str:
+    """Replace piece by piece from the left, each time by the first rule whose pattern matches.
+
+    Raises KeyError if none does.
     """
-    out = ""
+    result = ""
     while name:
-        for pattern, target in known:
+        for pattern, target in rules:
             match = re.match(pattern, name)
             if match:
-                out += target(match) if callable(target) else match.expand(target)
+                result += target(match) if callable(target) else match.expand(target)
                 name = name[match.end() :]
                 break
         else:
-            raise KeyError(f"no rule for {name!r} after {out!r}")
-    return out
+            raise KeyError(f"no rule for {name!r} after {result!r}")
+    return result
 
 
-def fitted(published: Mapping, ours: Mapping, known: list[RULE], path: str) -> dict[str, Tensor]:
-    """Each of their tensors as exactly one of ours; ValueError with the keys that do not fit."""
-    found, extra, unlike = {}, {}, []
+def convert(
+    published: Mapping, expected: Mapping, rules: list[RULE], path: str
+) -> dict[str, Tensor]:
+    """Rename and reshape published tensors, each to exactly one of the expected ones.
+
+    Raises ValueError with the keys that do not fit.
+    """
+    converted, extra, unlike = {}, {}, []
     for name, value in published.items():
         try:
-            target = renamed(name, known)
+            target = rename(name, rules)
         except (KeyError, ValueError):
             target = ""
-        if target not in ours or target in found:
+        if target not in expected or target in converted:
             extra[name] = value
             continue
-        found[target], like = value, ours[target]
+        converted[target], like = value, expected[target]
         if _weights.same_shape(value, like):
-            found[target] = by_query(name, value).reshape(like.shape)
+            converted[target] = by_query(name, value).reshape(like.shape)
         else:
             unlike.append(f"{name} {list(value.shape)}, expected {list(like.shape)}")
-    missing = [f"{name} {list(like.shape)}" for name, like in ours.items() if name not in found]
+    missing = [
+        f"{name} {list(like.shape)}" for name, like in expected.items() if name not in converted
+    ]
     _weights.check_fit(path, missing=missing, extra=_weights.sized(extra), unlike=unlike)
-    return found
+    return converted
 
 
 def by_query(name: str, value: Tensor) -> Tensor:
-    """Rows of qkv: theirs are channel by channel, ours query, key, value outermost."""
+    """Reorder rows of qkv from (channel, query/key/value) to (query/key/value, channel)."""
     if not re.search(r"(^|\.)qkv\.(weight|bias)$", name):
         return value
     return value.reshape(-1, 3, *value.shape[1:]).transpose(0, 1).reshape(value.shape)

@@ -174,7 +174,7 @@ def _check_figure(study: Study, figure: str) -> None:
 def _check_sources(study: Study, figure: str, where: str) -> None:
     """A figure draws cells, which its panels name, or experiments, or both."""
     block, found = study.block("figures", figure), set(plan.needs(study, figure))
-    keys = {"panels": found != {"exact"}, "experiments": "exact" in found}
+    keys = {"panels": found != {"experiments"}, "experiments": "experiments" in found}
     wanted = [key for key, is_wanted in keys.items() if is_wanted]
     for key in wanted:
         if key not in block:

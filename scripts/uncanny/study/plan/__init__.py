@@ -5,56 +5,19 @@ draws}; all but the first two have defaults.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
 
 from uncanny.registry import components
 from uncanny.registry.blocks import named_within
+from uncanny.runtime.result_paths import Cell, path
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers
 
-FOLDERS = {"scores": "scores/{}.json", "samples": "samples/{}.npz", "sizes": "sizes/scores/{}.json"}
 
-
-@dataclass(frozen=True, order=True)
-class Cell:
-    """One scored set of images: a checkpoint, a way to sample it, a draw."""
-
-    model: str
-    seed: int
-    sampler: str
-    guidance: str
-    draw: int
-    epoch: int
-
-    @property
-    def path(self) -> str:
-        """Where its files lie below samples/ and scores/, without suffix."""
-        walk = f"{self.sampler}/{self.guidance}/draw-{self.draw}"
-        return f"{self.model}/seed-{self.seed}/{walk}/epoch-{self.epoch}"
-
-    @property
-    def trace(self) -> str:
-        """Where the path of one image through it lies below traces/."""
-        return f"{self.model}/seed-{self.seed}/{self.sampler}/epoch-{self.epoch}"
-
-    @property
-    def timing(self) -> str:
-        """Where its times lie below timings/sampling/, beside those of all walks of its model."""
-        return f"{self.model}/seed-{self.seed}/epoch-{self.epoch}"
-
-
-def cell_of(wildcards) -> Cell:
-    """The cell that the wildcards of a file name say."""
-    w = wildcards
-    return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
-
-
-def cell_record(study: Study, wildcards) -> dict:
+def cell_record(study: Study, cell: Cell) -> dict:
     """A cell's identity as its record holds it."""
-    cell = cell_of(wildcards)
-    return {"study": study.name, "dataset": study.names(cell.model)["dataset"]} | asdict(cell)
+    return {"study": study.name, "dataset": study.names(cell.model)["dataset"]} | vars(cell)
 
 
 def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
@@ -98,7 +61,8 @@ def spans(study: Study, first: int, end: int) -> list[tuple[int, int]]:
 
 def part_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
     """Sample sets of images first .. end - 1 of a cell, below the study's results."""
-    return [f"parts/{cell.path}/{start}-{count}.npz" for start, count in spans(study, first, end)]
+    parts = spans(study, first, end)
+    return [cell.path("parts", first=start, number=count) for start, count in parts]
 
 
 def unique(found: Iterable) -> list:
@@ -121,7 +85,7 @@ def paper_figures(study: Study) -> list[str]:
 
 
 def needs(study: Study, figure: str) -> tuple[str, ...]:
-    """What a figure is drawn from, of "scores", "samples", "sizes", "traces" and "exact"."""
+    """What a figure is drawn from, of "scores", "samples", "sizes", "traces" and "experiments"."""
     found = components.constant("figures", study.block("figures", figure)["kind"], "NEEDS")
     return (found,) if isinstance(found, str) else tuple(found)
 
@@ -142,22 +106,6 @@ def figure_cells(study: Study, figure: str) -> list[Cell]:
 def first_run(study: Study) -> dict:
     """The part of a selection that keeps to one training seed and one draw."""
     return {"seeds": study.seeds[:1], "sampling_seeds": study.sampling_seeds[:1]}
-
-
-def figure_data(study: Study, figure: str) -> list[str]:
-    """Files that a figure is drawn from, below the study's results."""
-    return [path for kind in needs(study, figure) for path in _figure_files(study, figure, kind)]
-
-
-def _figure_files(study: Study, figure: str, kind: str) -> list[str]:
-    """Files of one kind."""
-    if kind == "exact":
-        names = study.block("figures", figure)["experiments"]
-        return [path for name in names for path in plan_experiments.files(study, name)]
-    found = figure_cells(study, figure)
-    if kind == "traces":
-        return unique(f"traces/{cell.trace}.npz" for cell in found)
-    return [FOLDERS[kind].format(cell.path) for cell in found]
 
 
 def figure_datasets(study: Study, figure: str) -> list[str]:
@@ -195,7 +143,7 @@ def trained_models(study: Study) -> list[str]:
 def histories(study: Study, model: str) -> list[str]:
     """Records of a model's whole training, one per seed, below the study's results."""
     last = study.milestones(model)[-1]
-    return [f"checkpoints/{model}/seed-{seed}/epoch-{last}.json" for seed in study.seeds]
+    return [path("histories", model=model, seed=seed, epoch=last) for seed in study.seeds]
 
 
 def appearance(study: Study, figure: str) -> dict:
@@ -256,8 +204,8 @@ def timing_files(study: Study, block: Mapping) -> list[str]:
     """Records of the times that a block asks for: models whose `training` is timed, selections
     whose `sampling` is.
     """
-    trained = ["timings/training.json"] if block.get("training") else []
-    sampled = [f"timings/sampling/{cell.timing}.json" for cell in timed_cells(study, block)]
+    trained = [path("training_times")] if block.get("training") else []
+    sampled = [cell.path("sampling_times") for cell in timed_cells(study, block)]
     return unique(trained + sampled)
 
 
@@ -270,24 +218,6 @@ def timed_names(study: Study, block: Mapping) -> list[dict]:
         for cell in timed_cells(study, block)
     ]
     return trained + sampled
-
-
-def table_scores(study: Study, block: Mapping) -> list[str]:
-    """Records of the scores that a table shows, below the study's results: of cells, and of their
-    sample sizes; at the last milestone where a selection does not say.
-    """
-    return unique(
-        FOLDERS[key].format(cell.path)
-        for key in ("scores", "sizes")
-        for selection in block.get(key, [])
-        for cell in cells(study, selection, "last")
-    )
-
-
-def table_verdicts(study: Study, table: str) -> list[str]:
-    """Files of the verdicts that a table shows, below the study's results."""
-    names = study.block("tables", table).get("experiments", [])
-    return [f"{plan_experiments.stem(study, name)}.jsonl" for name in names]
 
 
 def table_contents(study: Study, table: str) -> dict:
@@ -331,11 +261,12 @@ def _classifier(study: Study, name: str) -> dict:
     return block | {"network": study.component("networks", block["network"])}
 
 
-def classifier_stem(study: Study, classifier: str, model: str) -> str:
-    """Where the classifier that guides a model lies, below the study's results, without suffix."""
-    names = study.names(model)
-    schedule = names.get("schedule", NO_SCHEDULE)
-    return f"classifiers/{classifier}/{names['dataset']}-{names['process']}-{schedule}"
+def classifier_file(study: Study, kind: str, classifier: str, model: str) -> str:
+    """The checkpoint ("classifiers") or the report ("reports") of the classifier that guides a
+    model, below the study's results.
+    """
+    names = {"schedule": NO_SCHEDULE} | study.names(model)
+    return path(kind, classifier=classifier, **names)
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:

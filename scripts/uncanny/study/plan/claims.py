@@ -2,7 +2,7 @@
 and experiments. No torch here.
 
 A claim is made of parts and controls; each has a rule (a kind of the family "claims") and named
-selections under one of the keys of FOLDERS. What a study lacks makes a part untestable; it is no
+selections under one of the keys of SELECTED. What a study lacks makes a part untestable; it is no
 mistake of the config.
 """
 
@@ -12,6 +12,7 @@ from itertools import product
 
 from uncanny.registry import components
 from uncanny.registry.blocks import canonical
+from uncanny.runtime.result_paths import Cell, path
 from uncanny.study import plan
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import NO_GUIDANCE, Study
@@ -109,7 +110,7 @@ def _available(study: Study) -> Iterator[tuple[str, dict]]:
                 yield from ((key, selection) for selection in selections.values())
 
 
-def _cells(study: Study, selection: Mapping) -> list[plan.Cell]:
+def _cells(study: Study, selection: Mapping) -> list[Cell]:
     """Cells of a complete selection, whose models may differ in their epochs."""
     return [
         cell
@@ -138,23 +139,23 @@ def files(study: Study) -> dict[str, list[str]]:
         found["timings"] += plan.timing_files(study, block)
     for key, selection in _available(study):
         if key == "cells":
-            found["scores"] += [f"scores/{c.path}.json" for c in _cells(study, selection)]
+            found["scores"] += [cell.path("scores") for cell in _cells(study, selection)]
         elif key == "sizes":
             first = plan.first_run(study) | selection
-            found["sizes"] += [f"sizes/scores/{c.path}.json" for c in _cells(study, first)]
+            found["sizes"] += [cell.path("sizes") for cell in _cells(study, first)]
         elif key == "experiments":
             names = selection["experiments"]
             found[key] += [path for name in names for path in plan_experiments.files(study, name)]
         elif key == "reports":
             found["reports"] += [
-                plan.classifier_stem(study, name, model) + ".json"
+                plan.classifier_file(study, "reports", name, model)
                 for name in selection["classifiers"]
                 for model, guidance in guided
                 if name in study.guiding(guidance)
             ]
         for model in selection.get("models", []):
             dataset = study.names(model)["dataset"]
-            found["references"].append(f"scores/references/{dataset}.json")
+            found["references"].append(path("references", dataset=dataset))
     return {key: plan.unique(paths) for key, paths in found.items()}
 
 

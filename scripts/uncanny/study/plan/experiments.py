@@ -10,6 +10,7 @@ from functools import cache
 from itertools import product
 
 from uncanny.registry import components
+from uncanny.runtime.result_paths import path
 from uncanny.study.study import EXTENT, Study
 
 
@@ -19,14 +20,24 @@ def is_trained(study: Study, name: str) -> bool:
     return components.signature("experiments", kind).first == "checkpoints"
 
 
-def stem(study: Study, name: str) -> str:
-    """Where an experiment's files lie below the study's results, without suffix."""
-    return f"{'trained' if is_trained(study, name) else 'exact'}/{name}"
+def table(study: Study, name: str) -> str:
+    """The table of an experiment, below the study's results."""
+    return _file(study, name, "csv")
+
+
+def verdicts(study: Study, name: str) -> str:
+    """The verdicts of an experiment, below the study's results."""
+    return _file(study, name, "jsonl")
+
+
+def _file(study: Study, name: str, suffix: str) -> str:
+    origin = "trained" if is_trained(study, name) else "exact"
+    return path("experiments", origin=origin, experiment=name, suffix=suffix)
 
 
 def files(study: Study, name: str) -> list[str]:
-    """Table and verdicts of an experiment, below the study's results."""
-    return [f"{stem(study, name)}.{suffix}" for suffix in ("csv", "jsonl")]
+    """Table and verdicts of an experiment."""
+    return [table(study, name), verdicts(study, name)]
 
 
 @cache
@@ -44,11 +55,11 @@ def options(study: Study, name: str) -> dict:
 
 
 @cache
-def checkpoints(study: Study, name: str) -> list[str]:
-    """MODEL/seed-R/epoch-E of every checkpoint that an experiment is judged on."""
+def checkpoints(study: Study, name: str) -> list[dict]:
+    """{model, seed, epoch} of every checkpoint that an experiment is judged on."""
     wanted = extent(study, name)
     return [
-        f"{model}/seed-{seed}/epoch-{epoch}"
+        {"model": model, "seed": seed, "epoch": epoch}
         for model, seed in product(wanted["models"], wanted["seeds"])
         for epoch in study.milestones(model)
     ]
@@ -56,12 +67,12 @@ def checkpoints(study: Study, name: str) -> list[str]:
 
 def compared(study: Study, name: str) -> list[str]:
     """Records of the samples of every checkpoint, below the study's results."""
-    return [f"compared/{name}/{path}.json" for path in checkpoints(study, name)]
+    return [path("compared", experiment=name, **each) for each in checkpoints(study, name)]
 
 
 def losses(study: Study, name: str) -> list[str]:
     """Records of the losses of every checkpoint, below the study's results."""
-    return [f"losses/{path}.json" for path in checkpoints(study, name)]
+    return [path("losses", **each) for each in checkpoints(study, name)]
 
 
 def best_epoch(study: Study, model: str) -> int:

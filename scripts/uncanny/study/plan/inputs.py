@@ -1,0 +1,73 @@
+"""What figures, tables and claims read: kind of file -> paths below the study's results.
+
+Rules take their inputs from here, and the archive its files. No torch here.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+from uncanny.runtime.result_paths import path
+from uncanny.study import plan
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.study import Study
+
+# Of which kinds of file a figure compares with real images, or with their scores.
+SCORED, SHOWN = {"scores", "sizes"}, {"samples", "traces"}
+
+
+def of_figure(study: Study, figure: str) -> dict[str, list[str]]:
+    """The kinds that its own kind NEEDS; "references", the scores of real images and noise, beside
+    scores; "datasets", the real images, beside images.
+    """
+    kinds = plan.needs(study, figure)
+    found = {kind: _drawn_from(study, figure, kind) for kind in kinds}
+    beside = {"references": SCORED, "datasets": SHOWN}
+    for kind in (kind for kind, others in beside.items() if others & set(kinds)):
+        found[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
+    return found
+
+
+def _drawn_from(study: Study, figure: str, kind: str) -> list[str]:
+    if kind == "experiments":
+        names = study.block("figures", figure)["experiments"]
+        return [file for name in names for file in plan_experiments.files(study, name)]
+    return plan.unique(cell.path(kind) for cell in plan.figure_cells(study, figure))
+
+
+def of_table(study: Study, table: str) -> dict[str, list[str]]:
+    """Times, scores of cells and of their sample sizes, at the last milestone where a selection
+    does not say, and verdicts of experiments.
+    """
+    block = study.block("tables", table)
+    scores = [
+        cell.path(kind)
+        for kind in ("scores", "sizes")
+        for selection in block.get(kind, [])
+        for cell in plan.cells(study, selection, "last")
+    ]
+    names = block.get("experiments", [])
+    return {
+        "timings": plan.timing_files(study, block),
+        "scores": plan.unique(scores),
+        "verdicts": [plan_experiments.verdicts(study, name) for name in names],
+    }
+
+
+def of_claims(study: Study) -> dict[str, list[str]]:
+    """Scores, sizes, times, reports of classifiers, experiments and references."""
+    return plan_claims.files(study)
+
+
+def of_all(study: Study) -> list[str]:
+    """All that figures, tables, claims and experiments of a study are made of, each file once."""
+    found = (paths for kinds in _of_all(study) for paths in kinds.values())
+    return plan.unique(itertools.chain.from_iterable(found))
+
+
+def _of_all(study: Study) -> Iterator[dict[str, list[str]]]:
+    yield from (of_figure(study, figure) for figure in study.config["figures"])
+    yield from (of_table(study, table) for table in study.config["tables"])
+    yield of_claims(study)
+    for name in study.config["experiments"]:
+        yield {"experiments": plan_experiments.files(study, name)}

@@ -3,12 +3,13 @@
 import pytest
 import torch
 from exact import Gaussian, Sources, printed, std_of
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.diffusion import ncsn_levels
-from uncanny.diffusion.processes.annealed import annealed, start
+from uncanny.diffusion.processes.annealed import annealed, init_sampling
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.annealed_langevin import annealed_langevin
@@ -87,7 +88,9 @@ def test_later_segments_do_not_look_at_the_data_again(data, runs, tmp_path, monk
 def test_sampling_knows_the_derived_levels(runs):
     state = checkpoints.load(runs[0])
     model = drawing.Trained.of(state, torch.device("cpu"))
-    drawn = drawing.draw_images(model, LANG | {"steps_per_level": 2}, image_seeds(0, 0, 3))
+    drawn = drawing.draw_images(
+        model, resolved("annealed", LANG | {"steps_per_level": 2}), image_seeds(0, 0, 3)
+    )
     assert drawn.nfe == 2 * state["derived"]["num_levels"] + 1
     assert drawn.images.shape == (3, 1, 8, 8)
 
@@ -95,19 +98,19 @@ def test_sampling_knows_the_derived_levels(runs):
 def test_the_walk_starts_uniform_and_by_the_rules():
     family = annealed(None, sigma_max=50.0, num_levels=232)
     latents = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))
-    x, sigmas, arguments = start(family, latents)
+    x, sigmas, arguments = init_sampling(family, latents)
     assert torch.equal(sigmas, family.sigmas)
     assert arguments == {"steps_per_level": 5, "step_size": pytest.approx(6.19e-6, abs=1e-8)}
     assert x.dtype == torch.float64
     assert torch.histc(x, 10, 0, 1).tolist() == pytest.approx([2000] * 10, rel=0.1)
-    _, _, arguments = start(family, latents, steps_per_level=3, step_size=0.00001)
+    _, _, arguments = init_sampling(family, latents, steps_per_level=3, step_size=0.00001)
     assert arguments == {"steps_per_level": 3, "step_size": 0.00001}
 
 
 @pytest.mark.parametrize(("denoise", "expected"), [(True, "0.533437"), (False, "0.533651")])
 def test_exact_std_along_the_levels_of_the_family(denoise, expected):
     family, sources = annealed(None, sigma_max=50.0, num_levels=232), Sources(1160)
-    _, sigmas, arguments = start(family, torch.zeros(1, 1), step_size=0.0000062)
+    _, sigmas, arguments = init_sampling(family, torch.zeros(1, 1), step_size=0.0000062)
     x = annealed_langevin(
         Gaussian().score, sources.start((1 / 12) ** 0.5), sigmas,
         noise=sources.noise, denoise=denoise, **arguments,
@@ -138,7 +141,7 @@ def test_an_ideal_network_has_the_least_loss_and_draws_its_data():
     assert family.loss(network, x0, None, generator).mean() == pytest.approx(expected, rel=0.03)
 
     model = drawing.Trained(family, network, (1, 8, 8), 0, False)
-    options = LANG | {"steps_per_level": 5}
+    options = resolved("annealed", LANG | {"steps_per_level": 5})
     images = drawing.draw_images(model, options, image_seeds(0, 0, 60)).images
     assert images.mean() == pytest.approx(-0.2, abs=0.03)
     assert images.std() == pytest.approx(0.6, rel=0.1)

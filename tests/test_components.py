@@ -53,24 +53,6 @@ def test_arguments_of_the_library_cannot_be_set():
         components.resolve("samplers", "heun", {"noise": 1}, "samplers.S")
 
 
-@pytest.mark.parametrize(
-    ("value", "annotation", "expected"),
-    [
-        (1, float, True),
-        (True, float, False),
-        (True, int, False),
-        (1.0, int, False),
-        (None, float | None, True),
-        ("x", float | None, False),
-        ([1, 2], list[int], True),
-        ([1, 2.5], list[int], False),
-        ([1, 2.5], list[float], True),
-    ],
-)
-def test_types(value, annotation, expected):
-    assert components.fits(value, annotation) is expected
-
-
 def test_every_component_has_readable_options():
     for family in components.FIRST_ARGUMENTS:
         for kind in components.kinds(family):

@@ -100,7 +100,7 @@ MISTAKES = [
     (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: has parts and not_testable; expected one of parts, not_testable"),
     ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
     ((*PART, "options", "per"), "models", r"quality\.options\.per: 'models' is not one of"),
-    ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most'; expected all, any"),
+    ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most' is not one of all, any \| int"),
     ((*PANEL, "metric"), "fid", r"figures\.figure_1\.panels\[0\]\.metric: 'fid' is not measured on 'digits'"),
     (("figures", "figure_5", "options"), {"one_split": "is1"}, r"figures\.figure_5\.options\.one_split: 'is1' is not measured"),
     (("figures", "figure_1", "options"), {"metric": "kid"}, r"figures\.figure_1\.options\.metric: expected beside options"),

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from uncanny.evaluation import convergence
-from uncanny.evaluation.convergence import plateau, plateau_distribution, saturation
+from uncanny.evaluation.convergence import plateau, plateau_distribution
 from uncanny.evaluation.sample_size import size_limit
 
 EPOCHS = np.arange(10.0, 101.0, 10.0)
@@ -87,15 +87,6 @@ class TestPlateau:
     def test_mean_of_several_seeds_is_read(self):
         seeds = np.stack([np.array(RISES) - 0.5, np.array(RISES) + 0.5])
         assert plateau(EPOCHS, seeds, **CONTROLS) == plateau(EPOCHS, RISES, **CONTROLS)
-
-    def test_sensitivity_starts_earlier_for_a_wider_threshold(self):
-        found = convergence.sensitivity(EPOCHS, RISES, **CONTROLS)
-        assert list(found) == [0.005, 0.01, 0.02]
-        assert [p.epoch for p in found.values()] == [60, 50, 50]
-        falling = convergence.sensitivity(
-            EPOCHS, RISES[::-1], floor=20, ceiling=0, increasing=False
-        )
-        assert list(falling) == [0.01, 0.02, 0.04]
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -202,43 +193,6 @@ class TestDraws:
         )
         values[0, 1] += 3
         assert convergence.shape_error(values, np.full((3, 3), 0.3))[1] > 0.5
-
-
-class TestSaturation:
-    def test_recovers_the_curve(self):
-        found = saturation(EPOCHS, 8 - 5 * np.exp(-EPOCHS / 20))
-        assert (found.a, found.b, found.c) == pytest.approx((8, 5, 20), rel=1e-3)
-        assert found.e95 == pytest.approx(20 * np.log(20 * 5 / 8), rel=1e-3)
-        assert found.saturates
-
-    def test_recovers_a_falling_curve(self):
-        found = saturation(EPOCHS, 8 + 50 * np.exp(-EPOCHS / 20), increasing=False)
-        assert (found.a, found.b, found.c) == pytest.approx((8, -50, 20), rel=1e-3)
-        assert found.e95 == pytest.approx(20 * np.log(20 * 50 / 8), rel=1e-3)
-
-    def test_value_at_e95_is_within_five_percent(self):
-        found = saturation(EPOCHS, RISES)
-        assert found.a - found.b * np.exp(-found.e95 / found.c) == pytest.approx(0.95 * found.a)
-
-    def test_straight_line_tells_no_limit(self):
-        rng = np.random.default_rng(0)
-        found = saturation(EPOCHS, 2 + 0.05 * EPOCHS + 0.01 * rng.standard_normal(10))
-        assert not found.saturates
-
-    def test_curve_against_the_metric_tells_no_limit(self):
-        assert saturation(EPOCHS, 8 + 5 * np.exp(-EPOCHS / 20)).e95 is None
-
-    def test_aic_with_known_errors(self):
-        line = 2 + 0.05 * EPOCHS
-        residual = np.where(np.arange(10) % 2, 0.1, -0.1)
-        residual -= np.polyval(np.polyfit(EPOCHS, residual, 1), EPOCHS)
-        found = saturation(EPOCHS, line + residual, np.full(10, 0.1))
-        assert found.aic_linear == pytest.approx(np.sum(residual**2) / 0.01 + 4)
-
-    def test_aic_with_unknown_errors(self):
-        values = np.array(PEAKS, float)
-        rss = np.sum((values - np.polyval(np.polyfit(EPOCHS, values, 1), EPOCHS)) ** 2)
-        assert saturation(EPOCHS, values).aic_linear == pytest.approx(10 * np.log(rss / 10) + 6)
 
 
 SIZES = np.array([2000.0, 5000, 10_000, 20_000, 50_000])

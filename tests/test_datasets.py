@@ -95,7 +95,7 @@ def test_ring_without_classes(tmp_path):
 def test_only_preparations_are_datasets():
     shipped = {"cifar10", "digits", "gaussian_ring", "images", "photos"}
     assert shipped <= set(components.kinds("datasets"))
-    assert not {"writing", "_parts"} & set(components.kinds("datasets"))
+    assert not {"writing", "_split_files"} & set(components.kinds("datasets"))
 
 
 def test_pixels_survive_the_way_to_the_model_and_back():

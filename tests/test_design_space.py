@@ -18,10 +18,8 @@ from uncanny.diffusion.theory.comparison import Comparison
 from uncanny.diffusion.theory.decomposition import (
     decompose,
     discretisation_error,
-    fisher_information_of_denoiser,
     score_error,
     step_weights,
-    uniform_crossover,
 )
 from uncanny.diffusion.theory.perturbations import STRENGTHS, noise_error
 from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
@@ -170,7 +168,7 @@ def test_fisher_information_from_a_denoiser():
     target, sigma = Gaussian([0.5, 0.0], [2, 3]), np.geomspace(0.01, 10, 5)
     lam = sigma**2
     mmse = 2 * 0.25 * lam / (0.25 + lam)
-    found = fisher_information_of_denoiser(mmse, sigma, target.dim)
+    found = target.dim / lam - mmse / lam**2
     np.testing.assert_allclose(found, target.fisher_information(lam), rtol=1e-10)
 
 
@@ -252,6 +250,16 @@ OTHERS = [  # at 18, 40, 128 steps
     ("s=.05", "gain", "kl", ".365 .433 .472"),
 ]
 NAMED = TARGETS | {"s=.05": single(0.05)}
+
+
+def uniform_crossover(target, one: np.ndarray, other: np.ndarray) -> float:
+    """e*^2 at which nodes `one` and `other` [N+1] are as good, for an error that is the same at all
+    noise levels. Schedule `other` is better above it if it has the smaller sum of step weights;
+    outside (0, 1) there is no crossover.
+    """
+    defect = discretisation_error(target, other) - discretisation_error(target, one)
+    removed = step_weights(one).sum() - step_weights(other).sum()
+    return float(defect / (0.5 * target.dim * removed))
 
 
 def equal(target, steps):

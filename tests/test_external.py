@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from resolved import sampler as resolved
 from safetensors.torch import load_file, save_file
 from test_networks import CASES, DATA, SONG, build, recorded_weights
 
@@ -692,7 +693,7 @@ def test_it_is_drawn_from_like_a_trained_model(tmp_path):
         identity=identity, seed=0, epoch=1, dataset=tmp_path / "data",
         checkpoint=checkpoint, history=tmp_path / "epoch-1.json",
     )  # fmt: skip
-    sampler = {"kind": "ddim", "num_steps": 3, "times": "ddim", "eta": 0.0, "clip": True, "reclip": False, "init": "noise"}  # fmt: skip
+    sampler = resolved("discrete", {"kind": "ddim", "num_steps": 3, "times": "ddim"})
     drawing.run(
         checkpoint=checkpoint, identity=identity, seed=0, sampler=sampler, draw=0, num_images=4,
         samples=tmp_path / "s.npz", record=tmp_path / "s.json", threads=1,

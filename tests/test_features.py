@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.writing import write_description, write_split
 from uncanny.evaluation import features
 from uncanny.evaluation.extractors import Extractor, classifier
 from uncanny.evaluation.features import Features
@@ -164,13 +162,3 @@ def test_noise_images_are_what_they_are_called():
     assert np.bincount(uniform.ravel(), minlength=256).min() > 80
     assert np.array_equal(gaussian, features.gaussian_noise(500, SHAPE, seed=0))
     assert not np.array_equal(gaussian, features.gaussian_noise(500, SHAPE, seed=1))
-
-
-def test_pixel_mean(tmp_path):
-    train = np.array([[[[0, 10]]], [[[1, 20]]], [[[2, 255]]]], np.uint8)  # means 1 and 95
-    for split, values in (("train", train), ("test", train[:1])):
-        write_split(tmp_path, split, len(values), (1, 1, 2), ((v, 0) for v in values))
-    write_description(tmp_path, (1, 1, 2), num_classes=1, source="made", parameters={})
-    mean = features.pixel_mean(Dataset.open(tmp_path), n=4)
-    assert mean.dtype == np.uint8
-    assert np.array_equal(mean, np.tile(np.array([1, 95], np.uint8), (4, 1, 1, 1)))

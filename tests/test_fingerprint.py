@@ -78,16 +78,25 @@ def test_a_definition_that_nothing_reaches_means_nothing(library):
     )
     edit(
         library / "uncanny/diffusion/schedules.py",
-        "beta_end: float = 0.02, width",
-        "beta_end: float = 0.03, width",
+        'beta_end: Annotated[OpenFraction, Above("beta_start")] = 0.02',
+        'beta_end: Annotated[OpenFraction, Above("beta_start")] = 0.03',
     )
     assert of(library, "train_model", ("schedules", "cosine")) == before
     edit(
         library / "uncanny/diffusion/schedules.py",
-        "max_beta: float = 0.999",
-        "max_beta: float = 0.998",
+        "max_beta: OpenFraction = 0.999",
+        "max_beta: OpenFraction = 0.998",
     )
     assert of(library, "train_model", ("schedules", "cosine")) != before
+
+
+def test_bounds_of_options_mean_nothing(library):
+    before = of(library, "draw_samples", HEUN)
+    edit(library / "uncanny/samplers/heun.py", "Bounds(above=0, at_most=1)", "Bounds(above=0)")
+    edit(library / "uncanny/registry/option_types.py", "Bounds(1, 1000)", "Bounds(1, 2000)")
+    assert of(library, "draw_samples", HEUN) == before
+    edit(library / "uncanny/samplers/heun.py", "] = 1.0", "] = 0.5")
+    assert of(library, "draw_samples", HEUN) != before
 
 
 def test_what_surrounds_a_job_means_nothing(library):

@@ -1,4 +1,4 @@
-"""Guidance: exact walks, controls of the same strength, accounts of what it did, files."""
+"""Guidance: exact walks, controls of the same strength, statistics of its effect, files."""
 
 import dataclasses
 import math
@@ -8,9 +8,9 @@ import pytest
 import torch
 from exact import EpsModel, Gaussian, printed, std_of
 from exact import Sources as Tracked
+from resolved import sampler as resolved
 from test_classifiers import CPU, IDENTITY, TRAINING
 
-from uncanny import samplers
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.diffusion import schedules
@@ -33,8 +33,8 @@ MODEL = {
     "training": {"batch_size": 50, "lr": 0.002, "ema": {"kind": "constant", "beta": 0.9}},
     "conditional": False,
 }  # fmt: skip
-DDIM = {"kind": "ddim", "num_steps": 12, "times": "ddim"}
-MARK = {"kind": "ancestral", "num_steps": 12}
+DDIM = resolved("discrete", {"kind": "ddim", "num_steps": 12, "times": "ddim"})
+MARK = resolved("discrete", {"kind": "ancestral", "num_steps": 12})
 SEEDS = image_seeds(0, 0, 8)
 X = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 LABELS = torch.arange(5)
@@ -105,7 +105,7 @@ def guided_std(sampler, schedule, times, draws, **options):
     sources = Tracked(draws)
     walked = EpsModel(Gaussian(), schedule)
     guidance = made({"shrink": Shrink()}, classifier="shrink", scale=1.0)
-    seen = guidance.bind(walked, times, torch.zeros(1, dtype=torch.int64), [0], account=guidance.account(1000))  # fmt: skip
+    seen = guidance.bind(walked, times, torch.zeros(1, dtype=torch.int64), [0], statistics=guidance.statistics(1000))  # fmt: skip
     x = sampler(
         seen,
         sources.start(),
@@ -196,7 +196,7 @@ def test_a_gradient_that_is_not_finite_names_step_t_and_scale(known):
 
 def test_a_classifier_that_was_not_given_is_named(known):
     with pytest.raises(
-        ValueError, match="classifier 'nosy' was not given; known: noisy, untrained"
+        ValueError, match="classifier 'nosy' is not known; expected one of: noisy, untrained"
     ):
         made(known, classifier="nosy")
     with pytest.raises(ValueError, match="scale is inf; expected a finite number"):
@@ -215,7 +215,11 @@ def test_options_of_guidances_are_read_from_their_signatures():
 
 
 def test_samplers_say_whether_they_can_be_guided():
-    able = {kind for kind in components.kinds("samplers") if samplers.takes_gradient(kind)}
+    able = {
+        kind
+        for kind in components.kinds("samplers")
+        if components.takes("samplers", kind, "gradient")
+    }
     assert able >= {"ancestral", "ddim", "phase_euler", "sscs"}
     assert not able & {"heun", "annealed_langevin", "probability_flow"}
 
@@ -305,9 +309,14 @@ def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known)
     assert abs(misguided - free) < 0.3
 
 
-def test_the_account_says_what_guidance_did(model, known):
+def test_statistics_of_guidance(model, known):
     guidance = made(known, classifier="noisy", scale=2.0)
-    found = drawing.draw_images(model, DDIM | {"num_steps": 20}, SEEDS, guidance).deciles
+    found = drawing.draw_images(
+        model,
+        resolved("discrete", {"kind": "ddim", "num_steps": 20, "times": "ddim"}),
+        SEEDS,
+        guidance,
+    ).deciles
     assert [entry["decile"] for entry in found] == list(range(10))
     assert all(entry["steps"] == 2 for entry in found)
     for entry in found:
@@ -317,18 +326,18 @@ def test_the_account_says_what_guidance_did(model, known):
     assert found[0]["log_p"] > found[-1]["log_p"]  # guided towards y from step to step
 
 
-def test_the_account_by_hand(known):
+def test_statistics_by_hand(known):
     """One step of a walk: eps, Sigma and the prediction as the definitions have them."""
     guidance, times = made(known, classifier="noisy", scale=3.0), torch.tensor([700, 300, -1])
     walked = EpsModel(Gaussian(), schedules.linear(1000))
-    account = guidance.account(1000)
-    guided = guidance.bind(walked, times, LABELS, range(5), variance="large", account=account)
+    statistics = guidance.statistics(1000)
+    guided = guidance.bind(walked, times, LABELS, range(5), variance="large", statistics=statistics)
     eps = guided(X, 700)
     g = guided.gradient(X, 700)
     a, b = walked.alphas_cumprod[[700, 300]]
     rms = g.flatten(1).square().mean(dim=1).sqrt()
     x0 = ((X - (1 - a).sqrt() * eps) / a.sqrt()).clamp(-1, 1)
-    (entry,) = account.report()
+    (entry,) = statistics.report()
     ratio = (1 - a).sqrt() * rms / eps.flatten(1).square().mean(dim=1).sqrt()
     assert entry["rho_mark"] == pytest.approx(float(((1 - a / b).sqrt() * rms).mean()))
     assert entry["rho_ddim"] == pytest.approx(float(ratio.mean()))
@@ -336,27 +345,27 @@ def test_the_account_by_hand(known):
     assert entry["t"] == [700, 799]
 
 
-def test_only_the_first_images_of_a_draw_are_judged(known):
+def test_only_the_first_images_of_a_seed_have_log_p(known):
     guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
-    for seeds, judged in ((range(100, 105), False), (range(2_000_000, 2_000_005), True)):
-        account = guidance.account(1000)
-        guided = guidance.bind(EpsModel(Gaussian(), schedules.linear(1000)), times, LABELS, list(seeds), account=account)  # fmt: skip
+    for seeds, has_log_p in ((range(100, 105), False), (range(2_000_000, 2_000_005), True)):
+        statistics = guidance.statistics(1000)
+        guided = guidance.bind(EpsModel(Gaussian(), schedules.linear(1000)), times, LABELS, list(seeds), statistics=statistics)  # fmt: skip
         guided(X, 700)
         guided.gradient(X, 700)
-        assert (account.report()[0]["log_p"] is not None) == judged
+        assert (statistics.report()[0]["log_p"] is not None) == has_log_p
 
 
 def test_a_model_that_predicts_nothing_has_no_relative_shift(known):
     guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
     silent = EpsModel(lambda x, sigma: x, schedules.linear(1000))
-    account = guidance.account(1000)
-    guided = guidance.bind(silent, times, LABELS, range(5), account=account)
+    statistics = guidance.statistics(1000)
+    guided = guidance.bind(silent, times, LABELS, range(5), statistics=statistics)
     guided(X, 700)
     guided.gradient(X, 700)
-    assert account.report()[0]["rho_ddim"] is None or account.report()[0]["rho_ddim"] > 1e10
+    assert statistics.report()[0]["rho_ddim"] is None or statistics.report()[0]["rho_ddim"] > 1e10
 
 
-def test_without_an_account_images_are_the_same(model, known):
+def test_without_statistics_images_are_the_same(model, known):
     guidance = made(known, classifier="noisy")
     kept = drawing.draw_images(model, MARK, SEEDS, guidance)
     free = drawing.draw_images(model, MARK, SEEDS, guidance, account=False)
@@ -365,7 +374,7 @@ def test_without_an_account_images_are_the_same(model, known):
 
 
 def test_samplers_without_a_gradient_are_refused(model, known):
-    euler = {"kind": "euler", "num_steps": 2, "grid": {"kind": "polynomial", "rho": 7.0}}
+    euler = resolved("continuous", {"kind": "euler", "num_steps": 2, "grid": "polynomial"})
     with pytest.raises(ValueError, match="sampler 'euler' takes no gradient: it cannot be guided"):
         drawing.draw_images(model, euler, SEEDS, made(known, classifier="noisy"))
 

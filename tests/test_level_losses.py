@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from exact import Gaussian as GaussianDenoiser
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.gaussian_ring import gaussian_ring
@@ -30,14 +31,7 @@ NAMES = {"model": "ring_edm", "dataset": "ring"}
 
 
 def walk(grid, kind="reverse_sde", num_steps=5):
-    options = {"polynomial": {"rho": 7.0}, "derived": {"even_share": 0.5}}.get(grid, {})
-    own = {} if kind == "reverse_sde" else {
-        "S_churn": 0.0, "S_tmin": 0.0, "S_tmax": None, "S_noise": 1.0, "alpha": 1.0,
-    }  # fmt: skip
-    return own | {
-        **{"kind": kind, "num_steps": num_steps, "grid": {"kind": grid} | options},
-        **{"sigma_min": None, "sigma_max": None, "time": "linear", "scaling": "none"},
-    }
+    return resolved("continuous", {"kind": kind, "num_steps": num_steps, "grid": grid})
 
 
 @pytest.fixture(scope="module")

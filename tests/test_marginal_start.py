@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from exact import EpsModel, Gaussian, unused
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
@@ -27,6 +28,7 @@ IDENTITY = {
     "conditional": False,
 }  # fmt: skip
 OPTIONS = {"kind": "ddim", "num_steps": 4, "times": "ddim", "init": "marginal"}
+DDIM = resolved("discrete", OPTIONS)
 SEEDS = image_seeds(0, 0, 7)
 
 
@@ -52,7 +54,7 @@ def test_an_exact_walk_from_the_marginal_keeps_the_mean(name, scale):
     """From noise, lin025 ends at 0.3415 instead of 0.4 (see test_samplers)."""
     model = EpsModel(Gaussian(0.5, mean=0.4), schedules.linear(1000, scale=scale))
     mean = torch.full((1, 1), 0.4)
-    x, times, more = discrete.start(
+    x, times, more = discrete.init_sampling(
         model, torch.zeros(1, 1), mean, num_steps=1000, times="ddim", init="marginal"
     )
     assert more == {}
@@ -63,7 +65,7 @@ def test_the_start_has_the_marginal_distribution():
     betas = schedules.linear(1000, scale=0.25)
     model = EpsModel(Gaussian(), betas)
     originals, latents = torch.randn(2, 3, 1, 4, 4)
-    x, times, _ = discrete.start(model, latents, originals, num_steps=5, init="marginal")
+    x, times, _ = discrete.init_sampling(model, latents, originals, num_steps=5, init="marginal")
     a = torch.prod(1 - betas)
     wanted = a.sqrt() * originals.double() + (1 - a).sqrt() * latents.double()
     assert times[0] == 999
@@ -73,14 +75,14 @@ def test_the_start_has_the_marginal_distribution():
 def test_noise_is_the_default_and_needs_no_images():
     model = SimpleNamespace(alphas_cumprod=torch.linspace(0.9, 0.1, 10))
     latents = torch.randn(2, 3)
-    x, _, _ = discrete.start(model, latents, num_steps=5)
+    x, _, _ = discrete.init_sampling(model, latents, num_steps=5)
     assert x is latents
-    with pytest.raises(ValueError, match="init: marginal starts from training images, and none"):
-        discrete.start(model, latents, num_steps=5, init="marginal")
+    with pytest.raises(ValueError, match="init: marginal without training images"):
+        discrete.init_sampling(model, latents, num_steps=5, init="marginal")
 
 
 def test_the_config_knows_the_option_and_not_the_images():
-    options = components.options_of(components.source("processes", "discrete"), "start")
+    options = components.init_options("discrete")
     assert options["init"][1] == "noise"
     assert set(options) == {"num_steps", "times", "init"}
 
@@ -93,11 +95,13 @@ def test_the_original_of_an_image_is_a_function_of_its_seed():
 def test_an_image_does_not_depend_on_its_batch(checkpoint, data, monkeypatch):
     model = drawing.Trained.of(checkpoints.load(checkpoint), CPU)
     originals = data.train.images
-    together = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    together = drawing.draw_images(model, DDIM, SEEDS, originals=originals)
     monkeypatch.setattr(drawing, "BATCH_VALUES", 3 * 64)
-    apart = drawing.draw_images(model, OPTIONS, SEEDS, originals=originals)
+    apart = drawing.draw_images(model, DDIM, SEEDS, originals=originals)
     assert torch.allclose(together.images, apart.images, atol=1e-5, rtol=0)
-    noise = drawing.draw_images(model, OPTIONS | {"init": "noise"}, SEEDS, originals=originals)
+    noise = drawing.draw_images(
+        model, resolved("discrete", OPTIONS | {"init": "noise"}), SEEDS, originals=originals
+    )
     assert not torch.allclose(together.images, noise.images, atol=0.1)
     assert noise.labels.tolist() == together.labels.tolist()
 
@@ -111,5 +115,5 @@ def test_a_cell_that_starts_from_data_says_so(checkpoint, data, tmp_path):
     record = files.read_json(tmp_path / "s.json")
     assert record["status"] == "ok"
     assert record["sampler"]["init"] == "marginal"
-    with pytest.raises(ValueError, match="init: marginal starts from training images, and none"):
+    with pytest.raises(ValueError, match="init: marginal without training images"):
         drawing.run(**arguments)

@@ -88,8 +88,8 @@ def test_many_images_are_represented_by_some():
         (lambda: ncsn_levels.level_count(1, 2, 1.1), "sigma_max > sigma_min"),
         (lambda: ncsn_levels.level_count(2, 1, 1.0), "ratio=1.0"),
         (lambda: ncsn_levels.step_size(0.01, 1.1, 0), "steps=0"),
-        (lambda: ncsn_levels.largest_distance(np.ones((4, 2))), "4 images without two different"),
-        (lambda: ncsn_levels.largest_distance(np.ones((1, 2))), "1 images without"),
+        (lambda: ncsn_levels.largest_distance(np.ones((4, 2))), "images: 4, no two different"),
+        (lambda: ncsn_levels.largest_distance(np.ones((1, 2))), "images: 1, no two different"),
     ],
 )
 def test_what_makes_no_sense_is_said(call, message):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from resolved import sampler as resolved
 from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
 from uncanny.runtime import files
@@ -15,7 +16,7 @@ def drawn(paths, folder, first, number, guidance):  # noqa: F811
     samples = folder / f"{first}-{number}.npz"
     drawing.run(
         checkpoint=paths["model"], identity=MODEL, seed=0, draw=0, first=first, num_images=number,
-        sampler={"kind": "ancestral", "num_steps": 6, "variance": "small"}, guidance=guidance,
+        sampler=resolved("discrete", {"kind": "ancestral", "num_steps": 6}), guidance=guidance,
         classifiers={"noisy": paths["noisy"]} if guidance else {}, samples=samples,
         record=samples.with_suffix(".json"), threads=1,
     )  # fmt: skip
@@ -62,7 +63,7 @@ def test_parts_of_another_walk_are_refused(paths, tmp_path):  # noqa: F811
     sets = [drawn(paths, tmp_path, first, 10, None) for first in (0, 10)]
     record = sets[1].with_suffix(".json")
     changed = files.read_json(record)
-    changed["sampler"]["num_steps"] = 7
+    changed["sampler"]["init_sampling"]["num_steps"] = 7
     files.write_json(record, changed)
     with pytest.raises(ValueError, match=r"10-10\.json: sampler is .*'num_steps': 7"):
         gathered(sets, tmp_path)

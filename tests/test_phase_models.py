@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from resolved import sampler as resolved
 from test_classifiers import NETWORK as ENCODER
 from test_classifiers import TRAINING
 from test_phase_space import Ideal
@@ -51,10 +52,18 @@ WALK = {
     "denoise": True,
     "pixels": "round",
 }
-EULER = {"kind": "phase_euler", "denoise_drift": "sde", "corrector": "none", "snr": 0.16} | WALK
-SSCS = EULER | {"kind": "sscs", "order": 2}
-FLOW = (
+EULER_OPTIONS = {
+    "kind": "phase_euler",
+    "denoise_drift": "sde",
+    "corrector": "none",
+    "snr": 0.16,
+} | WALK
+SSCS_OPTIONS = EULER_OPTIONS | {"kind": "sscs", "order": 2}
+FLOW_OPTIONS = (
     {"kind": "probability_flow", "tol": 0.01, "denoise_drift": "ode", "max_nfe": 2000} | WALK | ENDS
+)
+EULER, SSCS, FLOW = (
+    resolved("phase_space", options) for options in (EULER_OPTIONS, SSCS_OPTIONS, FLOW_OPTIONS)
 )
 SEEDS = image_seeds(0, 0, 7)
 
@@ -183,7 +192,11 @@ def test_pixels_are_rounded_or_truncated(checkpoint, model, tmp_path, monkeypatc
     rounded, record = run(checkpoint, tmp_path)
     assert record["nfe"] == 5
     assert np.array_equal(rounded, to_uint8(images).numpy())
-    truncated, _ = run(checkpoint, tmp_path, sampler=EULER | {"pixels": "truncate"})
+    truncated, _ = run(
+        checkpoint,
+        tmp_path,
+        sampler=resolved("phase_space", EULER_OPTIONS | {"pixels": "truncate"}),
+    )
     expected = (255 * (images + 1) / 2).clip(0, 255).floor().to(torch.uint8).numpy()
     assert np.array_equal(truncated, expected)
     assert 0.05 < (rounded != truncated).mean() < 0.6
@@ -194,7 +207,7 @@ def test_what_the_network_is_told(condition):
     family = phase_space(None, recipe={"kind": "psld"}, condition=condition)
     t = torch.tensor([1e-5, 1.0], dtype=torch.float64)
     expected = [1e-5, 1] if condition == "t" else [math.log(1e-5), 0]
-    assert family.told(t).tolist() == pytest.approx(expected)
+    assert family.time_condition(t).tolist() == pytest.approx(expected)
 
 
 def test_vectors(tmp_path):
@@ -251,9 +264,10 @@ def test_its_gradient_is_the_derivative_of_log_p(noisy):
     )
 
 
-@pytest.mark.parametrize("options", [EULER, SSCS], ids=lambda o: o["kind"])
+@pytest.mark.parametrize("options", [EULER_OPTIONS, SSCS_OPTIONS], ids=lambda o: o["kind"])
 def test_guidance_reaches_its_class(model, noisy, options):
-    walk, seeds = options | {"num_steps": 30}, image_seeds(0, 0, 32)
+    walk = resolved("phase_space", options | {"num_steps": 30})
+    seeds = image_seeds(0, 0, 32)
     known = noisy_classifier.load(noisy, CPU)
     guidance = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=8.0)  # fmt: skip
     guided, free = (drawing.draw_images(model, walk, seeds, g) for g in (guidance, None))
@@ -340,7 +354,7 @@ def test_parts_keep_originals_and_masks(checkpoint, data, tmp_path):
 
 
 def test_inpainting_needs_images_and_a_sampler_that_can_be_held(checkpoint, data, tmp_path):
-    with pytest.raises(ValueError, match="inpainting starts from test images, and none were given"):
+    with pytest.raises(ValueError, match="inpainting: no test images; expected those"):
         run(checkpoint, tmp_path, guidance=INPAINTING)
     with pytest.raises(ValueError, match="'probability_flow' takes no constrain"):
         run(checkpoint, tmp_path, guidance=INPAINTING, dataset=data.folder, sampler=FLOW)
@@ -393,7 +407,7 @@ def test_the_code_of_an_experiment_includes_its_recipes():
 
 
 def test_options_of_the_walk_are_known():
-    options = components.options_of(components.source("processes", "phase_space"), "start")
+    options = components.init_options("phase_space")
     assert set(options) == {"num_steps", "times", "epsilon_s", "denoise", "pixels"}
     assert {"phase_euler", "sscs", "probability_flow"} <= set(components.kinds("samplers"))
     assert "phase_steps" not in components.kinds("samplers")
@@ -403,29 +417,29 @@ def test_options_of_the_walk_are_known():
     ("options", "message"),
     [
         (
-            EULER | {"num_steps": None},
+            EULER_OPTIONS | {"num_steps": None},
             "samplers.S.num_steps: None with times 'quadratic'; expected a",
         ),
         (
-            EULER | ENDS,
+            EULER_OPTIONS | ENDS,
             "samplers.S.times: 'ends' for 'phase_euler'; expected ends for samplers with",
         ),
         (
-            FLOW | {"times": "uniform", "num_steps": 9},
+            FLOW_OPTIONS | {"times": "uniform", "num_steps": 9},
             "samplers.S.times: 'uniform' for 'probability",
         ),
-        (FLOW | {"num_steps": 9}, "samplers.S.num_steps: 9 with times 'ends'"),
+        (FLOW_OPTIONS | {"num_steps": 9}, "samplers.S.num_steps: 9 with times 'ends'"),
     ],
 )
 def test_steps_that_do_not_fit_the_sampler_are_found_before_anything_runs(options, message):
     from uncanny.study import checks
 
     with pytest.raises(ValueError, match=message):
-        checks._check_steps(options, "samplers.S")
+        checks._check_steps(options["kind"], options, "samplers.S")
 
 
-@pytest.mark.parametrize("options", [EULER, SSCS, FLOW])
+@pytest.mark.parametrize("options", [EULER_OPTIONS, SSCS_OPTIONS, FLOW_OPTIONS])
 def test_steps_that_fit(options):
     from uncanny.study import checks
 
-    checks._check_steps(options, "samplers.S")
+    checks._check_steps(options["kind"], options, "samplers.S")

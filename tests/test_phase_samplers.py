@@ -17,9 +17,10 @@ from exact_phase import (
     process,
     stored,
 )
+from resolved import sampler as resolved
 
 from uncanny.diffusion.augmented_state import apply
-from uncanny.diffusion.linear_process import walk_times
+from uncanny.diffusion.linear_process import sampling_times
 from uncanny.guidance import inpainting
 from uncanny.runtime.random_streams import ImageStreams
 from uncanny.samplers import adaptive_ode
@@ -192,7 +193,9 @@ def test_recorded_runs(key, sampler, grid, nfe):
         return
     model, size = ExactPhase(process(key)), process(key).size
     noise = Replayed(stored(f"runs/noises_n{nfe}")[:, :, :size])
-    found = BOTH[sampler](model, stored("runs/z_T")[:, :size], walk_times(nfe, grid), noise=noise)
+    found = BOTH[sampler](
+        model, stored("runs/z_T")[:, :size], sampling_times(nfe, grid), noise=noise
+    )
     near(found, stored(name), 2e-5)
     assert model.calls == nfe
     assert noise.asked == list(range((nfe - 1) * (1 + (sampler == "sscs"))))
@@ -241,7 +244,7 @@ def test_the_table_of_distances(row):
     key, name, *numbers = row.split()
     sampler, grid = name.split("-")
     for nfe, number in zip((10, 25, 50, 100, 250, 1000), numbers, strict=True):
-        mean, covariance, *_ = output(key, NAMES[sampler], walk_times(nfe, GRIDS[grid]))
+        mean, covariance, *_ = output(key, NAMES[sampler], sampling_times(nfe, GRIDS[grid]))
         assert w2(mean, covariance) == printed(number), f"{nfe} evaluations"
 
 
@@ -258,7 +261,7 @@ def test_the_table_of_distances(row):
 def test_moments_after_few_evaluations(key, sampler, grid):
     name = f"w2/{key}/{sampler}_{grid}"
     for k, nfe in enumerate(stored("w2/nfe").tolist()[:4]):
-        mean, covariance, *_ = output(key, BOTH[sampler], walk_times(nfe, grid))
+        mean, covariance, *_ = output(key, BOTH[sampler], sampling_times(nfe, grid))
         assert w2(mean, covariance) == pytest.approx(float(stored(f"{name}/w2_position")[k]), abs=1e-8)  # fmt: skip
         if key != "vp":
             near(mean, stored(f"{name}/mean")[k], 1e-8)
@@ -272,13 +275,13 @@ def test_recorded_moments(key, sampler, grid):
     """From the true law at t = 1, and from the prior with denoising (to 2e-5, as whole runs)."""
     name = f"moments/{key}/{sampler}_{grid}"
     for k, n in enumerate(stored("moments/n_steps").tolist()[:3]):
-        times = walk_times(n, grid, denoise=False)
+        times = sampling_times(n, grid, denoise=False)
         mean, covariance, *target = output(key, BOTH[sampler], times, start="exact")
         near(mean, stored(f"{name}/exact_init_no_denoise_mean")[k], 1e-8)
         near(covariance, stored(f"{name}/exact_init_no_denoise_cov")[k], 1e-8)
         near(target[0], stored(f"moments/{key}/target_mean_at_eps"), 1e-9)
         near(target[1], stored(f"moments/{key}/target_cov_at_eps"), 1e-8)
-    mean, covariance, *_ = output(key, BOTH[sampler], walk_times(25, grid))
+    mean, covariance, *_ = output(key, BOTH[sampler], sampling_times(25, grid))
     near(mean, stored(f"{name}/prior_init_denoised_mean_nfe25_50_100")[0], 2e-5)
     near(covariance, stored(f"{name}/prior_init_denoised_cov_nfe25_50_100")[0], 2e-5)
 
@@ -290,7 +293,7 @@ def orders(key, sampler, grid, counts=(100, 200, 400), **options) -> list[float]
     """Slopes of the errors of mean and variance of the position over numbers of steps."""
     errors = []
     for n in counts:
-        times = walk_times(n, grid, denoise=False)
+        times = sampling_times(n, grid, denoise=False)
         mean, covariance, mu, Sigma = output(key, sampler, times, start="exact", **options)
         errors.append([abs(float(mean[0] - mu[0])), abs(float((covariance - Sigma)[0, 0]))])
     table = np.log2(np.array(errors))
@@ -326,7 +329,7 @@ def test_splitting_of_second_order_where_the_speed_changes():
 @pytest.mark.parametrize("key", [*AUGMENTED, "psld_gamma0.01_nu4.01_betalin0.1to20"])
 def test_splitting_draws_stationary_data_exactly_at_any_step(key, order):
     made = process(key, kappa=1.0)
-    times = walk_times(10, "uniform", denoise=False)
+    times = sampling_times(10, "uniform", denoise=False)
     tracked = Tracked(made, 20)
     model = ExactPhase(made, 0.0, 1.0, where=tracked.where)
     begin = tracked.begin(model.start, made.recipe.Sigma_inf)
@@ -358,17 +361,17 @@ def test_recorded_probability_flows(key, tol):
     made, name = process(key), f"flow/{key}/rk45_tol1e-{tol}"
     z, options = as_one(stored("flow/z_T")), {"noise": unused, "tol": 10.0**-tol}
     model = ExactPhase(made)
-    found = probability_flow(model, z, walk_times(None, "ends", denoise=False), **options)
+    found = probability_flow(model, z, sampling_times(None, "ends", denoise=False), **options)
     near(as_batch(found), stored(f"{name}_no_denoise"), 1e-6)
     model = ExactPhase(made)
-    found = probability_flow(model, z, walk_times(None, "ends"), **options)
+    found = probability_flow(model, z, sampling_times(None, "ends"), **options)
     near(as_batch(found), stored(f"{name}_denoised"), 2e-5)
     assert model.calls == int(stored(f"{name}_nfe"))
 
 
 @pytest.mark.parametrize("key", AUGMENTED)
 def test_flows_of_single_images_come_nearer_with_the_tolerance(key):
-    made, ends, errors = process(key), walk_times(None, "ends", denoise=False), []
+    made, ends, errors = process(key), sampling_times(None, "ends", denoise=False), []
     z, exact = stored("flow/z_T"), stored(f"flow/{key}/exact_flow_no_denoise")
     for tol in (2, 3, 4, 5, 8):
         counted = Rows(ExactPhase(made))
@@ -393,7 +396,7 @@ class Rows:
 
 
 def test_a_flow_does_not_hang_on_its_batch():
-    model, ends = ExactPhase(process("psld_gamma0.01")), walk_times(None, "ends")
+    model, ends = ExactPhase(process("psld_gamma0.01")), sampling_times(None, "ends")
     z = stored("flow/z_T") * torch.tensor([1.0, 5.0, 0.1]).reshape(-1, 1, 1, 1)
     together = probability_flow(model, z, ends, noise=unused, tol=0.001)
     apart = [probability_flow(model, one[None], ends, noise=unused, tol=0.001)[0] for one in z]
@@ -404,7 +407,7 @@ def test_flows_of_vp_follow_theirs():
     """Of Gaussian data the flow keeps each point's place within the law."""
     made = process("vp")
     model, z = ExactPhase(made), stored("flow/z_T")[:, :1]
-    ends = walk_times(None, "ends", denoise=False)
+    ends = sampling_times(None, "ends", denoise=False)
     found = probability_flow(model, z, ends, noise=unused, tol=1e-9)
     (m1, S1), (m0, S0) = model.moments(1.0), model.moments(0.001)
     near(found, m0[0] + (z - m1[0]) * (S0[0, 0] / S1[0, 0]).sqrt(), 1e-7)
@@ -420,7 +423,7 @@ def test_flows_of_vp_follow_theirs():
 def test_tolerances_that_cannot_be_reached(options, message):
     model, z = ExactPhase(process("cld_gamma0")), stored("flow/z_T")
     with pytest.raises(adaptive_ode.NotReached, match=message):
-        probability_flow(model, z, walk_times(None, "ends"), noise=unused, **options)
+        probability_flow(model, z, sampling_times(None, "ends"), noise=unused, **options)
 
 
 def test_a_score_that_is_too_rough_for_the_tolerance():
@@ -429,7 +432,7 @@ def test_a_score_that_is_too_rough_for_the_tolerance():
             return 1e9 * torch.sign(torch.sin(1e12 * z))
 
     with pytest.raises(adaptive_ode.NotReached, match="not reached"):
-        probability_flow(Rough(process("cld_gamma0")), Z, walk_times(None, "ends"), noise=unused, tol=1e-9)  # fmt: skip
+        probability_flow(Rough(process("cld_gamma0")), Z, sampling_times(None, "ends"), noise=unused, tol=1e-9)  # fmt: skip
 
 
 def test_states_that_are_not_finite_come_back_as_such():
@@ -440,7 +443,7 @@ def test_states_that_are_not_finite_come_back_as_such():
             score[[k for k, row in enumerate(rows) if row == 1]] = torch.nan
             return score
 
-    found = probability_flow(Broken(process("cld_gamma0")), Z, walk_times(None, "ends", denoise=False), noise=unused)  # fmt: skip
+    found = probability_flow(Broken(process("cld_gamma0")), Z, sampling_times(None, "ends", denoise=False), noise=unused)  # fmt: skip
     assert torch.isfinite(found).flatten(1).all(dim=1).tolist() == [True, False, True]
 
 
@@ -449,7 +452,7 @@ def test_a_flow_is_given_no_grid():
     with pytest.raises(
         ValueError, match="chooses its own steps, and was given 9; expected times: ends"
     ):
-        probability_flow(model, Z, walk_times(10, "uniform"), noise=unused)
+        probability_flow(model, Z, sampling_times(10, "uniform"), noise=unused)
 
 
 # --- T12: guidance -------------------------------------------------------------------------------
@@ -488,7 +491,7 @@ def test_guidance_acts_in_all_samplers_that_take_it():
         seen.append(t)
         return torch.ones_like(z)
 
-    times = walk_times(5, "uniform")
+    times = sampling_times(5, "uniform")
     for sampler in BOTH.values():
         streams = [ImageStreams([1, 2, 3]).noise for _ in range(2)]
         free, bent = (
@@ -505,7 +508,7 @@ def test_guidance_acts_in_all_samplers_that_take_it():
 
 def inpainted(mask, sampler=phase_euler, **options):
     made = process("psld_gamma0.01")
-    model, times = ExactPhase(made), walk_times(20, "quadratic")
+    model, times = ExactPhase(made), sampling_times(20, "quadratic")
     x0 = stored("one_step/inpaint_x0")
     streams = [ImageStreams([seed, seed + 10, seed + 20]).noise for seed in (1, 2)]
     held = inpainting.Inpainted(model, times, x0, mask.expand(x0.shape), streams[0], **options)
@@ -587,7 +590,7 @@ def test_masks_of_vectors():
 @pytest.mark.parametrize("sampler", BOTH.values())
 def test_the_corrector_costs_one_evaluation_and_keeps_the_law(sampler):
     made, draws = process("psld_gamma0.25"), torch.Generator().manual_seed(0)
-    model, times = ExactPhase(made), walk_times(60, "quadratic", denoise=False)
+    model, times = ExactPhase(made), sampling_times(60, "quadratic", denoise=False)
     z = made.prior(torch.randn(4, 2, 60, 60, generator=draws, dtype=torch.float64))
     noise = ImageStreams(range(4)).noise
     found = sampler(model, z, times, noise=noise, corrector="langevin_phase", snr=0.1)
@@ -614,11 +617,16 @@ def test_the_corrector_pushes_by_its_signal_to_noise_ratio():
 def test_a_corrector_without_the_score_of_the_position_is_refused(sampler):
     model = ExactPhase(process("cld_gamma0"))
     with pytest.raises(ValueError, match="corrector langevin_phase: a model in mode score_m knows"):
-        sampler(model, Z, walk_times(5, "uniform"), noise=unused, corrector="langevin_phase")
+        sampler(model, Z, sampling_times(5, "uniform"), noise=unused, corrector="langevin_phase")
     upper = ExactPhase(process("cld_gamma0", factor="upper"))
     with pytest.raises(ValueError, match="snr=0: expected a positive"):
         sampler(
-            upper, Z, walk_times(5, "uniform"), noise=unused, corrector="langevin_phase", snr=0.0
+            upper,
+            Z,
+            sampling_times(5, "uniform"),
+            noise=unused,
+            corrector="langevin_phase",
+            snr=0.0,
         )
 
 
@@ -633,17 +641,16 @@ def test_evaluations(sampler, order):
     options = {} if order is None else {"order": order}
     for denoise, corrector in itertools.product((True, False), ("none", "langevin_phase")):
         model.calls = 0
-        times = walk_times(12, "uniform", denoise=denoise)
+        times = sampling_times(12, "uniform", denoise=denoise)
         sampler(
             model, Z, times, noise=ImageStreams([1, 2, 3]).noise, corrector=corrector, **options
         )
-        block = {
-            "kind": sampler.__name__,
-            "num_steps": 12,
-            "denoise": denoise,
-            "corrector": corrector,
-        }
-        assert model.calls == evaluations.nfe(block | options, {})
+        block = resolved(
+            "phase_space",
+            {"kind": sampler.__name__, "num_steps": 12, "denoise": denoise, "corrector": corrector}
+            | options,
+        )
+        assert model.calls == evaluations.nfe(block, {})
 
 
 @pytest.mark.parametrize(
@@ -657,7 +664,7 @@ def test_times_must_fall(sampler, times):
 
 @pytest.mark.parametrize("sampler", BOTH.values())
 def test_an_image_is_a_function_of_its_stream(sampler):
-    model, times = ExactPhase(process("psld_gamma0.01")), walk_times(8, "quadratic")
+    model, times = ExactPhase(process("psld_gamma0.01")), sampling_times(8, "quadratic")
     together = sampler(model, Z, times, noise=ImageStreams([7, 8, 9]).noise)
     alone = sampler(model, Z[1:2], times, noise=ImageStreams([8]).noise)
     near(together[1:2], alone, 1e-12)

@@ -11,8 +11,8 @@ from uncanny.diffusion.linear_process import (
     REGULARISER,
     Process,
     regularised,
+    sampling_times,
     triangular,
-    walk_times,
 )
 from uncanny.diffusion.processes.phase_space import PhaseSpace, phase_space
 from uncanny.diffusion.recipe import flow
@@ -286,14 +286,10 @@ def test_recorded_losses_of_vp():
         float(stored("loss/vp/loss_fid_mean")), rel=1e-9
     )
     t = stored("loss/t")
-    weight = made.likelihood_weights(t)[:, 0] / made.root(t)[:, 0, 0] ** 2  # of the error in eps
+    # Of the error of the score in the likelihood bound, beta G G^T (Song et al. 2021), in eps.
+    weight = made.rate(t) * made.recipe.GGT[0, 0] / made.root(t)[:, 0, 0] ** 2
     weighted = weight[:, None, None, None] * error**2
     assert float(weighted.mean()) == pytest.approx(float(stored("loss/vp/loss_nll_mean")), rel=1e-9)
-
-
-def test_likelihood_weights_by_hand():
-    weights = process("psld_gamma0.01").likelihood_weights(torch.tensor([0.2], dtype=torch.float64))
-    assert weights.tolist() == [pytest.approx([0.08, 8 * 0.25 * 4.01])]
 
 
 class Ideal(torch.nn.Module):
@@ -371,7 +367,7 @@ def test_a_mixed_score_elsewhere_is_refused(recipe):
 @pytest.mark.parametrize("grid", ["uniform", "quadratic"])
 @pytest.mark.parametrize("nfe", [2, 3, 10, 1000])
 def test_a_budget_of_evaluations_is_steps_and_a_denoising_one(grid, nfe):
-    t = walk_times(nfe, grid)
+    t = sampling_times(nfe, grid)
     K = nfe - 1
     assert len(t) == nfe + 1
     assert t[[0, K, nfe]].tolist() == [1, 0.001, 0]
@@ -379,23 +375,23 @@ def test_a_budget_of_evaluations_is_steps_and_a_denoising_one(grid, nfe):
     u = torch.arange(K + 1, dtype=torch.float64) / K
     left = 1 - u if grid == "uniform" else (1 - u) ** 2
     assert_near(t[:-1], 0.001 + 0.999 * left, 0, 1e-15)
-    assert torch.equal(walk_times(K, grid, denoise=False), t[:-1])
+    assert torch.equal(sampling_times(K, grid, denoise=False), t[:-1])
 
 
 def test_recorded_grids():
     for grid in ("uniform", "quadratic"):
         expected = 1 - stored(f"runs/reverse_time_grid_{grid}_n10")
-        assert_near(walk_times(10, grid)[:-1], expected, 0, 1e-7)  # single precision there
+        assert_near(sampling_times(10, grid)[:-1], expected, 0, 1e-7)  # single precision there
 
 
 def test_quadratic_steps_are_long_first_and_short_near_the_data():
-    steps = -walk_times(100, "quadratic")[:-1].diff()
+    steps = -sampling_times(100, "quadratic")[:-1].diff()
     assert (steps.diff() < 0).all()
 
 
 def test_the_ends_alone():
-    assert walk_times(None, "ends").tolist() == [1, 0.001, 0]
-    assert walk_times(None, "ends", epsilon_s=0.01, denoise=False).tolist() == [1, 0.01]
+    assert sampling_times(None, "ends").tolist() == [1, 0.001, 0]
+    assert sampling_times(None, "ends", epsilon_s=0.01, denoise=False).tolist() == [1, 0.01]
 
 
 @pytest.mark.parametrize(
@@ -404,13 +400,13 @@ def test_the_ends_alone():
         ((None, "uniform"), {}, "num_steps=None: expected an integer of at least 2"),
         ((1, "quadratic"), {}, "num_steps=1: expected an integer of at least 2"),
         ((0, "uniform"), {"denoise": False}, "num_steps=0: expected an integer of at least 1"),
-        ((10, "ends"), {}, "num_steps=10: times ends take none"),
+        ((10, "ends"), {}, "num_steps=10 with times: ends; expected null"),
         ((10, "uniform"), {"epsilon_s": 0.0}, "epsilon_s=0: expected a time between 0 and 1"),
     ],
 )
 def test_grids_that_mean_nothing_are_refused(arguments, options, message):
     with pytest.raises(ValueError, match=message):
-        walk_times(*arguments, **options)
+        sampling_times(*arguments, **options)
 
 
 # --- T16 and other input -------------------------------------------------------------------------
@@ -444,7 +440,7 @@ def test_processes_that_mean_nothing_are_refused(options, message):
 
 
 def test_dsm_needs_a_momentum():
-    with pytest.raises(ValueError, match="objective dsm perturbs a drawn momentum"):
+    with pytest.raises(ValueError, match="objective dsm: no initial momentum"):
         process("cld_gamma0", objective="dsm").perturb(X[:, :1], torch.ones(3).double(), X)
 
 

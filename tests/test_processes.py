@@ -8,6 +8,7 @@ import pytest
 import torch
 from exact import EpsModel, Gaussian
 from matplotlib.colors import to_hex
+from resolved import sampler as resolved
 
 from uncanny.diffusion import schedules
 from uncanny.diffusion.processes import continuous, discrete
@@ -17,8 +18,9 @@ from uncanny.figures.processes import COLORS, facts, processes
 from uncanny.sampling import drawing, trajectories
 
 REAL = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(1, 4, 4)
-HEUN = {"kind": "heun", "num_steps": 18, "grid": {"kind": "polynomial", "rho": 7.0}}
-DDIM = {"kind": "ddim", "num_steps": 20, "times": "ddim"}
+HEUN_OPTIONS = {"kind": "heun", "num_steps": 18, "grid": "polynomial"}
+HEUN = resolved("continuous", HEUN_OPTIONS)
+DDIM = resolved("discrete", {"kind": "ddim", "num_steps": 20, "times": "ddim"})
 
 
 class Exact(torch.nn.Module):
@@ -46,10 +48,13 @@ def chain():
     return model_of(discrete.Discrete(betas), EpsModel(Gaussian(0.5), betas))
 
 
+KINDS = {diffusion: "continuous", chain: "discrete"}
+
+
 class TestTraces:
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_levels_and_ends(self, model, options):
-        found = trajectories.trace(model(), options, REAL, shrinks=True)
+        found = trajectories.trace(model(), KINDS[model], options, REAL, shrinks=True)
         sigma = found["sigma"]
         assert (len(sigma), sigma[0]) == (9, 0)
         assert (np.diff(sigma) > 0).all()
@@ -59,13 +64,19 @@ class TestTraces:
 
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_way_out_ends_in_the_image_that_is_drawn(self, model, options):
-        found = trajectories.trace(model(), options, REAL, shrinks=True)
+        found = trajectories.trace(model(), KINDS[model], options, REAL, shrinks=True)
         drawn = drawing.draw_images(model(), options, [trajectories.IMAGE])
         assert found["backward"][0] == pytest.approx(drawn.images[0].numpy())
 
     def test_way_out_is_the_walk_itself(self):
         """Under the exact denoiser a state is the latent, scaled by the spread of its level."""
-        found = trajectories.trace(diffusion(), HEUN | {"num_steps": 200}, REAL, shrinks=True)
+        found = trajectories.trace(
+            diffusion(),
+            "continuous",
+            resolved("continuous", HEUN_OPTIONS | {"num_steps": 200}),
+            REAL,
+            shrinks=True,
+        )
         spread = np.sqrt((0.25 + found["sigma"] ** 2) / (1 + found["sigma"] ** 2))
         ratio = found["backward"] / found["backward"][-1]
         expected = spread / spread[-1]
@@ -75,7 +86,7 @@ class TestTraces:
 
     def test_way_in_is_one_path_of_growing_noise(self):
         found = trajectories.trace(
-            diffusion(), HEUN, torch.zeros(1, 40, 40).double(), shrinks=False
+            diffusion(), "continuous", HEUN, torch.zeros(1, 40, 40).double(), shrinks=False
         )
         noise = found["forward"] * np.sqrt(1 + found["sigma"] ** 2)[:, None, None, None]
         assert noise.std(axis=(1, 2, 3)) == pytest.approx(found["sigma"], rel=0.1)
@@ -91,8 +102,10 @@ class TestTraces:
         assert (sigma, x.tolist()) == (1.0, [-1, -0.5, 1])
 
     def test_lanes_are_named_by_their_family(self):
-        assert trajectories.trace(chain(), DDIM, REAL, shrinks=True)["lane"] == "DDPM"
-        assert trajectories.trace(diffusion(), HEUN, REAL, shrinks=True)["lane"] == "SDE"
+        assert trajectories.trace(chain(), "discrete", DDIM, REAL, shrinks=True)["lane"] == "DDPM"
+        assert (
+            trajectories.trace(diffusion(), "continuous", HEUN, REAL, shrinks=True)["lane"] == "SDE"
+        )
 
 
 def trace(model="vp", lane="SDE", seed=0, epoch=30, count=5):

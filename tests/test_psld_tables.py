@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from test_phase_models import CLD, EULER, FLOW, IDENTITY, PROCESS
+from resolved import sampler as resolved
+from test_phase_models import CLD, IDENTITY, PROCESS
 from test_scores import record
 
 from uncanny.runtime import table_files
@@ -17,7 +18,9 @@ def model(process, dataset="cifar10"):
 
 
 MODELS = {"psld": model(SMALL), "cld": model(CLD)}
-SAMPLERS = {"EMU": EULER | {"num_steps": 1000, "times": "uniform"}, "RK": FLOW | {"tol": 0.0001}}
+EMU = {"kind": "phase_euler", "num_steps": 1000, "times": "uniform"}
+RK = {"kind": "probability_flow", "tol": 0.0001, "times": "ends"}
+SAMPLERS = {"EMU": resolved("phase_space", EMU), "RK": resolved("phase_space", RK)}
 
 
 def contents(*records, models=MODELS):

@@ -7,7 +7,7 @@ import torch
 from exact_phase import stored
 
 from uncanny.diffusion import recipes
-from uncanny.diffusion.recipe import Recipe, correction, drift, flow, fokker_planck_residual
+from uncanny.diffusion.recipe import Recipe, correction, drift, flow
 from uncanny.registry import components
 
 NAMED = {
@@ -206,6 +206,19 @@ def test_the_correction_by_hand():
     z = torch.tensor([x, y], dtype=torch.float64)
     q_x, q_y = y**2 - 2 * x * math.exp(-(x**2)), 2 * x * y
     assert correction(toy_Q, z).tolist() == pytest.approx([-q_y, q_x])
+
+
+def fokker_planck_residual(f, D, H, z):
+    """dp/dt divided by p at z [d] for p = exp(-H): 0 where p is stationary. Returns [].
+
+    The Fokker-Planck equation of dz = f dt + sqrt(2 D) dw, its current over p being
+    j = f - div D + D grad H.
+    """
+
+    def current(z):
+        return f(z) - correction(D, z) + D(z) @ torch.func.grad(H)(z)
+
+    return current(z) @ torch.func.grad(H)(z) - torch.func.jacrev(current)(z).trace()
 
 
 def test_state_dependent_recipes_keep_their_law():

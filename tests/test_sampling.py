@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
@@ -33,13 +34,14 @@ IDENTITY = {
     "training": {"batch_size": 100, "lr": 0.002, "ema": {"kind": "constant", "beta": 0.9}},
     "conditional": True,
 }
-HEUN = {
+OPTIONS = {
     "kind": "heun",
     "num_steps": 4,
-    "grid": {"kind": "polynomial", "rho": 7.0},
+    "grid": "polynomial",
     "S_churn": 2.0,
     "S_noise": 1.01,
 }
+HEUN = resolved("continuous", OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_draws_differ_and_repeat(checkpoint):
 
 
 def test_labels_are_uniform_and_the_same_for_every_sampler(checkpoint):
-    euler = {"kind": "euler", "num_steps": 2, "grid": {"kind": "polynomial", "rho": 7.0}}
+    euler = resolved("continuous", {"kind": "euler", "num_steps": 2, "grid": "polynomial"})
     seeds = image_seeds(0, 0, 300)
     labels = drawn(checkpoint, seeds, euler).labels
     assert labels.tolist() == drawn(checkpoint, seeds).labels.tolist()
@@ -175,7 +177,7 @@ def test_epoch_zero_is_the_untrained_model(data, tmp_path):
 
 
 def test_images_that_are_not_finite_are_marked(checkpoint, tmp_path):
-    wild = HEUN | {"S_noise": 1e300, "S_churn": 40.0}
+    wild = resolved("continuous", OPTIONS | {"S_noise": 1e300, "S_churn": 40.0})
     (images, _), record = run(checkpoint, tmp_path, sampler=wild)
     assert len(images) == 0
     assert record["status"] == "diverged"

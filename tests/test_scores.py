@@ -17,7 +17,10 @@ def record(model="vp", seed=0, sampler="DDIM", draw=0, epoch=10, value=5.0, se=0
     return {
         "cell": cell | {"guidance": "none", "draw": draw, "epoch": epoch},
         "status": "ok",
-        "parameters": {"identity": {"conditional": True}, "sampler": {"num_steps": 50}},
+        "parameters": {
+            "identity": {"conditional": True},
+            "sampler": {"init_sampling": {"num_steps": 50}},
+        },
         **{"nfe": 50, "images_seen": 1437 * epoch, "metrics": [metric | changes]},
         "timing": {"seconds": 2.5, "device": "cpu"},
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from resolved import sampler as resolved
 from standin import Named, standin
 from test_configuration import TINY, plan
 
@@ -197,7 +198,7 @@ def test_the_scripts_guide_a_walk(folder, tmp_path):
     record = tmp_path / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
          params={"sampling": {"identity": model, "guidance": guidance, "classifiers": ["noisy"],
-                          "sampler": {"kind": "ddim", "num_steps": 3, "times": "ddim", "init": "marginal"}},
+                          "sampler": resolved("discrete", {"kind": "ddim", "num_steps": 3, "times": "ddim", "init": "marginal"})},
                  "first": 0, "num_images": 5},
          inputs={"checkpoint": checkpoint, "classifiers": [str(classifier)], "dataset": dataset},
          outputs={"samples": tmp_path / "s.npz", "record": record})  # fmt: skip

@@ -60,21 +60,24 @@ def test_key_order_means_nothing(study):
 def test_options_by_process_replace_those_of_the_block():
     config = changed(("samplers", "HEUN", "by_process"), {"ve": {"num_steps": 9, "grid": "ve"}})
     study = plan(config)
-    assert study.sampler("HEUN", "ve_cond")["num_steps"] == 9
-    assert study.sampler("HEUN", "ve_cond")["grid"] == {"kind": "ve", "epsilon_s": 0.0}
-    assert study.sampler("HEUN", "vp_uncond")["num_steps"] == 4
+    assert study.sampler("HEUN", "ve_cond")["init_sampling"]["num_steps"] == 9
+    grid = study.sampler("HEUN", "ve_cond")["init_sampling"]["grid"]
+    assert grid == {"kind": "ve", "epsilon_s": 0.0}
+    assert study.sampler("HEUN", "vp_uncond")["init_sampling"]["num_steps"] == 4
     config["samplers"]["HEUN"]["by_process"]["ve"]["num_steps"] = 10
     assert plan(config).sampler("HEUN", "vp_uncond") == study.sampler("HEUN", "vp_uncond")
 
 
 def test_every_option_of_a_sampler_is_resolved(study):
-    options = study.sampler("HEUN", "vp_uncond")
-    assert set(components.signature("samplers", "heun").options) < set(options)
-    assert options["grid"] == {"kind": "polynomial", "rho": 7.0}
+    block = study.sampler("HEUN", "vp_uncond")
+    assert list(block) == ["kind", "precision", "options", "init_sampling"]
+    assert set(components.signature("samplers", "heun").options) == set(block["options"])
+    assert set(components.init_options("continuous")) == set(block["init_sampling"])
+    assert block["init_sampling"]["grid"] == {"kind": "polynomial", "rho": 7.0}
 
 
-def test_precision_is_part_of_a_sampler_only_where_it_is_given(study):
-    assert "precision" not in study.sampler("HEUN", "vp_uncond")
+def test_precision_is_part_of_every_sampler(study):
+    assert study.sampler("HEUN", "vp_uncond")["precision"] == "fp32"
     config = copy.deepcopy(TINY)
     for block in config["samplers"].values():
         block["precision"] = "bf16"

@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 import torch
 from exact import unused
+from resolved import sampler as resolved
 from test_configuration import TINY, plan
 from test_scripts import call
 
 from uncanny.diffusion import forward, schedules
-from uncanny.diffusion.linear_process import walk_times
+from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
-from uncanny.study.study import family_offers, family_start
+from uncanny.study.study import family_offers
 from uncanny.tables import (
     Contents,
     classifier_parameters,
@@ -38,7 +39,7 @@ PHASE = {"phase_euler", "sscs", "probability_flow"}  # counted in test_phase_sam
 
 
 def literals(family, option):
-    return get_args(family_start(family)[option][0])
+    return get_args(components.init_options(family)[option][0])
 
 
 # --- The study of the tests, as the plan hands it over -------------------------------------------
@@ -151,7 +152,7 @@ class TestSamplers:
 
     def test_levels_of_langevin_dynamics_may_follow_from_the_data(self):
         process = {"kind": "annealed", "sigma_max": None, "sigma_min": 0.01, "num_levels": None}
-        options = {"kind": "annealed_langevin", "steps_per_level": 5, "step_size": None, "denoise": True}  # fmt: skip
+        options = resolved("annealed", {"kind": "annealed_langevin"})
         made = {
             "models": {"ncsnv2": {"process": process}},
             "processes": {"ncsnv2": "ncsn"},
@@ -179,7 +180,7 @@ class TestSamplers:
     )
     def test_walks_in_phase_space(self, changes, times, evaluations):
         walk = {"num_steps": 50, "times": "quadratic", "epsilon_s": 0.001, "denoise": True}
-        options = {"kind": "phase_euler", "corrector": "none"} | walk | changes
+        options = resolved("phase_space", {"kind": "phase_euler"} | walk | changes)
         made = {
             "models": {"m": {"process": {"kind": "phase_space"}}},
             "processes": {"m": "psld"},
@@ -196,7 +197,6 @@ class TestFormulas:
 
     def test_every_kind_has_its_formula(self):
         assert set(formulas.SOLVERS) <= set(components.kinds("samplers"))
-        assert set(evaluations.EVALUATIONS) <= set(components.kinds("samplers"))
         assert set(formulas.GRIDS) <= set(components.kinds("sigma_grids"))
         assert set(formulas.CLOCKS) == set(formulas.INVERSES) == set(literals("continuous", "time"))
         assert set(formulas.SCALINGS) == set(literals("continuous", "scaling"))
@@ -254,7 +254,7 @@ class TestFormulas:
     def test_times_of_a_recipe(self, grid):
         names = {"K": 9, "i": np.arange(10), "ε_s": 0.001}
         found = self.value(formulas.PHASE_TIMES[grid], **names)
-        assert np.allclose(found, walk_times(10, grid)[:-1], rtol=0, atol=1e-12)
+        assert np.allclose(found, sampling_times(10, grid)[:-1], rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("kind", sorted(set(components.kinds("samplers")) - PHASE))
     def test_evaluations_are_those_of_a_run(self, kind):
@@ -265,7 +265,7 @@ class TestFormulas:
             return torch.zeros_like(x)
 
         model.alphas_cumprod = forward.alphas_cumprod(schedules.cosine(1000))
-        options, x = {"kind": kind, "num_steps": 6}, torch.zeros(1, 2, dtype=torch.float64)
+        options, x = {"num_steps": 6}, torch.zeros(1, 2, dtype=torch.float64)
         grid = components.load("sigma_grids", "vp")(6, 0.01, 100.0)
         scaling = "none" if kind == "reverse_sde" else "vp"  # which walks unscaled
         levels, extra = (grid, {"path": forward.Path.named("vp", scaling, 0.01, 100.0)})
@@ -275,7 +275,7 @@ class TestFormulas:
             levels, extra = grid[:-1], {"steps_per_level": 3, "denoise": True}
             options |= extra | {"num_levels": 6}
         components.load("samplers", kind)(model, x, levels, noise=lambda i, like: torch.zeros_like(like), **extra)  # fmt: skip
-        assert evaluations.nfe(options, {}) == len(counted)
+        assert evaluations.nfe({"kind": kind, "options": options, "init_sampling": {}}, {}) == len(counted)  # fmt: skip
 
 
 class TestStochastic:
@@ -589,7 +589,7 @@ def test_values_in_words():
 
 def test_noise_levels_are_those_of_a_walk():
     study = plan(TINY)
-    options = study.sampler("HEUN", "ve_cond")
+    options = study.sampler("HEUN", "ve_cond")["init_sampling"]
     sigmas, path = noise_levels.noise_levels(options, study.identity("ve_cond")["process"])
     assert len(sigmas) == options["num_steps"] + 1
     assert (float(sigmas[0]), float(sigmas[-2]), float(sigmas[-1])) == pytest.approx((80, 0.02, 0))
@@ -607,7 +607,7 @@ def test_components_are_the_eight():
 
 
 def test_ends_of_a_grid_that_follows_from_losses():
-    options = plan(TINY).sampler("HEUN", "ve_cond")
+    options = plan(TINY).sampler("HEUN", "ve_cond")["init_sampling"]
     options = options | {"grid": {"kind": "derived", "even_share": 0.5}}
     sigmas, _ = noise_levels.noise_levels(options, plan(TINY).identity("ve_cond")["process"])
     assert (float(sigmas[0]), float(sigmas[-2]), len(sigmas)) == (80, 0.02, 5)

@@ -2,6 +2,8 @@
 noticed.
 """
 
+import functools
+
 import pytest
 import torch
 
@@ -44,17 +46,18 @@ def data(tmp_path_factory):
     return Dataset.open(folder)
 
 
-def fresh(data, seed=0, options=OPTIONS):
-    return loop.begin(lambda: building.build_network(IDENTITY, data.shape, 10), options, seed, CPU)
+def fresh(data, seed=0, options=OPTIONS, loss=None):
+    stream = loop.Stream(data, options["batch_size"], seed, False)
+    build = functools.partial(building.build_network, IDENTITY, data.shape, 10)
+    loss = loss or building.build_family(IDENTITY).loss
+    return loop.begin(build, loss, stream, options, seed, CPU)
 
 
 def trained(data, cuts, seed=0, options=OPTIONS):
     """State after epoch cuts[-1], stored and read again at every cut."""
-    family = building.build_family(IDENTITY)
-    stream = loop.Stream(data, options["batch_size"], seed, False)
     run = fresh(data, seed, options)
     for epoch in cuts:
-        loop.train(run, family.loss, stream, options, seed, epoch)
+        loop.train(run, epoch)
         state = run.state()
         run = fresh(data, seed, options)
         loop.resume(run, state)
@@ -151,10 +154,8 @@ def test_gradients_in_one_vector_are_those_of_each_weight(limit):
 
 def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):
     def state(**more):
-        options = OPTIONS | more
-        run, stream = fresh(data, options=options), loop.Stream(data, 100, 0, False)
-        loss = building.build_family(IDENTITY).loss
-        loop.advance(run, loss, stream, options, 0, 2)
+        run = fresh(data, options=OPTIONS | more)
+        loop.advance(run, 2)
         assert {weight.dtype for weight in run.weights} == {torch.float32}
         return run.network.state_dict()
 
@@ -185,23 +186,21 @@ def test_a_loss_that_is_not_finite_ends_the_run(data):
         value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
         return value * (float("nan") if run.step == 7 else 1.0)
 
-    run = fresh(data)
+    run = fresh(data, loss=loss)
     with pytest.raises(loop.Diverged, match=r"loss not finite at step 7 \(epoch 1\)"):
-        loop.train(run, loss, loop.Stream(data, 100, 0, False), OPTIONS, 0, 1)
+        loop.train(run, 1)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_once(data):
-    run = fresh(data)
     kept = []
 
     def loss(network, x0, labels, generator):
         value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
         return value * (float("nan") if run.step >= 1 else 1.0)
 
-    options = OPTIONS | {"batch_size": 1}
-    stream = loop.Stream(data, 1, 0, False)
+    run = fresh(data, options=OPTIONS | {"batch_size": 1}, loss=loss)
     with pytest.raises(loop.Diverged, match=r"not finite at step 1 \(epoch 1\)"):
-        loop.train(run, loss, stream, options, 0, 1, keep=kept.append)
+        loop.train(run, 1, keep=kept.append)
     assert run.step == loop.UPDATES_AT_ONCE < len(data.train)
     assert kept == []
 
@@ -211,10 +210,9 @@ def test_a_loss_that_grows_beyond_that_of_the_first_epoch_ends_the_run(data):
         value = network(x0, torch.zeros(len(x0))).flatten(1).mean(1)
         return 0 * value + (20.0 if len(run.history) == 2 else 1.0)
 
-    run = fresh(data)
-    stream = loop.Stream(data, 100, 0, False)
+    run = fresh(data, loss=loss)
     with pytest.raises(loop.Diverged, match=r"loss 20 in epoch 3, after 1 in the first"):
-        loop.train(run, loss, stream, OPTIONS, 0, 5)
+        loop.train(run, 5)
     assert [entry["epoch"] for entry in run.history] == [1, 2, 3]
 
 
@@ -222,30 +220,21 @@ def test_what_the_last_updates_say(data):
     def loss(network, x0, labels, generator):
         return network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
 
-    run = fresh(data)
-    stream, said = loop.Stream(data, 100, 0, False), []
-    loop.train(run, loss, stream, OPTIONS, 0, 2, keep=lambda _: said.append(run.latest()))
-    assert [entry["epoch"] for entry in said] == sorted(entry["epoch"] for entry in said)
-    assert {entry["epoch"] for entry in said} == {1, 2}
+    run, latest = fresh(data, loss=loss), []
+    loop.train(run, 2, keep=lambda _: latest.append(run.latest()))
+    assert [entry["epoch"] for entry in latest] == sorted(entry["epoch"] for entry in latest)
+    assert {entry["epoch"] for entry in latest} == {1, 2}
     assert run.latest() == {"epoch": 2, "loss": run.history[-1]["loss"]}
 
 
 def test_a_gradient_that_is_not_finite_is_repaired_and_counted(data):
     def loss(network, x0, labels, generator):
-        value = network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
-        return value + (value - value.detach()) * (float("inf") if run.step == 3 else 0.0)
+        return network(x0, torch.zeros(len(x0))).square().flatten(1).mean(1)
 
-    def finite(network, x0, labels, generator):
-        value = loss(network, x0, labels, generator)
-        return torch.where(torch.isfinite(value), value, value.detach().nan_to_num())
-
-    run = fresh(data)
+    run = fresh(data, loss=loss)
     parameter = next(run.network.parameters())
     parameter.register_hook(lambda g: g * (float("nan") if run.step == 3 else 1.0))
-    loop.train(
-        run, lambda n, x, y, g: n(x, torch.zeros(len(x))).square().flatten(1).mean(1),
-        loop.Stream(data, 100, 0, False), OPTIONS, 0, 1,
-    )  # fmt: skip
+    loop.train(run, 1)
     assert run.history[0]["nonfinite_gradients"] == 1
     assert all(torch.isfinite(p).all() for p in run.network.parameters())
 
@@ -273,7 +262,8 @@ def test_a_state_may_be_a_vector(tmp_path):
         "conditional": False,
     }
     options = OPTIONS | {"augment": "none"}
-    run = loop.begin(lambda: building.build_network(identity, data.shape, 0), options, 0, CPU)
-    stream = loop.Stream(data, 100, 0, False)
-    loop.train(run, building.build_family(identity).loss, stream, options, 0, 8)
+    build = functools.partial(building.build_network, identity, data.shape, 0)
+    stream, loss = loop.Stream(data, 100, 0, False), building.build_family(identity).loss
+    run = loop.begin(build, loss, stream, options, 0, CPU)
+    loop.train(run, 8)
     assert run.history[-1]["loss"] < run.history[0]["loss"]

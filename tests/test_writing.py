@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from prepared import contents
 
-from uncanny.datasets import Dataset, _parts, writing
-from uncanny.datasets.writing import Recipe, write_description, write_split
+from uncanny.datasets import Dataset, _split_files, writing
+from uncanny.datasets.writing import ResumableItems, write_description, write_split
 
 SHAPE, COUNT = (1, 2, 3), 12
 LEFT_OUT = (2, 9)
@@ -48,7 +48,7 @@ def _recipe(*, end=None, made=None, salt="", options=None, threads=1, left_out=(
     def stamp(number):
         return f"{number} {salt if number < 3 else ''}"
 
-    return Recipe(make, stamp, options or {}, threads, whole=not left_out)
+    return ResumableItems(make, stamp, options or {}, threads, whole=not left_out)
 
 
 def _prepare(folder, recipe=None, count=COUNT):
@@ -156,7 +156,7 @@ def test_what_belongs_to_something_else_is_not_used(
 
 def test_another_shape_is_something_else(tmp_path, capsys):
     write_split(tmp_path, "train", 2, SHAPE, _recipe())
-    recipe = Recipe(lambda k: (np.zeros((3, 2, 1), np.uint8), 0), _recipe().stamp, {})
+    recipe = ResumableItems(lambda k: (np.zeros((3, 2, 1), np.uint8), 0), _recipe().stamp, {})
     write_split(tmp_path, "train", 2, (3, 2, 1), recipe)
     assert "other parameters" in capsys.readouterr().out
     assert np.load(tmp_path / "train-images.part").shape == (2, 3, 2, 1)
@@ -264,7 +264,7 @@ def make(number):
     return np.full((3, 8, 8), number % 251, np.uint8), number % 7
 
 for split, count in (("train", 300), ("test", 20)):
-    recipe = writing.Recipe(make, str, {}, threads=int(sys.argv[2]))
+    recipe = writing.ResumableItems(make, str, {}, threads=int(sys.argv[2]))
     writing.write_split(sys.argv[1], split, count, (3, 8, 8), recipe)
 writing.write_description(sys.argv[1], (3, 8, 8), num_classes=7, source="", parameters={})
 """
@@ -299,7 +299,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def test_room_is_asked_for_before_anything_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(_parts.shutil, "disk_usage", lambda _: Usage(0, 0, 2_000_000))
+    monkeypatch.setattr(_split_files.shutil, "disk_usage", lambda _: Usage(0, 0, 2_000_000))
     made = []
     with pytest.raises(ValueError, match=r"train', 1000000 items, takes 0\.014 GB more; 0\.002 GB"):
         write_split(tmp_path, "train", 10**6, SHAPE, _recipe(made=made))
@@ -309,7 +309,7 @@ def test_room_is_asked_for_before_anything_is_made(tmp_path, monkeypatch):
 
 def test_only_what_is_missing_needs_room(tmp_path, straight, monkeypatch):
     _cut(tmp_path, COUNT - 1)
-    monkeypatch.setattr(_parts.shutil, "disk_usage", lambda _: Usage(0, 0, 6 + 8))
+    monkeypatch.setattr(_split_files.shutil, "disk_usage", lambda _: Usage(0, 0, 6 + 8))
     with pytest.raises(ValueError, match="split 'test'"):
         _prepare(tmp_path)
     monkeypatch.undo()
@@ -327,14 +327,14 @@ FILLED = (
 def test_a_disk_that_fills_up_is_named_and_what_is_there_stays(
     tmp_path, straight, monkeypatch, code
 ):
-    append = _parts.Parts.append
+    append = _split_files.SplitFiles.append
 
     def full(parts, value, label):
         if value.max() == 7:
             raise OSError(code, os.strerror(code))
         append(parts, value, label)
 
-    monkeypatch.setattr(_parts.Parts, "append", full)
+    monkeypatch.setattr(_split_files.SplitFiles, "append", full)
     with pytest.raises(ValueError, match=FILLED.format(COUNT)):
         _prepare(tmp_path)
     monkeypatch.undo()
@@ -348,7 +348,7 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path):
     shape = (1, 64, 64)
 
     def recipe():
-        return Recipe(lambda k: (np.full(shape, k, np.uint8), 0), str, {})
+        return ResumableItems(lambda k: (np.full(shape, k, np.uint8), 0), str, {})
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
@@ -368,7 +368,7 @@ def test_other_errors_of_the_disk_stay_what_they_are(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(_parts.Parts, "append", broken)
+    monkeypatch.setattr(_split_files.SplitFiles, "append", broken)
     with pytest.raises(OSError, match="Input/output error"):
         write_split(tmp_path, "train", COUNT, SHAPE, _recipe())
 
@@ -385,12 +385,12 @@ def test_threads_work_side_by_side_and_keep_the_order():
         time.sleep(0.01 * (number % 3 == 0))
         return number
 
-    assert list(Recipe(make, str, {}, threads=3).items(0, 30)) == list(range(30))
+    assert list(ResumableItems(make, str, {}, threads=3).items(0, 30)) == list(range(30))
 
 
 def test_threads_do_not_run_far_ahead():
     made = []
-    items = Recipe(lambda k: made.append(k) or k, str, {}, threads=2).items(0, 1000)
+    items = ResumableItems(lambda k: made.append(k) or k, str, {}, threads=2).items(0, 1000)
     for taken in range(20):
         assert next(items) == taken
         time.sleep(0.002)
@@ -406,5 +406,5 @@ def test_the_first_error_in_order_is_raised(tmp_path):
         return _item(number)
 
     with pytest.raises(ValueError, match=r"split 'train': item 4 is broken"):
-        write_split(tmp_path, "train", COUNT, SHAPE, Recipe(make, str, {}, threads=3))
+        write_split(tmp_path, "train", COUNT, SHAPE, ResumableItems(make, str, {}, threads=3))
     assert json.loads((tmp_path / "train.part.json").read_text())["items"] == 4

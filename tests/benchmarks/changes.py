@@ -33,7 +33,7 @@ from uncanny.workflow import fork_server
 
 AS_IT_IS = "as it is"
 UPDATES, IMAGES = {"digits": 5, "cifar": 1}, {"digits": 400, "cifar": 8}  # of one measurement
-HEUN = {"kind": "heun", "grid": {"kind": "polynomial"}}
+HEUN = {"kind": "heun", "grid": "polynomial"}
 FEWER = 128  # times fewer numbers in a batch
 WORKS: dict = {}  # of a process
 
@@ -160,7 +160,8 @@ def begin(scale_name: str, threads: int, work: str, undone: str) -> None:
     device, scale = hardware.device(threads), scales.SCALES[scale_name]
     updates, images = UPDATES[scale_name], IMAGES[scale_name]
     WORKS["update"], trained = scales.updates(scale, "discrete", device, updates)
-    model, heun = scales.model(scale, "continuous", device), HEUN | {"num_steps": scale.steps}
+    model = scales.model(scale, "continuous", device)
+    heun = scales.sampler("continuous", HEUN | {"num_steps": scale.steps})
     WORKS["walk"] = drawing(model, heun, images)
     WORKS[work](0)
     one = drawing(model, heun, 1)

@@ -51,7 +51,9 @@ def main(images: int = 4) -> None:
     family = building.build_family(identity)
     stand_in = Shown(len(family.process.predicted) * SHAPE[0])
     for name, steps in STEPS.items():
-        options = study.sampler(name, "psld_01") | ({"num_steps": steps} if steps else {})
+        options = study.sampler(name, "psld_01")
+        if steps:
+            options["init_sampling"] |= {"num_steps": steps}
         shares = []
         for _ in range(ROUNDS):
             bare, bare_nfe = seconds(

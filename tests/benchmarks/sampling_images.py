@@ -30,7 +30,11 @@ def measure(scale, device) -> dict[str, Work]:
         "ancestral": {"kind": "ancestral", "num_steps": steps},
         "DDIM": {"kind": "ddim", "num_steps": steps, "times": "ddim"},
     }
-    heun = {"kind": "heun", "num_steps": steps, "grid": {"kind": "polynomial"}}
+    walks = {name: scales.sampler("discrete", options) for name, options in walks.items()}
+    options = {"num_steps": steps, "grid": "polynomial"}
+    heun, euler = (
+        scales.sampler("continuous", {"kind": kind} | options) for kind in ("heun", "euler")
+    )
     calls = {}
     for name, options in walks.items():
         calls[f"{name}: ours"] = (drawing(discrete, options, scale.batch), discrete, steps, "")
@@ -41,7 +45,6 @@ def measure(scale, device) -> dict[str, Work]:
     calls["Heun: ours"] = (drawing(continuous, heun, scale.batch), continuous, count, "")
     calls["Heun: k-diffusion"] = (k_heun(denoiser, x, steps), continuous, count, OTHERS)
     calls["Heun: ours around the network"] = around(continuous, heun, scale.batch)
-    euler = heun | {"kind": "euler"}
     calls["Euler: ours"] = (drawing(continuous, euler, scale.batch), continuous, steps, "")
     calls["Euler: diffusers"] = (edm_euler(continuous.network, x, steps), continuous, steps, OTHERS)
     calls["Euler: ours around the network"] = around(continuous, euler, scale.batch)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from uncanny.datasets import Split
 from uncanny.networks import building
+from uncanny.registry import blocks
 from uncanny.sampling import drawing
 from uncanny.training import loop
 
@@ -61,23 +63,28 @@ SCALES = {
 }
 
 
-def begun(scale: Scale, family: str, device: torch.device) -> tuple:
-    """(run before its first update, loss, stream of images, recipe) of our training."""
+def begun(scale: Scale, family: str, device: torch.device) -> loop.Run:
+    """A training before its first update."""
     identity = scale.identity(family)
+    loss = building.build_family(identity).loss
     data = SimpleNamespace(
         train=Split(scale.images(), np.zeros(512, np.int64)), num_classes=0, shape=scale.shape
     )
     stream = loop.Stream(data, scale.batch, 0, conditional=False)
-    run = loop.begin(
-        lambda: building.build_network(identity, scale.shape, 0), identity["training"], 0, device
-    )
-    return run, building.build_family(identity).loss, stream, identity["training"]
+    build = partial(building.build_network, identity, scale.shape, 0)
+    return loop.begin(build, loss, stream, identity["training"], 0, device)
 
 
 def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
     """(so many updates of our training as a work, the network)."""
-    run, loss, stream, recipe = begun(scale, family, device)
-    return lambda _: loop.advance(run, loss, stream, recipe, 0, count), run.network
+    run = begun(scale, family, device)
+    return lambda _: loop.advance(run, count), run.network
+
+
+def sampler(family: str, options: dict) -> dict:
+    """The complete block of a sampler. options: its kind, and options as a config has them."""
+    given = {key: value for key, value in options.items() if key != "kind"}
+    return blocks.sampler(options["kind"], family, given, "sampler")
 
 
 def model(scale: Scale, family: str, device: torch.device) -> drawing.Trained:

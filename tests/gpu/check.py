@@ -135,13 +135,13 @@ def waiting_loss(_) -> dict:
     found = []
     for waits_for in (lambda x: None, lambda x: x.sum().item()):
         begun = paths.Begun("ddpm", DEVICE)
-        loss = begun.family.loss
+        loss = begun.run.loss
 
         def waiting(network, x0, *rest, loss=loss, wait=waits_for):
             wait(x0)
             return loss(network, x0, *rest)
 
-        begun.family.loss = waiting
+        begun.run.loss = waiting
         begun.advance(8)
         found.append(begun.run)
     assert found[0].gradients.graph is not None and found[1].gradients.graph is None
@@ -165,7 +165,7 @@ def full_memory(_) -> dict:
 
     with mock.patch.object(model.network, "forward", greedy):
         seeds = random_streams.image_seeds(0, 0, 64)
-        drawing.draw_images(model, paths.SAMPLERS["heun"][1], seeds)
+        drawing.draw_images(model, paths.block(paths.SAMPLERS["heun"][1]), seeds)
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert min(sizes) < 64, sizes
     return {"batches": sorted(set(sizes))}

@@ -9,10 +9,12 @@ import contextlib
 import functools
 import importlib
 import tempfile
+import unittest.mock as mock
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import resolved
 import torch
 
 from uncanny.datasets import Split
@@ -20,6 +22,7 @@ from uncanny.evaluation import denoising_losses, features, metrics
 from uncanny.evaluation.extractors import Extractor
 from uncanny.guidance import guidances, noisy_classifier
 from uncanny.networks import building
+from uncanny.registry import components
 from uncanny.runtime import checkpoints, random_streams
 from uncanny.sampling import drawing
 from uncanny.training import classifiers, loop
@@ -106,13 +109,12 @@ class Begun:
         derived = building.build_family(made).derive(self.data)
         self.family = building.build_family(made, derived)
         build = functools.partial(building.build_network, made, self.data.shape, CLASSES)
-        self.run = loop.begin(build, self.options, 0, device)
-        self.stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
+        stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
+        self.run = loop.begin(build, self.family.loss, stream, self.options, 0, device)
         self.derived = derived
 
     def advance(self, updates):
-        loss = self.family.loss
-        return loop.advance(self.run, loss, self.stream, self.options, 0, updates)
+        return loop.advance(self.run, updates)
 
 
 def shake(network):
@@ -146,7 +148,8 @@ JOB = {"identity": {}, "seed": 0, "epoch": 2, "status": "ok"}
 
 def _cut_off(attempt):
     """What a second attempt gives, after a first that was told to end within an epoch."""
-    with tempfile.TemporaryDirectory() as folder:
+    often = mock.patch.object(loop, "UPDATES_AT_ONCE", 2)
+    with often, tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "a.unfinished.pt"
         with contextlib.suppress(Stopped):
             attempt(state, True)
@@ -169,19 +172,11 @@ def resumed(model):
                 kept._told = stopped and begun.run.step >= 8  # an epoch has 6 updates
                 kept.keep(lambda: state() | job)
 
-            loss = begun.family.loss
-            loop.train(begun.run, loss, begun.stream, begun.options, 0, 2, keep)
+            loop.train(begun.run, 2, keep)
         losses = torch.tensor([entry["loss"] for entry in begun.run.history])
         return {"weights": flat(begun.run.network), "loss": losses}
 
-    def path(device):
-        before, loop.UPDATES_AT_ONCE = loop.UPDATES_AT_ONCE, 4
-        try:
-            return _cut_off(functools.partial(attempt, device))
-        finally:
-            loop.UPDATES_AT_ONCE = before
-
-    return path
+    return lambda device: _cut_off(functools.partial(attempt, device))
 
 
 def resumed_classifier(device):
@@ -193,7 +188,7 @@ def resumed_classifier(device):
 
             def keep(state):
                 calls.append(1)
-                kept._told = stopped and len(calls) == 3
+                kept._told = stopped and len(calls) == 2
                 kept.keep(state)
 
             return classifiers.train(data("ddpm"), made, device, kept.state(), keep)
@@ -222,6 +217,20 @@ CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 50.0, "S_noise": 1.007}
 
 def sampler(kind, num_steps=4, **options):
     return {"kind": kind, "num_steps": num_steps} | options
+
+
+PROCESSES = {
+    "denoiser": "continuous",
+    "eps_model": "discrete",
+    "score_model": "annealed",
+    "phase_model": "phase_space",
+}
+
+
+def block(options, **more):
+    """A sampler's complete block."""
+    process = PROCESSES[components.signature("samplers", options["kind"]).first]
+    return resolved.sampler(process, options | more)
 
 
 SAMPLERS = {
@@ -257,7 +266,7 @@ def sampled(name, **more):
         originals = data(model).train.images if options.get("init") == "marginal" else None
         seeds = random_streams.image_seeds(0, 0, 6)
         drawn = drawing.draw_images(
-            model_of(model, device), options | more, seeds, originals=originals
+            model_of(model, device), block(options, **more), seeds, originals=originals
         )
         return {"images": drawn.images, "nfe": torch.tensor(float(drawn.nfe))}
 
@@ -318,7 +327,9 @@ def guided(name, kind, network=ENCODER, **more):
         }
         guidance = getattr(guidances, kind)(loaded, scale=2.0, **GUIDANCES[kind])
         seeds = random_streams.image_seeds(0, 0, 6)
-        drawn = drawing.draw_images(model_of(model, device), options | more, seeds, guidance)
+        drawn = drawing.draw_images(
+            model_of(model, device), block(options, **more), seeds, guidance
+        )
         numbers = [v for row in drawn.deciles for v in row.values() if isinstance(v, float)]
         return {"images": drawn.images, "deciles": torch.tensor(numbers)}
 
@@ -331,7 +342,7 @@ def inpainted(name, mask):
         guidance = guidances.inpainting({}, mask=mask)
         seeds, originals = random_streams.image_seeds(0, 0, 6), data(model).train.images
         drawn = drawing.draw_images(
-            model_of(model, device), options, seeds, guidance, originals=originals
+            model_of(model, device), block(options), seeds, guidance, originals=originals
         )
         return {"images": drawn.images}
 
@@ -375,7 +386,7 @@ def stored(device):
         with on_the_processor():
             model = drawing.Trained.of(checkpoints.load(file), CPU)
             seeds = random_streams.image_seeds(0, 0, 2)
-            drawn = drawing.draw_images(model, sampler("ddim", 2), seeds)
+            drawn = drawing.draw_images(model, block(sampler("ddim", 2)), seeds)
     return {"images": drawn.images}
 
 

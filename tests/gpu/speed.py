@@ -186,7 +186,7 @@ def changes(level: str, batch: int) -> dict:
     free = partial(replaced, torch.backends.cudnn, "deterministic", False)
     with mock.patch.dict(
         os.environ, {cuda_graphs.VARIABLE: "0"}
-    ):  # this decides when the first update is made
+    ):  # this decides when a training begins
         plain = updates()[0]
         plain(0)
     calls = {
@@ -240,10 +240,11 @@ def sampled(name: str, level: str, share: float, layout=torch.contiguous_format)
     model.network.to(memory_format=layout)
     taken, count = max(2, round(share * steps)), model.batch_size if GPU else 4
     options = options | {"num_steps": taken, "precision": level}
-    drawing.draw_images(model, options | {"num_steps": 2}, image_seeds(1, 0, count))
+    short, whole = (scales.sampler(family, o) for o in (options | {"num_steps": 2}, options))
+    drawing.draw_images(model, short, image_seeds(1, 0, count))
     wait()
     started = time.perf_counter()
-    drawn = drawing.draw_images(model, options, image_seeds(0, 0, count))
+    drawn = drawing.draw_images(model, whole, image_seeds(0, 0, count))
     spent = time.perf_counter() - started
     minutes = spent / 60 * 10_000 / count * steps / taken
     found = {"batch": count, "steps": taken, "nfe": drawn.nfe, "seconds": round(spent, 3)}

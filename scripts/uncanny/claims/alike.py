@@ -10,6 +10,7 @@ from uncanny.claims.bootstrap import replicates
 from uncanny.claims.compare import attempt, finding_of
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import Finding, combined
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a",)
 
@@ -18,9 +19,9 @@ def alike(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: float = 0.02,
+    delta: Nonnegative = 0.02,
     over: Literal["model", "sampler", "guidance"] = "sampler",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Curves of selection a that differ only in their `over` are pairwise equal (rules.eq).
 

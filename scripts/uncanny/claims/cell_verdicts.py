@@ -1,10 +1,10 @@
 """Verdicts of experiments, cell by cell, as findings."""
 
 from dataclasses import replace
-from typing import Literal
 
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
 from uncanny.claims.records import Experiments
+from uncanny.registry.option_types import PositiveInt, Quorum
 
 SELECTIONS = ("a",)
 WORDS = {
@@ -21,11 +21,11 @@ def cell_verdicts(
     *,
     metric: str,
     solver: str = "sde",
-    nfe: list[int] | None = None,
+    nfe: list[PositiveInt] | None = None,
     target: str | None = None,
     family: str | None = None,
     model: str | None = None,
-    require: Literal["all", "any"] | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Of the cells that match the options, `require` have the verdict "supports" (theory.verdicts,
     or theory.weighting for training weights).

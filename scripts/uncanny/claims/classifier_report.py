@@ -1,12 +1,13 @@
 """Accuracy and gradients of the classifiers behind guidance."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from uncanny.claims import rules
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Reports
+from uncanny.registry.option_types import Nonnegative, NotBelow
 
 SELECTIONS = ("a",)
 
@@ -15,8 +16,8 @@ def classifier_report(
     reports: Reports,
     *,
     quantity: Literal["accuracy", "gradient_rms"] = "accuracy",
-    low: float = 0.0,
-    high: float = 1e9,
+    low: Nonnegative = 0.0,
+    high: Annotated[Nonnegative, NotBelow("low")] = 1e9,
 ) -> Finding:
     """A quantity of the classifiers, averaged over noise levels (deciles of t) and reports, is in
     [low, high].

@@ -2,11 +2,12 @@
 
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
+from uncanny.registry.option_types import Positive
 
 SELECTIONS = ("a", "b")
 
 
-def costlier(cells: Cells, *, metric: str = "is10", factor: float = 1.0) -> Finding:
+def costlier(cells: Cells, *, metric: str = "is10", factor: Positive = 1.0) -> Finding:
     """Every curve of a needs more than `factor` times the evaluations per image of each curve of b
     with which it is paired.
 

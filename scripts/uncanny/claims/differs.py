@@ -6,6 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -15,7 +16,7 @@ def differs(
     *,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Selections a and b differ, in either direction (rules.differ); options as in
     compare.compared.

@@ -8,6 +8,7 @@ from uncanny.claims import plateaus, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -17,7 +18,7 @@ def earlier(
     *,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """The plateau of a starts before that of b; of several pairs, the median difference.
 

@@ -6,6 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -14,9 +15,9 @@ def equal(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: float = 0.02,
+    delta: Nonnegative = 0.02,
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in

@@ -6,12 +6,13 @@ from uncanny.claims import rules
 from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
+from uncanny.registry.option_types import Fraction
 
 SELECTIONS = ()
 
 
 def family_share(
-    cells: Cells, *, metric: str = "is10", share: float = 0.8, at_least: float = 0.5
+    cells: Cells, *, metric: str = "is10", share: Fraction = 0.8, at_least: Fraction = 0.5
 ) -> Finding:
     """The variance between families (the selections) is at least `share` of the whole.
 

@@ -6,11 +6,12 @@ from uncanny.claims import rules
 from uncanny.claims.compare import finding_of
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, SUPPORTED, Finding, NotTestable
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a", "b")
 
 
-def gap_closes(cells: Cells, *, metric: str = "is10", margin: float = 0.01) -> Finding:
+def gap_closes(cells: Cells, *, metric: str = "is10", margin: Nonnegative = 0.01) -> Finding:
     """Of pairs of a and b, the one with the most evaluations is equal within the margin, the one
     with the fewest is not.
 

@@ -6,11 +6,12 @@ from uncanny.claims import rules
 from uncanny.claims.bootstrap import difference
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a", "b")
 
 
-def harmful_scale(cells: Cells, *, metric: str = "is10", loss: float = 0.02) -> Finding:
+def harmful_scale(cells: Cells, *, metric: str = "is10", loss: Nonnegative = 0.02) -> Finding:
     """With some guidance scale of a, the metric is worse than that of b by `loss` of its mean.
 
     The estimate is the smallest such scale, interpolated linearly in its logarithm; None if there

@@ -7,12 +7,17 @@ from uncanny.claims.bootstrap import replicates
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.registry.option_types import Fraction, Quorum
 
 SELECTIONS = ("a",)
 
 
 def near_noise(
-    cells: Cells, *, metric: str = "is10", share: float = 0.2, require: str | int = "all"
+    cells: Cells,
+    *,
+    metric: str = "is10",
+    share: Fraction = 0.2,
+    require: Quorum = "all",
 ) -> Finding:
     """The best value of every curve of a is within the first `share` of the way from noise to real
     images: (y - noise) / (real - noise) <= share.

@@ -7,6 +7,7 @@ from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Nonnegative, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -15,9 +16,9 @@ def no_worse(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: float = 0.02,
+    delta: Nonnegative = 0.02,
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a loses less than `delta` of the mean of b over the epochs (rules.non); options as

@@ -9,6 +9,7 @@ from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
 from uncanny.evaluation.convergence import CODES
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a",)
 CENSORED = CODES.index("not_converged")
@@ -19,7 +20,7 @@ def not_converged(
     *,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "pair",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """Curves of selection a have not converged by their last epoch: fewer than two points follow
     the start of a plateau. Of several curves, their mean probability.

@@ -1,11 +1,12 @@
 """PLAT: the plateau of a curve starts within a window of epochs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from uncanny.claims import plateaus, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import SCALED, Finding
+from uncanny.registry.option_types import Nonnegative, NotBelow, Positive, Quorum
 
 SELECTIONS = ("a",)
 
@@ -13,12 +14,12 @@ SELECTIONS = ("a",)
 def plateau(
     cells: Cells,
     *,
-    start: float,
-    end: float,
-    budget: float,
+    start: Nonnegative,
+    end: Annotated[Nonnegative, NotBelow("start")],
+    budget: Positive,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """The plateau of selection a starts at `start` to `end` epochs, plus or minus the spacing of
     the epochs; of several curves, the median of their starts.

@@ -7,13 +7,14 @@ from uncanny.claims.bootstrap import REPLICATES
 from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding, NotTestable
 from uncanny.claims.records import Sizes
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 SPLITS = 10  # of the Inception Score; relative error of a spread over S splits: 1/sqrt(2 (S - 1))
 
 
 def power_law(
-    sizes: Sizes, *, metric: str = "is10", exponent: float = -0.5, tolerance: float = 0.25
+    sizes: Sizes, *, metric: str = "is10", exponent: float = -0.5, tolerance: Nonnegative = 0.25
 ) -> Finding:
     """The standard error of the metric, proportional to its spread over splits, goes as n to the
     power `exponent`, within the tolerance (rules.eq).

@@ -6,12 +6,13 @@ from uncanny.claims import rules
 from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
+from uncanny.registry.option_types import PositiveInt, Probability
 
 SELECTIONS = ("best", "others")
 
 
 def ranked(
-    cells: Cells, *, metric: str = "is10", top: int = 2, probability: float = 0.9
+    cells: Cells, *, metric: str = "is10", top: PositiveInt = 2, probability: Probability = 0.9
 ) -> Finding:
     """All models of `best` are among the `top` by their mean over epochs, samplers and guidances.
 

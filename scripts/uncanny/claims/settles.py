@@ -10,6 +10,7 @@ from uncanny.claims.curves import generator
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Sizes
 from uncanny.evaluation import sample_size
+from uncanny.registry.option_types import Nonnegative, TwoOrMore
 
 SELECTIONS = ("a",)
 
@@ -17,9 +18,9 @@ SELECTIONS = ("a",)
 def settles(
     sizes: Sizes,
     *,
-    at: int,
+    at: TwoOrMore,
     metric: str = "is10",
-    margin: float = 0.01,
+    margin: Nonnegative = 0.01,
     expect: Literal["settled", "unsettled"] = "settled",
 ) -> Finding:
     """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not).

@@ -10,6 +10,7 @@ from uncanny.claims.bootstrap import replicates
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a",)
 
@@ -21,7 +22,7 @@ def slope(
     x: Literal["epoch", "scale", "nfe"] = "epoch",
     metric: str = "is10",
     per: Literal["none", "model"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
 ) -> Finding:
     """The metric itself, whether more or less is better, rises (falls) along x: the 95 % interval
     of the slope is above (below) 0; refuted if it is on the other side.

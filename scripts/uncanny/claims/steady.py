@@ -5,11 +5,12 @@ import numpy as np
 from uncanny.claims.bootstrap import replicates
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import REFUTED, SUPPORTED, Finding
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 
 
-def steady(cells: Cells, *, metric: str = "is10", errors: float = 3.0) -> Finding:
+def steady(cells: Cells, *, metric: str = "is10", errors: Nonnegative = 3.0) -> Finding:
     """The range of every curve of a over its epochs is at most `errors` standard errors of a point
     (the median one).
     """

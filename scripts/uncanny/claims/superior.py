@@ -7,6 +7,7 @@ from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
+from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -16,7 +17,7 @@ def superior(
     *,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
-    require: str | int = "all",
+    require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
 ) -> Finding:
     """Selection a is better than b over the epochs (rules.sup); options as in compare.compared."""

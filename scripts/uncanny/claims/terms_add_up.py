@@ -5,12 +5,13 @@ import numpy as np
 from uncanny.claims import rules
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Experiments
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 
 
 def terms_add_up(
-    experiments: Experiments, *, margin: float = 0.02, largest: float = 4.0
+    experiments: Experiments, *, margin: Nonnegative = 0.02, largest: Nonnegative = 4.0
 ) -> Finding:
     """Monte Carlo equals the sum of the terms: the mean relative difference over all rows of
     experiments of kind path_identity is within the margin, and no row deviates by more than

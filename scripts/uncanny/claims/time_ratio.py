@@ -1,12 +1,13 @@
 """RAT: the ratio of two times."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from uncanny.claims import rules
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Timings
+from uncanny.registry.option_types import Nonnegative, NotBelow
 
 SELECTIONS = ("a", "b")
 
@@ -14,8 +15,8 @@ SELECTIONS = ("a", "b")
 def time_ratio(
     timings: Timings,
     *,
-    low: float,
-    high: float,
+    low: Nonnegative,
+    high: Annotated[Nonnegative, NotBelow("low")],
     quantity: Literal["seconds_per_image", "ms_per_nfe", "ms_per_update"] = "seconds_per_image",
 ) -> Finding:
     """The time of a over that of b, the geometric mean over pairs, is in [low, high].

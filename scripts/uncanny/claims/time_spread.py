@@ -7,6 +7,7 @@ import numpy as np
 from uncanny.claims.finding import Finding
 from uncanny.claims.records import Timings
 from uncanny.claims.time_ratio import finding
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 
@@ -14,7 +15,7 @@ SELECTIONS = ("a",)
 def time_spread(
     timings: Timings,
     *,
-    high: float,
+    high: Nonnegative,
     quantity: Literal["seconds_per_image", "ms_per_nfe", "ms_per_update"] = "ms_per_update",
 ) -> Finding:
     """The longest time of a over its shortest is at most `high`.

@@ -4,7 +4,7 @@ A folder holds `SPLIT-images.npy` (uint8 [N, C, H, W]; float32 [N, D] for a data
 `SPLIT-labels.npy` (int64 [N], all zero where the data have no classes) for the splits `train` and
 `test`, and `dataset.json`, written last. A new dataset is one module with a function of its name,
 `name(folder, *, options)`, that streams its items through `write_split` of writing.py and ends with
-`write_description`. A function `expected(*, options)` beside it says what is known before that.
+`write_description`. The module's function `expected(*, options)` returns what is known before.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ EAGER = 2**28  # bytes of a dataset that is read through whenever it is opened: 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the options of a dataset say of it before it is prepared, None where they do not.
+    """Properties of a dataset that follow from its options before it is prepared, else None.
 
     shape: of one image or vector. train, test: numbers of them. num_classes: 0 where the data have
     none.
@@ -36,7 +36,7 @@ class Expected:
 
 
 def file_names(split: str) -> tuple[str, str]:
-    """Names of a split's two arrays: images, labels."""
+    """Return the names of a split's two arrays: images, labels."""
     return f"{split}-images.npy", f"{split}-labels.npy"
 
 
@@ -57,7 +57,7 @@ class Dataset:
 
     name: its key in the config. kind: "image" or "vector". shape: (C, H, W) or (D,). num_classes: 0
     where the data have none.
-    parameters: what the preparation was given, and what it derived from that.
+    parameters: options of the preparation, and what it derived from them.
     """
 
     folder: Path
@@ -72,9 +72,9 @@ class Dataset:
     def open(cls, folder: Path | str, *, whole: bool = False) -> "Dataset":
         """Open a prepared folder; the arrays stay on disk.
 
-        whole: the job reads all of it, so that a large dataset, too, is compared with its
-        checksums. Raises ValueError that names the file, what was found and what was expected where
-        a file is missing or its size, dtype, shape or contents differ from dataset.json.
+        whole: compare a large dataset, too, with its checksums, for a job that reads all of it.
+        Raises ValueError that names the file, its property and the expected one where a file is
+        missing or its size, dtype, shape or contents differ from dataset.json.
         """
         folder = Path(folder)
         description = _read_description(folder)
@@ -98,24 +98,24 @@ class Dataset:
         """Read all files; ValueError that names the first whose SHA-256 is not the one recorded."""
         for split in _read_description(self.folder)["splits"].values():
             for name, expected in split["files"].items():
-                found = sha256(self.folder / name)
-                if found != expected["sha256"]:
-                    path = self.folder / name
+                path = self.folder / name
+                checksum = sha256(path)
+                if checksum != expected["sha256"]:
                     raise ValueError(
-                        f"{path}: damaged: SHA-256 is {found}, expected {expected['sha256']}; "
+                        f"{path}: damaged: SHA-256 is {checksum}, expected {expected['sha256']}; "
                         "delete it and run again"
                     )
 
 
 def read_counts(folder: Path | str) -> Expected:
-    """Shape, numbers and classes of a prepared folder; its arrays are not looked at."""
-    found = _read_description(Path(folder))
-    counts = {split: found["splits"][split]["count"] for split in SPLITS}
-    return Expected(tuple(found["shape"]), num_classes=found["num_classes"], **counts)
+    """Read shape, numbers and classes of a prepared folder from dataset.json alone."""
+    description = _read_description(Path(folder))
+    counts = {split: description["splits"][split]["count"] for split in SPLITS}
+    return Expected(tuple(description["shape"]), num_classes=description["num_classes"], **counts)
 
 
 def to_model(x):
-    """Stored items as the network sees them, float32 tensor: uint8 x becomes x/127.5 - 1.
+    """Convert stored items to the network's input, a float32 tensor: uint8 x becomes x/127.5 - 1.
 
     x: array or tensor. Vectors (float32) are already in the model's units and keep their values.
     """
@@ -126,7 +126,7 @@ def to_model(x):
 
 
 def to_uint8(x):
-    """Images in [-1, 1] as uint8 tensor: floor(clip(127.5 x + 128, 0, 255)).
+    """Convert images in [-1, 1] to a uint8 tensor: floor(clip(127.5 x + 128, 0, 255)).
 
     Inverts `to_model` exactly. Raises ValueError where x is not finite: a diverged sample has no
     pixel values.
@@ -169,9 +169,9 @@ def _open_split(folder: Path, split: str, description: dict) -> Split:
 def _open_array(path: Path, size: int, dtype: np.dtype, shape: tuple) -> np.ndarray:
     if not path.exists():
         raise ValueError(f"{path}: no such file; expected {dtype} {shape}, {size} bytes")
-    found = path.stat().st_size
-    if found != size:
-        raise ValueError(f"{path}: {found} bytes, expected {size}; delete it and run again")
+    actual = path.stat().st_size
+    if actual != size:
+        raise ValueError(f"{path}: {actual} bytes, expected {size}; delete it and run again")
     try:
         array = np.load(path, mmap_mode="r")
     except (ValueError, OSError) as error:

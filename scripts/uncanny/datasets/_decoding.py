@@ -1,4 +1,4 @@
-"""Bytes of an image file -> an upright image without transparency, or what was found instead."""
+"""Decoding of image files: upright, without transparency; or a description of other content."""
 
 import io
 
@@ -45,19 +45,19 @@ BEGINNINGS = {
 
 
 def opened(data: bytes):
-    """The only image of a file, not yet decoded (PIL.Image.Image).
+    """Open the only image of a file, not yet decoded (PIL.Image.Image).
 
-    Raises ValueError that says what was found where that is no image, more than one, or one of more
-    than MAX_PIXELS; a photo with previews (MPO) is one.
+    Raises ValueError that describes the content where that is no image, more than one, or one of
+    more than MAX_PIXELS; a photo with previews (MPO) is one.
     """
     from PIL import Image, UnidentifiedImageError
 
-    Image.MAX_IMAGE_PIXELS = None  # Pillow's limit; ours, below, says the size
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's message lacks the size; MAX_PIXELS is checked below
     try:
         image = Image.open(io.BytesIO(without_long_metadata(data)), formats=FORMATS)
     except (OSError, SyntaxError) as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        raise ValueError(f"{found(data)}{reason}; expected {EXPECTED}") from None
+        raise ValueError(f"{content_of(data)}{reason}; expected {EXPECTED}") from None
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}×{image.height} = {image.width * image.height} pixels"
         raise ValueError(f"{size}; expected at most {MAX_PIXELS}")
@@ -67,13 +67,13 @@ def opened(data: bytes):
     return image
 
 
-def found(data: bytes) -> str:
-    """What bytes are that are no image, as far as their beginning tells."""
+def content_of(data: bytes) -> str:
+    """Describe bytes that are no image, from their beginning."""
     if not data:
         return "0 bytes"
-    start = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()  # without a byte order mark
     for beginning, name in BEGINNINGS.items():
-        if start[: len(beginning)].lower() == beginning.lower():
+        if head[: len(beginning)].lower() == beginning.lower():
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "a damaged WebP"
@@ -84,13 +84,12 @@ def found(data: bytes) -> str:
 
 
 def without_long_metadata(data: bytes) -> bytes:
-    """A PNG without long chunks of text and colour profile, of which Pillow refuses some although
-    the pixels are whole; any other file as it is.
-
-    Layout of chunks: length (4 bytes), type (4), contents, checksum (4).
+    """Remove long chunks of text and colour profile from a PNG; other files are returned as they
+    are. Pillow refuses some of these chunks although the pixels are whole.
     """
     if not data.startswith(PNG):
         return data
+    # Chunks: length (4 bytes), type (4), contents, checksum (4)
     kept, at, room = [PNG], len(PNG), ALL_SHORT
     while at < len(data):
         length, is_metadata = (
@@ -105,7 +104,7 @@ def without_long_metadata(data: bytes) -> bytes:
 
 
 def oriented(image, *, upright: bool = True):
-    """Decoded and turned as the file's EXIF orientation says; not upright: as it is stored."""
+    """Decode an image, turned by its EXIF orientation; not upright: as it is stored."""
     from PIL import Image
 
     orientation, by_pillow = _orientation(image), image.format == "TIFF"  # when it is decoded
@@ -129,7 +128,7 @@ def is_transparent(image) -> bool:
 
 
 def flat(image, background: tuple[int, int, int], mode: str):
-    """In mode L or RGB; what is transparent shows the background (red, green, blue)."""
+    """Convert to mode L or RGB; transparent pixels show the background (red, green, blue)."""
     from PIL import Image
 
     if image.has_transparency_data:

@@ -1,4 +1,4 @@
-"""What the name of a folder says: a split, in whatever decoration, or something else."""
+"""Names of folders that are splits, with whatever words around them."""
 
 import re
 
@@ -17,7 +17,7 @@ SPLIT |= {"heldout": UNUSED}
 WORD = re.compile(r"[A-Z]+(?![^\WA-Z\d_])|[A-Z]?[^\WA-Z\d_]+")
 MORE = re.compile(r"(?<=.)(sets?|data|images?|imgs?)$")
 APART = re.compile(r"\b(held|hold) out\b")
-# Words that say nothing of what a folder's images show; so do single letters: trainA, test_32x32.
+# Words that do not describe what images show, nor do single letters: trainA, test_32x32.
 NEUTRAL = {
     *("set", "sets", "data", "dataset", "datasets", "split", "splits", "part", "folder", "dir"),
     *("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos"),
@@ -27,19 +27,21 @@ NEUTRAL = {
 
 
 def _words(folder: str) -> list[str]:
-    """Words of a folder's name, by spaces, signs, digits and capitals: test of Test-images2."""
+    """Split a folder's name into words, by spaces, signs, digits and capitals: Test-images2 gives
+    test.
+    """
     words = " ".join(MORE.sub("", word.lower()) for word in WORD.findall(folder))
     return APART.sub("heldout", words).split()
 
 
 def split_of(folder: str) -> str | None:
-    """The split (or UNUSED) that a folder's name has a word for; None for none or for several."""
-    found = {SPLIT.get(word) for word in _words(folder)} - {None}
-    return found.pop() if len(found) == 1 else None
+    """Return the split (or UNUSED) named in a folder's name; None for none or several."""
+    splits = {SPLIT.get(word) for word in _words(folder)} - {None}
+    return splits.pop() if len(splits) == 1 else None
 
 
-def is_plain(folder: str) -> bool:
-    """Whether a folder's name says a split and nothing else: train2017, Test Images, val-set."""
-    others = [word for word in _words(folder) if word not in SPLIT]
-    said = len(others) < len(_words(folder))
-    return said and all(word in NEUTRAL or len(word) == 1 for word in others)
+def is_split_name(folder: str) -> bool:
+    """Whether a folder's name is that of a split and nothing else: train2017, Test Images."""
+    rest = [word for word in _words(folder) if word not in SPLIT]
+    has_split = len(rest) < len(_words(folder))
+    return has_split and all(word in NEUTRAL or len(word) == 1 for word in rest)

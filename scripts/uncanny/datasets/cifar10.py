@@ -42,26 +42,26 @@ def _read(root: str, train: bool, download: bool):
     try:
         return CIFAR10(root, train=train, download=download)
     except (RuntimeError, OSError, tarfile.TarError) as error:  # files, checksums; the network
-        what = f"{CIFAR10.url} cannot be fetched ({error})" if download else ""
-        found = [_first_difference(Path(root), CIFAR10), _archive(Path(root), CIFAR10), what]
+        fetching = f"{CIFAR10.url} cannot be fetched ({error})" if download else ""
+        reasons = [_first_difference(Path(root), CIFAR10), _archive(Path(root), CIFAR10), fetching]
         raise ValueError(
-            f"{'; '.join(filter(None, found))}; expected the files of {CIFAR10.filename}: set root "
-            "to the folder that holds them, or download: true"
+            f"{'; '.join(filter(None, reasons))}; expected the files of {CIFAR10.filename}: set "
+            "root to the folder that holds them, or download: true"
         ) from None
 
 
 def _first_difference(root: Path, published) -> str:
-    """The first file that is not as published."""
-    place, meta = root / published.base_folder, published.meta
-    if not place.is_dir():
-        return f"{place}: no such folder"
+    """Describe the first file that is not as published; "" for none."""
+    batches, meta = root / published.base_folder, published.meta
+    if not batches.is_dir():
+        return f"{batches}: no such folder"
     files = [*published.train_list, *published.test_list, (meta["filename"], meta["md5"])]
-    differences = (_difference(place / name, md5) for name, md5 in files)
+    differences = (_difference(batches / name, md5) for name, md5 in files)
     return next(filter(None, differences), "")
 
 
 def _archive(root: Path, published) -> str:
-    """What there is to say about the archive beside the folder, if there is one."""
+    """Describe the archive next to the folder; "" where there is none."""
     path = root / published.filename
     if not path.exists():
         return ""
@@ -72,8 +72,8 @@ def _difference(path: Path, published: str) -> str:
     if not path.is_file():
         return f"{path}: no such file"
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found == published:
+        checksum = hashlib.file_digest(file, "md5").hexdigest()
+    if checksum == published:
         return ""
     size = path.stat().st_size
-    return f"{path}: {size} bytes with MD5 {found}, expected {published}; only partly there?"
+    return f"{path}: {size} bytes with MD5 {checksum}, expected {published}; only partly there?"

@@ -7,9 +7,10 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import OpenFraction, Seed
 
 
-def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> None:
+def digits(folder: Path | str, *, test_fraction: OpenFraction = 0.2, seed: Seed = 0) -> None:
     """The 1,797 handwritten digits that come with scikit-learn: 1×8×8, ten classes.
 
     Grey levels g = 0..16 become floor(255 g/16 + 1/2). The split is stratified by class and depends
@@ -24,8 +25,10 @@ def digits(folder: Path | str, *, test_fraction: float = 0.2, seed: int = 0) -> 
     grey, labels = load_digits(return_X_y=True)
     images = np.floor(255 * grey / 16 + 0.5).astype(np.uint8).reshape(-1, 1, 8, 8)
     order, shape = np.arange(len(labels)), images.shape[1:]
-    parts = train_test_split(order, test_size=test_fraction, random_state=seed, stratify=labels)
-    for split, rows in zip(SPLITS, parts, strict=True):
+    split_rows = train_test_split(
+        order, test_size=test_fraction, random_state=seed, stratify=labels
+    )
+    for split, rows in zip(SPLITS, split_rows, strict=True):
         items = zip(images[rows], labels[rows], strict=True)
         write_split(folder, split, len(rows), shape, items)
     source = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, test part)"

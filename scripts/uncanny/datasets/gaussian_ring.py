@@ -6,29 +6,30 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import Nonnegative, PositiveInt, Seed
 
 
 def gaussian_ring(
     folder: Path | str,
     *,
-    num_modes: int = 32,
-    dim: int = 8,
-    mode_std: float = 0.005,
-    radius: float = 1.0,
-    n: int = 20000,
-    n_test: int = 5000,
+    num_modes: PositiveInt = 32,
+    dim: PositiveInt = 8,
+    mode_std: Nonnegative = 0.005,
+    radius: Nonnegative = 1.0,
+    n: PositiveInt = 20000,
+    n_test: PositiveInt = 5000,
     labelled: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
-    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: even mixture of Gaussians on a ring.
+    """Vectors x = mu_k + mode_std * noise, float32 [n, dim]: equal Gaussians on a ring.
 
     The ring lies in a random plane of the space; its centres mu_k are kept in dataset.json under
     parameters.means, so that the exact denoiser is known. `labelled` makes each mode a class.
     radius and mode_std are in the units of x.
     """
     if num_modes < 1 or dim < 2 or mode_std < 0:
-        found = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
-        raise ValueError(f"gaussian_ring: {found}; expected >= 1, >= 2, >= 0")
+        options = f"num_modes {num_modes}, dim {dim}, mode_std {mode_std}"
+        raise ValueError(f"gaussian_ring: {options}; expected >= 1, >= 2, >= 0")
     rng = np.random.default_rng(seed)
     plane = np.linalg.qr(rng.standard_normal((dim, 2)))[0].T  # two orthonormal rows
     angle = 2 * np.pi * np.arange(num_modes) / num_modes
@@ -47,7 +48,7 @@ def gaussian_ring(
 
 
 def expected(*, num_modes: int, dim: int, n: int, n_test: int, labelled: bool, **_) -> Expected:
-    """All of it is in the options."""
+    """Everything follows from the options."""
     return Expected((dim,), train=n, test=n_test, num_classes=num_modes if labelled else 0)
 
 

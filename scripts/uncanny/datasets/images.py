@@ -3,15 +3,16 @@
 import contextlib
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from uncanny.datasets import SPLITS, Expected, _decoding
 from uncanny.datasets._layout import layout
 from uncanny.datasets._sources import LISTED, Source, opened
-from uncanny.datasets.writing import Recipe, write_description, write_split
+from uncanny.datasets.writing import ResumableItems, write_description, write_split
 from uncanny.registry.fingerprint import fingerprint
+from uncanny.registry.option_types import Bounds, OpenFraction, Pixels, Seed
 
 SOURCE = "root"  # the option that names files from outside
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # at most 8 bits per channel
@@ -24,14 +25,14 @@ def images(
     folder: Path | str,
     *,
     root: str,
-    resolution: int,
+    resolution: Pixels,
     channels: Literal[1, 3] = 3,
     classes: bool = False,
-    test_fraction: float = 0.1,
-    seed: int = 0,
+    test_fraction: OpenFraction = 0.1,
+    seed: Seed = 0,
     resize: Literal["box", "lanczos"] = "box",
     upscale: bool = False,
-    background: list[int] = [255, 255, 255],  # noqa: B006
+    background: list[Annotated[int, Bounds(0, 255)]] = [255, 255, 255],  # noqa: B006
     exif_orientation: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
     threads: int = 1,
@@ -40,9 +41,9 @@ def images(
 
     root: a folder, or a .zip that is read in place. Where it has two folders that are called
     splits, train and test or the like (_layout.py), these are the splits; else `test_fraction` of
-    the images, drawn by `seed` (from every class alike), is held out. A single folder around all of
-    it means nothing. classes: the next folder is the class, numbered in order of names; or, where
-    it is there, EDM's dataset.json says it.
+    the images, chosen by `seed` (from every class alike), is held out. A single folder around
+    everything is ignored. classes: the next folder is the class, numbered in order of names; or, if
+    it exists, EDM's dataset.json lists the classes.
     Each image is turned as its EXIF orientation says (exif_orientation: false leaves it as it is
     stored), cut to the square in its centre, laid on `background` (red, green, blue) where it is
     transparent, and resized by Pillow: `box` averages the area of a new pixel, `lanczos` is
@@ -54,8 +55,8 @@ def images(
     an image per thread. A job that is cut off goes on where it was.
     """
     if resolution < 1 or not 0 < test_fraction < 1:
-        found = f"resolution {resolution}, test_fraction {test_fraction}"
-        raise ValueError(f"images: {found}; expected at least 1, the fraction between 0 and 1")
+        options = f"resolution {resolution}, test_fraction {test_fraction}"
+        raise ValueError(f"images: {options}; expected at least 1, the fraction between 0 and 1")
     if len(background) != 3 or not all(0 <= level <= 255 for level in background):
         raise ValueError(f"images: background {background}; expected three levels from 0 to 255")
     look = {"resolution": resolution, "resize": resize, "upscale": upscale, "channels": channels}
@@ -63,32 +64,32 @@ def images(
     shape, skipped, skip = (channels, resolution, resolution), {}, on_error == "skip"
     with opened(root) as source:
         options = {"test_fraction": test_fraction, "seed": seed, "skip": skip}
-        found = layout(source, classes=classes, **options)
-        left_out = source.left_out(used=found.listings, skip=skip)
+        images = layout(source, classes=classes, **options)
+        left_out = source.left_out(used=images.listings, skip=skip)
         for split in SPLITS:
-            names = found.names[split]
-            recipe = _recipe(source, names, found.labels[split], look, skip, threads)
-            numbers = write_split(folder, split, len(names), shape, recipe)
+            names = images.names[split]
+            items = _items(source, names, images.labels[split], look, skip, threads)
+            numbers = write_split(folder, split, len(names), shape, items)
             skipped[split] = [names[number] for number in numbers]
-    parameters = look | {"classes": found.classes, "test_fraction": test_fraction, "seed": seed}
-    parameters |= {"splits": "drawn" if found.drawn else "folders", "on_error": on_error}
-    parameters |= {"classes_from": found.listings or "folders"} if classes else {}
+    parameters = look | {"classes": images.classes, "test_fraction": test_fraction, "seed": seed}
+    parameters |= {"splits": "drawn" if images.at_random else "folders", "on_error": on_error}
+    parameters |= {"classes_from": images.listings or "folders"} if classes else {}
     parameters["skipped"] = {split: len(names) for split, names in skipped.items()}
     parameters["skipped_first"] = [n for names in skipped.values() for n in names][:LISTED]
     more = {"source": f"images of {Path(root).name}", "parameters": parameters | left_out}
-    write_description(folder, shape, num_classes=len(found.classes), **more)
+    write_description(folder, shape, num_classes=len(images.classes), **more)
 
 
 def expected(*, resolution: int, classes: bool, channels: int, **_) -> Expected:
-    """The size of an image; how many there are, and of which classes, only the files say."""
+    """The size of an image; number and classes are known from the files only."""
     shape = (channels, resolution, resolution)
     return Expected(shape, num_classes=None if classes else 0)
 
 
-def _recipe(
+def _items(
     source: Source, names: list[str], labels: np.ndarray, look: dict, skip: bool, threads: int
-) -> Recipe:
-    """How to make the images of a split, each by itself."""
+) -> ResumableItems:
+    """The images of a split, made one by one."""
     import PIL
 
     def make(number: int) -> tuple[np.ndarray, int] | None:
@@ -104,7 +105,7 @@ def _recipe(
         return f"{labels[number]} {names[number]} {source.stamp(names[number])}"
 
     made_with = look | {"code": fingerprint(__file__), "pillow": PIL.__version__}
-    return Recipe(make, stamp, made_with, threads=threads, whole=not skip)
+    return ResumableItems(make, stamp, made_with, threads=threads, whole=not skip)
 
 
 def _pixels(
@@ -138,11 +139,11 @@ def _pixels(
 
 
 def _check(image, least: int) -> None:
-    found = f"{image.width}×{image.height} pixels of mode {image.mode}"
+    size = f"{image.width}×{image.height} pixels of mode {image.mode}"
     if image.mode not in MODES:
-        raise ValueError(f"{found}; expected 8 bits per channel, that is mode {', '.join(MODES)}")
+        raise ValueError(f"{size}; expected 8 bits per channel, that is mode {', '.join(MODES)}")
     if min(image.size) < least:
-        raise ValueError(f"{found}; expected at least {least} each way, or upscale: true")
+        raise ValueError(f"{size}; expected at least {least} each way, or upscale: true")
 
 
 def _square(image):

@@ -7,6 +7,7 @@ import numpy as np
 
 from uncanny.datasets import SPLITS, Expected
 from uncanny.datasets.writing import write_description, write_split
+from uncanny.registry.option_types import OpenFraction, Pixels, Seed
 
 SIZE = (427, 640)  # pixels of each photograph, height × width
 
@@ -14,11 +15,11 @@ SIZE = (427, 640)  # pixels of each photograph, height × width
 def photos(
     folder: Path | str,
     *,
-    patch_size: int = 16,
-    scale: int = 3,
-    stride: int = 4,
-    test_fraction: float = 0.2,
-    seed: int = 0,
+    patch_size: Pixels = 16,
+    scale: Pixels = 3,
+    stride: Pixels = 4,
+    test_fraction: OpenFraction = 0.2,
+    seed: Seed = 0,
 ) -> None:
     """Patches 3×16×16 of the two photographs that come with scikit-learn (temple, flower).
 
@@ -33,13 +34,14 @@ def photos(
 
     least = {"patch_size": patch_size, "scale": scale, "stride": stride}
     if min(least.values()) < 1 or not 0 < test_fraction < 1:
-        found = ", ".join(f"{k} {v}" for k, v in (least | {"test_fraction": test_fraction}).items())
-        raise ValueError(f"photos: {found}; expected at least 1, the fraction between 0 and 1")
+        values = least | {"test_fraction": test_fraction}
+        options = ", ".join(f"{key} {value}" for key, value in values.items())
+        raise ValueError(f"photos: {options}; expected at least 1, the fraction between 0 and 1")
     rng, patches = np.random.default_rng(seed), {split: [] for split in SPLITS}
     for photo in load_sample_images().images:
         small = _shrunk(photo, scale)
-        places = _places(rng, small.shape[:2], patch_size, stride, test_fraction)
-        for split, top, left in places:
+        windows = _windows(rng, small.shape[:2], patch_size, stride, test_fraction)
+        for split, top, left in windows:
             window = slice(top, top + patch_size), slice(left, left + patch_size)
             patches[split].append(small[window].transpose(2, 0, 1))
     shape = (3, patch_size, patch_size)
@@ -55,11 +57,11 @@ def expected(
     *, patch_size: int, scale: int, stride: int, test_fraction: float, seed: int
 ) -> Expected:
     """The patches are counted on two blank photographs."""
-    rng, found = np.random.default_rng(seed), []
+    rng, splits = np.random.default_rng(seed), []
     for _ in range(2):
         shape = tuple(n // scale for n in SIZE)
-        found += [split for split, *_ in _places(rng, shape, patch_size, stride, test_fraction)]
-    counts = {split: found.count(split) for split in SPLITS}
+        splits += [split for split, *_ in _windows(rng, shape, patch_size, stride, test_fraction)]
+    counts = {split: splits.count(split) for split in SPLITS}
     return Expected((3, patch_size, patch_size), num_classes=0, **counts)
 
 
@@ -79,7 +81,7 @@ def _random_squares(rng, shape: tuple[int, int], side: int, share: float) -> np.
     return mask[: shape[0], : shape[1]]
 
 
-def _places(
+def _windows(
     rng, shape: tuple[int, int], size: int, stride: int, share: float
 ) -> Iterator[tuple[str, int, int]]:
     """(split, top, left) of the patches of a photograph [H, W]; those across the border of what is

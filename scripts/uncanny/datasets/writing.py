@@ -1,4 +1,4 @@
-"""Arrays of a prepared dataset, written item by item; a long preparation goes on when cut off."""
+"""Writing of a prepared dataset, item by item; a long preparation resumes when it is cut off."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from uncanny.datasets import DESCRIPTION, DTYPES, SPLITS, file_names
-from uncanny.datasets._parts import Parts, Progress, part, record
+from uncanny.datasets._split_files import SplitFiles, SplitProgress, part, record
 from uncanny.runtime.files import sha256, write_json
 
 SECONDS = 10.0  # between two records of how far a split has come
@@ -21,12 +21,12 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Items that can be made one by one, each from its number: those of a split that takes long.
+class ResumableItems:
+    """Items of a split that can be made one by one, each from its number, and so be resumed.
 
     make(k): (value, label) of item k, or None where it is left out; called by `threads` threads at
-    once. stamp(k): text that changes with what item k is made of. made_with: whatever else
-    determines the items, as JSON. whole: no item may be left out.
+    once. stamp(k): text that changes with the source of item k. made_with: whatever else determines
+    the items, as JSON. whole: no item may be left out.
     """
 
     make: Callable[[int], tuple | None]
@@ -36,7 +36,7 @@ class Recipe:
     whole: bool = True
 
     def items(self, first: int, count: int) -> Iterator[tuple | None]:
-        """Items first .. count - 1 in order; few wait, however slow one of them is."""
+        """Make items first .. count - 1 in order; few wait, however slow one of them is."""
         if self.threads == 1:
             yield from map(self.make, range(first, count))
             return
@@ -58,60 +58,61 @@ def write_split(
     split: str,
     count: int,
     shape: tuple,
-    items: Iterable | Recipe,
+    items: Iterable | ResumableItems,
     kind: str = "image",
 ) -> list[int]:
-    """Stream `count` items (value, label) to where `write_description` finds them.
+    """Stream `count` items (value, label) to the files that `write_description` completes.
 
     Each value has the given shape and the dtype of the kind (uint8 for "image", float32 for
-    "vector"); a label is an integer >= 0. Memory holds a few items at a time. What a Recipe has
-    made outlives a job that is cut off: the next attempt goes on behind the last item that is safe
-    on the disk, if its recipe would make all those before it alike. Returns the numbers of the
-    items left out. Raises ValueError on an item of another dtype or shape, a bad label, another
-    number of items, and where the disk has no room.
+    "vector"); a label is an integer >= 0. Memory holds a few items at a time. ResumableItems are
+    kept when a job is cut off: the next attempt goes on after the last item that is safely on the
+    disk, if all those before it are made of the same. Returns the numbers of the items left out.
+    Raises ValueError on an item of another dtype or shape, a bad label, another number of items,
+    and where the disk has no room.
     """
     if count < 1:
         raise ValueError(f"{directory}: split {split!r} has {count} items; expected at least 1")
     Path(directory).mkdir(parents=True, exist_ok=True)
-    parts = Parts(Path(directory), split, DTYPES[kind], tuple(shape))
-    recipe = items if isinstance(items, Recipe) else None
-    done = parts.found(recipe, count)
-    parts.require_room(count)
+    files = SplitFiles(Path(directory), split, DTYPES[kind], tuple(shape))
+    done = files.resume(items if isinstance(items, ResumableItems) else None, count)
+    files.require_room(count)
     try:
-        with parts.opened(done.rows, count):
-            _fill(parts, done, items, count)
+        with files.opened(done.rows, count):
+            _fill(files, done, items, count)
     except BaseException as error:
-        if not parts.record.exists():
-            parts.remove()
+        if not files.record.exists():
+            files.remove()
         if isinstance(error, OSError) and error.errno in FULL:
-            raise ValueError(parts.full(error, done, count)) from error
+            raise ValueError(files.full(error, done, count)) from error
         if isinstance(error, ValueError):
             raise ValueError(f"{directory}: split {split!r}: {error}") from error
         raise
     return done.left_out
 
 
-def _fill(parts: Parts, done: Progress, items: Iterable | Recipe, count: int) -> None:
+def _fill(
+    files: SplitFiles, done: SplitProgress, items: Iterable | ResumableItems, count: int
+) -> None:
     """Write the items that are not there yet."""
-    recipe = items if isinstance(items, Recipe) else None
+    resumable = items if isinstance(items, ResumableItems) else None
     last = time.monotonic()
-    for item in recipe.items(done.taken, count) if recipe else items:
+    for item in resumable.items(done.taken, count) if resumable else items:
         if done.taken == count:
             raise ValueError(f"more than {count} items, the number announced")
         if item is not None:
-            parts.append(*_checked(item, done.taken, parts.dtype, parts.shape))
-        done.take(recipe.stamp(done.taken) if recipe else "", left_out=item is None)
-        if recipe and time.monotonic() - last >= SECONDS:
-            parts.keep(done, recipe)
-            print(f"{parts.split}: {done.taken} of {count} items", flush=True)
+            files.append(*_checked(item, done.taken, files.dtype, files.shape))
+        done.take(resumable.stamp(done.taken) if resumable else "", left_out=item is None)
+        if resumable and time.monotonic() - last >= SECONDS:
+            files.keep(done, resumable)
+            print(f"{files.split}: {done.taken} of {count} items", flush=True)
             last = time.monotonic()
     if done.taken < count:
         raise ValueError(f"{done.taken} items, expected {count}")
     if not done.rows:
         raise ValueError(f"all {count} items were left out; expected at least one to be whole")
-    parts.finish(done.rows)
-    if recipe:
-        parts.keep(done, recipe)
+    files.finish(done.rows)
+    if resumable:
+        files.keep(done, resumable)
 
 
 def _checked(item: tuple, number: int, dtype: np.dtype, shape: tuple) -> tuple[np.ndarray, int]:
@@ -133,11 +134,11 @@ def write_description(
     parameters: Mapping,
     kind: str = "image",
 ) -> None:
-    """Give the written splits `train` and `test` their names, and write dataset.json, which says
-    count, bytes and SHA-256 of each.
+    """Give the written splits `train` and `test` their names, and write dataset.json with count,
+    bytes and SHA-256 of each.
 
-    The dataset has the name of its folder, that is its key in the config. source: where the data
-    come from. parameters: what determines them.
+    The dataset has the name of its folder, that is its key in the config. source: origin of the
+    data. parameters: options that determine them.
     """
     directory = Path(directory).resolve()
     splits = {split: _describe(directory, split) for split in SPLITS}
@@ -154,16 +155,16 @@ def write_description(
 
 def _describe(directory: Path, split: str) -> dict:
     names = file_names(split)
-    parts = [part(directory / name) for name in names]
+    paths = [part(directory / name) for name in names]
     files = {
         name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for name, path in zip(names, parts, strict=True)
+        for name, path in zip(names, paths, strict=True)
     }
-    return {"count": len(np.load(parts[0], mmap_mode="r")), "files": files}
+    return {"count": len(np.load(paths[0], mmap_mode="r")), "files": files}
 
 
 def _take_name(source: Path, path: Path) -> None:
-    """A second name for a file: if the job is killed before its end, Snakemake deletes this one."""
+    """Link a file to its final name, which is all that Snakemake deletes of a killed job."""
     path.unlink(missing_ok=True)
     try:
         os.link(source, path)

@@ -1,4 +1,5 @@
-"""The mathematics: how data become noise (`processes`, `forward`, `linear_process`), schedules and
-grids of noise levels, preconditioning, losses; `theory` has closed forms. Imports `registry` and
-`runtime`.
+"""The mathematics of diffusion: processes, schedules, grids of noise levels, losses.
+
+How data become noise: `processes`, `forward`, `linear_process`. What a network learns:
+`preconditioning`, `losses`. `theory` has closed forms. Imports `registry` and `runtime`.
 """

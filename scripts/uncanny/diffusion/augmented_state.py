@@ -1,4 +1,4 @@
-"""States with several components per pixel: z = (x, m), [N, d C, ...].
+"""Augmented states: d components per pixel, z = (x, m), stored as [N, d C, ...].
 
 The C channels of the image come first, then those of each further component.
 """
@@ -10,7 +10,8 @@ from uncanny.runtime.hardware import constant
 
 
 def apply(matrix: Tensor, z: Tensor) -> Tensor:
-    """Each pixel's components times the matrix [d, d] or [N, d, d]; z: [N, d C, ...]."""
+    """Multiply the components of each pixel by a matrix [d, d] or [N, d, d]; z: [N, d C, ...]."""
+    # Components first, [N, d, pixels]: one matrix product for all channels and pixels.
     blocks = z.reshape(len(z), matrix.shape[-1], -1)
     matrix = matrix.to(z.dtype)
     matrix = constant(matrix, z.device) if matrix.ndim == 2 else matrix.to(z.device)
@@ -18,7 +19,7 @@ def apply(matrix: Tensor, z: Tensor) -> Tensor:
 
 
 def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
-    """A state with `part` [N, k C, ...] in the chosen of its `size` components, 0 elsewhere."""
+    """Place `part` [N, k C, ...] in the chosen of `size` components of a state, 0 elsewhere."""
     if len(chosen) == size:
         return part
     blocks = part.unflatten(1, (len(chosen), -1))
@@ -29,13 +30,15 @@ def scattered(part: Tensor, chosen: list[int], size: int) -> Tensor:
 
 
 def gathered(z: Tensor, chosen: list[int], size: int) -> Tensor:
-    """The chosen of the `size` components of z [N, d C, ...]."""
+    """Return the chosen of the `size` components of z [N, d C, ...] as [N, k C, ...]."""
     if len(chosen) == size:
         return z
+    # The channels of each component are consecutive.
     components = z.unflatten(1, (size, -1)).unbind(1)
     return torch.cat([components[component] for component in chosen], dim=1)
 
 
 def image_of(z: Tensor, size: int) -> Tensor:
-    """The image of a state of `size` components."""
+    """Return the image [N, C, ...], the first of the `size` components of a state."""
+    # The image is the first component.
     return z[:, : z.shape[1] // size]

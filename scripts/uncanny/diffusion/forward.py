@@ -26,17 +26,20 @@ class VPClock:
     beta_min: float = 0.1
 
     def sigma(self, t: Tensor) -> Tensor:
+        # sqrt(exp(B) - 1), B = beta_d t^2 / 2 + beta_min t (Karras et al. 2022, table 1)
         return torch.expm1(0.5 * self.beta_d * t**2 + self.beta_min * t).sqrt()
 
     def sigma_deriv(self, t: Tensor) -> Tensor:
+        # sigma' = beta(t) exp(B) / (2 sigma), and exp(B) = 1 + sigma^2
         sigma = self.sigma(t)
         return 0.5 * (self.beta_min + self.beta_d * t) * (sigma + 1 / sigma)
 
     def sigma_inv(self, sigma: Tensor) -> Tensor:
-        # Root of beta_d t^2 / 2 + beta_min t = integral, free of cancellation at small sigma.
+        # Root of beta_d t^2 / 2 + beta_min t = ln(1 + sigma^2), in the form 2c / (b + sqrt(..)),
+        # which does not cancel at small sigma.
         integral = torch.log1p(sigma**2)
         t = 2 * integral / (self.beta_min + (self.beta_min**2 + 2 * self.beta_d * integral).sqrt())
-        # With a slightly negative beta_min, sigma = 0 has a second root beside the end of time.
+        # With a slightly negative beta_min, sigma = 0 has a second root t > 0; t = 0 is meant.
         return torch.where(sigma == 0, torch.zeros_like(t), t)
 
 
@@ -45,9 +48,11 @@ class VEClock:
     """Time is the variance: sigma = sqrt(t)."""
 
     def sigma(self, t: Tensor) -> Tensor:
+        # d(sigma^2) = dt
         return t.sqrt()
 
     def sigma_deriv(self, t: Tensor) -> Tensor:
+        # sigma' = 1 / (2 sigma)
         return 0.5 / t.sqrt()
 
     def sigma_inv(self, sigma: Tensor) -> Tensor:
@@ -69,12 +74,14 @@ class GeometricClock:
         return math.log(self.sigma_max / self.sigma_min)
 
     def sigma(self, t: Tensor) -> Tensor:
+        # ln sigma rises linearly from ln sigma_min to ln sigma_max.
         return self.sigma_min * torch.exp(t * self.log_ratio)
 
     def sigma_deriv(self, t: Tensor) -> Tensor:
         return self.log_ratio * self.sigma(t)
 
     def sigma_inv(self, sigma: Tensor) -> Tensor:
+        # t = ln(sigma / sigma_min) / ln(sigma_max / sigma_min)
         return torch.log(sigma / self.sigma_min) / self.log_ratio
 
 
@@ -121,7 +128,7 @@ class Path:
         sigma_max: float,
         epsilon_s: float = 0.001,
     ) -> "Path":
-        """Path from names; the constants of its clock follow from the range of noise levels.
+        """Build a path from names; the constants of its clock follow from the range of sigma.
 
         time: "vp", "ve", "geometric" or "linear". epsilon_s: where the VP clock has sigma_min.
         """
@@ -149,6 +156,7 @@ class Path:
 
     def scale(self, t: float | Tensor) -> Tensor:
         """Signal scale s(t), 0 < s <= 1."""
+        # 1 / sqrt(1 + sigma^2) keeps the variance of data of unit variance at 1.
         sigma = self.sigma(t)
         return (1 + sigma**2).rsqrt() if self.scaling == "vp" else torch.ones_like(sigma)
 
@@ -156,6 +164,7 @@ class Path:
         """ds / dt: -sigma sigma' s^3 for the vp scaling, 0 for none."""
         if self.scaling == "none":
             return torch.zeros_like(_float64(t))
+        # d/dt (1 + sigma^2)^(-1/2) = -sigma sigma' (1 + sigma^2)^(-3/2)
         return -self.sigma(t) * self.sigma_deriv(t) * self.scale(t) ** 3
 
 
@@ -163,11 +172,14 @@ SIGMA_PATH = Path()  # t = sigma, s = 1: algorithms 1 and 2 of Karras et al. (20
 
 
 def vp_betas(sigma_min: float, sigma_max: float, epsilon_s: float = 0.001) -> tuple[float, float]:
-    """(beta_d, beta_min) of the VP clock with sigma(epsilon_s) = sigma_min, sigma(1) = sigma_max.
+    """Return (beta_d, beta_min) of the VP clock with sigma(epsilon_s) = sigma_min and sigma(1) =
+    sigma_max.
 
     The range of the original VP-SDE gives (19.9, 0.1). beta_min can come out slightly negative.
     """
     check_range(sigma_min, sigma_max)
+    # Two equations, linear in both betas: beta_d t^2 / 2 + beta_min t = ln(1 + sigma^2) at
+    # t = epsilon_s and at t = 1 (code of Karras et al. 2022).
     low, high = math.log1p(sigma_min**2), math.log1p(sigma_max**2)
     beta_d = 2 * (low / epsilon_s - high) / (epsilon_s - 1)
     beta_min = high - 0.5 * beta_d
@@ -180,7 +192,8 @@ def vp_betas(sigma_min: float, sigma_max: float, epsilon_s: float = 0.001) -> tu
 
 
 def check_range(sigma_min: float, sigma_max: float) -> None:
-    """ValueError unless 0 < sigma_min < sigma_max < infinity."""
+    """Raise ValueError unless 0 < sigma_min < sigma_max < infinity."""
+    # Comparisons with NaN are false: NaN is refused, too.
     if not 0 < sigma_min < sigma_max < math.inf:
         raise ValueError(
             f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
@@ -200,31 +213,40 @@ class Posterior(NamedTuple):
 
 
 def alphas_cumprod(betas: Tensor) -> Tensor:
-    """alpha_bar_t, t = 0..T-1 (t = 0 is one step of noise). betas and result: float64 [T]."""
+    """Return alpha_bar_t, t = 0..T-1 (t = 0 is one step of noise). betas, result: float64 [T].
+
+    Ho et al. (2020), equation 4.
+    """
+    # alpha_bar_t = prod_{s <= t} (1 - beta_s)
     return torch.cumprod(1 - _float64(betas), dim=0)
 
 
 def alpha_bars(alphas_cumprod: Tensor, times: Tensor) -> Tensor:
-    """alpha_bar at each entry of a sub-sequence of times; 1 at t = -1, the clean image.
+    """Return alpha_bar at a sub-sequence of times; it is 1 at t = -1, the clean image.
 
     alphas_cumprod: [T]. times: integers [S+1], falling strictly from below T to -1.
-    Returns float64 [S+1].
+    Returns float64 [S+1]. Raises ValueError for other times.
     """
     T, times = len(alphas_cumprod), torch.as_tensor(times, device=alphas_cumprod.device)
     if len(times) < 2 or (times.diff() >= 0).any() or times[0] >= T or times[-1] != -1:
         raise ValueError(f"times must fall strictly from below {T} to -1, got {times.tolist()}")
+    # The index -1 finds the appended 1.
     return torch.cat([alphas_cumprod.double(), torch.ones(1, device=times.device)])[times]
 
 
 def posterior(alpha_bar: Tensor, alpha_bar_next: Tensor) -> Posterior:
-    """Posterior of a step from alpha_bar to alpha_bar_next > alpha_bar, adjacent levels or not.
+    """Return the posterior of a step from alpha_bar to alpha_bar_next > alpha_bar, at adjacent
+    levels or not.
 
     Ho et al. (2020), equations 6 and 7, with beta = 1 - alpha_bar / alpha_bar_next (Nichol and
     Dhariwal 2021, section 4).
     """
+    # Of a shortened chain the betas are recomputed from the alpha_bars that it visits.
     alpha = alpha_bar / alpha_bar_next
     beta = 1 - alpha
     noise, noise_next = 1 - alpha_bar, 1 - alpha_bar_next
+    # mean = [beta sqrt(abar') x0 + (1 - abar') sqrt(alpha) x] / (1 - abar), abar' the next one;
+    # variance = beta (1 - abar') / (1 - abar)
     return Posterior(
         x0_coef=beta * alpha_bar_next.sqrt() / noise,
         x_coef=noise_next * alpha.sqrt() / noise,
@@ -234,46 +256,50 @@ def posterior(alpha_bar: Tensor, alpha_bar_next: Tensor) -> Posterior:
 
 
 def step_variances(step: Posterior, bound: str) -> Tensor:
-    """Variance of the noise of each step of a walk down to t = -1, [S].
+    """Return the variance of the noise of each ancestral step down to t = -1, [S].
 
-    bound: lower (small) or upper (large) bound of the variance.
+    bound: "small", the posterior variance, or "large", beta: the lower and the upper bound of the
+    variance (Ho et al. 2020, section 3.2).
     """
     if bound == "small":
         return step.variance
-    # The last step draws nothing, but its guidance is weighted: by the lower bound of the step
-    # before, as in the code of Dhariwal and Nichol.
+    # The last step adds no noise, but its variance weights guidance: the lower bound of the step
+    # before stands for it, as in the code of Dhariwal and Nichol.
     variances = step.beta.clone()
     variances[-1] = step.variance[-2] if len(variances) > 1 else step.beta[-1]
     return variances
 
 
 def diffuse(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """x_t of the discrete process, in the dtype of x0. alpha_bar: [] or [N], one per image."""
+    """Return x_t of the discrete process, in the dtype of x0. alpha_bar: [] or [N], per image.
+
+    Ho et al. (2020), equation 4.
+    """
+    # x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise
     return per_image(alpha_bar.sqrt(), x0) * x0 + per_image((1 - alpha_bar).sqrt(), x0) * noise
 
 
 def x0_from_eps(x: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
-    """The clean image that x and its noise imply."""
+    """Return the clean image implied by x [N, ...] and its noise eps: `diffuse` solved for x0."""
+    # x0 = (x - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar)
     return (x - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 
 def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
-    """The noise that x and its clean image imply."""
+    """Return the noise implied by x [N, ...] and its clean image: `diffuse` solved for noise."""
+    # eps = (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)
     return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 
 def per_image(values: float | Tensor, x: Tensor) -> Tensor:
-    """Coefficients [] or [N] in the dtype and number of dimensions of x [N, ...], those of each
-    image on its device.
-    """
+    """Shape coefficients [] or [N] to multiply x [N, ...]: its dtype, dimensions and device."""
     values = torch.as_tensor(values, dtype=x.dtype)
     return values.to(x.device).reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
 
 
-def of_each(value: float | Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """A time or noise level [] or [N] as one of each image of x [N, ...], [N] on its device. A
-    number is written there: a copy would wait for what the device is doing.
-    """
+def one_per_image(value: float | Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Expand a time or noise level [] or [N] to one per image of x [N, ...], on its device."""
+    # A number is written on the device: copying one there would wait for the device's queue.
     if not isinstance(value, Tensor) or (value.ndim == 0 and value.device != x.device):
         value = torch.full((), float(value), dtype=dtype, device=x.device)
     return value.to(x.device, dtype).expand(len(x))

@@ -1,10 +1,10 @@
 """Training objectives, and the noise levels at which they are evaluated.
 
 Every loss returns one value per image [N]: the squared error *averaged* over the pixels, times the
-weight. A network that predicts nothing scores 1 in the eps, VP, VE and NCSN objectives.
+weight. A network that predicts zero scores 1 in the eps, VP, VE and NCSN objectives.
 
-Noise levels are functions of standard draws; the name of the first argument says of which:
-`uniform` on [0, 1) or `normal`. Any distribution goes with any weight.
+Noise levels are functions of random numbers, `uniform` on [0, 1) or standard `normal`, as the first
+argument is called. Any distribution goes with any weight.
 """
 
 from collections.abc import Callable
@@ -20,17 +20,22 @@ from uncanny.diffusion.forward import VPClock, diffuse, per_image
 def uniform_time(
     uniform: Tensor, *, beta_d: float = 19.9, beta_min: float = 0.1, epsilon_t: float = 0.00001
 ) -> Tensor:
-    """VP-SDE: sigma(t) with t uniform from 1 (draw 0) to epsilon_t (draw 1); float64."""
+    """VP-SDE: sigma(t) at t uniform on (epsilon_t, 1], falling in `uniform` [N]; float64 [N]."""
+    # t = 1 + u (epsilon_t - 1), as in the code of Karras et al. (2022)
     return VPClock(beta_d, beta_min).sigma(1 + uniform.double() * (epsilon_t - 1))
 
 
 def log_uniform(uniform: Tensor, *, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Tensor:
-    """VE-SDE: log sigma uniform from sigma_min (draw 0) to sigma_max (draw 1); float64."""
+    """VE-SDE: ln sigma uniform from sigma_min to sigma_max, rising in `uniform`; float64 [N]."""
+    # sigma = sigma_min (sigma_max / sigma_min)^u
     return sigma_min * (sigma_max / sigma_min) ** uniform.double()
 
 
 def lognormal(normal: Tensor, *, P_mean: float = -1.2, P_std: float = 1.2) -> Tensor:
-    """log sigma normal with mean P_mean and deviation P_std (Karras et al. 2022); float64."""
+    """ln sigma normal with mean P_mean and deviation P_std; float64 [N].
+
+    Karras et al. (2022), table 1, row "noise distribution".
+    """
     return torch.exp(P_mean + P_std * normal.double())
 
 
@@ -38,15 +43,17 @@ def lognormal(normal: Tensor, *, P_mean: float = -1.2, P_std: float = 1.2) -> Te
 
 
 def inverse_variance(sigma: Tensor) -> Tensor:
-    """1 / sigma^2, the VP and VE objectives: the noise prediction counts evenly at all levels."""
+    """1 / sigma^2, the VP and VE objectives: equal weight on the noise prediction at all levels."""
+    # D - x0 = sigma (n - n_theta) up to sign, so that weight * |D - x0|^2 = |n - n_theta|^2.
     return sigma**-2
 
 
 def unit_output(sigma: Tensor, *, sigma_data: float = 0.5) -> Tensor:
-    """(sigma^2 + sigma_data^2) / (sigma sigma_data)^2: even weight on the output of F.
+    """(sigma^2 + sigma_data^2) / (sigma sigma_data)^2: equal weight on the output of F.
 
     Karras et al. (2022), equation 144, for their preconditioning with the same sigma_data.
     """
+    # 1 / c_out^2
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
@@ -64,6 +71,7 @@ def denoising_loss(
 
     x0, noise: [N, ...]. sigma, weight: [N]. Returns [N].
     """
+    # x = x0 + sigma n
     error = denoiser(x0 + per_image(sigma, x0) * noise, sigma) - x0
     return weight.to(error.dtype) * pixel_mean(error**2)
 
@@ -79,6 +87,7 @@ def eps_loss(
 
     x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. Returns [N].
     """
+    # x_t ~ q(x_t | x_0) in one step
     x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
     return pixel_mean((eps_model(x, t) - noise) ** 2)
 
@@ -96,11 +105,13 @@ def anneal_dsm(
     Denoising score matching (Song and Ermon 2019, equations 5 and 6) without its factor 1/2.
     x0 (in [0, 1] for NCSN), noise: [N, ...]. sigma: [N]. Returns [N].
     """
+    # The score of N(x0, sigma^2 I) at x0 + sigma n is -n / sigma.
     level = per_image(sigma, x0)
     error = score_model(x0 + level * noise, sigma) + noise / level
+    # Power 2 makes all levels count alike: the score is of size 1 / sigma.
     return sigma.to(error.dtype) ** power * pixel_mean(error**2)
 
 
 def pixel_mean(values: Tensor) -> Tensor:
-    """Mean over all but the first axis, [N, ...] -> [N]."""
+    """Average over all but the first axis, [N, ...] -> [N]."""
     return values.flatten(1).mean(dim=1)

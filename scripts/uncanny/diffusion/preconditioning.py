@@ -7,16 +7,21 @@ equation 7 and table 1). The coefficients are float64; sigma is in units of pixe
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from uncanny.diffusion.forward import VPClock, of_each, per_image
+from uncanny.diffusion.forward import VPClock, one_per_image, per_image
+from uncanny.registry.option_types import Above, OpenFraction, Positive, TwoOrMore
 
 
 @dataclass(frozen=True)
 class Preconditioning:
-    """Four coefficients as functions of sigma (a float64 tensor), and the sigmas they support."""
+    """Four coefficients as functions of sigma (a float64 tensor), and the supported range of sigma.
+
+    Karras et al. (2022), table 1, rows "network and preconditioning".
+    """
 
     sigma_min: float
     sigma_max: float
@@ -28,50 +33,57 @@ class Preconditioning:
 
 def vp(
     *,
-    beta_d: float = 19.9,
-    beta_min: float = 0.1,
-    num_levels: int = 1000,
-    epsilon_t: float = 0.00001,
+    beta_d: Positive = 19.9,
+    beta_min: Positive = 0.1,
+    num_levels: TwoOrMore = 1000,
+    epsilon_t: OpenFraction = 0.00001,
 ) -> Preconditioning:
-    """VP-SDE: F predicts the noise and is told the time as a number from 0 to num_levels - 1.
+    """VP-SDE: F predicts the noise; its input is the time, from 0 to num_levels - 1.
 
     epsilon_t: smallest time seen in training.
     """
     clock = VPClock(beta_d, beta_min)
+    # Supported are the noise levels of training, sigma(epsilon_t) to sigma(1).
     low, high = clock.sigma(torch.tensor([epsilon_t, 1], dtype=torch.float64)).tolist()
     return Preconditioning(
         low,
         high,
         c_skip=torch.ones_like,
-        c_out=lambda sigma: -sigma,
-        c_in=lambda sigma: (1 + sigma**2).rsqrt(),
+        c_out=lambda sigma: -sigma,  # D = x - sigma F
+        c_in=lambda sigma: (1 + sigma**2).rsqrt(),  # the variance-preserving state
         c_noise=lambda sigma: (num_levels - 1) * clock.sigma_inv(sigma),
     )
 
 
-def ve(*, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Preconditioning:
+def ve(
+    *, sigma_min: Positive = 0.02, sigma_max: Annotated[Positive, Above("sigma_min")] = 100.0
+) -> Preconditioning:
     """VE-SDE: F predicts the negative noise, sigma times the score."""
     return Preconditioning(
         sigma_min,
         sigma_max,
         c_skip=torch.ones_like,
-        c_out=lambda sigma: sigma,
+        c_out=lambda sigma: sigma,  # D = x + sigma F
         c_in=torch.ones_like,
+        # Karras et al. (2022), table 1: ln(sigma / 2)
         c_noise=lambda sigma: (sigma / 2).log(),
     )
 
 
-def edm(*, sigma_data: float = 0.5) -> Preconditioning:
+def edm(*, sigma_data: Positive = 0.5) -> Preconditioning:
     """Karras et al. (2022): input and target of F have unit variance.
 
     sigma_data: standard deviation of the data.
     """
+    # c_in: unit variance of the input. c_skip: the least c_out, so that errors of F are amplified
+    # least. c_out: unit variance of the target (appendix B.6).
     return Preconditioning(
         0.0,
         math.inf,
         c_skip=lambda sigma: sigma_data**2 / (sigma**2 + sigma_data**2),
         c_out=lambda sigma: sigma * sigma_data * (sigma**2 + sigma_data**2).rsqrt(),
         c_in=lambda sigma: (sigma**2 + sigma_data**2).rsqrt(),
+        # of the order of 1 over the noise levels of training
         c_noise=lambda sigma: sigma.log() / 4,
     )
 
@@ -87,7 +99,8 @@ def denoise(
 
     x: [N, ...]. sigma: [] or [N], positive. labels: one-hot [N, K] or None.
     """
-    sigma = of_each(sigma, x, torch.float64)
+    # Coefficients in float64, the state in the sampler's precision, F in that of its weights.
+    sigma = one_per_image(sigma, x, torch.float64)
     c_skip, c_out, c_in = (
         per_image(coefficient(sigma), x)
         for coefficient in (preconditioning.c_skip, preconditioning.c_out, preconditioning.c_in)
@@ -95,9 +108,10 @@ def denoise(
     dtype = _dtype(network, x)
     c_noise = preconditioning.c_noise(sigma).to(dtype)
     labels = None if labels is None else labels.to(dtype)
+    # D(x; sigma) = c_skip x + c_out F(c_in x; c_noise)
     return c_skip * x + c_out * network((c_in * x).to(dtype), c_noise, labels).to(x.dtype)
 
 
 def _dtype(network: nn.Module, x: Tensor) -> torch.dtype:
-    """Precision of the weights; that of x for a network without any."""
+    """Precision of the weights; that of x for a network without weights."""
     return next((p.dtype for p in network.parameters()), x.dtype)

@@ -1,8 +1,8 @@
-"""Grids of noise levels for the continuous samplers: which sigmas to visit.
+"""Grids of noise levels for the continuous samplers.
 
 A grid maps (num_steps, sigma_min, sigma_max) and options to float64 sigmas [num_steps + 1] that
 fall strictly from sigma_max to sigma_min and end with an extra 0 (Karras et al. 2022, table 1, row
-"time steps"). sigma is in units of pixel values. On which clock a sampler walks is another choice.
+"time steps"). sigma is in units of pixel values. The clock of a sampler is an independent choice.
 """
 
 import math
@@ -12,37 +12,54 @@ import torch
 from torch import Tensor
 
 from uncanny.diffusion.forward import VPClock, check_range, vp_betas
+from uncanny.registry.option_types import (
+    Fraction,
+    OpenFraction,
+    Positive,
+    ProperFraction,
+    TwoOrMore,
+)
 
 
-def polynomial(num_steps: int, sigma_min: float, sigma_max: float, *, rho: float = 7.0) -> Tensor:
+def polynomial(
+    num_steps: int, sigma_min: float, sigma_max: float, *, rho: Positive = 7.0
+) -> Tensor:
     """Even steps in sigma^(1/rho) (Karras et al. 2022, equation 5).
 
     rho: 1 gives even steps in sigma; the larger, the more steps at small sigma.
     """
     if not rho > 0:
         raise ValueError(f"rho={rho}: expected a positive exponent")
+    # sigma_i = (sigma_max^(1/rho) + i/(N-1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho
     fractions = _fractions(num_steps, sigma_min, sigma_max)
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return _grid((high + fractions * (low - high)) ** rho)
 
 
 def exponential(num_steps: int, sigma_min: float, sigma_max: float) -> Tensor:
-    """Even steps in log sigma."""
+    """Even steps in log sigma (Song et al. 2021, the VE-SDE)."""
+    # sigma_i = sigma_max (sigma_min / sigma_max)^(i/(N-1))
     fractions = _fractions(num_steps, sigma_min, sigma_max)
     return _grid(sigma_max * (sigma_min / sigma_max) ** fractions)
 
 
-def ve(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float = 0.0) -> Tensor:
+def ve(
+    num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: ProperFraction = 0.0
+) -> Tensor:
     """Even steps in the time of the VE-SDE, sigma = sigma_min (sigma_max / sigma_min)^t.
 
     epsilon_s: last time before 0. 0 is the grid of Karras et al.; Song et al. (2021) stop at 1e-5.
     """
     t = 1 + _fractions(num_steps, sigma_min, sigma_max) * (epsilon_s - 1)
+    # t falls evenly from 1 to epsilon_s.
     return _grid(sigma_min * (sigma_max / sigma_min) ** t)
 
 
-def vp(num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: float = 0.001) -> Tensor:
+def vp(
+    num_steps: int, sigma_min: float, sigma_max: float, *, epsilon_s: ProperFraction = 0.001
+) -> Tensor:
     """Even steps in the time of the VP-SDE from 1 to epsilon_s, its betas fitted to the range."""
+    # t_i = 1 + i/(N-1) (epsilon_s - 1); sigma(1) = sigma_max, sigma(epsilon_s) = sigma_min
     t = 1 + _fractions(num_steps, sigma_min, sigma_max) * (epsilon_s - 1)
     return _grid(VPClock(*vp_betas(sigma_min, sigma_max, epsilon_s)).sigma(t))
 
@@ -53,23 +70,23 @@ def derived(
     sigma_max: float,
     *,
     losses: Mapping | None = None,
-    even_share: float = 0.5,
+    even_share: Fraction = 0.5,
 ) -> Tensor:
-    """The grid that suits a trained model: least cost to leading order for its own denoising loss
-    (`design_space.optimal_grid`).
+    """Grid of least cost to leading order for a trained model (`theory.optimal_grid`).
 
-    losses: the model's record of losses (`level_losses`), {"sigma", "loss", "dim"}. even_share:
-    part of the steps, 0 to 1, that is laid evenly in log sigma.
+    losses: the model's record of denoising losses, {"sigma", "loss", "dim"}. even_share: part of
+    the steps, 0 to 1, that is spread evenly in log sigma. Raises ValueError without losses.
     """
     from uncanny.diffusion.theory import measured, optimal_grid
 
     if losses is None:
-        raise ValueError("grid derived: no losses of the model; expected those of its checkpoint")
+        raise ValueError("grid derived: no losses; expected those of the model's checkpoint")
     if num_steps < 2:
         raise ValueError(f"num_steps={num_steps}: a grid of noise levels needs at least 2")
     check_range(sigma_min, sigma_max)
     ends = sigma_min, sigma_max
     sigma, density = measured.own_density(losses["sigma"], losses["loss"], losses["dim"], ends)
+    # num_steps nodes have num_steps - 1 steps between them; the step to 0 follows.
     nodes = optimal_grid.derived(density, sigma, num_steps - 1, even_share=even_share)
     return _grid(torch.from_numpy(nodes.copy()))
 
@@ -79,20 +96,21 @@ def iddpm(
     sigma_min: float,
     sigma_max: float,
     *,
-    num_levels: int = 1000,
-    C_1: float = 0.001,
-    C_2: float = 0.008,
+    num_levels: TwoOrMore = 1000,
+    C_1: OpenFraction = 0.001,
+    C_2: OpenFraction = 0.008,
 ) -> Tensor:
     """Even picks from the discrete noise levels of iDDPM (Karras et al. 2022, appendix C.3).
 
     num_levels: length of the table. C_1: limit of its growth. C_2: offset of the cosine schedule.
-    Its ends are the table's nearest to sigma_min and sigma_max within the range.
+    The ends are the levels of the table nearest to sigma_min and sigma_max within the range.
     """
     fractions = _fractions(num_steps, sigma_min, sigma_max)
     table = _iddpm_table(num_levels, C_1, C_2)
     table = table[(table >= sigma_min) & (table <= sigma_max)]
     if len(table) < num_steps:
         raise ValueError(f"num_steps={num_steps}: iddpm has {len(table)} noise levels in its range")
+    # Indices round(i (M' - 1) / (N - 1)) among the M' levels in the range
     return _grid(table[((len(table) - 1) * fractions).round().long()])
 
 
@@ -104,11 +122,11 @@ def sigma_range(
     sigma_max: float | None = None,
     epsilon_s: float = 0.001,
 ) -> tuple[float, float]:
-    """(sigma_min, sigma_max) for a grid within the noise levels that a network supports.
+    """Return (sigma_min, sigma_max) for a grid within the noise levels that a network supports.
 
-    An end that is not given is the customary one of the grid (vp: sigma(epsilon_s) and sigma(1) of
-    the original VP-SDE; ve: 0.02, 100; iddpm: 0.002, 81; others: 0.002, 80), or the network's limit
-    where that is narrower. Raises ValueError for a given end that the network does not support.
+    An end that is None is the customary one of the grid (vp: sigma(epsilon_s) and sigma(1) of the
+    original VP-SDE; ve: 0.02, 100; iddpm: 0.002, 81; others: 0.002, 80), or the network's limit
+    where that is narrower. Raises ValueError for an end that the network does not support.
     """
     for name, value in (("sigma_min", sigma_min), ("sigma_max", sigma_max)):
         if value is not None and not supported[0] <= value <= supported[1]:
@@ -116,6 +134,7 @@ def sigma_range(
                 f"{name}={value:g}: the network supports {supported[0]:g} to {supported[1]:g}"
             )
     low, high = _customary_range(grid, epsilon_s)
+    # Customary ends are moved into the supported range; explicit ones were checked above.
     low = max(low, supported[0]) if sigma_min is None else sigma_min
     high = min(high, supported[1]) if sigma_max is None else sigma_max
     check_range(low, high)
@@ -129,16 +148,18 @@ def _customary_range(grid: str, epsilon_s: float) -> tuple[float, float]:
 
 
 def _iddpm_table(num_levels: int, C_1: float, C_2: float) -> Tensor:
-    """u_0 > ... > u_M = 0 with u_(j-1)^2 + 1 = (u_j^2 + 1) / max(abar(j-1) / abar(j), C_1)."""
+    """Noise levels u_0 > ... > u_M = 0 of iDDPM, M = num_levels."""
+    # abar(j) = sin^2(pi/2 j / (M (C_2 + 1)))
     j = torch.arange(num_levels + 1, dtype=torch.float64)
     alpha_bar = torch.sin(0.5 * math.pi * j / (num_levels * (C_2 + 1))) ** 2
+    # u_(j-1)^2 + 1 = (u_j^2 + 1) / max(abar(j-1) / abar(j), C_1), summed in logarithms from u_M = 0
     ratios = (alpha_bar[:-1] / alpha_bar[1:]).clamp(min=C_1)
     u = torch.expm1(-ratios.log().flip(0).cumsum(0)).sqrt().flip(0)
     return torch.cat([u, u.new_zeros(1)])
 
 
 def _fractions(num_steps: int, sigma_min: float, sigma_max: float) -> Tensor:
-    """i / (N - 1), i = 0..N-1."""
+    """i / (N - 1), i = 0..N-1, after a check of the arguments."""
     if num_steps < 2:
         raise ValueError(f"num_steps={num_steps}: a grid of noise levels needs at least 2")
     check_range(sigma_min, sigma_max)
@@ -146,6 +167,7 @@ def _fractions(num_steps: int, sigma_min: float, sigma_max: float) -> Tensor:
 
 
 def _grid(sigmas: Tensor) -> Tensor:
+    """Noise levels with the final 0; ValueError where they do not fall strictly."""
     if (sigmas.diff() >= 0).any():
         raise ValueError(f"the {len(sigmas)} noise levels do not fall strictly: {sigmas.tolist()}")
     return torch.cat([sigmas, sigmas.new_zeros(1)])

@@ -57,8 +57,9 @@ class Facts:
         """Network evaluations per image."""
         process = self.study.identity(model)["process"]
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
-        options = self.study.sampler(sampler, model)
-        known = evaluations.nfe(options, process | levels)
+        block = self.study.sampler(sampler, model)
+        options = block["init_sampling"] | block["options"]
+        known = evaluations.nfe(block, process | levels)
         return known or options.get("num_steps") or _adaptive(options.get("tol", 0.0001))
 
     def updates(self, job: Job) -> int:

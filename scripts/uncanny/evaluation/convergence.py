@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 FEWEST_POINTS = 6
 FOLLOWING = 2  # points after the start of a plateau, or it is not known to be one
@@ -128,12 +127,6 @@ def _read(y, se, bar, rel, increasing) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.select(conditions, [3, 2, 1], 0), first, tau
 
 
-def sensitivity(epochs, values, se=None, *, increasing: bool = True, **options) -> dict:
-    """The plateau at half, once and twice the default rel: {rel: Plateau}. Arguments: plateau."""
-    rels = [factor * (RISING if increasing else FALLING) for factor in (0.5, 1, 2)]
-    return {r: plateau(epochs, values, se, rel=r, increasing=increasing, **options) for r in rels}
-
-
 # --- Uncertainty ---------------------------------------------------------------------------------
 
 
@@ -251,73 +244,3 @@ def curve_draws(values: np.ndarray, se: np.ndarray, weights: np.ndarray, rng) ->
     share = np.sqrt(max(0.0, 1 - noise / spread)) if spread > 0 else 0.0
     drawn = evaluation * rng.standard_normal((len(weights), values.shape[1]))
     return values.mean(axis=0) + share * weights @ deviations + drawn
-
-
-# --- Fits ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Saturation:
-    """Fit y = a - b exp(-e/c), its E95 and how it compares with a straight line.
-
-    e95: epoch c ln(20 |b| / a) at which y is within 5 % of a; None where the fit does not approach
-    its limit from the expected side, a <= 0, or c lies at an edge of its search (a curve without a
-    bend tells no limit). aic, aic_linear: smaller is better.
-    """
-
-    a: float
-    b: float
-    c: float
-    e95: float | None
-    aic: float
-    aic_linear: float
-
-    @property
-    def saturates(self) -> bool:
-        """Whether the exponential describes the curve better than a straight line."""
-        return self.e95 is not None and self.aic < self.aic_linear
-
-
-def saturation(
-    epochs: Sequence[float],
-    values: Sequence[float],
-    se: Sequence[float] | None = None,
-    *,
-    increasing: bool = True,
-) -> Saturation:
-    """Fit a saturating exponential to values [m], or the mean of [R, m], by least squares.
-
-    For given c the fit is linear in a and b; c is searched from a fifth of the smallest spacing
-    to ten times the span. Weighted by 1/se² and AIC = chi² + 2k where all se are known and
-    positive, else AIC = m ln(RSS/m) + 2(k + 1). Raises ValueError as plateau does.
-    """
-    epochs, values, se = _checked(epochs, values, se)
-    y, error = values.mean(axis=0), shape_error(values, se)
-    known = bool(np.all(error > 0))
-    root_weights = 1 / error if known else np.ones(len(y))
-
-    def fit(regressor):
-        design = np.stack([np.ones(len(y)), regressor], axis=1) * root_weights[:, None]
-        found = np.linalg.lstsq(design, y * root_weights, rcond=None)[0]
-        return found, np.sum((y * root_weights - design @ found) ** 2)
-
-    def loss(log_c):
-        return fit(-np.exp(-(epochs - epochs[0]) / np.exp(log_c)))[1]
-
-    low, high = np.log(np.diff(epochs).min() / 5), np.log(10 * np.ptp(epochs))
-    grid = np.linspace(low, high, 200)
-    best = int(np.argmin([loss(point) for point in grid]))
-    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    c = float(np.exp(minimize_scalar(loss, bounds=around, method="bounded").x))
-    (a, b), rss = fit(-np.exp(-(epochs - epochs[0]) / c))
-    aic, aic_linear = _aic(rss, len(y), 3, known), _aic(fit(epochs)[1], len(y), 2, known)
-    b = b * np.exp(epochs[0] / c)
-    is_bent = 0 < best < len(grid) - 1 and a > 0 and (b > 0) == increasing and b != 0
-    e95 = float(c * np.log(20 * abs(b) / a)) if is_bent else None
-    return Saturation(float(a), float(b), c, e95, aic, aic_linear)
-
-
-def _aic(rss: float, points: int, parameters: int, known: bool) -> float:
-    if known:
-        return float(rss + 2 * parameters)
-    return float(points * np.log(max(rss, 1e-300) / points) + 2 * (parameters + 1))

@@ -140,16 +140,6 @@ def uniform_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return rng.integers(0, 256, (n, *shape), dtype=np.uint8)
 
 
-def pixel_mean(dataset, n: int = 1) -> np.ndarray:
-    """n copies of the per-pixel mean of the training images, rounded to uint8 [n, C, H, W]."""
-    images = dataset.train.images
-    total = np.zeros(dataset.shape, np.int64)
-    for start in range(0, len(images), 1024):
-        total += images[start : start + 1024].sum(axis=0, dtype=np.int64)
-    mean = np.floor(total / len(images) + 0.5).astype(np.uint8)
-    return np.repeat(mean[None], n, axis=0)
-
-
 def _check_images(images) -> None:
     """Images, or vectors, as datasets have them."""
     if (str(images.dtype).removeprefix("torch."), images.ndim) not in SORTS or len(images) == 0:

@@ -8,11 +8,13 @@ names metric, n and requirement where features are not finite, too few or of dif
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from uncanny.evaluation import fewest_images, neighbours
 from uncanny.evaluation.features import Features
+from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, TwoOrMore
 
 GROUPS = 10  # of a delete-group jackknife
 BLOCK = 1000  # images in a KID block
@@ -60,7 +62,11 @@ class Estimate:
 
 
 def inception_score(
-    sample: Features, reference: Features | None = None, *, splits: int = 10, seed: int = 2020
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    splits: PositiveInt = 10,
+    seed: Seed = 2020,
 ) -> Estimate:
     """Inception Score exp(E KL(p(y|x) ‖ p(y))), from 1 to the number of classes.
 
@@ -90,7 +96,11 @@ def inception_score(
 
 
 def fid(
-    sample: Features, reference: Features | None = None, *, groups: int = 10, seed: int = 2020
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    groups: TwoOrMore = 10,
+    seed: Seed = 2020,
 ) -> Estimate:
     """Fréchet distance |mu1 - mu2|² + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of the pools, in float64.
 
@@ -140,10 +150,10 @@ def kid(
     sample: Features,
     reference: Features | None = None,
     *,
-    subsets: int = 100,
-    subset_size: int = 1000,
-    degree: int = 3,
-    seed: int = 2020,
+    subsets: PositiveInt = 100,
+    subset_size: TwoOrMore = 1000,
+    degree: Annotated[int, Bounds(1, 10)] = 3,
+    seed: Seed = 2020,
 ) -> Estimate:
     """Unbiased squared MMD of the pools under the kernel (x·y/d + 1)^degree; may be negative.
 
@@ -213,7 +223,7 @@ def _blocks(x, y, seed: int):
         yield x[images[b * BLOCK : (b + 1) * BLOCK]], y[references[rows]]
 
 
-def precision(sample: Features, reference: Features | None = None, *, k: int = 3) -> Estimate:
+def precision(sample: Features, reference: Features | None = None, *, k: SmallInt = 3) -> Estimate:
     """Share of generated images inside the k-nearest-neighbour manifold of the reference.
 
     That manifold does not depend on the sample: hits are independent, se is binomial.
@@ -230,7 +240,7 @@ def precision(sample: Features, reference: Features | None = None, *, k: int = 3
 
 
 def recall(
-    sample: Features, reference: Features | None = None, *, k: int = 3, seed: int = 2020
+    sample: Features, reference: Features | None = None, *, k: SmallInt = 3, seed: Seed = 2020
 ) -> Estimate:
     """Share of reference images inside the k-nearest-neighbour manifold of the sample.
 
@@ -272,7 +282,11 @@ def _halves(n: int, seed: int) -> np.ndarray:
 
 
 def nearest(
-    sample: Features, reference: Features | None = None, *, baseline: int = 2000, seed: int = 2020
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    baseline: PositiveInt = 2000,
+    seed: Seed = 2020,
 ) -> Estimate:
     """Mean distance of a generated pool to the nearest reference pool, over that among references.
 
@@ -299,7 +313,11 @@ def nearest(
 
 
 def sliced_w2(
-    sample: Features, reference: Features | None = None, *, projections: int = 128, seed: int = 2020
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    projections: PositiveInt = 128,
+    seed: Seed = 2020,
 ) -> Estimate:
     """Sliced Wasserstein-2 distance of the pools, in their unit: the root mean square, over random
     directions, of the distance between both sets projected on a line.
@@ -348,7 +366,7 @@ def class_accuracy(sample: Features, reference: Features | None = None) -> Estim
 
 
 def class_entropy(
-    sample: Features, reference: Features | None = None, *, seed: int = 2020
+    sample: Features, reference: Features | None = None, *, seed: Seed = 2020
 ) -> Estimate:
     """Entropy -Σ q ln q of the mean prediction q, in nats: 0 for one class, ln K for K even ones.
 

@@ -21,7 +21,7 @@ PARAMETERS = {
     "precond": ["precond", "identity.process.preconditioning"],
     "cond": ["cond", "identity.conditional"],
     "schedule": ["schedule", "identity.schedule"],
-    "n_steps": ["n_steps", "sampler.num_steps"],
+    "n_steps": ["n_steps", "sampler.init_sampling.num_steps"],
     "scale": ["scale", "guidance.scale"],
     "clf_id": ["clf_id", "guidance.classifier"],
 }

@@ -9,6 +9,7 @@ accelerator.
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -80,8 +81,8 @@ def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) ->
 
 def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
     return {
-        "num_steps": sampler.get("num_steps"),
-        "precision": sampler.get("precision", "fp32"),
+        "num_steps": sampler["init_sampling"].get("num_steps"),
+        "precision": sampler["precision"],
         "nfe": nfe,
         "batch_size": count,
         "seconds_per_image": [taken / count for taken in seconds],
@@ -130,15 +131,10 @@ def time_training(
 
 def _training(identity, data: Dataset, stream, seed: int, updates: int, device) -> Callable:
     """Goes on with a model's training for one block."""
-    options = identity["training"]
-    run = loop.begin(
-        lambda: building.build_network(identity, data.shape, data.num_classes),
-        options,
-        seed,
-        device,
-    )
+    build = partial(building.build_network, identity, data.shape, data.num_classes)
     family = building.build_family(identity, building.build_family(identity).derive(data))
-    return lambda _: loop.advance(run, family.loss, stream, options, seed, updates)
+    run = loop.begin(build, family.loss, stream, identity["training"], seed, device)
+    return lambda _: loop.advance(run, updates)
 
 
 def side_by_side(

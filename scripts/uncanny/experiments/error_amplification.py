@@ -8,15 +8,16 @@ import torch
 
 from uncanny.diffusion.linear_process import Process
 from uncanny.registry import components
+from uncanny.registry.option_types import OpenFraction, Positive, PositiveInt
 
 
 def error_amplification(
     *,
     recipes: dict,
-    beta_0: float = 8.0,
-    beta_1: float | None = None,
-    first: float = 0.00001,
-    points: int = 41,
+    beta_0: Positive = 8.0,
+    beta_1: Positive | None = None,
+    first: OpenFraction = 0.00001,
+    points: PositiveInt = 41,
 ) -> tuple[pd.DataFrame, list[dict]]:
     """Tabulate |beta G G^T L^-T|, the error of an Euler step of unit length over the error of eps
     (`linear_process.Process.amplification`). No verdicts.

@@ -1,6 +1,7 @@
 """Compare polynomial and exponential schedules on targets with closed forms."""
 
 import itertools
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from uncanny.diffusion.theory.crossovers import crossings
 from uncanny.diffusion.theory.grids import GRIDS
 from uncanny.diffusion.theory.perturbations import AFFINE, STRENGTHS
 from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
+from uncanny.registry.option_types import Above, NonEmpty, Positive, PositiveInt
 
 SCHEDULES = (*GRIDS, "derived")
 STEPS = (10, 18, 40, 128, 512)
@@ -24,14 +26,15 @@ COLUMNS = [
 
 def exact_schedules(
     *,
-    targets: list[str] | None = None,
-    widths: list[float] | None = None,
-    families: list[str] | None = None,
-    solvers: list[str] | None = None,
-    num_steps: list[int] | None = None,
-    sigma_min: float = 0.002,
-    sigma_max: float = 80.0,
-    rho: float = 7.0,
+    targets: list[Literal["singular", "near", "mid", "broad", "manifold", "mixed", "spectrum"]]
+    | None = None,
+    widths: list[Positive] | None = None,
+    families: list[Literal["uniform", "bandwidth", "bias", "gain"]] | None = None,
+    solvers: list[Literal["sde", "heun", "euler"]] | None = None,
+    num_steps: NonEmpty[PositiveInt] | None = None,
+    sigma_min: Positive = 0.002,
+    sigma_max: Annotated[Positive, Above("sigma_min")] = 80.0,
+    rho: Positive = 7.0,
 ) -> tuple[pd.DataFrame, list[dict]]:
     """One row per target, family, strength, solver, number of steps and schedule; a verdict per
     target, family, solver, number of steps and metric.

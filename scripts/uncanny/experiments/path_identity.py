@@ -1,5 +1,7 @@
 """Check that the path KL is the sum of three terms: closed forms against Monte Carlo."""
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
@@ -7,6 +9,7 @@ from uncanny.diffusion.theory import grids
 from uncanny.diffusion.theory.decomposition import decompose
 from uncanny.diffusion.theory.mixtures import Mixture
 from uncanny.diffusion.theory.path_kl import monte_carlo
+from uncanny.registry.option_types import Above, NonEmpty, Nonnegative, Positive, PositiveInt, Seed
 
 TARGET = Mixture([[-1.0], [0.5], [1.2]], [0.3, 0.5, 0.2], 0.05)
 FREQUENCY = 1.7  # of the error, in units of the noisy data's width
@@ -14,12 +17,12 @@ FREQUENCY = 1.7  # of the error, in units of the noisy data's width
 
 def path_identity(
     *,
-    num_steps: list[int] | None = None,
-    strengths: list[float] | None = None,
-    sigma_min: float = 0.01,
-    sigma_max: float = 20.0,
-    paths: int = 20000,
-    seed: int = 0,
+    num_steps: NonEmpty[PositiveInt] | None = None,
+    strengths: list[Nonnegative] | None = None,
+    sigma_min: Positive = 0.01,
+    sigma_max: Annotated[Positive, Above("sigma_min")] = 20.0,
+    paths: PositiveInt = 20000,
+    seed: Seed = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:
     """One row per schedule, number of steps and strength: the three terms for a one-dimensional
     mixture of three Gaussians, their sum, and the path KL by Monte Carlo with its standard error.

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from uncanny.diffusion.linear_process import Process, walk_times
+from uncanny.diffusion.linear_process import Process, sampling_times
 from uncanny.registry import components
+from uncanny.registry.option_types import Positive, PositiveInt, Seed, SmallInt
 from uncanny.samplers.phase_euler import phase_euler
 
 BINS = 40
@@ -20,12 +21,12 @@ def phase_walks(
     *,
     recipes: dict,
     centres: list[float] = [-1.0, 1.0],  # noqa: B006
-    width: float = 0.25,
-    beta_0: float = 8.0,
-    num_steps: int = 250,
-    paths: int = 10000,
-    shown: int = 4,
-    seed: int = 0,
+    width: Positive = 0.25,
+    beta_0: Positive = 8.0,
+    num_steps: PositiveInt = 250,
+    paths: PositiveInt = 10000,
+    shown: SmallInt = 4,
+    seed: Seed = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:
     """Sample every process by Euler-Maruyama with the exact score of an equally weighted mixture.
 
@@ -83,7 +84,7 @@ class Toy:
             return torch.randn(like.shape, generator=generator, dtype=like.dtype)
 
         z = self.process.prior(noise(0, torch.empty(paths, 2)))
-        times = walk_times(num_steps, "quadratic", denoise=False)
+        times = sampling_times(num_steps, "quadratic", denoise=False)
         self.end = float(times[-1])
         return phase_euler(self, z, times, noise=noise)
 

@@ -71,13 +71,13 @@ def run(
 
 def facts_of(model: drawing.Trained, sampler: dict, losses: dict | None) -> dict:
     """Solver, schedule and noise levels of a sampler, without the final 0."""
-    _, start_options, _ = drawing.walk(sampler, type(model.family).__module__.rsplit(".", 1)[-1])
-    start_options |= {"losses": losses} if losses else {}
-    _, sigmas, _ = model.family.start(model.family.bind(model.network, None), None, **start_options)
+    options = sampler["init_sampling"] | ({"losses": losses} if losses else {})
+    bound = model.family.bind(model.network, None)
+    _, sigmas, _ = model.family.init_sampling(bound, None, **options)
     return {
         "solver": SOLVERS.get(sampler["kind"], sampler["kind"]),
-        "schedule": sampler["grid"]["kind"],
-        "rho": sampler["grid"].get("rho"),
-        "num_steps": sampler["num_steps"],
+        "schedule": options["grid"]["kind"],
+        "rho": options["grid"].get("rho"),
+        "num_steps": options["num_steps"],
         "nodes": sigmas[sigmas > 0].tolist(),
     }

@@ -7,6 +7,7 @@ import pandas as pd
 
 from uncanny.diffusion.theory import verdicts, weighting
 from uncanny.experiments.trained_schedules import rows as sample_rows
+from uncanny.registry.option_types import Nonnegative, Seed
 
 BASE = ("lognormal", "unit_output")  # as Karras et al. (2022) train
 ARMS = {  # what differs from BASE → levels, weight
@@ -23,7 +24,7 @@ COLUMNS = [
 
 
 def training_weights(
-    checkpoints: list, *, thresholds: list[float] | None = None, seed: int = 0
+    checkpoints: list, *, thresholds: list[Nonnegative] | None = None, seed: Seed = 0
 ) -> tuple[pd.DataFrame, list[dict]]:
     """One row per measured value (quantity): the metric by schedule and sampling seed; E_S by
     schedule; the imbalance of the training loss over noise levels; and at each noise level e2 and

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from uncanny.figures import _images, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
+from uncanny.registry.option_types import SmallInt
 from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
@@ -26,7 +27,7 @@ def class_guidance(
     *,
     metric: str,
     shown: list[str],
-    per_class: int = 6,
+    per_class: SmallInt = 6,
     y_scale: Literal["linear", "log"] = "linear",
 ) -> tuple[Figure, pd.DataFrame]:
     """For each guidance in `shown` ("none" is no guidance), the first images of each requested

@@ -8,6 +8,7 @@ from uncanny.figures import _exact_artists, _exact_rows, _lines, _page, captions
 from uncanny.figures import panels as naming
 from uncanny.figures._exact_artists import FAMILIES, METRICS, TERMS
 from uncanny.figures.figure_data import FigureData
+from uncanny.registry.option_types import NonEmpty, PositiveInt
 
 NEEDS = "experiments"
 EPOCHS = "last"
@@ -19,11 +20,11 @@ def exact_schedules(
     panels: list,
     *,
     families: list[str],
-    metrics: list[str],
-    num_steps: list[int],
+    metrics: NonEmpty[str],
+    num_steps: NonEmpty[PositiveInt],
     target: str = "manifold",
     strength: float = 0.2,
-    map_steps: int = 40,
+    map_steps: PositiveInt = 40,
 ) -> tuple[Figure, pd.DataFrame]:
     """For each family of score errors and its metric: the metric of both schedules against
     strength, and a map of the better schedule by target width and strength with `map_steps` steps.

@@ -11,6 +11,7 @@ from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
+from uncanny.registry.option_types import SmallInt
 from uncanny.runtime.result_paths import Cell
 
 NEEDS = "samples"
@@ -31,10 +32,10 @@ def grid(
     data: FigureData,
     panels: list,
     *,
-    rows: int = 8,
-    columns: int = 8,
+    rows: SmallInt = 8,
+    columns: SmallInt = 8,
     nearest: bool = False,
-    nearest_rows: int = 1,
+    nearest_rows: SmallInt = 1,
 ) -> tuple[Figure, pd.DataFrame]:
     """The first rows × columns images of a sample set, one grid per cell of a panel, side by side.
 

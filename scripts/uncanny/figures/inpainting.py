@@ -10,6 +10,7 @@ from uncanny.evaluation import score_records
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
+from uncanny.registry.option_types import SmallInt
 from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
@@ -21,7 +22,7 @@ REMOVED = 128  # grey level in which removed pixels are shown
 
 
 def inpainting(
-    data: FigureData, panels: list, *, metric: str, columns: int = 12
+    data: FigureData, panels: list, *, metric: str, columns: SmallInt = 12
 ) -> tuple[Figure, pd.DataFrame]:
     """The first `columns` images of a sample set: original, masked, and inpainted by every model of
     the panel; below, the error of the removed pixels, and the metric of the whole images.

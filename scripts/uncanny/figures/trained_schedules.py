@@ -15,6 +15,7 @@ from uncanny.figures import (
 from uncanny.figures import panels as naming
 from uncanny.figures._trained_artists import SOLVERS
 from uncanny.figures.figure_data import FigureData
+from uncanny.registry.option_types import PositiveInt
 
 NEEDS = "experiments"
 EPOCHS = "last"
@@ -22,7 +23,7 @@ RUNS = "first"
 
 
 def trained_schedules(
-    data: FigureData, panels: list, *, model: str, other: str, nfe: int = 10
+    data: FigureData, panels: list, *, model: str, other: str, nfe: PositiveInt = 10
 ) -> tuple[Figure, pd.DataFrame]:
     """Panels for `model`: its metric during training with each schedule (SDE sampler, nfe
     evaluations); exponential over polynomial schedule for every sampler; their difference in path

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from uncanny.figures import _lines, _page, _trained_artists, _weight_rows, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
+from uncanny.registry.option_types import PositiveInt
 
 NEEDS = "experiments"
 EPOCHS = "last"
@@ -25,7 +26,7 @@ Y_LABELS = {
 
 
 def training_weights(
-    data: FigureData, panels: list, *, nfe: int = 10, schedule: str = "exponential"
+    data: FigureData, panels: list, *, nfe: PositiveInt = 10, schedule: str = "exponential"
 ) -> tuple[Figure, pd.DataFrame]:
     """For the four models of an experiment of kind training_weights: the metric (SDE sampler)
     during training; the updates to reach thresholds, over those of the base; the score error E_S;

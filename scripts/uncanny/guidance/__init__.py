@@ -1,3 +1,4 @@
-"""What leads sampling towards a class or an image: classifiers and their controls, inpainting.
+"""Guidance of sampling towards a class or an image: classifiers and their controls, inpainting.
+
 Imports the rooms up to `datasets`.
 """

@@ -1,9 +1,10 @@
-"""Guidance: what bends a walk towards a class or an image, and what it did to it.
+"""Classifier guidance and its controls: gradients added to sampling, and statistics of their size.
 
 A guidance is a function `kind(classifiers, *, options)`, where `classifiers` maps names to loaded
-classifiers. What it returns says in BENDS which argument of a sampler it gives. Bound to a batch it
-stands between model and sampler. A `Guidance` gives gradient(x, t) = scale * direction(x, t),
-float64; what that does is the sampler's affair (Dhariwal and Nichol 2021, algorithms 1 and 2).
+classifiers. Its result names in GUIDED_ARGUMENT the argument of a sampler that it provides. For
+each batch it wraps the model that the sampler calls. A `Guidance` provides
+gradient(x, t) = scale * direction(x, t), float64; how a sampler uses the gradient is described
+there (Dhariwal and Nichol 2021, algorithms 1 and 2).
 """
 
 import math
@@ -21,59 +22,64 @@ from uncanny.guidance.noisy_classifier import DECILES, Classifier, decile_of, de
 from uncanny.registry import components
 from uncanny.runtime.random_streams import IMAGES_PER_DRAW, ImageStreams, seed_of
 
-JUDGED = 64  # images of a draw whose predictions are judged: its first ones
+LOG_P_IMAGES = 64  # first images of each sampling seed, on which log p(y | x0) is evaluated
 
 # (x [N, ...], t, labels [N], noise(step, like)) -> [N, ...]
 Direction = Callable[[Tensor, int, Tensor, Callable], Tensor]
 
 
 class NotFinite(ValueError):
-    """A gradient is not finite: the walk has left all bounds, or there is no direction."""
+    """A guidance gradient is infinite or NaN: sampling diverged, or the direction is zero."""
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """A direction, how far to go in it, and the classifier that judges the predicted images.
+    """Direction and strength of guidance, and the reference classifier for its statistics.
 
-    ids: of all classifiers that it hangs on, by name.
+    scale: strength s, finite. reference: classifier whose log p(y | x0) is reported. ids: of all
+    classifiers involved, by name.
     """
 
     direction: Direction
     scale: float
-    judge: Classifier
+    reference: Classifier
     ids: Mapping[str, str]
 
-    BENDS = "gradient"
+    GUIDED_ARGUMENT = "gradient"
 
     def __post_init__(self):
         if not math.isfinite(self.scale):
             raise ValueError(f"guidance: scale is {self.scale}; expected a finite number")
 
-    def bound_to(self, family, options: dict, account: bool, originals) -> tuple:
-        """What binds a batch to this guidance, a function of (model, levels, labels, seeds), and
-        the account that is kept of it, or None.
+    def bound_to(self, family, options: dict, with_statistics: bool, originals) -> tuple:
+        """Return (function of (model, levels, labels, seeds) that guides a batch, its statistics).
 
-        family: of the model. options: of the sampler. account: whether to keep one. ValueError for
-        a family that cannot be guided.
+        family: of the model. options: of the sampler. The statistics are None unless
+        with_statistics. Raises ValueError for a family that cannot be guided.
         """
         if family.guided_as == "discrete":
-            kept = self.account(family.num_levels) if account else None
+            statistics = self.statistics(family.num_levels) if with_statistics else None
+            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one.
             variance = options.get("variance", "small")
-            return partial(self.bind, variance=variance, account=kept), kept
+            return partial(self.bind, variance=variance, statistics=statistics), statistics
         if family.guided_as == "phase_space":
+            # Imported here because that module imports this one.
             from uncanny.guidance import phase_space_guidance
 
-            kept = phase_space_guidance.account() if account else None
-            return partial(phase_space_guidance.GuidedPhase, self, account=kept), kept
-        raise ValueError(f"{type(family).__name__}: walks of this family cannot be guided")
+            statistics = phase_space_guidance.statistics() if with_statistics else None
+            guided = phase_space_guidance.GuidedPhase
+            return partial(guided, self, statistics=statistics), statistics
+        raise ValueError(f"{type(family).__name__}: sampling of this family cannot be guided")
 
-    def bind(self, model, times: Tensor, labels: Tensor, seeds: list[int], **options) -> "Guided":
-        """The guided walk of one batch. See `Guided`."""
-        return Guided(self, model, times, labels, seeds, **options)
+    def bind(
+        self, model, times: Tensor, labels: Tensor, seeds: list[int], **options
+    ) -> "GuidedDiscrete":
+        """Guide one batch of a discrete process. See `GuidedDiscrete`."""
+        return GuidedDiscrete(self, model, times, labels, seeds, **options)
 
-    def account(self, num_levels: int | None) -> "Account":
-        """An empty account of what it does; num_levels: T of the model."""
-        return Account(num_levels)
+    def statistics(self, num_levels: int | None) -> "GuidanceStatistics":
+        """Empty statistics; num_levels: T of the model."""
+        return GuidanceStatistics(num_levels)
 
 
 # --- Kinds of guidance ---------------------------------------------------------------------------
@@ -82,11 +88,12 @@ class Guidance:
 def classifier(
     classifiers: Mapping[str, Classifier], *, classifier: str, scale: float = 1.0
 ) -> Guidance:
-    """scale * gradient of log p(y | x_t, t) of a classifier, trained or not.
+    """Follow scale * gradient of log p(y | x_t, t) of a classifier, trained or not.
 
-    Classifier guidance (Dhariwal and Nichol 2021); with an untrained classifier, misguided
-    diffusion.
+    Classifier guidance (Dhariwal and Nichol 2021, section 4); with an untrained classifier,
+    misguided diffusion.
     """
+    # g = s grad log p(y | x_t, t); x and t as the model sees them
     chosen = _named(classifiers, classifier)
     return Guidance(
         lambda x, t, y, noise: chosen.gradient(x, t, y), scale, chosen, _ids(classifiers)
@@ -96,14 +103,15 @@ def classifier(
 def norm_matched(
     classifiers: Mapping[str, Classifier], *, classifier: str, norm_of: str, scale: float = 1.0
 ) -> Guidance:
-    """Gradient of one classifier, rescaled at each step and image to the norm of another's there.
+    """Follow one classifier's gradient with the norm of another's, matched per step and image.
 
-    classifier: gives the direction. norm_of: gives the norm, and judges. A control: misguided
-    diffusion at the strength of guidance.
+    classifier: gives the direction. norm_of: gives the norm, and is the reference classifier. A
+    control: misguided diffusion at the strength of guidance.
     """
     direction, norm = _named(classifiers, classifier), _named(classifiers, norm_of)
 
     def matched(x, t, y, noise):
+        # g = ||g_norm|| g_direction / ||g_direction||
         return _with_norm_of(direction.gradient(x, t, y), norm.gradient(x, t, y))
 
     return Guidance(matched, scale, norm, _ids(classifiers))
@@ -112,13 +120,15 @@ def norm_matched(
 def random_direction(
     classifiers: Mapping[str, Classifier], *, norm_of: str, scale: float = 1.0
 ) -> Guidance:
-    """A fresh random direction at each step, with the norm of a classifier's gradient there.
+    """Follow a new random direction at each step, with the norm of a classifier's gradient there.
 
-    norm_of: gives the norm, and judges. A control: what guidance does by its strength alone.
+    norm_of: gives the norm, and is the reference classifier. A control: the effect of the strength
+    of guidance alone.
     """
     norm = _named(classifiers, norm_of)
 
     def random(x, t, y, noise):
+        # A normal vector divided by its norm is uniform on the sphere.
         return _with_norm_of(noise(t, x), norm.gradient(x, t, y))
 
     return Guidance(random, scale, norm, _ids(classifiers))
@@ -131,11 +141,11 @@ def inpainting(
     paste: bool = True,
     legacy_time: bool = False,
 ):
-    """No class, but an image of the test split: what the mask leaves of it is kept at each step.
+    """Inpaint images of the test split: their known pixels are put back at each step.
 
-    mask: what is removed, see `inpainting.masks`. paste: put the known pixels themselves into the
-    result, not their mean at the last time. legacy_time: noise them to the time at which a step
-    starts, as the code of PSLD does, not to the time at which it ends.
+    mask: the part that is removed, see `inpainting.masks`. paste: put the known pixels themselves
+    into the result, not their mean at the last time. legacy_time: noise them to the time at which a
+    step starts, as the code of PSLD does, not to the time at which it ends.
     """
     from uncanny.guidance.inpainting import Inpainting
 
@@ -145,7 +155,7 @@ def inpainting(
 def _named(classifiers: Mapping[str, Classifier], name: str) -> Classifier:
     if name not in classifiers:
         known = ", ".join(classifiers) or "none"
-        raise ValueError(f"guidance: classifier {name!r} was not given; known: {known}")
+        raise ValueError(f"guidance: classifier {name!r} is not known; expected one of: {known}")
     return classifiers[name]
 
 
@@ -163,98 +173,113 @@ def _norm(x: Tensor) -> Tensor:
     return x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
 
 
-# --- A guided walk -------------------------------------------------------------------------------
+# --- Guided sampling -----------------------------------------------------------------------------
 
 
 def prepare(block: dict, files: Mapping[str, str], identity: dict, device) -> Guidance:
-    """The guidance of a complete config block.
+    """Build the guidance of a complete config block.
 
     files: classifier files by name. identity: of the guided model; the classifiers must have been
     trained on its dataset and noise schedule. Raises ValueError that names file and difference.
     """
+    # Everything but the kind is an option of it.
     options = {key: value for key, value in block.items() if key != "kind"}
-    opened = {name: _opened(path, identity, device) for name, path in files.items()}
-    return components.load("guidances", block["kind"])(opened, **options)
+    loaded = {name: _load(path, identity, device) for name, path in files.items()}
+    return components.load("guidances", block["kind"])(loaded, **options)
 
 
-def _opened(path, identity: dict, device) -> Classifier:
-    found = noisy_classifier.load(path, device)
+def _load(path, identity: dict, device) -> Classifier:
+    loaded = noisy_classifier.load(path, device)
+    # A classifier sees x_t as it was trained: p(x_t) must be that of the guided model.
     for key in ("dataset", "process", "schedule"):
-        if found.identity[key] != identity[key]:
+        if loaded.identity[key] != identity[key]:
             raise ValueError(
-                f"{path}: classifier made for {key} {found.identity[key]!r}, "
+                f"{path}: classifier made for {key} {loaded.identity[key]!r}, "
                 f"but the guided model has {identity[key]!r}"
             )
-    return found
+    return loaded
 
 
-class Bent:
-    """One batch on a guided walk: the model as the sampler sees it, and the sampler's gradient.
+class GuidedBatch:
+    """Guided sampling of one batch: wraps the model and provides the gradient to the sampler.
 
-    times: [S + 1], falling. labels: [N], the classes to be drawn. seeds: of the images; random
-    directions come from streams of their own, made from these. account: where what happens is
-    added up, or None.
+    times: [S + 1], falling. labels: [N], the target classes. seeds: of the images; random
+    directions come from separate streams derived from these. statistics: where the effect of each
+    step is added, or None.
     """
 
-    def __init__(self, guidance, model, times, labels, seeds, account=None):
-        self.guidance, self.model, self.labels, self.account = guidance, model, labels, account
+    def __init__(self, guidance, model, times, labels, seeds, statistics=None):
+        self.guidance, self.model, self.labels = guidance, model, labels
+        self.statistics = statistics
         self._times = times[:-1].tolist()
+        # Separate streams: guidance leaves the noise of the sampler as it is without guidance.
         self._noise = ImageStreams(seed_of(seed, "guidance") for seed in seeds).noise
-        self._judged = torch.tensor([seed % IMAGES_PER_DRAW < JUDGED for seed in seeds])
+        # By seed, not by position in the batch, so that batch size and shards do not matter.
+        self._has_log_p = torch.tensor([seed % IMAGES_PER_DRAW < LOG_P_IMAGES for seed in seeds])
 
     @property
     def arguments(self) -> dict:
-        """What the sampler is given."""
+        """Further arguments of the sampler."""
         return {"gradient": self.gradient}
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        found = self.model(x, t)
-        self._seen = x, found
-        return found
+        """The model's own prediction; samplers add the gradient themselves."""
+        prediction = self.model(x, t)
+        # Kept for the statistics, which compare the gradient with this prediction.
+        self._last = x, prediction
+        return prediction
 
     def gradient(self, x: Tensor, t: float) -> Tensor:
         """scale * direction(x, t), float64 [N, ...]. Raises NotFinite naming step, t and scale."""
+        # g = s grad_x log p(y | x_t, t)
         g = self.guidance.scale * self.guidance.direction(x, t, self.labels, self._noise)
         if not torch.isfinite(g).all():
-            step = sum(t <= start for start in self._times)
+            # Times fall: the step is the number of those not yet below t.
+            step = sum(t <= time for time in self._times)
             raise NotFinite(
                 f"guidance: gradient not finite at step {step} of {len(self._times)} "
                 f"(t = {t:g}, scale = {self.guidance.scale:g})"
             )
-        if self.account is not None:
-            self.account.add(t, **self.effects(g, t))
+        if self.statistics is not None:
+            self.statistics.add(t, **self.effects(g, t))
         return g
 
     def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:
-        """What the gradient g [N, ...] at t amounts to, by name: one value per image, or none."""
+        """Size of the gradient g [N, ...] at t by measure: one value per image, or for some."""
         raise NotImplementedError
 
 
-class Guided(Bent):
-    """A guided walk of a discrete process.
+class GuidedDiscrete(GuidedBatch):
+    """Guided sampling of a discrete process.
 
-    model: eps(x, t). times: [S + 1], falling, last -1. variance: of the ancestral steps that
-    rho_mark is measured by. Else as `Bent`.
+    model: eps(x, t). times: [S + 1], falling, last -1. variance: of the ancestral steps, for
+    rho_mark. Otherwise as `GuidedBatch`.
     """
 
-    def __init__(self, guidance, model, times, labels, seeds, *, variance="small", account=None):
-        super().__init__(guidance, model, times, labels, seeds, account)
+    def __init__(self, guidance, model, times, labels, seeds, *, variance="small", statistics=None):
+        super().__init__(guidance, model, times, labels, seeds, statistics)
         self.alphas_cumprod = model.alphas_cumprod
         self._levels = alpha_bars(model.alphas_cumprod, times)
+        # Sigma_t of each step of the (shortened) ancestral chain, whatever the sampler
         steps = posterior(self._levels[:-1], self._levels[1:])
         self._variances = step_variances(steps, variance)
+        # Row of each time among the levels and variances
         self._steps = {t: i for i, t in enumerate(self._times)}
 
     def effects(self, g: Tensor, t: int) -> dict[str, Tensor]:
-        (x, eps), i, chosen = self._seen, self._steps[t], self._judged.to(g.device)
+        (x, eps), i, rows = self._last, self._steps[t], self._has_log_p.to(g.device)
         rms = root_mean_square(g)
+        # Algorithm 2 (DDIM) shifts eps by -sqrt(1 - alpha_bar_t) g: its size relative to eps.
         ratio = (1 - self._levels[i]).sqrt() * rms / root_mean_square(eps)
-        x0 = x0_from_eps(x[chosen], eps[chosen], self._levels[i]).clamp(-1, 1)
+        # x0 of the unguided prediction, as a sampler with clipping would see it
+        x0 = x0_from_eps(x[rows], eps[rows], self._levels[i]).clamp(-1, 1)
+        reference = self.guidance.reference
         return {
             "gradient_rms": rms,
+            # Algorithm 1 shifts the mean by Sigma_t g, whose noise is sqrt(Sigma_t).
             "rho_mark": self._variances[i].sqrt() * rms,
             "rho_ddim": ratio[torch.isfinite(ratio)],  # a new network may predict exactly 0
-            "log_p": self.guidance.judge.log_p(x0, 0, self.labels[chosen]) if len(x0) else rms[:0],
+            "log_p": reference.log_p(x0, 0, self.labels[rows]) if len(x0) else rms[:0],
         }
 
 
@@ -263,15 +288,15 @@ def root_mean_square(x: Tensor) -> Tensor:
     return x.flatten(1).square().mean(dim=1).sqrt()
 
 
-class Account:
-    """What a guidance did, as means over images and steps by decile of t.
+class GuidanceStatistics:
+    """Effect of guidance: means over images and steps, by decile of t.
 
     gradient_rms: of the scaled gradient, per pixel. rho_mark: sqrt(Sigma_t) * gradient_rms, the
     shift of an ancestral step relative to its noise; rho_ddim: sqrt(1 - alpha_bar_t) * gradient_rms
-    / rms(eps), the shift of eps relative to the model's; both whatever the sampler. log_p:
-    log p(y | x0, t = 0) by the judge, x0 the model's prediction before the shift, clipped to
-    [-1, 1]; of the first 64 images of a draw, log_p_n values in all. Families may measure other
-    things by other names.
+    / rms(eps), the shift of eps relative to the model's; both for every sampler. log_p:
+    log p(y | x0, t = 0) by the reference classifier, x0 the model's prediction before the shift,
+    clipped to [-1, 1]; of the first 64 images of a sampling seed, log_p_n values in all. Families
+    may record other measures by other names.
     """
 
     NAMES = ("gradient_rms", "rho_mark", "rho_ddim", "log_p")
@@ -282,27 +307,31 @@ class Account:
         self._values: dict[tuple[int, str], list[float]] = {}  # [sum, count, largest]
 
     def add(self, t: float, **values: Tensor) -> None:
-        """Values of one step by name, one per image [N] or of some images."""
+        """Add values of one step by name, one per image [N] or of some images."""
         decile = decile_of(t, self.num_levels)
+        # A set: batches that visit the same time count as one step.
         self._times.setdefault(decile, set()).add(t)
         for name, value in values.items():
             if len(value):
-                kept = self._values.setdefault((decile, name), [0.0, 0, -math.inf])
-                kept[0] += float(value.sum())
-                kept[1] += len(value)
-                kept[2] = max(kept[2], float(value.max()))
+                total = self._values.setdefault((decile, name), [0.0, 0, -math.inf])
+                total[0] += float(value.sum())
+                total[1] += len(value)
+                total[2] = max(total[2], float(value.max()))
 
     def report(self) -> list[dict]:
         """One entry per decile in which there were steps, from t = 0 upwards."""
         return [self._entry(decile) for decile in range(DECILES) if decile in self._times]
 
     def _entry(self, decile: int) -> dict:
-        kept = {name: self._values.get((decile, name)) for name in self.names}
+        totals = {name: self._values.get((decile, name)) for name in self.names}
+        means = {name: total[0] / total[1] if total else None for name, total in totals.items()}
+        # Only the relative shifts have a maximum: a mean would hide one step that dominates.
+        largest = {f"{n}_max": t[2] if t else None for n, t in totals.items() if "rho" in n}
         return {
             "decile": decile,
             "t": list(decile_range(decile, self.num_levels)),
             "steps": len(self._times[decile]),
-            **{name: value[0] / value[1] if value else None for name, value in kept.items()},
-            **{f"{n}_max": kept[n][2] if kept[n] else None for n in self.names if "rho" in n},
-            "log_p_n": kept["log_p"][1] if kept.get("log_p") else 0,
+            **means,
+            **largest,
+            "log_p_n": totals["log_p"][1] if totals.get("log_p") else 0,
         }

@@ -1,36 +1,46 @@
-"""A guided walk in an augmented state: the classifier sees z_t, and pushes position and momentum.
+"""Guided sampling in an augmented state: the gradient acts on position and momentum.
 
-grad log p(z_t | y) = score + scale * grad log p(y | z_t) (arXiv 2303.01748, section 5.3); the
-classifier is told forward time, with which it was trained.
+grad log p(z_t | y) = score + scale * grad log p(y | z_t) (arXiv 2303.01748, section 5.3). The
+classifier takes z_t and forward time t, with which it was trained.
 """
 
 from torch import Tensor
 
 from uncanny.diffusion.augmented_state import apply
-from uncanny.guidance.guidances import Account, Bent, root_mean_square
+from uncanny.guidance.guidances import GuidanceStatistics, GuidedBatch, root_mean_square
 
 NAMES = ("gradient_rms", "rho_score", "log_p")
 
 
-def account() -> Account:
-    """An empty account by tenth of t: gradient_rms as in `Account`; rho_score, G^T gradient over
-    G^T score, root mean squares; log_p, log p(y | z_t) by the judge, of the first images of a draw.
+def statistics() -> GuidanceStatistics:
+    """Empty statistics by tenth of t.
+
+    gradient_rms: as in `GuidanceStatistics`. rho_score: root mean square of G^T gradient over that
+    of G^T score. log_p: log p(y | z_t) by the reference classifier, of the first images of a
+    sampling seed.
     """
-    return Account(None, NAMES)
+    return GuidanceStatistics(None, NAMES)
 
 
-class GuidedPhase(Bent):
-    """See `guidances.Bent`. model: score(z, t) with its `process`. times: [S + 1], falling."""
+class GuidedPhase(GuidedBatch):
+    """Guided sampling of a phase-space process. See `guidances.GuidedBatch`.
 
-    def __init__(self, guidance, model, times, labels, seeds, *, account=None):
-        super().__init__(guidance, model, times, labels, seeds, account)
+    model: score(z, t) with its `process`. times: [S + 1], falling.
+    """
+
+    def __init__(self, guidance, model, times, labels, seeds, *, statistics=None):
+        super().__init__(guidance, model, times, labels, seeds, statistics)
+        # For G of the recipe
         self.process = model.process
 
     def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:
-        (z, score), chosen = self._seen, self._judged.to(g.device)
+        (z, score), rows = self._last, self._has_log_p.to(g.device)
+        # The guided drift is beta G G^T (score + g): components without noise feel neither, so
+        # that both are compared after G^T = G.
         G = self.process.recipe.G
-        moved, against = (root_mean_square(apply(G, push)) for push in (g, score))
-        kept = {"gradient_rms": root_mean_square(g), "rho_score": (moved / against)[against > 0]}
-        if chosen.any():
-            kept["log_p"] = self.guidance.judge.log_p(z[chosen], t, self.labels[chosen])
-        return kept
+        shift, size = (root_mean_square(apply(G, vector)) for vector in (g, score))
+        values = {"gradient_rms": root_mean_square(g), "rho_score": (shift / size)[size > 0]}
+        if rows.any():
+            # At z_t itself: there is no x0 without its momentum.
+            values["log_p"] = self.guidance.reference.log_p(z[rows], t, self.labels[rows])
+        return values

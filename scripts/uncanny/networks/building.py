@@ -1,4 +1,4 @@
-"""What the identity of a model says, put together: its process, its network."""
+"""Build the process and the network of a model from its identity."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,23 @@ from uncanny.registry import components
 
 
 def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
-    """The network F of a model, freshly initialised from torch's global generator.
+    """Build the network F of a model, initialised from torch's global generator.
 
-    shape: of one image or vector. num_classes: of the dataset; an unconditional network is told 0.
+    shape: of one image or vector. num_classes: of the dataset; an unconditional network gets 0.
     """
     options = dict(identity["network"])
     factory = components.load("networks", options.pop("kind"))
+    # The state of a process may have more channels than an image, and a network fewer outputs.
     inputs, *outputs = build_family(identity).network_shape(tuple(shape))
     return factory(inputs, num_classes if identity["conditional"] else 0, *outputs, **options)
 
 
 def build_family(identity: dict, derived: dict | None = None):
-    """The family of a model: how data becomes noise and what the network learns of it.
+    """Build the family of a model: its process and training objective.
 
     derived: options that followed from the dataset, as the checkpoint has them.
     """
+    # Derived options replace the config's null.
     options = identity["process"] | (derived or {})
     factory = components.load("processes", options.pop("kind"))
     return factory(_schedule(identity["schedule"]), **options)
@@ -33,11 +35,13 @@ def _schedule(block: dict | None) -> Callable | None:
         return None
     options = dict(block)
     betas = components.load("schedules", options.pop("kind"))
+    # A process asks for its own number of levels.
     return lambda num_levels: betas(num_levels, **options)
 
 
 def averaged_network(state: dict, device: torch.device) -> torch.nn.Module:
-    """The averaged network of a loaded checkpoint, ready to be evaluated."""
+    """Load the averaged network of a checkpoint for evaluation, without gradients."""
+    # The fork keeps initial weights, which are replaced, from advancing the global generator.
     with torch.random.fork_rng(devices=[]):
         network = build_network(state["identity"], state["shape"], state["num_classes"])
     network.load_state_dict(state["average"])

@@ -12,22 +12,23 @@ from torch import Tensor, nn
 
 from uncanny.networks import layers
 from uncanny.networks.unet_blocks import BlockOptions, Encoder, Plan, TimeEmbedding
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
 
 
 def encoder_unet(
     shape: Sequence[int],
     num_outputs: int,
     *,
-    width: int = 64,
-    multipliers: list[int] = [1, 2, 4],  # noqa: B006
-    blocks: int = 2,
-    attention: list[int] = [16, 8, 4],  # noqa: B006
-    head_channels: int = 64,
+    width: LayerSize = 64,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 4],  # noqa: B006
+    blocks: SmallInt = 2,
+    attention: list[LayerSize] = [16, 8, 4],  # noqa: B006
+    head_channels: LayerSize = 64,
     scale_shift: bool = True,
     resampling: Literal["conv", "residual"] = "residual",
     pool: Literal["attention", "adaptive"] = "attention",
-    dropout: float = 0.0,
-    groups: int | None = None,
+    dropout: ProperFraction = 0.0,
+    groups: LayerSize | None = None,
 ) -> nn.Module:
     """Build the classifier p(y | x_t, t): network(x, noise) -> logits [N, num_outputs].
 
@@ -40,21 +41,38 @@ def encoder_unet(
     in_channels, resolution = layers.image_shape(shape, len(multipliers))
     options = BlockOptions(4 * width, dropout, scale_shift, groups, 1, head_channels)
     levels = layers.level_plan(width, multipliers, resolution, attention)
-    channels, pixels = levels[-1][0], (resolution >> (len(levels) - 1)) ** 2
+    pixels = (resolution >> (len(levels) - 1)) ** 2  # of the lowest level
     return EncoderUNet(
-        embedding=TimeEmbedding(width, num_classes=0),
-        encoder=Encoder(in_channels, width, Plan(levels, blocks, resampling), options),
-        norm=options.norm(channels),
-        pool=AttentionPool(channels, pixels, options.head_count(channels), num_outputs)
-        if pool == "attention"
-        else MeanPool(channels, num_outputs),
+        in_channels, num_outputs, width, Plan(levels, blocks, resampling), options, pool, pixels
     )
 
 
-class EncoderUNet(layers.Assembled):
+class EncoderUNet(nn.Module):
     """Logits of the classes given x_t and t, [N, C, H, H] -> [N, outputs]. See `encoder_unet`."""
 
+    def __init__(
+        self,
+        in_channels: int,
+        outputs: int,
+        width: int,
+        plan: Plan,
+        options: BlockOptions,
+        pool: str,
+        pixels: int,
+    ):
+        super().__init__()
+        channels = plan.levels[-1][0]
+        self.embedding = TimeEmbedding(width, num_classes=0)
+        self.encoder = Encoder(in_channels, width, plan, options)
+        self.norm = options.norm(channels)
+        if pool == "attention":
+            self.pool = AttentionPool(channels, pixels, options.head_count(channels), outputs)
+        else:
+            # Its zero-initialised head has no gradient before training.
+            self.pool = MeanPool(channels, outputs)
+
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        # The class is the output here: the embedding sees the time only, and skips go unused.
         h, _skips = self.encoder(x, self.embedding(noise, None))
         return self.pool(F.silu(self.norm(h)))
 
@@ -68,12 +86,14 @@ class AttentionPool(nn.Module):
     def __init__(self, channels: int, pixels: int, heads: int, outputs: int):
         super().__init__()
         self.heads = heads
+        # One learned position per token: the mean, then the pixels
         self.position = nn.Parameter(torch.randn(1 + pixels, channels) / channels**0.5)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.flatten(2).transpose(1, 2)  # [N, HW, C]
+        # Token 0 is the mean of the pixels; its output after attention is the pooled image.
         tokens = torch.cat([pixels.mean(dim=1, keepdim=True), pixels], dim=1) + self.position
         return self.proj(layers.attend(self.qkv(tokens), self.heads)[:, 0])
 
@@ -86,4 +106,5 @@ class MeanPool(nn.Module):
         self.proj = layers.zeroed(nn.Linear(channels, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        # Global average pooling
         return self.proj(x.mean(dim=(2, 3)))

@@ -1,4 +1,4 @@
-"""Pieces shared by the networks: noise embeddings, normalisation, attention, resampling."""
+"""Layers shared by the networks: noise embeddings, normalisation, attention, resampling."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ class PositionalEmbedding(nn.Module):
     """Sinusoidal features of the noise condition, [N] -> [N, channels] (Vaswani et al. 2017).
 
     Frequencies 10000^(-k/(n-1)) with `endpoint` (DDPM++) or 10000^(-k/n) without (DDPM), k < n,
-    n = channels/2. They are computed in the precision of the condition.
+    n = channels/2, computed in the precision of the condition.
     """
 
     def __init__(self, channels: int, *, endpoint: bool = False, sine_first: bool = False):
@@ -20,10 +20,12 @@ class PositionalEmbedding(nn.Module):
         self.half, self.endpoint, self.sine_first = _half(channels), endpoint, sine_first
 
     def frequencies(self, like: Tensor) -> Tensor:
+        # exp(-k ln 10000 / (n - endpoint))
         k = torch.arange(self.half, dtype=like.dtype, device=like.device)
         return torch.exp(k * (-math.log(10000.0) / (self.half - self.endpoint)))
 
     def forward(self, noise: Tensor) -> Tensor:
+        # cos(f_k c), sin(f_k c)
         phase = noise[:, None] * self.frequencies(noise)  # [N, n]
         waves = (phase.sin(), phase.cos()) if self.sine_first else (phase.cos(), phase.sin())
         return torch.cat(waves, dim=1)
@@ -37,9 +39,11 @@ class FourierEmbedding(nn.Module):
 
     def __init__(self, channels: int, scale: float = 16.0):
         super().__init__()
+        # A buffer, not a parameter: fixed at random, stored with the weights
         self.register_buffer("frequencies", torch.randn(_half(channels)) * scale)
 
     def forward(self, noise: Tensor) -> Tensor:
+        # sin(2 pi f_k c), cos(2 pi f_k c)
         phase = noise[:, None] * (2 * math.pi * self.frequencies)
         return torch.cat([phase.sin(), phase.cos()], dim=1)
 
@@ -50,44 +54,37 @@ def _half(channels: int) -> int:
     return channels // 2
 
 
-class Assembled(nn.Module):
-    """A network put together from named parts; subclasses say how data flows through them."""
-
-    def __init__(self, **parts: nn.Module):
-        super().__init__()
-        for name, part in parts.items():
-            self.add_module(name, part)
-
-
 def zeroed(layer: nn.Module) -> nn.Module:
-    """The layer with weights and biases of zero, so that its branch starts silent."""
+    """Set weights and biases of a layer to zero, so that its branch adds nothing at first."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
 
 
 def labels_or_zeros(labels: Tensor | None, num_classes: int, noise: Tensor) -> Tensor:
-    """One-hot labels [N, K] as given, or rows of zeros where there are none."""
+    """Return one-hot labels [N, K], or rows of zeros for None; ValueError where K must be 0."""
     if labels is None:
         return noise.new_zeros(noise.shape[0], num_classes)
     if num_classes == 0:
-        raise ValueError("labels were given to a network built with num_classes = 0")
+        raise ValueError("labels for a network built with num_classes = 0; expected None")
     return labels
 
 
 class GroupNorm(nn.GroupNorm):
-    """Without the search for groups of one value, which takes longer than a small norm."""
+    """torch's group norm without its check for groups of one value, slower than a small norm."""
 
     def forward(self, x: Tensor) -> Tensor:
+        # The same kernel as torch.nn.functional.group_norm
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def group_norm(channels: int, eps: float, groups: int | None = None) -> nn.GroupNorm:
-    """Group normalisation with `groups` groups, by default min(32, channels / 4).
+    """Build a group normalisation with `groups` groups, by default min(32, channels / 4).
 
-    At least four channels share a group: with one channel per group the norm would cancel the
-    noise embedding that was added to that channel.
+    Raises ValueError where the channels cannot be split into them.
     """
+    # At least four channels share a group: with one channel per group the norm would cancel the
+    # noise embedding, which is added to that whole channel.
     groups = groups or max(1, min(32, channels // 4))
     if channels % groups:
         raise ValueError(
@@ -102,7 +99,9 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
     The last axis of `qkv` is ordered query, key, value, then head, then channel of the head.
     """
     n, tokens, width = qkv.shape
+    # [N, T, 3C] -> [3, N, heads, T, C / heads]
     q, k, v = qkv.reshape(n, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each [N, heads, T, d]
+    # softmax(q k^T / sqrt(d)) v
     out = F.scaled_dot_product_attention(q, k, v)
     return out.transpose(1, 2).reshape(n, tokens, width // 3)
 
@@ -118,13 +117,14 @@ class SelfAttention(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Pixels are tokens; a 1x1 convolution acts on each of them alone.
         tokens = self.norm(x).flatten(2).transpose(1, 2).contiguous()  # [N, HW, C]
         tokens = pointwise(self.proj, attend(pointwise(self.qkv, tokens), self.heads))
         return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 def pointwise(conv: nn.Conv2d, tokens: Tensor) -> Tensor:
-    """A 1x1 convolution of pixels [N, T, C] -> [N, T, K]: one matrix product."""
+    """Apply a 1x1 convolution to pixels [N, T, C] -> [N, T, K] as one matrix product."""
     return F.linear(tokens, conv.weight.flatten(1), conv.bias)
 
 
@@ -133,10 +133,12 @@ class FilterDown(nn.Module):
 
     def __init__(self, taps: Sequence[float], padding: int | None = None):
         super().__init__()
+        # An even number k of taps and stride 2: a margin of (k - 2) / 2 keeps half the size.
         self.padding = (len(taps) - 1) // 2 if padding is None else padding
         self.register_buffer("kernel", _kernel(taps), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Depthwise: one filter per channel
         kernel = self.kernel.expand(x.shape[1], 1, -1, -1)
         return F.conv2d(x, kernel, stride=2, padding=self.padding, groups=x.shape[1])
 
@@ -147,6 +149,7 @@ class FilterUp(nn.Module):
     def __init__(self, taps: Sequence[float]):
         super().__init__()
         self.padding = (len(taps) - 1) // 2
+        # Three of four pixels are zeros before filtering: 4 restores the mean.
         self.register_buffer("kernel", 4 * _kernel(taps), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,12 +158,17 @@ class FilterUp(nn.Module):
 
 
 def downsampler(taps: Sequence[float], padding: int | None = None) -> nn.Module:
-    """Halving by a filter with an even number of taps; [1, 1] is the 2x2 mean."""
+    """Build a layer that halves images by a filter with an even number of taps; [1, 1] is the 2x2
+    mean.
+    """
+    # torch's pooling is the same for [1, 1], and faster.
     return nn.AvgPool2d(2) if list(taps) == [1, 1] else FilterDown(taps, padding)
 
 
 def upsampler(taps: Sequence[float]) -> nn.Module:
-    """Doubling by a filter with an even number of taps; [1, 1] repeats every pixel."""
+    """Build a layer that doubles images by a filter with an even number of taps; [1, 1] repeats
+    every pixel.
+    """
     return nn.UpsamplingNearest2d(scale_factor=2) if list(taps) == [1, 1] else FilterUp(taps)
 
 
@@ -169,6 +177,7 @@ def _kernel(taps: Sequence[float]) -> Tensor:
         raise ValueError(
             f"resample_filter: {list(taps)} needs an even number of taps with a non-zero sum"
         )
+    # Separable: the outer product of the taps, normalised to sum 1
     row = torch.tensor([float(tap) for tap in taps])
     return torch.outer(row, row)[None, None] / row.sum() ** 2  # [1, 1, k, k]
 
@@ -176,12 +185,15 @@ def _kernel(taps: Sequence[float]) -> Tensor:
 def level_plan(
     width: int, multipliers: Sequence[int], resolution: int, attention: Sequence[int]
 ) -> list[tuple[int, bool]]:
-    """(channels, whether there is attention) of each level, the highest resolution first."""
+    """Return (channels, has attention) of each level, the highest resolution first."""
+    # Level l works at resolution / 2^l.
     return [(width * m, resolution >> level in attention) for level, m in enumerate(multipliers)]
 
 
 def image_shape(shape: Sequence[int], levels: int) -> tuple[int, int]:
-    """(channels, resolution) of square images that can be halved often enough, or ValueError."""
+    """Return (channels, resolution); ValueError for images that are not square or cannot be halved
+    often enough.
+    """
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
         raise ValueError(
             f"shape {tuple(shape)}: a network with {levels} multipliers needs square images "

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uncanny.networks import layers
+from uncanny.registry.option_types import LayerSize, Positive, ProperFraction, SmallInt
 
 
 def mlp(
@@ -15,11 +16,11 @@ def mlp(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    hidden: int = 3,
+    width: LayerSize = 128,
+    hidden: SmallInt = 3,
     embedding: Literal["positional", "fourier"] = "positional",
-    fourier_scale: float = 16.0,
-    dropout: float = 0.0,
+    fourier_scale: Positive = 16.0,
+    dropout: ProperFraction = 0.0,
 ) -> nn.Module:
     """Build the perceptron, [N, D] -> [N, out_channels].
 
@@ -34,22 +35,38 @@ def mlp(
         if embedding == "fourier"
         else layers.PositionalEmbedding(width)
     )
+    outputs = (out_channels or shape[0]) * size
     return MLP(
-        embedding=Embedding(features, num_classes, width),
-        stem=nn.Linear(shape[0] * size, width),
-        body=nn.ModuleList(Layer(width, dropout) for _ in range(hidden)),
-        head=layers.zeroed(nn.Linear(width, (out_channels or shape[0]) * size)),
+        Embedding(features, num_classes, width), shape[0] * size, outputs, width, hidden, dropout
     )
 
 
-class MLP(layers.Assembled):
-    """Raw output F(x; noise); the last layer starts at zero. See `mlp`."""
+class MLP(nn.Module):
+    """Raw output F(x; noise), [N, D, ...] -> [N, out_channels, ...]. See `mlp`."""
+
+    def __init__(
+        self,
+        embedding: "Embedding",
+        inputs: int,
+        outputs: int,
+        width: int,
+        hidden: int,
+        dropout: float,
+    ):
+        super().__init__()
+        self.embedding = embedding
+        self.stem = nn.Linear(inputs, width)
+        self.body = nn.ModuleList(Layer(width, dropout) for _ in range(hidden))
+        # F = 0 at first: with EDM's preconditioning D is then c_skip x, the best linear guess.
+        self.head = layers.zeroed(nn.Linear(width, outputs))
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        # Every layer sees the noise condition.
         emb = self.embedding(noise, labels)
         h = self.stem(x.flatten(1))
         for layer in self.body:
             h = layer(h, emb)
+        # Images were flattened: back to [N, out_channels, H, W]
         return self.head(F.silu(h)).unflatten(1, (-1, *x.shape[2:]))
 
 
@@ -60,10 +77,12 @@ class Embedding(nn.Module):
         super().__init__()
         self.features, self.num_classes = features, num_classes
         self.map = nn.Linear(width, width)
+        # One vector per class
         self.label = nn.Linear(num_classes, width, bias=False) if num_classes else None
 
     def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
         emb = self.map(self.features(noise))
+        # Zeros would add nothing: the map of the labels has no bias.
         if labels is not None:
             emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))
         return F.silu(emb)
@@ -79,4 +98,5 @@ class Layer(nn.Module):
         self.linear = nn.Linear(width, width)
 
     def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        # residual update
         return h + self.linear(self.dropout(F.silu(h + self.affine(emb))))

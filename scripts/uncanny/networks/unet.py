@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from uncanny.networks import layers
 from uncanny.networks.unet_blocks import Block, BlockOptions, ConvUp, Encoder, Plan, TimeEmbedding
+from uncanny.registry.option_types import LayerSize, NonEmpty, ProperFraction, SmallInt
 
 
 def unet(
@@ -22,16 +23,16 @@ def unet(
     num_classes: int,
     out_channels: int | None = None,
     *,
-    width: int = 128,
-    multipliers: list[int] = [1, 2, 2, 2],  # noqa: B006
-    blocks: int = 2,
-    attention: list[int] = [16],  # noqa: B006
-    heads: int = 1,
-    head_channels: int | None = None,
+    width: LayerSize = 128,
+    multipliers: NonEmpty[SmallInt] = [1, 2, 2, 2],  # noqa: B006
+    blocks: SmallInt = 2,
+    attention: list[LayerSize] = [16],  # noqa: B006
+    heads: SmallInt = 1,
+    head_channels: LayerSize | None = None,
     scale_shift: bool = False,
     resampling: Literal["conv", "residual"] = "conv",
-    dropout: float = 0.13,
-    groups: int | None = None,
+    dropout: ProperFraction = 0.13,
+    groups: LayerSize | None = None,
 ) -> nn.Module:
     """Build the DDPM U-Net; noise is the discrete time t in 0..T-1, not rescaled.
 
@@ -48,22 +49,37 @@ def unet(
     options = BlockOptions(4 * width, dropout, scale_shift, groups, heads, head_channels)
     levels = layers.level_plan(width, multipliers, resolution, attention)
     plan = Plan(levels, blocks, resampling)
-    encoder, top = Encoder(in_channels, width, plan, options), levels[0][0]
-    return UNet(
-        embedding=TimeEmbedding(width, num_classes),
-        encoder=encoder,
-        decoder=_decoder(encoder.skip_channels, plan, partial(Block, options=options)),
-        norm=options.norm(top),
-        head=layers.zeroed(nn.Conv2d(top, out_channels or in_channels, 3, padding=1)),
-    )
+    # Built before the embedding: the initial weights of a seed depend on the order.
+    encoder = Encoder(in_channels, width, plan, options)
+    embedding = TimeEmbedding(width, num_classes)
+    return UNet(embedding, encoder, plan, options, out_channels or in_channels)
 
 
-class UNet(layers.Assembled):
+class UNet(nn.Module):
     """The noise prediction of a DDPM, [N, C, H, H] -> [N, out_channels, H, H]. See `unet`."""
+
+    def __init__(
+        self,
+        embedding: TimeEmbedding,
+        encoder: Encoder,
+        plan: Plan,
+        options: BlockOptions,
+        out_channels: int,
+    ):
+        super().__init__()
+        channels = plan.levels[0][0]
+        self.embedding = embedding
+        self.encoder = encoder
+        self.decoder = _decoder(encoder.skip_channels, plan, partial(Block, options=options))
+        self.norm = options.norm(channels)
+        # Predicts eps = 0 at first
+        self.head = layers.zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         emb = self.embedding(noise, labels)
+        # Down, keeping every output as a skip
         x, skips = self.encoder(x, emb)
+        # Up, with the skips in reverse
         for level in self.decoder:
             x = level(x, emb, skips)
         return self.head(F.silu(self.norm(x)))
@@ -78,6 +94,7 @@ class DecoderLevel(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor, skips: list) -> Tensor:
         for block in self.blocks:
+            # Skips are used last in, first out.
             x = block(torch.cat([x, skips.pop()], dim=1), emb)
         return x if self.up is None else self.up(x, emb)
 
@@ -89,7 +106,8 @@ def _up(channels: int, resampling: str, block) -> nn.Module:
 
 
 def _decoder(skip_channels: list[int], plan: Plan, block) -> nn.ModuleList:
-    """Decoder levels from the lowest resolution up."""
+    """Build decoder levels from the lowest resolution up."""
+    # One block more than in the encoder: the stem, or the step down to a level, has a skip, too.
     skips, levels, channels = list(skip_channels), [], plan.levels[-1][0]
     for level, (outputs, attention) in reversed(list(enumerate(plan.levels))):
         body = []

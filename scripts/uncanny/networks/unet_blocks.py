@@ -14,7 +14,7 @@ EPS = 1e-5
 
 @dataclass(frozen=True)
 class BlockOptions:
-    """What all residual blocks of a network have in common."""
+    """Options shared by all residual blocks of a network."""
 
     emb_channels: int
     dropout: float
@@ -28,6 +28,7 @@ class BlockOptions:
 
     def head_count(self, channels: int) -> int:
         """Attention heads for this many channels."""
+        # Either the number of heads is fixed, or the channels of each.
         heads = channels // self.head_channels if self.head_channels else self.heads
         if heads < 1 or channels % heads or channels % (self.head_channels or 1):
             raise ValueError(
@@ -39,7 +40,7 @@ class BlockOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """Channels and attention of every level, blocks per level, and how levels are joined."""
+    """Channels and attention of every level, blocks per level, kind of resampling."""
 
     levels: list[tuple[int, bool]]
     blocks: int
@@ -57,12 +58,15 @@ class TimeEmbedding(nn.Module):
         self.map1 = nn.Linear(4 * width, 4 * width)
         self.label = nn.Linear(num_classes, 4 * width, bias=False) if num_classes else None
         if self.label is not None:
+            # A normal embedding of the classes, as in torch.nn.Embedding
             nn.init.normal_(self.label.weight)
 
     def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
         emb = self.map1(F.silu(self.map0(self.features(noise))))
+        # Zeros would add nothing: the map of the labels has no bias.
         if labels is not None:
             emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))
+        # Every block begins with SiLU(emb): computed once here.
         return F.silu(emb)
 
 
@@ -82,10 +86,13 @@ class Block(nn.Module):
         self.norm0 = options.norm(inputs)
         self.conv0 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.scale_shift = options.scale_shift
+        # One shift per channel, or a scale and a shift
         self.affine = nn.Linear(options.emb_channels, (1 + options.scale_shift) * outputs)
         self.norm1 = options.norm(outputs)
         self.dropout = nn.Dropout(options.dropout)
+        # The block is the identity at first.
         self.conv1 = layers.zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        # The shortcut changes only when the number of channels does.
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.resample = nn.Identity() if resample is None else resample
         self.attention = self._attention(outputs, options) if attention else None
@@ -100,10 +107,12 @@ class Block(nn.Module):
         h = self.conv0(self.resample(F.silu(self.norm0(x))))
         h = self._modulate(h, self.affine(emb).view(len(h), -1, 1, 1))
         h = self.conv1(self.dropout(F.silu(h)))
-        x = h.add_(self.skip(self.resample(x)))  # no convolution reads its result again
+        # In place: no convolution needs its own result for the gradient.
+        x = h.add_(self.skip(self.resample(x)))
         return x if self.attention is None else x + self.attention(x)
 
     def _modulate(self, h: Tensor, emb: Tensor) -> Tensor:
+        # norm(h + shift), or norm(h) (1 + scale) + shift
         if not self.scale_shift:
             return self.norm1(h.add_(emb))
         scale, shift = emb.chunk(2, dim=1)
@@ -127,6 +136,7 @@ class ConvUp(nn.Conv2d):
         super().__init__(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        # Nearest neighbour, then the learned 3x3 convolution
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
@@ -138,6 +148,7 @@ class Encoder(nn.Module):
         block = partial(Block, options=options)
         channels = plan.levels[0][0]
         self.stem = nn.Conv2d(in_channels, channels, 3, padding=1)
+        # Every output on the way down is a skip; the decoder needs their channels.
         self.skip_channels, body = [channels], []
         for level, (outputs, attention) in enumerate(plan.levels):
             if level:
@@ -148,6 +159,7 @@ class Encoder(nn.Module):
                 channels = outputs
                 self.skip_channels.append(channels)
         self.body = nn.ModuleList(body)
+        # Residual, attention, residual; no skips from here
         self.middle = nn.ModuleList([block(channels, channels, True), block(channels, channels)])
 
     def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -1,11 +1,13 @@
 """Blocks of a config: blocks within them made complete, and the components that they name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from uncanny.registry import components
 
 GIVEN = "given"  # kind of the sampler of images that were drawn elsewhere
 NESTED = {"grid": "sigma_grids", "recipe": "recipes"}  # options that are blocks with a kind
+PRECISION = {"precision": (Literal["fp32", "tf32", "bf16"], "fp32")}  # of any sampler's network
 NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 
 
@@ -59,6 +61,22 @@ def _nested(family: str, block: dict, where: str) -> dict:
         )
     given = {k: v for k, v in block.items() if k != "kind"}
     return {"kind": block["kind"]} | components.resolve(family, block["kind"], given, where)
+
+
+def sampler(kind: str, process: str, given: dict, where: str) -> dict:
+    """A sampler's complete block: kind, precision, `options` of the sampler itself, and options of
+    `init_sampling`, which sets it up for models of a kind of process. An option that both declare
+    is in both.
+    """
+    own, init = components.signature("samplers", kind).options, components.init_options(process)
+    found = components.resolve("samplers", kind, expanded(given), where, more=init | PRECISION)
+    found = completed(found, where)
+
+    def chosen(names: Iterable[str]) -> dict:
+        return {name: found[name] for name in sorted(names)}
+
+    both = {"options": chosen(own), "init_sampling": chosen(init)}
+    return {"kind": kind, "precision": found["precision"]} | both
 
 
 def named_within(options: dict) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,11 @@ read from its signature in the syntax tree, so that a study can be checked witho
 import ast
 import difflib
 import importlib
-import types
-import typing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from uncanny.registry import option_bounds
+from uncanny.registry import option_types
 
 LIBRARY = Path(__file__).parents[1]
 
@@ -120,13 +118,14 @@ def options_of(path: Path, function: str) -> dict:
     """Keyword-only arguments of a function in a file, reserved ones left out: name -> (type,
     default or REQUIRED).
     """
-    node = next(
-        n for n in parse(path).body if isinstance(n, ast.FunctionDef) and n.name == function
-    )
+    functions = {n.name: n for n in parse(path).body if isinstance(n, ast.FunctionDef)}
+    if function not in functions:
+        raise ValueError(f"{path}: no function {function}; expected one of keyword-only options")
+    node = functions[function]
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     return {
         argument.arg: (
-            _annotation(argument),
+            _annotation(argument, path),
             REQUIRED if default is None else ast.literal_eval(default),
         )
         for argument, default in pairs
@@ -143,16 +142,23 @@ def signature(family: str, kind: str) -> Signature:
     return Signature(_first_argument(node), options_of(source(family, kind), kind))
 
 
-def _annotation(argument: ast.arg) -> object:
+def _annotation(argument: ast.arg, path: Path) -> object:
     if argument.annotation is None:
         return object
-    names = {"Literal": typing.Literal, "object": object}
-    code = compile(ast.Expression(argument.annotation), "<annotation>", "eval")
-    return eval(
-        code,
-        {"__builtins__": {}},
-        names | {t.__name__: t for t in (int, float, bool, str, list, dict)},
-    )
+    text = ast.unparse(argument.annotation)
+    try:
+        return option_types.evaluate(text)
+    except NameError as error:
+        raise ValueError(
+            f"{path}: the type of option {argument.arg} is {text}: {error}; expected one made of "
+            "built-in types and those of uncanny.registry.option_types"
+        ) from None
+
+
+@cache
+def init_options(process: str) -> dict:
+    """Options with which a kind of process sets up sampling: name -> (type, default)."""
+    return options_of(source("processes", process), "init_sampling")
 
 
 def takes(family: str, kind: str, argument: str) -> bool:
@@ -179,28 +185,6 @@ def load(family: str, kind: str):
     return getattr(importlib.import_module(module), kind)
 
 
-def fits(value: object, annotation: object) -> bool:
-    """Whether a config value has the annotated type; an integer may stand for a float, a bool for
-    neither.
-    """
-    if annotation is object:
-        return True
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return any(value == a and type(value) is type(a) for a in arguments)
-    if isinstance(annotation, types.UnionType):
-        return any(fits(value, a) for a in arguments)
-    if origin is list:
-        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if annotation in (None, types.NoneType):
-        return value is None
-    return isinstance(value, annotation)
-
-
 def check(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
     """The options that a component knows, after what the config gives has been checked: known
     names, right types, numbers within their limits.
@@ -216,12 +200,7 @@ def check(family: str, kind: str, given: dict, where: str, *, more: dict | None 
     for key, value in given.items():
         if key not in options:
             raise ValueError(f"{where}.{key}: unknown option of {kind!r}{near(key, options)}")
-        if not fits(value, options[key][0]):
-            hint = (
-                " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
-            )
-            raise ValueError(f"{where}.{key}: {value!r} is not {_name(options[key][0])}{hint}")
-        option_bounds.check(family, key, value, f"{where}.{key}")
+        option_types.check(value, options[key][0], f"{where}.{key}")
     return options
 
 
@@ -232,23 +211,10 @@ def resolve(family: str, kind: str, given: dict, where: str, *, more: dict | Non
     options = check(family, kind, given, where, more=more)
     for name, (annotation, default) in options.items():
         if name not in given and default is REQUIRED:
-            raise ValueError(f"{where}.{name}: missing; expected {_name(annotation)}")
+            raise ValueError(f"{where}.{name}: missing; expected {option_types.name(annotation)}")
     complete = {name: given.get(name, options[name][1]) for name in sorted(options)}
-    option_bounds.check_rising(complete, where)
+    option_types.check_beside(complete, {name: options[name][0] for name in complete}, where)
     return complete
-
-
-def _numeric_text(value: object) -> bool:
-    try:
-        return isinstance(value, str) and float(value) is not None
-    except ValueError:
-        return False
-
-
-def _name(annotation: object) -> str:
-    if typing.get_origin(annotation) is typing.Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(annotation)))
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 # Keys of a config by their former names.

@@ -1,8 +1,8 @@
 """Code as an input by meaning: a hash of the syntax trees that a job really runs.
 
 From a script and the components that its job names, imports of this library are followed definition
-by definition. Comments, docstrings and layout do not enter, nor do definitions that nothing
-reaches. Names are over-approximated: whatever is mentioned counts as used.
+by definition. Comments, docstrings, layout and the types of arguments do not enter, nor do
+definitions that nothing reaches. Names are over-approximated: whatever is mentioned counts as used.
 """
 
 import ast
@@ -77,11 +77,13 @@ class _Module:
 
     def _nodes(self, name: str) -> list[ast.stmt]:
         if name == WHOLE:
-            return self.always + [node for nodes in self.definitions.values() for node in nodes]
-        return self.always + self.definitions.get(name, [])
+            named = [node for nodes in self.definitions.values() for node in nodes]
+        else:
+            named = self.definitions.get(name, [])
+        return [_bare(node) for node in self.always + named]
 
     def text(self, name: str) -> str:
-        return "".join(_meaning(node) for node in self._nodes(name))
+        return "".join(map(ast.dump, self._nodes(name)))
 
     def uses(self, name: str) -> set[tuple[Path, str]]:
         """(file, definition) pairs that a definition mentions, here or in other modules of the
@@ -185,11 +187,16 @@ def _is_docstring(node: ast.AST) -> bool:
     )
 
 
-def _meaning(node: ast.stmt) -> str:
-    """The tree without docstrings and positions."""
-    bare = ast.parse(ast.unparse(node))
+@cache
+def _bare(node: ast.stmt) -> ast.stmt:
+    """The tree without docstrings, positions and the types of arguments."""
+    bare = ast.parse(ast.unparse(node)).body[0]
     for inner in ast.walk(bare):
         body = getattr(inner, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             inner.body = body[1:] or [ast.Pass()]
-    return ast.dump(bare)
+        if isinstance(inner, ast.arg):
+            inner.annotation = None
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner.returns = None
+    return bare

@@ -1,19 +1,11 @@
-"""Samplers: one algorithm, one module with one function of the same name.
+"""Samplers: one algorithm, one module with one function of the same name, and NFE, its number of
+network evaluations per image as a formula of options.
 
 Continuous: kind(denoiser, latents, sigmas, *, noise, path, ...) scales standard normal latents.
-Discrete: kind(eps_model, x, times, *, noise, gradient, ...) walks on from x at times[0].
-Annealed: kind(score_model, x, sigmas, *, noise, ...) walks on from any x.
-Phase space: kind(phase_model, z, times, *, noise, ...) walks on from an augmented state.
+Discrete: kind(eps_model, x, times, *, noise, gradient, ...) starts from x at times[0].
+Annealed: kind(score_model, x, sigmas, *, noise, ...) starts from any x.
+Phase space: kind(phase_model, z, times, *, noise, ...) starts from an augmented state.
 
 `noise(step, like)` gives standard normal noise and is asked only where noise is used. The state is
 float64 throughout; models convert to their own precision.
 """
-
-from uncanny.registry import components
-
-
-def takes_gradient(kind: str) -> bool:
-    """Whether a sampler can be guided: whether its function has an argument `gradient`."""
-    nodes = components.parse(components.source("samplers", kind)).body
-    function = next(n for n in nodes if getattr(n, "name", None) == kind)
-    return any(argument.arg == "gradient" for argument in function.args.kwonlyargs)

@@ -32,21 +32,22 @@ def integrate(
     """
     if not tol > 100 * np.finfo(float).eps:
         raise NotReached(f"tol={tol:g}: expected a tolerance above rounding, 2e-14")
-    done, walk = torch.full_like(y, torch.nan), _Walk(slope, y, end, tol)
-    while len(walk.rows):
-        if walk.evaluations + 6 > max_evaluations:
+    done, active = torch.full_like(y, torch.nan), _ActiveRows(slope, y, end, tol)
+    while len(active.rows):
+        # A step takes six new evaluations: the seventh stage is the first of the next step
+        if active.evaluations + 6 > max_evaluations:
             raise NotReached(
                 f"tol={tol:g}: not reached within {max_evaluations} evaluations, at r = "
-                f"{float(walk.r[0]):g} of {end:g}; expected a larger tolerance"
+                f"{float(active.r[0]):g} of {end:g}; expected a larger tolerance"
             )
-        walk.attempt()
-        for row, state in walk.finished():
+        active.attempt()
+        for row, state in active.finished():
             done[row] = state
     return done
 
 
-class _Walk:
-    """The rows that are under way: their places r [n], states y, slopes f, next steps h."""
+class _ActiveRows:
+    """Rows that have not arrived: their times r [n], states y, slopes f, next steps h."""
 
     def __init__(self, slope: Slope, y: Tensor, end: float, tol: float):
         self.slope, self.end, self.tol = slope, end, tol
@@ -62,8 +63,10 @@ class _Walk:
         scale = self.tol + self.y.abs() * self.tol
         d0, d1 = _rms(self.y / scale), _rms(self.f / scale)
         h0 = torch.where((d0 < 1e-5) | (d1 < 1e-5), 1e-6, 0.01 * d0 / d1).clamp(max=self.end)
+        # Explicit Euler step of size h0, for an estimate of the second derivative
         ahead = self.slope(self.r + h0, self.y + _by_row(h0, self.y) * self.f, self.rows)
         d2 = _rms((ahead - self.f) / scale) / h0
+        # h1 such that h1^(p + 1) max(d1, d2) = 0.01, with p the order
         still = (d1 <= 1e-15) & (d2 <= 1e-15)
         curved = (0.01 / torch.maximum(d1, d2)) ** (1 / (ORDER + 1))
         h1 = torch.where(still, (1e-3 * h0).clamp(min=1e-6), curved)
@@ -71,6 +74,7 @@ class _Walk:
 
     def attempt(self) -> None:
         """One step of every row, taken where its error allows; the next step size either way."""
+        # The smallest step, ten times the spacing of numbers at r
         least = 10 * (torch.nextafter(self.r, torch.full_like(self.r, torch.inf)) - self.r)
         lost = self.rejected & (self.h < least)
         if lost.any():
@@ -79,15 +83,17 @@ class _Walk:
                 f"tol={self.tol:g}: not reached at {at}, where the step falls below rounding; "
                 "expected a larger tolerance"
             )
-        after = torch.clamp(self.r + torch.maximum(self.h, least), max=self.end)
-        h = after - self.r
+        r_next = torch.clamp(self.r + torch.maximum(self.h, least), max=self.end)
+        h = r_next - self.r
         y, f, error = self._step(h)
         taken = error < 1
+        # Step size from the error: h (1 / error)^(1 / (p + 1)), not growing after a rejection
         factor = SAFETY * error ** (-1 / (ORDER + 1))  # infinite where the error is 0
         factor = torch.where(taken, factor.clamp(max=MOST), factor.nan_to_num(0).clamp(min=LEAST))
         self.h = h * torch.where(taken & self.rejected, factor.clamp(max=1), factor)
         self.rejected = ~taken
-        self.r = torch.where(taken, after, self.r)
+        self.r = torch.where(taken, r_next, self.r)
+        # Rows whose step was rejected stay where they are
         wide = _by_row(taken, self.y)
         self.y, self.f = torch.where(wide, y, self.y), torch.where(wide, f, self.f)
         self.evaluations += 6
@@ -96,16 +102,19 @@ class _Walk:
         """State and slope at r + h, and the error over what is tolerated, [n]."""
         A, B, C, E = _tableau()
         wide, stages = _by_row(h, self.y), [self.f]
+        # Stages k_i = f(r + c_i h, y + h sum_j a_ij k_j); the first is the last of the step before
         for row, c in zip(A[1:], C[1:], strict=True):
             ahead = self.y + wide * _sum(row, stages)
             stages.append(self.slope(self.r + c * h, ahead, self.rows))
         y = self.y + wide * _sum(B, stages)
         stages.append(self.slope(self.r + h, y, self.rows))
+        # Error of the embedded pair over atol + rtol max(|y|, |y_next|)
         scale = self.tol + torch.maximum(self.y.abs(), y.abs()) * self.tol
         return y, stages[-1], _rms(wide * _sum(E, stages) / scale)
 
     def finished(self) -> list[tuple[int, Tensor]]:
-        """Rows that have arrived, with their states; they and those not finite leave the walk."""
+        """Rows that have arrived, with their states; they and those not finite are dropped."""
+        # A row that is not finite any more stays NaN in the result
         whole = (torch.isfinite(self.y) & torch.isfinite(self.f)).flatten(1).all(dim=1)
         arrived = whole & (self.r >= self.end)
         found = list(zip(self.rows[arrived].tolist(), self.y[arrived], strict=True))

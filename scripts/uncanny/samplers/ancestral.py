@@ -8,6 +8,8 @@ from torch import Tensor
 from uncanny.diffusion.forward import alpha_bars, posterior, step_variances, x0_from_eps
 from uncanny.samplers.steps import Noise
 
+NFE = "num_steps"
+
 
 def ancestral(
     eps_model: Callable[[Tensor, int], Tensor],
@@ -32,14 +34,20 @@ def ancestral(
     guidance_at: the gradient's argument is the state (x_t) or the unshifted mean of the step.
     Returns float64 [N, ...]. NFE = num_steps.
     """
+    # alpha_bar along the part of the chain, 1 at its end; betas of its steps follow from the ratios
     levels = alpha_bars(eps_model.alphas_cumprod, times)
     step = posterior(levels[:-1], levels[1:])
+    # beta_tilde_t or beta_t of each step (Ho et al. 2020, section 3.2)
     variances = step_variances(step, variance)
     x = x.double()
     for i, t in enumerate(times[:-1].tolist()):
+        # Predict x0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t), equation 15
         x0 = x0_from_eps(x, eps_model(x, t), levels[i])
+        # Mean of q(x_t-1 | x_t, x0), equation 7
         mean = step.x0_coef[i] * (x0.clamp(-1, 1) if clip else x0) + step.x_coef[i] * x
+        # Guidance shifts the mean by the variance times its gradient
         shift = gradient(x if guidance_at == "x_t" else mean, t) if gradient else None
         x = mean if shift is None else mean + variances[i] * shift
+        # Add noise, but not in the last step
         x = x + variances[i].sqrt() * noise(i, x) if times[i + 1] >= 0 else x
     return x

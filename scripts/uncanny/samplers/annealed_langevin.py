@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from uncanny.registry.option_types import Positive, PositiveInt
 from uncanny.samplers.steps import Noise
+
+NFE = "num_levels * steps_per_level + denoise"
 
 
 def annealed_langevin(
@@ -13,8 +16,8 @@ def annealed_langevin(
     sigmas: Tensor,
     *,
     noise: Noise,
-    steps_per_level: int = 5,
-    step_size: float = 0.0000062,
+    steps_per_level: PositiveInt = 5,
+    step_size: Positive = 0.0000062,
     denoise: bool = True,
 ) -> Tensor:
     """Langevin steps at each noise level, largest first (Song and Ermon 2020, algorithm 1).
@@ -34,8 +37,12 @@ def annealed_langevin(
         raise ValueError(f"sigmas must fall strictly and end above 0, got {sigmas.tolist()}")
     x = x.double()
     for level, sigma in enumerate(sigmas):
+        # The step size keeps the signal-to-noise ratio of a step the same at all levels
         a = step_size * (sigma / sigmas[-1]) ** 2
         for step in range(steps_per_level):
+            # Langevin step
             score = score_model(x, sigma)
+            # Drift up the density, and noise of variance 2 a
             x = x + a * score + (2 * a).sqrt() * noise(level * steps_per_level + step, x)
+    # Denoising by Tweedie's formula: the mean of the clean image
     return x + sigmas[-1] ** 2 * score_model(x, sigmas[-1]) if denoise else x

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from torch import Tensor
 
 from uncanny.diffusion.forward import alpha_bars, eps_from_x0, x0_from_eps
+from uncanny.registry.option_types import Fraction
 from uncanny.samplers.steps import Noise
+
+NFE = "num_steps"
 
 
 def ddim(
@@ -15,7 +18,7 @@ def ddim(
     *,
     noise: Noise,
     gradient: Callable[[Tensor, int], Tensor | None] | None = None,
-    eta: float = 0.0,
+    eta: Fraction = 0.0,
     clip: bool = True,
     reclip: bool = False,
 ) -> Tensor:
@@ -42,17 +45,22 @@ def ddim(
     x = x.double()
     for i, t in enumerate(times[:-1].tolist()):
         a, a_next = levels[i], levels[i + 1]
+        # Predict x0, and eps such that both agree with x
         x0, eps = _estimates(x, eps_model(x, t), a, clip)
+        # Guidance: eps_hat = eps - sqrt(1 - a) * gradient
         shift = gradient(x, t) if gradient else None
         if shift is not None:
             x0, eps = _estimates(x, eps - (1 - a).sqrt() * shift, a, reclip)
+        # Step to a_next, equation 12
         x = a_next.sqrt() * x0 + (1 - a_next - spreads[i] ** 2).sqrt() * eps
+        # Fresh noise of spread s, equation 16; none if eta = 0
         x = x + spreads[i] * noise(i, x) if spreads[i] > 0 else x
     return x
 
 
 def _spreads(alpha_bar: Tensor, alpha_bar_next: Tensor, eta: float) -> Tensor:
     """s of each step, [S]; 0 at the last one."""
+    # Equation 16 with alpha_bar for the paper's alpha; eta = 1 is the posterior variance of DDPM
     added = (1 - alpha_bar / alpha_bar_next) * (1 - alpha_bar_next) / (1 - alpha_bar)
     return eta * added.sqrt()
 
@@ -62,5 +70,6 @@ def _estimates(x: Tensor, eps: Tensor, alpha_bar: Tensor, clip: bool) -> tuple[T
     x0 = x0_from_eps(x, eps, alpha_bar)
     if not clip:
         return x0, eps
+    # eps = (x - sqrt(a) x0) / sqrt(1 - a), so that x is the same as before clipping
     x0 = x0.clamp(-1, 1)
     return x0, eps_from_x0(x, x0, alpha_bar)

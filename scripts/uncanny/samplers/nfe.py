@@ -1,40 +1,43 @@
-"""How often a sampler evaluates the network per image, known before anything runs."""
+"""How often a sampler evaluates the network per image, known before anything runs.
 
-from collections.abc import Callable
+Each sampler's module declares it beside the function: NFE = "2 * num_steps - 1", a formula of the
+options of sampler and process, or NFE = None where a sampler chooses its steps image by image.
+"""
 
-# Samplers that do not look exactly once per step. A step of Heun's method has two slopes, but the
-# last one, which ends at sigma = 0.
-EVALUATIONS: dict[str, Callable[[dict], int | None]] = {
-    "annealed_langevin": lambda options: (
-        options["num_levels"] * options["steps_per_level"] + options["denoise"]
-    ),
-    "heun": lambda options: 2 * options["num_steps"] - 1,
-    "probability_flow": lambda options: None,  # chooses its steps, image by image
-    "phase_euler": lambda options: options["num_steps"] + _corrections(options),
-    "sscs": lambda options: (
-        options["order"] * _steps(options) + options["denoise"] + _corrections(options)
-    ),
-}
+import ast
+
+from uncanny.registry import components
 
 
-def _steps(options: dict) -> int:
-    """Steps of an augmented walk before the one that denoises."""
-    return options["num_steps"] - options["denoise"]
-
-
-def _corrections(options: dict) -> int:
-    return 0 if options["corrector"] == "none" else _steps(options)
+def formula(kind: str) -> str | None:
+    """What a sampler declares; ValueError where it declares nothing."""
+    try:
+        return components.constant("samplers", kind, "NFE")
+    except ValueError:
+        raise ValueError(
+            f"samplers/{kind}.py: NFE is missing; expected the network evaluations per image, as "
+            'NFE = "num_steps" or another formula of options, or None where images differ in them'
+        ) from None
 
 
 def nfe(sampler: dict, process: dict) -> int | None:
-    """Network evaluations per image, one per step where nothing else is known of a sampler; None
-    where they follow from the dataset or from the image.
+    """Network evaluations per image; None where they follow from the dataset or from the image.
 
-    sampler, process: complete options; of the process, the number of noise levels is read where the
-    sampler visits all of them.
+    sampler: complete block. process: complete options, for samplers that visit all its noise
+    levels. Raises ValueError for a formula of anything else.
     """
-    known = process | sampler
-    if sampler["kind"] == "annealed_langevin" and known.get("num_levels") is None:
+    text, kind = formula(sampler["kind"]), sampler["kind"]
+    if text is None:
         return None
-    count = EVALUATIONS.get(sampler["kind"], lambda options: options.get("num_steps"))
-    return count(known)
+    # An option of the sampler stands for one of its process that has the same name
+    known = process | sampler["init_sampling"] | sampler["options"]
+    try:
+        names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        if any(known[name] is None for name in names):
+            return None
+        return int(eval(text, {"__builtins__": {}}, known))
+    except (KeyError, SyntaxError, TypeError) as error:
+        raise ValueError(
+            f"samplers/{kind}.py: NFE = {text!r}: {error}; expected a formula of options, of which "
+            f"there are {', '.join(sorted(known.keys() - {'kind'}))}"
+        ) from None

@@ -1,4 +1,4 @@
-"""Parts that the samplers of an augmented state are made of: the descent, its end, a corrector."""
+"""Parts that the samplers of an augmented state are made of: integration, its end, a corrector."""
 
 import itertools
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from uncanny.samplers.steps import Noise
 
 SHARES = {"sde": 1.0, "ode": 0.5}  # of the score in the drift of reverse time
 
-# A step of the walk: z at t, t, the time after it -> z at the time after it.
+# One step: z at t_cur, t_cur, t_next -> z at t_next.
 Step = Callable[[Tensor, float, float], Tensor]
 
 
-def descend(
+def integrate(
     step: Step,
     model,
     z: Tensor,
@@ -27,32 +27,37 @@ def descend(
     correct: Callable[[Tensor, float], Tensor] | None,
     denoise_drift: str,
 ) -> Tensor:
-    """z along times [S + 1], which fall; a step that ends at 0 is one Euler step without noise.
+    """z at the last of the times [S + 1], which fall; a step that ends at 0 is one Euler step
+    without noise.
 
-    correct(z, t): after every other step. constrain(z, t, before): at the start (before None) and
-    after every step. denoise_drift: "sde", or "ode" with half the score, in the step to 0.
+    step(z, t_cur, t_next) gives z at t_next. correct(z, t): after every step that ends above 0.
+    constrain(z, t_next, t_cur): at the start (t_cur None) and after every step. denoise_drift:
+    "sde", or "ode" with half the score, in the step to 0.
     """
     if len(times) < 2 or (times.diff() >= 0).any() or times[-1] < 0 or times[0] > 1:
         raise ValueError(f"times must fall strictly within [0, 1], got {times.tolist()}")
     z, steps = z.double(), times.tolist()
     z = constrain(z, steps[0], None) if constrain else z
-    for t, after in itertools.pairwise(steps):
-        if after == 0:
-            z = denoise(model, z, t, gradient, denoise_drift)
+    for t_cur, t_next in itertools.pairwise(steps):
+        if t_next == 0:
+            z = denoise(model, z, t_cur, gradient, denoise_drift)
         else:
-            z = step(z, t, after)
-            z = correct(z, after) if correct else z
-        z = constrain(z, after, t) if constrain else z
+            # Predictor, then corrector at the new time
+            z = step(z, t_cur, t_next)
+            z = correct(z, t_next) if correct else z
+        z = constrain(z, t_next, t_cur) if constrain else z
     return z
 
 
 def denoise(model, z: Tensor, t: float, gradient, drift: str) -> Tensor:
     """One Euler step of length t from t to 0, without noise."""
-    return z + t * model.process.reverse(z, pull(model, z, t, gradient), t, SHARES[drift])
+    # h = t, for the step ends at 0; the ODE's drift has half the score
+    score = guided_score(model, z, t, gradient)
+    return z + t * model.process.reverse(z, score, t, SHARES[drift])
 
 
-def pull(model, z: Tensor, t: float, gradient: Callable | None) -> Tensor:
-    """Score, and what guidance adds to it."""
+def guided_score(model, z: Tensor, t: float, gradient: Callable | None) -> Tensor:
+    """Score, with the gradient of guidance: grad log p(z) + scale * grad log p(y | z)."""
     score = model(z, t)
     return score if gradient is None else score + gradient(z, t)
 
@@ -66,8 +71,8 @@ def numbered(noise: Noise) -> Callable[[Tensor], Tensor]:
 def langevin(model, draw: Callable[[Tensor], Tensor], gradient, kind: str, snr: float):
     """The corrector of a kind: None, or z + d C s + sqrt(2 d C) noise with C = Sigma_inf.
 
-    d is such that the push is `snr` times the noise, image by image, as in the corrector of Song et
-    al. (2021, algorithm 4). Raises ValueError where the score of a component is not known.
+    d is such that the drift is `snr` times the noise, image by image, as in the corrector of Song
+    et al. (2021, algorithm 4). Raises ValueError where the score of a component is not known.
     """
     if kind == "none":
         return None
@@ -79,13 +84,16 @@ def langevin(model, draw: Callable[[Tensor], Tensor], gradient, kind: str, snr: 
         )
     if not snr > 0:
         raise ValueError(f"snr={snr:g}: expected a positive signal-to-noise ratio")
+    # Sigma_inf as preconditioner: position and momentum move at rates that suit their spreads
     law = process.recipe.Sigma_inf
     root = torch.linalg.cholesky(law)
 
     def correct(z: Tensor, t: float) -> Tensor:
-        push, added = apply(law, pull(model, z, t, gradient)), apply(root, draw(z))
-        size = 2 * (snr * _norm(added) / _norm(push)) ** 2
-        return z + per_image(size, z) * push + per_image((2 * size).sqrt(), z) * added
+        # C s and sqrt(C) noise
+        drift, added = apply(law, guided_score(model, z, t, gradient)), apply(root, draw(z))
+        # Step size d = 2 (snr |sqrt(C) noise| / |C s|)^2
+        size = 2 * (snr * _norm(added) / _norm(drift)) ** 2
+        return z + per_image(size, z) * drift + per_image((2 * size).sqrt(), z) * added
 
     return correct
 

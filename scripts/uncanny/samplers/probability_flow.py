@@ -5,9 +5,12 @@ from typing import Literal
 
 from torch import Tensor
 
+from uncanny.registry.option_types import OpenFraction, PositiveInt
 from uncanny.samplers import adaptive_ode
 from uncanny.samplers.phase_steps import denoise
 from uncanny.samplers.steps import Noise
+
+NFE = None  # it chooses its steps, image by image
 
 
 def probability_flow(
@@ -16,9 +19,9 @@ def probability_flow(
     times: Tensor,
     *,
     noise: Noise,
-    tol: float = 0.00001,
+    tol: OpenFraction = 0.00001,
     denoise_drift: Literal["sde", "ode"] = "ode",
-    max_nfe: int = 10000,
+    max_nfe: PositiveInt = 10000,
 ) -> Tensor:
     """dz = (-F z + G G^T score / 2) dr by Dormand and Prince's 5(4) pair, image by image
     (arXiv 2303.01748, section 4; `ode`).
@@ -27,7 +30,7 @@ def probability_flow(
     z: [N, d C, ...] of the stationary law. times: the ends, 1 and epsilon_s, and 0 if a last Euler
     step denoises. tol: relative and absolute tolerance of each image's root-mean-square error.
     denoise_drift: as in `phase_euler`. Asks for no noise.
-    Raises ode.NotReached where tol cannot be reached, or takes more than max_nfe evaluations.
+    Raises adaptive_ode.NotReached where tol cannot be reached, or not within max_nfe evaluations.
     Returns float64 [N, d C, ...]. NFE differs between images.
     """
     positive = times[times > 0].tolist()
@@ -40,8 +43,11 @@ def probability_flow(
     process = phase_model.process
 
     def slope(r: Tensor, z: Tensor, rows: Tensor) -> Tensor:
+        # dz/dr at r = first - t, with half the score of the SDE's drift
         t = first - r
         return process.reverse(z, phase_model(z, t, rows=rows), t, share=0.5)
 
+    # From 1 to epsilon_s
     z = adaptive_ode.integrate(slope, z.double(), first - last, tol=tol, max_evaluations=max_nfe)
+    # Euler step from epsilon_s to 0, without noise
     return denoise(phase_model, z, last, None, denoise_drift) if times[-1] == 0 else z

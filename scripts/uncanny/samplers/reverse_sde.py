@@ -7,6 +7,8 @@ from torch import Tensor
 from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.samplers.steps import Denoiser, Noise
 
+NFE = "num_steps"
+
 
 def reverse_sde(
     denoiser: Denoiser,
@@ -28,10 +30,13 @@ def reverse_sde(
         raise ValueError(f"reverse_sde: scaling {path.scaling!r}; expected none")
     if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    # Start at N(0, sigma_0^2), of which the image is a small part
     y = latents.double() * sigmas[0]
-    for i, (sigma, after) in enumerate(pairwise(sigmas)):
-        removed = 1 - (after / sigma) ** 2
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        # Delta_k s(y, sigma_k), with the score s = (D - y) / sigma_k^2
+        removed = 1 - (sigma_next / sigma) ** 2
         y = y + removed * (denoiser(y, sigma) - y)
-        if after > 0:
+        # Noise of variance Delta_k, so that the variance falls to sigma_k+1^2 and no lower
+        if sigma_next > 0:
             y = y + sigma * removed.sqrt() * noise(i, y)
     return y

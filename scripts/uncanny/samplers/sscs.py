@@ -9,8 +9,12 @@ from torch import Tensor
 from uncanny.diffusion.augmented_state import apply
 from uncanny.diffusion.linear_process import regularised
 from uncanny.diffusion.recipe import Recipe, change
-from uncanny.samplers.phase_steps import descend, langevin, numbered, pull
+from uncanny.registry.option_types import Positive
+from uncanny.samplers.phase_steps import guided_score, integrate, langevin, numbered
 from uncanny.samplers.steps import Noise
+
+# A corrector step follows every step but the one to 0
+NFE = "order * (num_steps - denoise) + denoise + (corrector != 'none') * (num_steps - denoise)"
 
 
 def sscs(
@@ -24,7 +28,7 @@ def sscs(
     order: Literal[1, 2] = 1,
     denoise_drift: Literal["sde", "ode"] = "sde",
     corrector: Literal["none", "langevin_phase"] = "none",
-    snr: float = 0.16,
+    snr: Positive = 0.16,
 ) -> Tensor:
     """Exact half-steps of an Ornstein-Uhlenbeck process around a step by the score that is left
     (arXiv 2112.07068, appendix D; arXiv 2303.01748, section 4).
@@ -42,27 +46,43 @@ def sscs(
     """
     process, draw = phase_model.process, numbered(noise)
     backward = process.recipe.reversed_coupling()
+    # G G^T Sigma_inf^-1: A takes -Sigma_inf^-1 z for the score, S the difference
     whitened = process.recipe.GGT @ torch.linalg.inv(process.recipe.Sigma_inf)
 
-    def half(z: Tensor, duration: Tensor) -> Tensor:
+    def ou_half_step(z: Tensor, duration: Tensor) -> Tensor:
         moved, spread = transition(backward, duration)
         return z + apply(moved, z) + apply(spread, draw(z))
 
-    def push(z: Tensor, t: float) -> Tensor:
-        score = pull(phase_model, z, t, gradient)
+    def drift(z: Tensor, t: float) -> Tensor:
+        score = guided_score(phase_model, z, t, gradient)
         return process.rate(t) * (apply(process.recipe.GGT, score) + apply(whitened, z))
 
-    def step(z: Tensor, t: float, after: float) -> Tensor:
-        h, middle = t - after, (t + after) / 2
-        B, B_middle, B_after = (process.integral(time) for time in (t, middle, after))
-        z = half(z, B - B_middle)
-        start = t if order == 1 else middle
-        ahead = z if order == 1 else z + h / 2 * push(z, middle)
-        return half(z + h * push(ahead, start), B_middle - B_after)
+    def step(z: Tensor, t_cur: float, t_next: float) -> Tensor:
+        h, t_mid = t_cur - t_next, (t_cur + t_next) / 2
+        # B(t), the integral of beta: the clock on which A is exact
+        B_cur, B_mid, B_next = (process.integral(t) for t in (t_cur, t_mid, t_next))
+        # A: exact Ornstein-Uhlenbeck half-step
+        z = ou_half_step(z, B_cur - B_mid)
+        if order == 1:
+            # S: Euler step, with the score at the start of the step as published
+            z = z + h * drift(z, t_cur)
+        else:
+            # S: explicit midpoint step
+            z = z + h * drift(z + h / 2 * drift(z, t_mid), t_mid)
+        # A: second half-step
+        return ou_half_step(z, B_mid - B_next)
 
     correct = langevin(phase_model, draw, gradient, corrector, snr)
-    bends = {"gradient": gradient, "constrain": constrain, "correct": correct}
-    return descend(step, phase_model, z, times, denoise_drift=denoise_drift, **bends)
+    return integrate(
+        step,
+        phase_model,
+        z,
+        times,
+        gradient=gradient,
+        constrain=constrain,
+        correct=correct,
+        denoise_drift=denoise_drift,
+    )
 
 
 def transition(recipe: Recipe, duration: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,5 +90,7 @@ def transition(recipe: Recipe, duration: Tensor) -> tuple[Tensor, Tensor]:
     mean, and a root of its covariance (regularised), [d, d] each.
     """
     moved = change(recipe.F, duration)
+    # Covariance Sigma_inf - Phi Sigma_inf Phi^T, written with Phi - I so that short steps do not
+    # cancel
     lost = moved @ recipe.Sigma_inf
     return moved, torch.linalg.cholesky(regularised(-(lost + lost.T + lost @ moved.T)))

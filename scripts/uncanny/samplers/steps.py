@@ -23,6 +23,7 @@ def times(sigmas: Tensor, path: Path) -> Tensor:
     """
     if len(sigmas) < 2 or (sigmas.diff() >= 0).any() or sigmas[-1] < 0:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
+    # t_i = sigma^-1(sigma_i): steps are straight in t, whatever the grid of noise levels
     return path.sigma_inv(sigmas)
 
 
@@ -32,6 +33,7 @@ def slope(denoiser: Denoiser, x: Tensor, t: Tensor, path: Path) -> Tensor:
     Karras et al. (2022), algorithm 1.
     """
     sigma, s = path.sigma(t), path.scale(t)
+    # sigma'/sigma
     growth = path.sigma_deriv(t) / sigma
     return (growth + path.scale_deriv(t) / s) * x - growth * s * denoiser(x / s, sigma)
 
@@ -49,6 +51,7 @@ def churn_factors(
             f"S_churn={S_churn}, S_tmin={S_tmin}, S_tmax={S_tmax}: "
             "expected S_churn >= 0 and 0 <= S_tmin <= S_tmax"
         )
+    # At most sqrt(2) - 1: no more noise is added than there is
     gamma = min(S_churn / (len(sigmas) - 1), math.sqrt(2) - 1)
     return [gamma if S_tmin <= sigma <= S_tmax else 0.0 for sigma in sigmas[:-1].tolist()]
 
@@ -67,8 +70,11 @@ def churn(
     """
     if gamma == 0:
         return x, t
+    # New level sigma_hat = (1 + gamma) sigma, and its time on the path's clock
     sigma = path.sigma(t)
     t_hat = path.sigma_inv((1 + gamma) * sigma)
     s_hat = path.scale(t_hat)
+    # sqrt(sigma_hat^2 - sigma^2) = sigma sqrt(gamma (2 + gamma)), without a difference of squares
     added = sigma * math.sqrt(gamma * (2 + gamma)) * s_hat * S_noise
+    # x / s is the unscaled state x0 + sigma n; noise is added there
     return s_hat / path.scale(t) * x + added * noise(x), t_hat

@@ -91,7 +91,7 @@ class Drawn:
 
 def draw_images(
     model: Trained,
-    options: dict,
+    sampler: dict,
     seeds: list[int],
     guidance=None,
     *,
@@ -102,18 +102,18 @@ def draw_images(
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
 
-    options: a sampler's complete block. guidance: a `guidances.Guidance` towards each image's
+    sampler: its complete block. guidance: a `guidances.Guidance` towards each image's
     label, or None. originals: images as they are stored, for walks that start from them. losses:
     of the model at single noise levels, for walks whose grid follows from them. account: keep
     account of what guidance does, which costs time.
     """
-    bend, kept = _bend(model, options, guidance, account, originals)
+    bend, kept = _bend(model, sampler, guidance, account, originals)
 
     def draw(batch: list[int]) -> Drawn:
-        return _draw_batch(model, options, batch, bend, originals, losses)
+        return _draw_batch(model, sampler, batch, bend, originals, losses)
 
     told, parts = progress.Progress(len(seeds), "images"), []
-    with precision.computing(options.get("precision", "fp32"), model.device):
+    with precision.computing(sampler["precision"], model.device):
         for part in _in_batches(draw, seeds, model.batch_size, kept):
             parts.append(part)
             told.at(sum(len(part.images) for part in parts))
@@ -149,50 +149,43 @@ def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
     return int(mean) if mean.is_integer() else mean
 
 
-def _bend(model: Trained, options: dict, guidance, account: bool, originals) -> tuple:
+def _bend(model: Trained, sampler: dict, guidance, account: bool, originals) -> tuple:
     """What binds a batch to its guidance, and the account that is kept of it; None for nothing."""
     if guidance is None:
         return None, None
-    kind = options["kind"]
-    if not components.takes("samplers", kind, guidance.BENDS):
-        raise ValueError(f"sampler {kind!r} takes no {guidance.BENDS}: it cannot be guided")
-    return guidance.bound_to(model.family, options, account, originals)
+    kind = sampler["kind"]
+    if not components.takes("samplers", kind, guidance.GUIDED_ARGUMENT):
+        raise ValueError(
+            f"sampler {kind!r} takes no {guidance.GUIDED_ARGUMENT}: it cannot be guided"
+        )
+    return guidance.bound_to(model.family, sampler["options"], account, originals)
 
 
 @torch.no_grad()
-def _draw_batch(model: Trained, options: dict, seeds: list[int], bend, originals, losses) -> Drawn:
+def _draw_batch(model: Trained, sampler: dict, seeds: list[int], bend, originals, losses) -> Drawn:
     streams = ImageStreams(seeds)
     latents = streams.latents(model.family.state_shape(model.shape)).to(model.device)
     # Drawn in any case, so that the noise that follows is the same for every model.
     labels = streams.class_labels(max(model.num_classes, 1))
     shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
     walked = Counted(model.family.bind(model.network, _to(shown, model.device)), len(seeds))
-    sampler, start, rest = walk(options, type(model.family).__module__.rsplit(".", 1)[-1])
-    if start.get("init") == "marginal" and originals is not None:
-        start["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
+    options = dict(sampler["init_sampling"])
+    if options.get("init") == "marginal" and originals is not None:
+        options["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
     if losses is not None:
-        start["losses"] = losses
-    x, levels, extra = model.family.start(walked, latents, **start)
+        options["losses"] = losses
+    x, levels, extra = model.family.init_sampling(walked, latents, **options)
     seen = walked
     if bend is not None:
         seen = bend(walked, levels, _to(labels, model.device), seeds)
         extra |= seen.arguments
-    x = sampler(seen, x, levels, noise=streams.noise, **extra, **rest)
+    solve = components.load("samplers", sampler["kind"])
+    x = solve(seen, x, levels, noise=streams.noise, **(sampler["options"] | extra))
     return Drawn(model.family.finish(x).cpu(), labels, walked.nfe, len(seeds))
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
     return None if tensor is None else tensor.to(device)
-
-
-def walk(options: dict, family: str) -> tuple:
-    """Split a sampler's block: the sampler itself, what its family sets the walk up with, the
-    sampler's own options.
-    """
-    names = components.options_of(components.source("processes", family), "start")
-    start = {k: v for k, v in options.items() if k in names}
-    rest = {k: v for k, v in options.items() if k not in (*names, "kind", "precision")}
-    return components.load("samplers", options["kind"]), start, rest
 
 
 def run(
@@ -241,9 +234,9 @@ def run(
         drawn, found = _timed(model, sampler, seeds, bent, given)
         facts |= {"images_seen": state["images_seen"]} | found
         if facts["status"] == "ok":
-            truncated = sampler.get("pixels") == "truncate"
+            truncated = sampler["init_sampling"].get("pixels") == "truncate"
             images, labels = stored(drawn.images, truncated=truncated), drawn.labels.numpy()
-            beside = bent.beside(originals, seeds) if hasattr(bent, "beside") else {}
+            beside = bent.extras(originals, seeds) if hasattr(bent, "extras") else {}
     save(samples, images, labels, **beside)
     files.write_json(record, facts)
 
@@ -312,7 +305,7 @@ def _timing(seconds: float, drawn: Drawn, model: Trained, sampler: dict) -> dict
         "seconds": round(seconds, 4),
         "ms_per_nfe": round(1000 * seconds / (count * drawn.nfe), 5),
         "batch_size": drawn.batch_size,
-        "precision": sampler.get("precision", "fp32"),
+        "precision": sampler["precision"],
         "device": hardware.describe(model.device),
         "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),
     }

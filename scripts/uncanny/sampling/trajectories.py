@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from uncanny.datasets import Dataset, to_model
+from uncanny.registry import components
 from uncanny.runtime import arrays, checkpoints, hardware, precision
 from uncanny.runtime.random_streams import ImageStreams, generator, image_seeds
 from uncanny.sampling import drawing
@@ -54,21 +55,26 @@ def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> Non
         known = ", ".join(sorted(LANES))
         raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
     shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
-    arrays.save(output, **trace(model, sampler, real, shrinks=shrinks))
+    arrays.save(output, **trace(model, process["kind"], sampler, real, shrinks=shrinks))
 
 
 def trace(
-    model: drawing.Trained, options: dict, real: Tensor, *, shrinks: bool, count: int = LEVELS
+    model: drawing.Trained,
+    family: str,
+    sampler: dict,
+    real: Tensor,
+    *,
+    shrinks: bool,
+    count: int = LEVELS,
 ) -> dict:
     """Both ways at `count` of the levels that the sampler visits, evenly along its steps.
 
-    real: an image in [-1, 1], float64 [C, H, W]. options: a sampler's complete block. shrinks:
-    whether the process shrinks the signal as noise grows. Returns forward, backward [K, C, H, W],
-    sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks), lane and axis, as
-    figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
+    family: kind of the model's process. sampler: its complete block. real: an image in [-1, 1],
+    float64 [C, H, W]. shrinks: whether the process shrinks the signal as noise grows. Returns
+    forward, backward [K, C, H, W], sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks),
+    lane and axis, as figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
     """
-    family = type(model.family).__module__.rsplit(".", 1)[-1]
-    sigma, states = _thinned(_walked(model, options, family), count)
+    sigma, states = _thinned(_walked(model, sampler, family), count)
     noisy = real + _noise(sigma, real)
     squares = 1 + sigma**2
     scale = squares.sqrt().reshape(-1, 1, 1, 1)
@@ -79,17 +85,17 @@ def trace(
 
 
 @torch.no_grad()
-def _walked(model: drawing.Trained, options: dict, family: str) -> list[tuple[float, Tensor]]:
+def _walked(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[float, Tensor]]:
     """(sigma, unscaled state) at each level of the walk of the draw's first image, falling to 0."""
     streams = ImageStreams(image_seeds(0, IMAGE, 1))
     latents = streams.latents(model.shape).to(model.device)
     labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
     shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
     recorded = Recorded(model.family.bind(model.network, shown))
-    sampler, start, rest = drawing.walk(options, family)
-    x, levels, extra = model.family.start(recorded, latents, **start)
-    with precision.computing(options.get("precision", "fp32"), model.device):
-        x = sampler(recorded, x, levels, noise=streams.noise, **extra, **rest)
+    x, levels, extra = model.family.init_sampling(recorded, latents, **sampler["init_sampling"])
+    solve = components.load("samplers", sampler["kind"])
+    with precision.computing(sampler["precision"], model.device):
+        x = solve(recorded, x, levels, noise=streams.noise, **(sampler["options"] | extra))
     states = [_unscaled(model.family, family, *seen) for seen in recorded.seen]
     return [*_last_at_each_level(states), (0.0, _finished(model.family, x)[0].cpu())]
 

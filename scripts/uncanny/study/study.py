@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
-from typing import Literal
 
 from uncanny.registry import components
 from uncanny.registry.blocks import GIVEN, canonical, completed, expanded, named_within
+from uncanny.registry.blocks import sampler as sampler_block
 from uncanny.registry.fingerprint import fingerprint
 
 SCRIPTS = Path(__file__).parents[2]
@@ -26,9 +26,6 @@ NO_GUIDANCE = NO_SCHEDULE = "none"
 ORIGINS = ("trained", "external", "samples")
 ELSEWHERE = [1]  # epochs of a model that is not trained here, where it does not say
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
-
-# Of any sampler where it is given: in which precision the network is evaluated.
-PRECISION = {"precision": (Literal["fp32", "tf32", "bf16"], "fp32")}
 
 # What the plan reads of an experiment on trained checkpoints: name -> (type, default; None: the
 # study's own).
@@ -111,7 +108,7 @@ class Study:
 
     @cache
     def sampler(self, sampler: str, model: str) -> dict:
-        """Complete options of a sampler as it walks with a model."""
+        """Complete block of a sampler for a model, as `registry.blocks.sampler` describes it."""
         if self.origin(model) == "samples":
             return {"kind": GIVEN}
         block = self.block("samplers", sampler)
@@ -122,13 +119,9 @@ class Study:
             for k, v in (block | special).items()
             if k not in APPEARANCE | {"kind", "by_process"}
         }
-        family = self.block("processes", process)["kind"]
-        start = family_start(family)
         where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
-        kind = self.sampler_kind(sampler, model)
-        more = start | (PRECISION if "precision" in given else {})
-        options = components.resolve("samplers", kind, expanded(given), where, more=more)
-        return {"kind": kind} | completed(options, where)
+        family = self.block("processes", process)["kind"]
+        return sampler_block(self.sampler_kind(sampler, model), family, given, where)
 
     def sampler_kind(self, sampler: str, model: str) -> str:
         """Kind of a sampler as it walks with a model."""
@@ -140,7 +133,7 @@ class Study:
 
     def needs_losses(self, sampler: str, model: str) -> bool:
         """Whether a walk goes along a grid that follows from the model's own losses."""
-        grid = self.sampler(sampler, model).get("grid")
+        grid = self.sampler(sampler, model).get("init_sampling", {}).get("grid")
         return grid is not None and components.takes("sigma_grids", grid["kind"], "losses")
 
     @cache
@@ -160,7 +153,8 @@ class Study:
     def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
         """Whether a walk needs the images of the model's dataset: to start from, or to inpaint."""
         masked = "mask" in (self.guidance(guidance) or {})
-        return masked or self.sampler(sampler, model).get("init") == "marginal"
+        options = self.sampler(sampler, model).get("init_sampling", {})
+        return masked or options.get("init") == "marginal"
 
     @cache
     def classifier(self, name: str, dataset: str, process: str, schedule: str) -> dict:
@@ -312,10 +306,11 @@ class Study:
 
     def sampler_components(self, sampler: str, model: str) -> list[tuple[str, str]]:
         """(family, kind) of a sampler as it walks with a model, and of what its options name."""
-        options = self.sampler(sampler, model)
-        if options["kind"] == GIVEN:
+        block = self.sampler(sampler, model)
+        if block["kind"] == GIVEN:
             return []
-        return [("samplers", options["kind"]), *named_within(options)]
+        options = block["options"] | block["init_sampling"]
+        return [("samplers", block["kind"]), *named_within(options)]
 
     def names(self, model: str) -> dict:
         """A model's identity as the config has it: names of blocks."""
@@ -344,17 +339,9 @@ def by_label(metric: str) -> bool:
 @cache
 def family_offers(family: str) -> str:
     """What a family of models gives to samplers: the name of their first argument."""
-    return components.constant("processes", family, "OFFERS")
+    return components.constant("processes", family, "MODEL_INTERFACE")
 
 
 @cache
 def family_needs_schedule(family: str) -> bool:
     return components.constant("processes", family, "NEEDS_SCHEDULE")
-
-
-@cache
-def family_start(family: str) -> dict:
-    """Options that a family reads from a sampler's block to set up the walk: name -> (type,
-    default).
-    """
-    return components.options_of(components.source("processes", family), "start")

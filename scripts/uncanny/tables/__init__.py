@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Walk:
-    """A sampler as it walks with the models of one process. sampler, process: complete options."""
+    """A sampler as it walks with the models of one process. sampler, process: complete blocks."""
 
     name: str
     label: str

@@ -9,14 +9,14 @@ from uncanny.registry import components
 POINT = {"sigma": [1e-4, 1e-2, 1.0, 1e2, 1e4], "loss": [0.0] * 5, "dim": 1}
 
 
-def noise_levels(sampler: dict, process: dict) -> tuple:
-    """(sigmas [num_steps + 1], path) of a sampler's complete options on a continuous process; of a
-    grid that follows from a model's losses the ends alone are right.
+def noise_levels(options: dict, process: dict) -> tuple:
+    """(sigmas [num_steps + 1], path) of a sampler on a continuous process.
+
+    options: of `init_sampling`. Of a grid that follows from a model's losses the ends alone are
+    right.
     """
     model = SimpleNamespace(
         preconditioning=components.load("preconditioning", process["preconditioning"])()
     )
-    names = components.options_of(components.source("processes", "continuous"), "start")
-    start = {name: value for name, value in sampler.items() if name in names}
-    _, sigmas, extra = continuous.start(model, None, losses=POINT, **start)
+    _, sigmas, extra = continuous.init_sampling(model, None, losses=POINT, **options)
     return sigmas, extra["path"]

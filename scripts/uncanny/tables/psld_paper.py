@@ -93,20 +93,21 @@ def rows() -> list[dict[str, str]]:
 
 
 def facts(identity: dict, sampler: dict, guidance: str) -> dict[str, str]:
-    """A cell as the paper's tables name it, by its model's identity and its sampler's options;
+    """A cell as the paper's tables name it, by its model's identity and its sampler's block;
     with values that occur nowhere in print where it has no such name.
     """
     process, network = identity["process"], identity["network"]
     recipe = process.get("recipe", {})
     gamma = {"vp": "vp", "cld": "0"}.get(recipe.get("kind")) or f"{recipe.get('gamma', -1):g}"
-    steps = sampler.get("num_steps") or f"{sampler.get('tol', 0):.10f}".rstrip("0")
+    options = sampler["init_sampling"]
+    steps = options.get("num_steps") or f"{sampler['options'].get('tol', 0):.10f}".rstrip("0")
     multipliers = " ".join(map(str, network.get("multipliers", [])))
     return {
         "dataset": identity["dataset"] if guidance == "none" else "",
         "gamma": gamma,
         "network": f"{multipliers} x {network.get('blocks')}",
         "sampler": sampler["kind"],
-        "times": str(sampler.get("times")),
+        "times": str(options.get("times")),
         "steps": str(steps),
     }
 

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 
 from uncanny.evaluation import score_records
+from uncanny.registry.option_types import NonEmpty
 from uncanny.tables import Contents, psld_paper
 
 NEEDS = "scores"
 
 
-def published(contents: Contents, *, metrics: list[str]) -> pd.DataFrame:
+def published(contents: Contents, *, metrics: NonEmpty[str]) -> pd.DataFrame:
     """One row per cell and number of images, means over seeds and draws: evaluations, each metric
     with its standard error; and what arXiv 2303.01748 printed, where dataset, process, network,
     sampler and number of images are the same, else nothing.

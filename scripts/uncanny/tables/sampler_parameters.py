@@ -4,7 +4,6 @@ from typing import Literal
 
 import pandas as pd
 
-from uncanny.registry import components
 from uncanny.samplers import nfe
 from uncanny.tables import Contents, Walk, formulas, said
 from uncanny.tables.noise_levels import noise_levels
@@ -13,7 +12,7 @@ NEEDS = "config"
 SHOWS = (("models",), ("samplers",))
 
 # Options that rows of their own show, or another table does.
-SHOWN = {"kind", "num_steps", "steps_per_level", "step_size"}
+SHOWN = {"num_steps", "steps_per_level", "step_size"}
 SHOWN |= {"grid", "time", "scaling", "times"}
 SHOWN |= {"sigma_min", "sigma_max", "S_churn", "S_tmin", "S_tmax", "S_noise"}
 SYMBOLS = {"epsilon_s": "ε_s", "num_levels": "M", "rho": "ρ"}
@@ -62,17 +61,15 @@ def _joined(walks: list[Walk]) -> dict[str, str]:
 
 
 def _rows(walk: Walk) -> dict[str, str]:
-    options, steps = walk.sampler, nfe.nfe(walk.sampler, walk.process)
-    describe = {
-        "denoiser": _continuous,
-        "eps_model": _discrete,
-        "score_model": _annealed,
-        "phase_model": _phase,
-    }[components.signature("samplers", options["kind"]).first]
+    kind, steps = walk.sampler["kind"], nfe.nfe(walk.sampler, walk.process)
+    options = walk.sampler["options"] | walk.sampler["init_sampling"]
+    if walk.sampler["precision"] != "fp32":
+        options["precision"] = walk.sampler["precision"]
+    describe = DESCRIBED.get(walk.process["kind"], _other)
     rest = [f"{name} {said(options[name])}" for name in sorted(options) if name not in SHOWN]
     return {
-        "solver": formulas.SOLVERS.get(options["kind"], options["kind"]),
-        **describe(options, walk.process),
+        "solver": formulas.SOLVERS.get(kind, kind),
+        **describe(walk.sampler["init_sampling"], walk.process),
         "evaluations (NFE)": "follows from the data" if steps is None else str(steps),
         "further options": "; ".join(rest),
     }
@@ -130,3 +127,20 @@ def _phase(options: dict, process: dict) -> dict[str, str]:
         "σ_min … σ_max": "of the recipe",
         "steps N": "chosen" if steps is None else str(steps),
     }
+
+
+def _other(options: dict, process: dict) -> dict[str, str]:
+    """Of a kind of process that no formula describes."""
+    unknown = ("time steps t_i", "noise level σ(t)", "scaling s(t)", "constants", "σ_min … σ_max")
+    steps = options.get("num_steps")
+    return dict.fromkeys(unknown, "of the process") | {
+        "steps N": "chosen" if steps is None else str(steps)
+    }
+
+
+DESCRIBED = {
+    "continuous": _continuous,
+    "discrete": _discrete,
+    "annealed": _annealed,
+    "phase_space": _phase,
+}

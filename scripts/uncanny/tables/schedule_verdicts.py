@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from uncanny.registry.option_types import PositiveInt
 from uncanny.tables import Contents
 
 NEEDS = "verdicts"
@@ -15,7 +16,7 @@ PLACE = ["experiment", "data", "error of the score", "solver", "metric"]
 
 
 def schedule_verdicts(
-    contents: Contents, *, families: list[str] | None = None, nfe: list[int] | None = None
+    contents: Contents, *, families: list[str] | None = None, nfe: list[PositiveInt] | None = None
 ) -> pd.DataFrame:
     """One row per data, kind of error, solver and metric; a column per number of evaluations. Each
     says the verdict and where the better schedule changes: in the strength of the error, or in

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -49,41 +50,45 @@ def train(
 ) -> dict:
     """State of a classifier after its training: cross-entropy on x_t, t uniform, AdamW.
 
-    start: state to go on from; keep(state) is called after every update with a function that gives
+    start: state to go on from; keep(state) is called every few updates with a function that gives
     it. Everything random is a function of (seed, step), the order of the images of (seed, pass). No
     weights are averaged. Raises ValueError where data, process or network allow no guidance, and
     where the loss is not finite.
     """
     _check(data, identity)
-    options, family = identity["training"], noisy_classifier.family_of(identity)
     run = _begin(data, identity, device)
     if start is not None:
         loop.resume(run, start)
-    stream = loop.Stream(data, options["batch_size"], options["seed"], conditional=True)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for epoch in range(len(run.history) + 1, options["epochs"] + 1):
-            while run.step < loop.steps_until(epoch, len(stream), options["batch_size"]):
-                run.started.append(_update(run, family, stream, options, device))
-                keep(lambda: _state(run, data, identity))
-            entry = {"epoch": epoch, "step": run.step, "loss": _mean(run.started, epoch)}
-            run.history.append(entry)
-            run.started = []
-    state = _state(run, data, identity)
-    return {k: v for k, v in state.items() if k not in ("optimizer", "started")}
+    epochs, state = identity["training"]["epochs"], partial(_state, run, data, identity)
+    try:
+        loop.train(run, epochs, lambda _: keep(state))
+    except loop.Diverged as error:
+        raise ValueError(f"classifier: {error}; expected a smaller lr") from None
+    return {k: v for k, v in state().items() if k not in ("optimizer", "started")}
 
 
 def _begin(data: Dataset, identity: dict, device: torch.device) -> loop.Run:
-    options = identity["training"]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(options["seed"], "classifier"))
-        network = noisy_classifier.build(identity, data.shape, data.num_classes).to(device).train()
+    options, family = identity["training"], noisy_classifier.family_of(identity)
+
+    def loss(network, x0: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        t = family.draw_times(len(x0), generator)
+        x = family.noised(x0, t, generator)
+        logits = network(x, family.time_condition(t).to(x0.dtype))
+        return F.cross_entropy(logits, labels)  # mean of -log p(y | x_t, t)
+
+    network = loop.seeded(
+        lambda: noisy_classifier.build(identity, data.shape, data.num_classes),
+        seed_of(options["seed"], "classifier"),
+    ).to(device)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], fused=True
     )
-    return loop.Run(network, None, optimizer, 0, [])
+    stream = loop.Stream(data, options["batch_size"], options["seed"], conditional=True)
+    return loop.Run(network, optimizer, loss, stream, options, options["seed"], "classifier")
 
 
 def _state(run: loop.Run, data: Dataset, identity: dict) -> dict:
+    history = [{key: entry[key] for key in ("epoch", "step", "loss")} for entry in run.history]
     return run.state() | {
         "what": "classifier",
         "identity": identity,
@@ -92,31 +97,8 @@ def _state(run: loop.Run, data: Dataset, identity: dict) -> dict:
         "status": "ok",
         "shape": list(data.shape),
         "num_classes": data.num_classes,
+        "history": history,
     }
-
-
-def _update(run: loop.Run, family, stream, options: dict, device) -> Tensor:
-    """One update; the loss before it."""
-    seed = options["seed"]
-    torch.manual_seed(seed_of(seed, "classifier dropout", run.step))
-    draws = torch.Generator(device).manual_seed(seed_of(seed, "classifier noise", run.step))
-    x0, labels = stream.batch(run.step, device)
-    x0 = loop.augmented(x0, options, draws)
-    t = family.draw_times(len(x0), draws)
-    x = family.noised(x0, t, draws)
-    loss = F.cross_entropy(run.network(x, family.told(t).to(x0.dtype)), labels)
-    run.optimizer.zero_grad()
-    loss.backward()
-    run.optimizer.step()
-    run.step += 1
-    return loss.detach()
-
-
-def _mean(losses: list[Tensor], epoch: int) -> float:
-    mean = float(torch.stack(losses).double().mean())
-    if mean != mean or abs(mean) == float("inf"):
-        raise ValueError(f"classifier: loss not finite in epoch {epoch}; expected a smaller lr")
-    return mean
 
 
 def _check(data: Dataset, identity: dict) -> None:

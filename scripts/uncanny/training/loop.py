@@ -1,19 +1,19 @@
-"""The training loop: from the state at one checkpoint to the state at the next.
+"""The training loop of models, noisy classifiers and feature extractors.
 
 Everything random is a function of (seed, step) and the data order of (seed, pass), so that a run
 cut into segments equals an uninterrupted one bit for bit on a processor.
 """
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
 
 from uncanny.datasets import Dataset, to_model
-from uncanny.runtime import precision
+from uncanny.runtime import precision, progress
 from uncanny.runtime.random_streams import generator, seed_of
 from uncanny.training import cuda_graphs, ema
 
@@ -33,29 +33,45 @@ class Diverged(Exception):
 
 @dataclass
 class Run:
-    """A training run in memory: network, its average or None, the optimiser, how far it has come.
+    """A training in memory: what is trained, on what and how, and how far it has come.
 
-    started: of each update of the epoch that is not at its end, [loss, gradient norm, 1 if the
-    gradient was not finite]. gradients: what finds loss and gradients of a batch; None before the
-    first update.
+    loss(network, x0 [N, ...], labels, generator): losses [N], or their mean. data: has a length in
+    images and batch(step, device) → x0, labels, as `Stream`. options: batch_size, lr and the other
+    keys of a block `training`. seed, role: random numbers of an update follow from both and its
+    step. average: moving average of the network, or None. scheduler: of the learning rate; None for
+    that of the options. most_grown: limit of the loss, as a multiple of that of the first epoch.
+    graphs: whether updates may be captured as CUDA graphs. started: of each update of the epoch
+    that is not at its end, [loss, gradient norm, 1 if the gradient was not finite].
     """
 
     network: torch.nn.Module
-    average: torch.nn.Module | None
     optimizer: torch.optim.Optimizer
-    step: int
-    history: list[dict]
+    loss: Callable
+    data: object
+    options: dict
+    seed: int = 0
+    role: str = ""
+    average: torch.nn.Module | None = None
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
+    most_grown: float = math.inf
+    graphs: bool = False
+    step: int = 0
+    history: list[dict] = field(default_factory=list)
     started: list[torch.Tensor] = field(default_factory=list)
-    gradients: Callable | None = None
 
     def __post_init__(self):
         self.weights = list(self.network.parameters())
-        self.draws = torch.Generator(self.weights[0].device)
+        self.device = self.weights[0].device
+        self.generators = torch.Generator(self.device), _global_generator(self.device)
         if self.average is not None:
             self.follow = ema.follower(self.average, self.network)
+        # Loss and gradients of a batch.
+        self.gradients = lambda x0, labels: _gradients(self, x0, labels)
+        if self.graphs and cuda_graphs.wanted(self.device):
+            self.gradients = cuda_graphs.Captured(self.gradients, self.generators)
 
     def latest(self) -> dict[str, float]:
-        """What the last updates say of the run."""
+        """Epoch, and mean loss of the last updates."""
         known = self.started[-UPDATES_AT_ONCE:]
         loss = float(torch.stack(known)[:, 0].mean()) if known else self.history[-1]["loss"]
         return {"epoch": len(self.history) + bool(known), "loss": loss}
@@ -73,16 +89,29 @@ class Run:
 
 
 def begin(
-    build: Callable[[], torch.nn.Module], options: dict, seed: int, device: torch.device
+    build: Callable[[], torch.nn.Module],
+    loss: Callable,
+    data: "Stream",
+    options: dict,
+    seed: int,
+    device: torch.device,
 ) -> Run:
-    """A run before its first update. build: makes the network from torch's global generator, which
-    is left as it was.
+    """A model's run before its first update: Adam, and a moving average of the weights.
+
+    build: makes the network from torch's global generator, which is left as it was.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "weights"))
-        network = build().to(device)
+    network = seeded(build, seed_of(seed, "weights")).to(device)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    return Run(network, average, _optimizer(network, options), 0, [])
+    optimizer = _optimizer(network, options)
+    more = {"average": average, "most_grown": GROWN, "graphs": True}
+    return Run(network, optimizer, loss, data, options, seed, **more)
+
+
+def seeded(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
+    """A network with initial weights from a seed; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
 
 
 def resume(run: Run, state: dict) -> None:
@@ -92,8 +121,7 @@ def resume(run: Run, state: dict) -> None:
         run.average.load_state_dict(state["average"])
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
-    device = next(run.network.parameters()).device
-    run.started = [entry.to(device) for entry in state["started"]]
+    run.started = [entry.to(run.device) for entry in state["started"]]
     run.step, run.history = state["step"], list(state["history"])
 
 
@@ -104,69 +132,63 @@ def steps_until(epoch: int, images: int, batch_size: int) -> int:
     return -(-epoch * images // batch_size)
 
 
-def train(
-    run: Run,
-    loss: Callable,
-    data: "Stream",
-    options: dict,
-    seed: int,
-    epoch: int,
-    keep: Callable = lambda state: None,
-) -> None:
+def train(run: Run, epoch: int, keep: Callable = lambda state: None) -> None:
     """Train until the end of `epoch`; adds one entry per epoch to the history.
 
-    loss(network, x0 [N, ...], labels [N, K] or None, generator) → per-image losses [N].
     keep(state) is called every few updates with a function that gives the state to go on from.
     Raises Diverged within a few updates where a loss was not finite, and at the end of an epoch
-    whose loss is GROWN times that of the first.
+    whose loss is most_grown times that of the first.
     """
+    images, batch = len(run.data), run.options["batch_size"]
+    total = batch * steps_until(epoch, images, batch)
+    report = progress.Progress(total, "images", batch * run.step)
     for current in range(len(run.history) + 1, epoch + 1):
-        end = steps_until(current, len(data), options["batch_size"])
+        end = steps_until(current, images, batch)
         while run.step < end:
             updates = min(UPDATES_AT_ONCE, end - run.step)
-            run.started += advance(run, loss, data, options, seed, updates)
+            run.started += advance(run, updates)
             _check_finite(run.started[-updates:], current, run.step)
+            report.at(batch * run.step, run.latest)
             keep(run.state)
-        run.history.append(_summary(run.started, current, run.step, options))
+        run.history.append(_summary(run, current))
         run.started = []
-        _check_grown(run.history, run.step)
+        _check_grown(run)
 
 
-def advance(
-    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, updates: int
-) -> list[torch.Tensor]:
+def advance(run: Run, updates: int) -> list[torch.Tensor]:
     """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
-    device = next(run.network.parameters()).device
     run.network.train()
-    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with forked, precision.products(options.get("precision", "fp32")):
-        return [_update(run, loss, data, options, seed, device) for _ in range(updates)]
+    forked = torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else [])
+    with forked, precision.products(run.options.get("precision", "fp32")):
+        return [_update(run) for _ in range(updates)]
 
 
-def _update(
-    run: Run, loss: Callable, data: "Stream", options: dict, seed: int, device
-) -> torch.Tensor:
+def _update(run: Run) -> torch.Tensor:
     """One update; [loss, gradient norm, 1 if the gradient was not finite]."""
-    if run.gradients is None:
-        gradients = partial(_gradients, run, loss, options, device)
-        generators = run.draws, _global_generator(device)
-        graph = cuda_graphs.wanted(device)
-        run.gradients = cuda_graphs.Captured(gradients, generators) if graph else gradients
-    _global_generator(device).manual_seed(seed_of(seed, "dropout", run.step))
-    run.draws.manual_seed(seed_of(seed, "noise", run.step))
-    entry = run.gradients(*data.batch(run.step, device))
-    for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(options, run.step)
+    # Fresh draws of this step alone, whatever was drawn before it.
+    for draws, what in zip(run.generators, ("noise", "dropout"), strict=True):
+        draws.manual_seed(seed_of(run.seed, f"{run.role} {what}".lstrip(), run.step))
+    # Gradients
+    entry = run.gradients(*run.data.batch(run.step, run.device))
+    # Step of the optimiser, at the learning rate of this step
+    if run.scheduler is None:
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(run.options, run.step)
     run.optimizer.step()
-    run.follow(ema.decay(options["ema"], run.step, options["batch_size"]))
+    if run.scheduler is not None:
+        run.scheduler.step()
+    # Moving average
+    if run.average is not None:
+        run.follow(ema.decay(run.options["ema"], run.step, run.options["batch_size"]))
     run.step += 1
     return entry
 
 
-def _gradients(run: Run, loss: Callable, options: dict, device, x0, labels) -> torch.Tensor:
+def _gradients(run: Run, x0: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
     """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]."""
-    with precision.layers(options.get("precision", "fp32"), device):
-        value = loss(run.network, augmented(x0, options, run.draws), labels, run.draws).mean()
+    options, draws = run.options, run.generators[0]
+    with precision.layers(options.get("precision", "fp32"), run.device):
+        value = run.loss(run.network, augmented(x0, options, draws), labels, draws).mean()
     for weight in run.weights:  # as zero_grad does, without its bookkeeping
         weight.grad = None
     value.backward()
@@ -225,11 +247,11 @@ def _repair_and_clip_at_once(weights: list[torch.Tensor], limit: float | None) -
     return norm
 
 
-def augmented(x0: torch.Tensor, options: dict, draws: torch.Generator) -> torch.Tensor:
+def augmented(x0: torch.Tensor, options: dict, generator: torch.Generator) -> torch.Tensor:
     """x0 [N, ...] with half of the images mirrored at random where augment is `hflip`."""
     if options.get("augment", "none") == "none":
         return x0
-    mirrored = torch.rand(len(x0), generator=draws, device=x0.device) < 0.5
+    mirrored = torch.rand(len(x0), generator=generator, device=x0.device) < 0.5
     return torch.where(mirrored.reshape(-1, *[1] * (x0.ndim - 1)), x0.flip(-1), x0)
 
 
@@ -240,24 +262,24 @@ def _check_finite(entries: list[torch.Tensor], epoch: int, step: int) -> None:
         raise Diverged(f"loss not finite at step {first} (epoch {epoch})", first)
 
 
-def _check_grown(history: list[dict], step: int) -> None:
-    first, last = history[0]["loss"], history[-1]["loss"]
-    if last > GROWN * first:
-        epoch = history[-1]["epoch"]
-        raise Diverged(f"loss {last:.4g} in epoch {epoch}, after {first:.4g} in the first", step)
+def _check_grown(run: Run) -> None:
+    first, last = run.history[0]["loss"], run.history[-1]["loss"]
+    if last > run.most_grown * first:
+        when = f"in epoch {run.history[-1]['epoch']}, after {first:.4g} in the first"
+        raise Diverged(f"loss {last:.4g} {when}", run.step)
 
 
-def _summary(entries: list[torch.Tensor], epoch: int, step: int, options: dict) -> dict:
-    table = torch.stack(entries).double().cpu()
+def _summary(run: Run, epoch: int) -> dict:
+    table = torch.stack(run.started).double().cpu()
     norms = table[:, 1][table[:, 2] == 0]
     return {
         "epoch": epoch,
-        "step": step,
-        "images": step * options["batch_size"],
+        "step": run.step,
+        "images": run.step * run.options["batch_size"],
         "loss": float(table[:, 0].mean()),
         "gradient_norm": float(norms.mean()) if len(norms) else None,
         "nonfinite_gradients": int(table[:, 2].sum()),
-        "lr": learning_rate(options, step - 1),
+        "lr": learning_rate(run.options, run.step - 1),
     }
 
 
@@ -281,29 +303,29 @@ class Stream:
     def __len__(self) -> int:
         return len(self.images)
 
-    def rows(self, step: int, place: torch.device) -> torch.Tensor:
+    def rows(self, step: int, where: torch.device) -> torch.Tensor:
         """Rows of the batch of an update, int64 [B]: a stretch of the sequence, which may cross
-        from one pass to the next. The order of a pass is copied to its place once.
+        from one pass to the next. The order of a pass is copied to the device once.
         """
         first, last = step * self.batch_size, (step + 1) * self.batch_size
         passes = range(first // len(self), (last - 1) // len(self) + 1)
-        self._orders = {p: self._order(p, place) for p in passes}
+        self._orders = {p: self._order(p, where) for p in passes}
         ends = ((max(first - p * len(self), 0), last - p * len(self)) for p in passes)
         parts = [self._orders[p][i:j] for p, (i, j) in zip(passes, ends, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _order(self, number: int, place: torch.device) -> torch.Tensor:
+    def _order(self, number: int, where: torch.device) -> torch.Tensor:
         if number in self._orders:
             return self._orders[number]
         order = torch.randperm(len(self), generator=generator(self.seed, "order", number))
-        return order.to(place)
+        return order.to(where)
 
     def batch(self, step: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x0 [B, ...] in the model's range and one-hot labels [B, K], or None for an unconditional
         model.
         """
-        place = device if self._resident(device) else torch.device("cpu")
-        rows = self.rows(step, place)
+        where = device if self._resident(device) else torch.device("cpu")
+        rows = self.rows(step, where)
         x0 = to_model(self._taken("images", rows, device))
         if not self.num_classes:
             return x0, None

@@ -1,14 +1,14 @@
 """One training job: read the checkpoint before, train to the next, write it."""
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.networks.building import build_family, build_network
-from uncanny.runtime import checkpoints, files, hardware, progress
+from uncanny.runtime import checkpoints, files, hardware
 from uncanny.training import loop
 from uncanny.training.resume_state import Unfinished
 
@@ -50,33 +50,27 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
 
 
 def _trained(
-    facts: dict, data: Dataset, before: dict | None, device: torch.device, unfinished: Unfinished
+    facts: dict, data: Dataset, before: dict | None, device: torch.device, resume: Unfinished
 ) -> tuple[dict, int]:
     """The state at the end of the segment, and the updates that this attempt has made."""
-    identity, seed, options = facts["identity"], facts["seed"], facts["identity"]["training"]
-    stream = loop.Stream(data, options["batch_size"], seed, identity["conditional"])
-    current = loop.begin(
-        lambda: build_network(identity, data.shape, data.num_classes), options, seed, device
-    )
-    start = unfinished.state() or before
+    run = _begin(facts, data, device)
+    start = resume.state() or before
     if start is not None:
-        loop.resume(current, start)
-    first = current.step
-    family = build_family(identity, facts["derived"])
-    batch, last = options["batch_size"], facts["epoch"]
-    end = loop.steps_until(last, len(stream), batch)
-    told = progress.Progress(batch * end, "images", batch * first)
-
-    def keep(state: Callable[[], dict]) -> None:
-        told.at(batch * current.step, current.latest)
-        unfinished.keep(state)
-
+        loop.resume(run, start)
+    first = run.step
     try:
-        loop.train(current, family.loss, stream, options, seed, last, keep)
+        loop.train(run, facts["epoch"], resume.keep)
     except loop.Diverged as error:
         print(error)
         reason = {"status": "diverged", "reason": str(error), "step": error.step}
-        return reason | {"history": current.history}, current.step - first
-    images_seen = current.step * options["batch_size"]
-    state = current.state() | {"status": "ok", "images_seen": images_seen}
-    return state, current.step - first
+        return reason | {"history": run.history}, run.step - first
+    images_seen = run.step * run.options["batch_size"]
+    return run.state() | {"status": "ok", "images_seen": images_seen}, run.step - first
+
+
+def _begin(facts: dict, data: Dataset, device: torch.device) -> loop.Run:
+    identity, seed = facts["identity"], facts["seed"]
+    options, loss = identity["training"], build_family(identity, facts["derived"]).loss
+    stream = loop.Stream(data, options["batch_size"], seed, identity["conditional"])
+    build = partial(build_network, identity, data.shape, data.num_classes)
+    return loop.begin(build, loss, stream, options, seed, device)

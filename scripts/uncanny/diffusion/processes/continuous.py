@@ -1,8 +1,9 @@
-"""Score-based models in continuous noise levels: the preconditioned network is a denoiser (Karras
-et al. 2022).
+"""Score-based models in continuous noise levels: the preconditioned network is a denoiser.
+
+Karras et al. 2022.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
@@ -11,8 +12,9 @@ from uncanny.diffusion.forward import Path
 from uncanny.diffusion.preconditioning import Preconditioning, denoise
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import Above, Positive, PositiveInt
 
-OFFERS = "denoiser"
+MODEL_INTERFACE = "denoiser"
 NEEDS_SCHEDULE = False
 
 LEVELS = {
@@ -34,7 +36,7 @@ def continuous(
     levels: Literal["matched", "uniform_time", "log_uniform", "lognormal"] = "matched",
     weight: Literal["matched", "inverse_variance", "unit_output"] = "matched",
 ) -> "Continuous":
-    """The continuous process; needs no schedule.
+    """Build the continuous process; it has no schedule.
 
     preconditioning: how the network F becomes the denoiser D. levels, weight: distribution of the
     noise levels seen in training and weight of the error there; `matched` are those published with
@@ -47,20 +49,19 @@ def continuous(
     )
 
 
-def start(
+def init_sampling(
     model,
     latents,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     grid: dict,
-    sigma_min: float | None = None,
-    sigma_max: float | None = None,
+    sigma_min: Positive | None = None,
+    sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
     time: Literal["linear", "vp", "ve", "geometric"] = "linear",
     scaling: Literal["none", "vp"] = "none",
     losses: dict | None = None,
 ):
-    """Walk along a grid of noise levels: (latents, sigmas [num_steps + 1], {"path": σ(t) and
-    s(t)}).
+    """Begin sampling on a grid: (latents, sigmas [num_steps + 1], {"path": σ(t) and s(t)}).
 
     grid: kind and options of the noise levels. sigma_min, sigma_max: their range; None: customary
     for the grid, moved into the network's. time, scaling: clock σ(t) and scale s(t) in which the
@@ -71,10 +72,10 @@ def start(
     kind = options.pop("kind")
     if components.takes("sigma_grids", kind, "losses"):
         options["losses"] = losses
-    clock = (
-        {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
-    )  # one clock for grid, range and path
+    # One VP clock for the grid, the range and the path
+    clock = {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
     supported = (model.preconditioning.sigma_min, model.preconditioning.sigma_max)
+    # 1. Range of noise levels; 2. grid; 3. path whose clock covers the same range
     low, high = sigma_grids.sigma_range(
         kind, supported, sigma_min=sigma_min, sigma_max=sigma_max, **clock
     )
@@ -85,7 +86,7 @@ def start(
 class Continuous(Family):
     """D(x; σ) = c_skip x + c_out F(c_in x; c_noise), trained on λ(σ) ‖D(x0 + σ n; σ) − x0‖²."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
 
     def __init__(self, preconditioning: Preconditioning, levels: str, weight):
         self.preconditioning, self.levels, self.weight = preconditioning, levels, weight
@@ -93,10 +94,13 @@ class Continuous(Family):
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """Weighted denoising error; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
         draw = torch.randn if self.levels == "lognormal" else torch.rand
+        # 1. Noise levels
         base = draw(len(x0), generator=generator, device=x0.device, dtype=torch.float64)
         sigma = LEVELS[self.levels](base)
+        # 2. Noise
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
 
+        # 3. λ(σ) ‖D(x0 + σ n; σ) − x0‖²
         def denoiser(x, sigma):
             return denoise(network, self.preconditioning, x, sigma, labels)
 
@@ -113,4 +117,5 @@ class Denoiser:
         self.network, self.labels, self.preconditioning = network, labels, preconditioning
 
     def __call__(self, x: torch.Tensor, sigma) -> torch.Tensor:
+        # D = c_skip x + c_out F(c_in x; c_noise)
         return denoise(self.network, self.preconditioning, x, sigma, self.labels)

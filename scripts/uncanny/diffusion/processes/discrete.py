@@ -7,40 +7,43 @@ import torch
 from uncanny.diffusion import losses, schedules
 from uncanny.diffusion.forward import alphas_cumprod, diffuse
 from uncanny.diffusion.processes import Family
+from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
-OFFERS = "eps_model"
+MODEL_INTERFACE = "eps_model"
 NEEDS_SCHEDULE = True
 
 
-def discrete(schedule, *, num_levels: int = 1000) -> "Discrete":
-    """The discrete process. schedule: num_levels → betas [T]; num_levels: T."""
+def discrete(schedule, *, num_levels: TwoOrMore = 1000) -> "Discrete":
+    """Build the discrete process. schedule: num_levels → betas [T]; num_levels: T."""
     return Discrete(schedule(num_levels))
 
 
-def start(
+def init_sampling(
     model,
     latents,
     originals=None,
     *,
-    num_steps: int,
+    num_steps: PositiveInt,
     times: Literal["ancestral", "ddim"] = "ancestral",
     init: Literal["noise", "marginal"] = "noise",
 ):
-    """Walk from x_T along num_steps of the T levels: (x, times [num_steps + 1], {}).
+    """Begin sampling at x_T with num_steps of the T levels: (x, times [num_steps + 1], {}).
 
     times: `ancestral` keeps both ends of an even spread, `ddim` takes the integer parts of an even
     grid from −1 to T−1. init: x_T is standard normal `noise`, or has the `marginal` distribution
-    that the model was trained at, √ᾱ_T originals + √(1−ᾱ_T) latents. That is a diagnostic of
-    schedules that end before the data have vanished, not a way to draw: training images leak.
+    of training, √ᾱ_T originals + √(1−ᾱ_T) latents. That is a diagnostic of schedules that end
+    before the data have vanished, not a sampler: training images leak.
     originals: training images [N, ...] in the model's range, for `marginal` only.
+    Raises ValueError for `marginal` without originals.
     """
     choose = schedules.ddim_times if times == "ddim" else schedules.ancestral_times
     levels = choose(len(model.alphas_cumprod), num_steps)
     if init == "noise":
         return latents, levels, {}
     if originals is None:
-        raise ValueError("init: marginal starts from training images, and none were given")
+        raise ValueError("init: marginal without training images; expected originals")
+    # x_T ~ q(x_T) = √ᾱ_T x0 + √(1−ᾱ_T) z
     last = model.alphas_cumprod[levels[0]]
     return diffuse(originals.double(), latents.double(), last), levels, {}
 
@@ -48,7 +51,7 @@ def start(
 class Discrete(Family):
     """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
     guided_as = "discrete"
 
     def __init__(self, betas: torch.Tensor):
@@ -64,17 +67,18 @@ class Discrete(Family):
         size, device = (count,), generator.device
         return torch.randint(first, last + 1, size, generator=generator, device=device)
 
-    def told(self, t):
-        """The time as classifiers are told it."""
+    def time_condition(self, t):
+        """The input of classifiers for a time t: t itself, not rescaled."""
         return t
 
     def noised(self, x0, t, generator) -> torch.Tensor:
-        """A draw of x_t for images x0 [N, ...], in their dtype, for t [N]."""
+        """Sample x_t of images x0 [N, ...], in their dtype, for t [N]."""
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         return diffuse(x0, noise, constant(self.alphas_cumprod, x0.device)[t])
 
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
         """eps-MSE at t ~ U{0..T−1}; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
+        # t ~ U{0..T−1}, then eps ~ N(0, I): ‖eps(x_t, t) − eps‖² (Ho et al. 2020, equation 14)
         levels = constant(self.alphas_cumprod, x0.device)
         t = torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
@@ -93,5 +97,6 @@ class EpsModel:
         self.labels = None if labels is None else labels.to(self.dtype)
 
     def __call__(self, x: torch.Tensor, t: int) -> torch.Tensor:
+        # The network's input is the time itself, 0..T-1, not rescaled.
         level = torch.full((len(x),), t, dtype=self.dtype, device=x.device)
         return self.network(x.to(self.dtype), level, self.labels).to(x.dtype)

@@ -1,7 +1,7 @@
 """Models of processes made by a recipe: the network predicts the noise in the augmented state.
 
 PSLD (Pandey and Mandt 2023, arXiv 2303.01748), CLD (Dockhorn et al. 2022, arXiv 2112.07068), VP and
-whatever else D, Q and Sigma_inf describe.
+any other process that D, Q and Sigma_inf describe.
 """
 
 from functools import partial
@@ -11,12 +11,19 @@ import torch
 
 from uncanny.diffusion import losses
 from uncanny.diffusion.augmented_state import gathered, image_of
-from uncanny.diffusion.forward import of_each, per_image
-from uncanny.diffusion.linear_process import Process, exact, regularised, walk_times
+from uncanny.diffusion.forward import one_per_image, per_image
+from uncanny.diffusion.linear_process import Process, exact, regularised, sampling_times
 from uncanny.diffusion.processes import Family
 from uncanny.registry import components
+from uncanny.registry.option_types import (
+    Nonnegative,
+    OpenFraction,
+    Positive,
+    PositiveInt,
+    ProperFraction,
+)
 
-OFFERS = "phase_model"
+MODEL_INTERFACE = "phase_model"
 NEEDS_SCHEDULE = False
 
 
@@ -24,55 +31,55 @@ def phase_space(
     schedule,
     *,
     recipe: dict,
-    beta_0: float = 8.0,
-    beta_1: float | None = None,
-    kappa: float = 0.04,
+    beta_0: Positive = 8.0,
+    beta_1: Positive | None = None,
+    kappa: Nonnegative = 0.04,
     objective: Literal["hsm", "dsm"] = "hsm",
     factor: Literal["lower", "upper"] = "lower",
     mixed_score: bool = False,
     condition: Literal["t", "log_t"] = "t",
-    epsilon_t: float = 0.00001,
+    epsilon_t: OpenFraction = 0.00001,
 ) -> "PhaseSpace":
-    """The process of a recipe; needs no schedule.
+    """Build the process of a recipe; it has no schedule.
 
     recipe: kind and options of `recipes`. beta_0, beta_1: speed at t = 0 and t = 1; beta_1 None is
     constant speed. kappa: initial variance of the momentum over its stationary one. objective:
-    `hsm` integrates the initial momentum out, `dsm` draws it. factor: triangular factor of the
+    `hsm` integrates the initial momentum out, `dsm` samples it. factor: triangular factor of the
     kernel that noise is multiplied with. mixed_score: the network adds to the momentum's score
-    under data of unit variance, as CLD does. condition: what the network is told of the time.
-    epsilon_t: smallest time seen in training.
+    under data of unit variance, as CLD does. condition: time condition of the network. epsilon_t:
+    smallest time seen in training.
     """
     options = dict(recipe)
-    made = components.load("recipes", options.pop("kind"))(**options)
-    process = Process(made, beta_0, beta_1, kappa, objective, factor)
+    matrices = components.load("recipes", options.pop("kind"))(**options)
+    process = Process(matrices, beta_0, beta_1, kappa, objective, factor)
     return PhaseSpace(process, mixed_score, condition, epsilon_t)
 
 
-def start(
+def init_sampling(
     model,
     latents,
     *,
-    num_steps: int | None = None,
+    num_steps: PositiveInt | None = None,
     times: Literal["uniform", "quadratic", "ends"] = "uniform",
-    epsilon_s: float = 0.001,
+    epsilon_s: ProperFraction = 0.001,
     denoise: bool = True,
     pixels: Literal["round", "truncate"] = "round",
 ):
-    """Walk from the stationary law along times: (z, t falling from 1 [num_steps + 1], {}).
+    """Begin sampling with the stationary law: (z, t falling from 1 [num_steps + 1], {}).
 
     times: `uniform`; `quadratic`, with short steps near the data; `ends`, without num_steps, for
     samplers that choose their own steps. epsilon_s: last time before 0. denoise: whether a last
     step, one of num_steps, goes from there to 0. pixels: how images become bytes: rounded, or
     truncated as in the code of PSLD.
     """
-    walked = walk_times(num_steps, times, epsilon_s=epsilon_s, denoise=denoise)
-    return model.process.prior(latents), walked, {}
+    t = sampling_times(num_steps, times, epsilon_s=epsilon_s, denoise=denoise)
+    return model.process.prior(latents), t, {}
 
 
 class PhaseSpace(Family):
     """z_t = Phi(t) z_0 + L(t) eps, t in [epsilon_t, 1]; the network sees z_t and predicts eps."""
 
-    start = staticmethod(start)
+    init_sampling = staticmethod(init_sampling)
     guided_as = "phase_space"
     num_levels = None  # time is continuous, from 0 to 1
 
@@ -91,21 +98,22 @@ class PhaseSpace(Family):
         return (self.process.size * shape[0], *shape[1:])
 
     def network_shape(self, shape) -> tuple:
-        """(shape of the input, channels of the output): all of the state in, predicted eps out."""
+        """Return (shape of the input, channels of the output): the state in, predicted eps out."""
         return self.state_shape(shape), len(self.process.predicted) * shape[0]
 
     def draw_times(self, count: int, generator, ends: tuple = (0.0, 1.0)) -> torch.Tensor:
-        """Times uniform between two ends, but not below epsilon_t: float64 [count]."""
+        """Sample times uniform between two ends, but not below epsilon_t: float64 [count]."""
         first, device = max(ends[0], self.epsilon_t), generator.device
         u = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        # t ~ U(max(first, epsilon_t), last)
         return first + (ends[1] - first) * u
 
     def noised(self, x0, t, generator) -> torch.Tensor:
-        """A draw of z_t [N, d C, ...] for images x0, in their dtype, for t [N]."""
-        return self._drawn(x0, t, generator)[0]
+        """Sample z_t [N, d C, ...] of images x0, in their dtype, for t [N]."""
+        return self._noised_with_eps(x0, t, generator)[0]
 
-    def _drawn(self, x0, t, generator) -> tuple:
-        """z_t and the noise in it; noise is drawn first, then for dsm the momentum."""
+    def _noised_with_eps(self, x0, t, generator) -> tuple:
+        """Return (z_t, its noise eps). The order of random numbers: eps, then m0 for dsm."""
         draw = partial(torch.randn, generator=generator, device=x0.device, dtype=x0.dtype)
         eps = draw(len(x0), *self.state_shape(x0.shape[1:]))
         m0 = None
@@ -114,27 +122,31 @@ class PhaseSpace(Family):
         return self.process.perturb(x0, t, eps, m0).to(x0.dtype), eps
 
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
-        """eps-MSE; x0 [N, ...], labels one-hot [N, K] or None → [N]. Draws t, then `_drawn`."""
+        """eps-MSE at t ~ U(epsilon_t, 1); x0 [N, ...], labels one-hot [N, K] or None → [N]."""
+        # ‖eps(z_t, t) − eps‖² over the predicted components, no weight in t (PSLD's training code)
         t = self.draw_times(len(x0), generator)
-        z, eps = self._drawn(x0, t, generator)
-        wanted = gathered(eps, self.process.predicted, self.process.size)
-        return losses.pixel_mean((self.eps(network, z, t, labels) - wanted) ** 2)
+        z, eps = self._noised_with_eps(x0, t, generator)
+        target = gathered(eps, self.process.predicted, self.process.size)
+        return losses.pixel_mean((self.eps(network, z, t, labels) - target) ** 2)
 
     def eps(self, network, z, t, labels) -> torch.Tensor:
         """eps of the predicted components [N, k C, ...], in the dtype of z; t: [] or [N]."""
-        told = of_each(self.told(t), z, z.dtype)
-        found = network(z, told, labels)
+        condition = one_per_image(self.time_condition(t), z, z.dtype)
+        eps = network(z, condition, labels)
         if not self.mixed_score:
-            return found
+            return eps
+        # Mixed score (Dockhorn et al. 2022): s_m = -m / V_mm - eps / l_mm with V_mm the variance of
+        # the momentum for data of unit variance, Sigma_0 = diag(1, kappa M); as a noise prediction,
+        # eps + (l_mm / V_mm) m.
         process = self.process
         unit = process.momentum.clone()
-        unit[0, 0] = 1  # variance of the data
+        unit[0, 0] = 1
         variance = regularised(process.covariance(t, unit))[..., -1, -1]
         share = process.root(t)[..., -1, -1] / variance
-        return found + per_image(share, z) * gathered(z, process.predicted, process.size)
+        return eps + per_image(share, z) * gathered(z, process.predicted, process.size)
 
-    def told(self, t) -> torch.Tensor:
-        """The time as networks of this process are told it."""
+    def time_condition(self, t) -> torch.Tensor:
+        """The time condition of networks of this process: t or ln t, float64."""
         return exact(t).log() if self.condition == "log_t" else exact(t)
 
     def bind(self, network, labels) -> "PhaseModel":
@@ -145,7 +157,7 @@ class PhaseSpace(Family):
 
 
 class PhaseModel:
-    """Score of a trained network, float64 outside, the network's precision inside; its process."""
+    """Score of a trained network: float64 outside, the network's precision inside."""
 
     def __init__(self, network, labels, family: PhaseSpace):
         self.network, self.family, self.process = network, family, family.process
@@ -153,10 +165,12 @@ class PhaseModel:
         self.labels = None if labels is None else labels.to(self.dtype)
 
     def __call__(self, z: torch.Tensor, t, rows=None) -> torch.Tensor:
-        """s(z, t), [N, d C, ...]. t: one time or [N]. rows: which images of the batch z holds, a
-        sequence of indices [N]; None for all.
+        """s(z, t), [N, d C, ...]. t: one time or [N]. rows: indices [N] of the images of the batch
+        that z holds, None for all.
         """
+        # A solver may go on with some images of the batch only: their labels go with them.
         t = exact(t)
         labels = self.labels if rows is None or self.labels is None else self.labels[rows]
         eps = self.family.eps(self.network, z.to(self.dtype), t, labels)
+        # s = -L^-T eps
         return self.process.score(eps.double(), t)

@@ -1,4 +1,4 @@
-"""Both schedules on one Gaussian target with one family of models: terms, metrics, crossings."""
+"""Comparison of both schedules on a Gaussian target with one family of perturbed scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ METRICS = ("path_kl", "kl", "w2")  # on which schedules are compared
 
 @dataclass(frozen=True)
 class Comparison:
-    """One target and family on one range of noise levels. Strengths are [K]."""
+    """One target and family on one range of noise levels, whose strengths are [K]."""
 
     target: Gaussian
     family: str
@@ -32,55 +32,60 @@ class Comparison:
 
     @property
     def strengths(self) -> np.ndarray:
-        """The strengths of the family that are looked at, [K]."""
+        """Evaluated strengths of the family, [K]."""
         return STRENGTHS[self.family]
 
     def nodes(self, schedule: str, num_steps: int) -> np.ndarray:
-        """Nodes [N+1]; [K, N+1] of "derived", the schedule that suits each model of `strengths`."""
+        """Nodes [N+1] of a schedule; [K, N+1] of "derived", which suits each of `strengths`."""
         if schedule == "derived":
             return derived(self._densities, self._levels, num_steps)
+        # Only the polynomial schedule has an exponent.
         options = {"rho": self.rho} if schedule == "polynomial" else {}
         return grids.GRIDS[schedule](num_steps, self.sigma_min, self.sigma_max, **options)
 
     def density(self, strength: np.ndarray) -> np.ndarray:
         """Cost density kappa of each model, [K, POINTS]."""
         error = noise_error(self.family, strength, self.target.variances, self._levels**2)
+        # kappa = g - (dg / d ln sigma) / 2 of the exact explained noise g
         explained = leading_order.exact_explained_noise(self.target, error, self._levels)
         return leading_order.cost_density(explained, self._levels)
 
     def terms(self, strength: np.ndarray, sigmas: np.ndarray) -> Decomposition:
-        """The three errors of the SDE sampler, [K]."""
+        """E_I, E_D and E_S of the SDE sampler, [K]."""
+        # e^2 at the nodes, per dimension
         error = noise_error(self.family, strength, self.target.variances, sigmas**2)
         return decompose(self.target, sigmas, error)
 
     def outputs(
         self, strength: np.ndarray, sigmas: np.ndarray, solver: str
     ) -> tuple[laws.Law, laws.Law]:
-        """What a solver (ODEs: on the clock sigma = t) draws: at sigma_min, and after denoising."""
+        """Output laws of a solver at sigma_min and after denoising; ODEs on the clock sigma = t."""
+        # An affine score keeps the law Gaussian: mean and variance follow exactly.
         slope, offset = affine_score(self.family, strength, self.target.variances, sigmas**2)
         law = laws.output_law(sigmas, laws.step_maps(solver, sigmas, slope, offset))
         return law, laws.denoised(law, sigmas[..., -1], slope[..., -1], offset[..., -1])
 
     def metrics(self, strength: np.ndarray, sigmas: np.ndarray, solver: str) -> dict:
         """Columns [K]: TERMS for the SDE sampler; for a family with a model also kl and w2 from the
-        truth at sigma_min, and from clean data after denoising. What is not defined is left out.
+        truth at sigma_min, and from clean data after denoising. Undefined ones are left out.
         """
-        found = {}
+        columns = {}
         if solver == "sde":
             terms = self.terms(strength, sigmas)
-            found = dict(zip(TERMS, (*terms, terms.path_kl), strict=True))
+            columns = dict(zip(TERMS, (*terms, terms.path_kl), strict=True))
         if self.family in AFFINE:
             variances, counts = self.target.variances, self.target.counts
-            drawn = self.outputs(strength, sigmas, solver)
+            outputs = self.outputs(strength, sigmas, solver)
+            # Before denoising the truth is p_lam at lam = sigma_min^2.
             truths = (variances + self.sigma_min**2, variances)
-            for suffix, truth, law in zip(("", "_denoised"), truths, drawn, strict=True):
-                found[f"kl{suffix}"] = laws.kl(truth, counts, law)
-                found[f"w2{suffix}"] = laws.w2(truth, counts, law)
-        return found
+            for suffix, truth, law in zip(("", "_denoised"), truths, outputs, strict=True):
+                columns[f"kl{suffix}"] = laws.kl(truth, counts, law)
+                columns[f"w2{suffix}"] = laws.w2(truth, counts, law)
+        return columns
 
     def log_ratio(self, metric: str, num_steps: int, solver: str) -> Callable:
-        """strengths [K] -> log(metric of the exponential schedule / of the polynomial one); 0 where
-        both are 0 to rounding.
+        """Return the function strengths [K] -> log(metric of the exponential schedule / of the
+        polynomial one); 0 where both are 0 to rounding.
         """
         both = [self.nodes(name, num_steps) for name in ("exponential", "polynomial")]
         truth, counts = self.target.variances + self.sigma_min**2, self.target.counts
@@ -91,16 +96,18 @@ class Comparison:
             return getattr(laws, metric)(truth, counts, self.outputs(strength, sigmas, solver)[0])
 
         def log_ratio(strength: np.ndarray) -> np.ndarray:
+            # Both at least ROUNDING: where both are 0 the ratio is 1.
             one, other = (np.maximum(value(strength, sigmas), ROUNDING) for sigmas in both)
             return np.log(one / other)
 
         return log_ratio
 
     def predicted_crossings(self) -> list[Crossing]:
-        """Where the better schedule changes to leading order, whatever the number of steps."""
+        """Crossings to leading order, which do not depend on the number of steps."""
 
         def gain(strength: np.ndarray) -> np.ndarray:
             density = self.density(strength)
+            # The sign of log(exponential / polynomial): below 0 the exponential schedule is better.
             return -leading_order.preference(density, self._levels, self.rho)
 
         return crossings(gain, self.strengths)

@@ -1,4 +1,4 @@
-"""The error of a walk as a sum of three: KL of the true reverse path from that of the sampler.
+"""The error of sampling as a sum of three: KL of the true reverse path from that of the sampler.
 
 The sampler takes steps y_{k+1} = y_k + Delta_k s_theta(y_k, sigma_k) + sqrt(Delta_k) n_k with
 Delta_k = lam_k - lam_{k+1}, from y_0 ~ N(0, lam_0 I). Along the true reverse process the score is a
@@ -28,41 +28,37 @@ class Decomposition(NamedTuple):
     def path_kl(self) -> np.ndarray:
         return self.initialisation + self.discretisation + self.score
 
-    @property
-    def score_share(self) -> np.ndarray:
-        """R = E_S / (E_D + E_I): how much of the error training could remove, over the rest."""
-        return self.score / (self.discretisation + self.initialisation)
-
 
 def decompose(target, sigmas: np.ndarray, error: np.ndarray) -> Decomposition:
-    """The three terms of a target on nodes [..., N+1].
+    """Compute the three terms of a target on nodes [..., N+1].
 
     error: e^2 of the noise prediction, [..., D, N+1] for a Gaussian target, per dimension
     (perturbations.noise_error); for another target its mean over dimensions, [..., N+1].
     """
     sigmas = check_nodes(sigmas)
-    start = np.vectorize(target.initialisation_error, otypes=[float])(sigmas[..., 0] ** 2)
-    parts = (start, discretisation_error(target, sigmas), score_error(target, sigmas, error))
-    return Decomposition(*np.broadcast_arrays(*parts))
+    # E_I = KL(p_{lam_0} || N(0, lam_0 I))
+    initial = np.vectorize(target.initialisation_error, otypes=[float])(sigmas[..., 0] ** 2)
+    terms = (initial, discretisation_error(target, sigmas), score_error(target, sigmas, error))
+    return Decomposition(*np.broadcast_arrays(*terms))
 
 
 def discretisation_error(target, sigmas: np.ndarray) -> np.ndarray:
-    """E_D = (integral of J - sum_k J(lam_k) Delta_k) / 2 >= 0 on nodes [..., N+1]: [...].
-
-    For a Gaussian target without cancellation: each step of each dimension adds
-    (-ln(1 - r) - r) / 2 with r = Delta_k / (s_i^2 + lam_k).
-    """
+    """E_D = (integral of J - sum_k J(lam_k) Delta_k) / 2 >= 0 on nodes [..., N+1]: [...]."""
     lam = check_nodes(sigmas) ** 2
     steps = lam[..., :-1] - lam[..., 1:]
+    # Gaussian, without cancellation: each step of each dimension adds (-ln(1 - r) - r) / 2 with
+    # r = Delta_k / (s_i^2 + lam_k).
     if isinstance(target, Gaussian):
         r = steps[..., None, :] / (target.variances[:, None] + lam[..., None, :-1])
         return 0.5 * ((-np.log1p(-r) - r).sum(axis=-1) @ target.counts)
+    # J falls in lam: its sum at the upper ends of the steps is below its integral.
     whole = np.vectorize(target.fisher_integral, otypes=[float])(lam[..., -1], lam[..., 0])
     return 0.5 * (whole - (target.fisher_information(lam[..., :-1]) * steps).sum(axis=-1))
 
 
 def score_error(target, sigmas: np.ndarray, error: np.ndarray) -> np.ndarray:
     """E_S = sum_i sum_k (1 - lam_{k+1} / lam_k) e^2_i(sigma_k) / 2; error as for `decompose`."""
+    # Delta_k E||s_theta - s||^2 = (1 - lam_{k+1} / lam_k) e^2, because e^2 = lam E||s_theta - s||^2
     weights = step_weights(sigmas)
     if isinstance(target, Gaussian):
         return 0.5 * ((weights[..., None, :] * error[..., :-1]).sum(axis=-1) @ target.counts)
@@ -70,21 +66,6 @@ def score_error(target, sigmas: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def step_weights(sigmas: np.ndarray) -> np.ndarray:
-    """1 - lam_{k+1} / lam_k of each step, [..., N]: how much noise it removes."""
+    """1 - lam_{k+1} / lam_k of each step, [..., N]: the share of the noise that it removes."""
     sigmas = check_nodes(sigmas)
     return 1 - (sigmas[..., 1:] / sigmas[..., :-1]) ** 2
-
-
-def fisher_information_of_denoiser(mmse: np.ndarray, sigma: np.ndarray, dim: int) -> np.ndarray:
-    """J = d / lam - mmse / lam^2, with mmse = E||x0 - D*(x0 + sigma n)||^2 of the best denoiser."""
-    return dim / sigma**2 - mmse / sigma**4
-
-
-def uniform_crossover(target, one: np.ndarray, other: np.ndarray) -> float:
-    """e*^2 at which nodes `one` and `other` [N+1] are as good, for an error that is the same at all
-    noise levels. Schedule `other` is better above it if it has the smaller sum of step weights;
-    outside (0, 1) there is no crossover.
-    """
-    defect = discretisation_error(target, other) - discretisation_error(target, one)
-    removed = step_weights(one).sum() - step_weights(other).sum()
-    return float(defect / (0.5 * target.dim * removed))

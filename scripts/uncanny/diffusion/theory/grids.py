@@ -1,7 +1,7 @@
-"""The two schedules that are compared, as nodes: N steps visit N + 1 noise levels, none of them 0.
+"""The two compared schedules, as nodes: N steps visit N + 1 noise levels, none of them 0.
 
-`sigma_grids` has the same grids for samplers of images, as tensors with a final 0 for the step that
-denoises.
+`sigma_grids` has the same grids for samplers of images, as tensors with a final 0 for the denoising
+step.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ def polynomial(
     """Even steps in sigma^(1/rho) (Karras et al. 2022, equation 5), float64 [num_steps + 1]."""
     if not rho > 0:
         raise ValueError(f"rho={rho:g}: expected a positive exponent")
+    # sigma_k = (sigma_max^(1/rho) + k/N (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho
     low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
     return _checked((high + _fractions(num_steps) * (low - high)) ** rho, sigma_min, sigma_max)
 
@@ -23,6 +24,7 @@ def exponential(
     num_steps: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX
 ) -> np.ndarray:
     """Even steps in ln sigma (Song et al. 2021, section 3.3), float64 [num_steps + 1]."""
+    # sigma_k = sigma_max (sigma_min / sigma_max)^(k/N)
     nodes = sigma_max * (sigma_min / sigma_max) ** _fractions(num_steps)
     return _checked(nodes, sigma_min, sigma_max)
 
@@ -33,15 +35,17 @@ GRIDS = {"polynomial": polynomial, "exponential": exponential}
 def equal_density(
     sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX, *, rho: float = RHO
 ) -> float:
-    """The sigma at which both schedules have as many steps per unit of ln sigma: the polynomial one
-    is finer above it, coarser below. 0.771 for the default range.
+    """Return the sigma at which both schedules have as many steps per unit of ln sigma; above it
+    the polynomial one is finer, below it coarser. 0.771 for the default range.
     """
+    # N / l = N sigma^(1/rho) / (rho (B - A)), with l the length of the range in ln sigma and A, B
+    # the ends of sigma^(1/rho)
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return (rho * (high - low) / np.log(sigma_max / sigma_min)) ** rho
 
 
 def check_nodes(sigmas: np.ndarray) -> np.ndarray:
-    """Nodes [..., N+1] as float64; ValueError unless they fall strictly and stay above 0."""
+    """Return nodes [..., N+1] as float64; ValueError unless they fall strictly and stay above 0."""
     sigmas = np.asarray(sigmas, float)
     if sigmas.shape[-1] < 2 or not (np.diff(sigmas) < 0).all() or not (sigmas[..., -1] > 0).all():
         raise ValueError(
@@ -59,10 +63,11 @@ def _fractions(num_steps: int) -> np.ndarray:
 
 
 def _checked(nodes: np.ndarray, sigma_min: float, sigma_max: float) -> np.ndarray:
-    """The nodes with exact ends; ValueError for a range that does not fall."""
+    """Return the nodes with exact ends; ValueError for a range that does not fall."""
     if not 0 < sigma_min < sigma_max < np.inf:
         raise ValueError(
             f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
         )
+    # Powers and roots leave rounding errors at the ends.
     nodes[0], nodes[-1] = sigma_max, sigma_min
     return check_nodes(nodes)

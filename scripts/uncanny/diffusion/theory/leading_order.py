@@ -1,4 +1,4 @@
-"""What a schedule costs to leading order in 1/N, from how much of the noise a model explains.
+"""Cost of a schedule to leading order in 1/N, from the share of the noise that a model explains.
 
 g(sigma) = d - E||eps_theta - n||^2 = d - L(sigma) / sigma^2, with L the denoising loss of the model
 at sigma, equals lam (J - E||s_theta - s||^2): the cross term vanishes because the best denoiser is
@@ -24,11 +24,13 @@ def explained_noise(loss: np.ndarray, sigma: np.ndarray, dim: int) -> np.ndarray
     """g from the denoising loss L(sigma) = E||D_theta(x + sigma n) - x||^2, summed over dimensions,
     [..., M]. d where a model predicts all of the noise, 0 where it predicts none.
     """
+    # g = d - L / sigma^2
     return dim - np.asarray(loss, float) / np.asarray(sigma, float) ** 2
 
 
 def exact_explained_noise(target, error: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """g of a model with error e^2 on a Gaussian target, [..., D, M] per dimension; [..., M]."""
+    # g = lam J - sum_i e_i^2
     lam = np.asarray(sigma, float) ** 2
     return lam * target.fisher_information(lam) - np.swapaxes(error, -1, -2) @ target.counts
 
@@ -37,6 +39,7 @@ def variable_path_kl(explained: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """The part of PathKL that depends on the schedule, [...]; explained: g at the nodes
     [..., N+1]. Only differences between schedules of one range mean anything.
     """
+    # -sum_k (1 - lam_{k+1} / lam_k) g(sigma_k) / 2
     return -0.5 * (step_weights(sigmas) * explained[..., :-1]).sum(axis=-1)
 
 
@@ -45,6 +48,7 @@ def cost_density(explained: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     model is untrained: there no schedule helps. Below 0 where long steps do less harm than short
     ones.
     """
+    # kappa = g - (dg / d ln sigma) / 2, equal to the definition because g = lam (J - q)
     return explained - 0.5 * np.gradient(explained, np.log(sigma), axis=-1, edge_order=2)
 
 
@@ -54,6 +58,8 @@ def preference(density: np.ndarray, sigma: np.ndarray, rho: float = RHO) -> np.n
     polynomial schedule - that of the exponential one). Below 0 the polynomial schedule is better,
     whose steps are finer above `grids.equal_density`.
     """
+    # (d ln sigma / du)^2 of each schedule, divided by it along the schedule: rho (B - A)
+    # sigma^(-1/rho) for the polynomial one, l for the exponential one
     low, high = sigma[0] ** (1 / rho), sigma[-1] ** (1 / rho)
     speed = rho * (high - low) * sigma ** (-1 / rho)
     return np.trapezoid(density * (speed - np.log(sigma[-1] / sigma[0])), np.log(sigma), axis=-1)

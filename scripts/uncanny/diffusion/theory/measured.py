@@ -1,6 +1,4 @@
-"""Trained models: the decomposition, the better schedule and the crossing epoch from losses that
-were measured at some noise levels.
-"""
+"""Trained models: decomposition, better schedule and crossing epoch from measured losses."""
 
 from collections.abc import Sequence
 
@@ -8,13 +6,13 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from uncanny.diffusion.theory.crossovers import Crossing
-from uncanny.diffusion.theory.leading_order import cost_density, explained_noise, variable_path_kl
+from uncanny.diffusion.theory.leading_order import cost_density, explained_noise
 
 POINTS = 400  # of a refined curve
 
 
 def interpolated(sigma: np.ndarray, values: np.ndarray) -> PchipInterpolator:
-    """Values [..., M] at noise levels [M] as a function of ln sigma, without new extrema.
+    """Interpolate values [..., M] at noise levels [M] in ln sigma, without new extrema.
 
     Raises ValueError unless there are four or more noise levels that rise strictly.
     """
@@ -23,11 +21,12 @@ def interpolated(sigma: np.ndarray, values: np.ndarray) -> PchipInterpolator:
         raise ValueError(
             f"{len(sigma)} noise levels: expected four or more that rise strictly from above 0"
         )
+    # Cubic and monotone between points: an overshoot would look like a cost.
     return PchipInterpolator(np.log(sigma), values, axis=-1, extrapolate=False)
 
 
 def at_nodes(sigma: np.ndarray, values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Values [..., M] at nodes [N+1], which must lie among the noise levels."""
+    """Interpolate values [..., M] to nodes [N+1]; ValueError for nodes outside the noise levels."""
     sigma, sigmas = np.asarray(sigma, float), np.asarray(sigmas, float)
     if sigmas.min() < sigma[0] * (1 - 1e-9) or sigmas.max() > sigma[-1] * (1 + 1e-9):
         raise ValueError(
@@ -38,7 +37,7 @@ def at_nodes(sigma: np.ndarray, values: np.ndarray, sigmas: np.ndarray) -> np.nd
 
 
 def refined(sigma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(noise levels, values) at POINTS levels, even in ln sigma, over the measured range."""
+    """Return (noise levels, values) at POINTS levels, even in ln sigma, over the measured range."""
     fine = np.geomspace(sigma[0], sigma[-1], POINTS)
     return fine, at_nodes(sigma, values, fine)
 
@@ -46,8 +45,8 @@ def refined(sigma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def own_density(
     sigma: np.ndarray, loss: np.ndarray, dim: int, ends: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(noise levels, kappa) of a model at POINTS levels between two ends, even in ln sigma, from
-    its own denoising loss at levels [M].
+    """Return (noise levels, kappa) of a model at POINTS levels between two ends, even in ln sigma,
+    from its own denoising loss at levels [M].
     """
     fine = np.geomspace(*ends, POINTS)
     explained = explained_noise(loss, sigma, dim)
@@ -55,7 +54,7 @@ def own_density(
 
 
 class Measured:
-    """A law of data known by its least denoising loss alone: a target of `decompose`.
+    """A target of `decompose` that is known by its least denoising loss alone.
 
     sigma: [M], rising. mmse: E||x0 - D*(x0 + sigma n)||^2, [M], of the best denoiser, or of the
     longest trained one in its place. second_moment: E||x0||^2.
@@ -68,36 +67,26 @@ class Measured:
 
     def fisher_information(self, lam: np.ndarray) -> np.ndarray:
         """J(lam) in the shape of lam."""
+        # J = g / lam for the best denoiser, whose score error is 0
         return at_nodes(self.sigma, self._explained, np.sqrt(lam)) / lam
 
     def fisher_integral(self, low: float, high: float) -> float:
         """Integral of J over lam."""
+        # d lam = 2 lam d ln sigma: the integral of lam J over ln sigma, twice
         ends = np.clip(0.5 * np.log([low, high]), *np.log(self.sigma[[0, -1]]))
         return float(2 * np.diff(self._integral(ends))[0])
 
     def initialisation_error(self, lam: float) -> float:
         """Its upper bound, E||x0||^2 / (2 lam)."""
+        # (a - ln(1 + a)) / 2 <= a / 2, a = s^2 / lam
         return self.second_moment / (2 * lam)
 
 
-def path_kl_difference(
-    sigma: np.ndarray, loss: np.ndarray, dim: int, one: np.ndarray, other: np.ndarray
-) -> np.ndarray:
-    """PathKL on nodes `one` minus that on nodes `other`, [...], from a model's own denoising loss
-    L(sigma) = E||D_theta(x + sigma n) - x||^2, [..., M]: the best denoiser need not be known.
-
-    Both [N+1], of one range.
-    """
-    if not np.allclose(np.take(one, [0, -1]), np.take(other, [0, -1]), rtol=1e-6):
-        raise ValueError("schedules of different ranges cannot be compared")
-    explained = explained_noise(loss, sigma, dim)
-    parts = [variable_path_kl(at_nodes(sigma, explained, nodes), nodes) for nodes in (one, other)]
-    return parts[0] - parts[1]
-
-
 def predicted_crossing(epochs: Sequence[int], difference: np.ndarray) -> Crossing | None:
-    """Where PathKL of the exponential schedule minus that of the polynomial one, per checkpoint
-    [C], first falls below 0 after it was above; None where it never does.
+    """Predict the crossing epoch: the first checkpoint with a difference below 0 after one above.
+
+    difference: PathKL of the exponential schedule minus that of the polynomial one, [C]. None where
+    there is no such checkpoint.
     """
     epochs, difference = list(epochs), np.asarray(difference, float)
     if len(epochs) != len(difference) or len(epochs) < 2:

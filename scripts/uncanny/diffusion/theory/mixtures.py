@@ -25,6 +25,7 @@ class Mixture:
                 "positive weight for each mean and std >= 0"
             )
         self.weights /= self.weights.sum()
+        # Orthonormal axes of the span of the means, by singular value decomposition
         _, size, axes = np.linalg.svd(self.means - self.means[0], full_matrices=False)
         axes = axes[size > 1e-9 * size.max()]
         if len(axes) >= len(SPACING):
@@ -32,7 +33,7 @@ class Mixture:
                 f"mixture whose means span {len(axes)} dimensions; expected at most "
                 f"{len(SPACING) - 1}"
             )
-        self._places = (self.means - self.means[0]) @ axes.T  # [K, r], within the span
+        self._means_in_span = (self.means - self.means[0]) @ axes.T  # [K, r], within the span
         self._rest = self.dim - len(axes)  # dimensions outside it
 
     @property
@@ -45,20 +46,22 @@ class Mixture:
 
     def score(self, x: np.ndarray, lam: np.ndarray) -> np.ndarray:
         """grad log p_lam at x [n, d]; lam: [] or [n]."""
+        # sum_k p(k | x) (mean_k - x) / (std^2 + lam)
         variance = self.std**2 + np.broadcast_to(np.asarray(lam, float), x.shape[:1])[:, None]
         share, _ = _posterior(x, self.means, self.weights, variance)
         return (share @ self.means - x) / variance
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Clean data [count, d]."""
+        """Sample clean data [count, d]."""
         modes = rng.choice(len(self.means), size=count, p=self.weights)
         return self.means[modes] + self.std * rng.standard_normal((count, self.dim))
 
     def fisher_information(self, lam: np.ndarray) -> np.ndarray:
         """J(lam) = E||grad log p_lam||^2, in the shape of lam."""
         lam = np.asarray(lam, float)
-        found = [self._in_span(value)[0] for value in lam.ravel()]
-        return np.reshape(found, lam.shape) + self._rest / (self.std**2 + lam)
+        # Outside the span p_lam is N(0, std^2 + lam) in each direction.
+        in_span = [self._in_span(value)[0] for value in lam.ravel()]
+        return np.reshape(in_span, lam.shape) + self._rest / (self.std**2 + lam)
 
     def fisher_integral(self, low: float, high: float) -> float:
         """Integral of J over lam: twice the gain in entropy (de Bruijn's identity)."""
@@ -71,13 +74,14 @@ class Mixture:
 
     def initialisation_error(self, lam: float) -> float:
         """KL(p_lam || N(0, lam I))."""
+        # cross-entropy minus entropy; E||x_lam||^2 / lam = E||x0||^2 / lam + d
         moment = self.second_moment / lam + self.dim
         return 0.5 * (self.dim * np.log(2 * np.pi * lam) + moment) - self.entropy(lam)
 
     @cached_property
     def _quadrature(self) -> tuple[np.ndarray, np.ndarray]:
         """Nodes [n, r] and weights [n] of expectations under N(0, I_r)."""
-        rank = self._places.shape[1]
+        rank = self._means_in_span.shape[1]
         axis = np.arange(-REACH, REACH + 1e-9, SPACING[rank])
         nodes = np.array(list(itertools.product(axis, repeat=rank)))
         density = np.exp(-0.5 * (nodes**2).sum(axis=1))
@@ -87,10 +91,12 @@ class Mixture:
         """(J, entropy) of p_lam within the span of the means."""
         variance, (nodes, density) = self.std**2 + lam, self._quadrature
         fisher = entropy = 0.0
-        for place, weight in zip(self._places, self.weights, strict=True):
-            x = place + np.sqrt(variance) * nodes  # [n, r]
-            share, log_density = _posterior(x, self._places, self.weights, variance)
-            score = (share @ self._places - x) / variance
+        # Expectations under p_lam are the weighted sum of those under each component.
+        for mean, weight in zip(self._means_in_span, self.weights, strict=True):
+            x = mean + np.sqrt(variance) * nodes  # [n, r]
+            share, log_density = _posterior(x, self._means_in_span, self.weights, variance)
+            score = (share @ self._means_in_span - x) / variance
+            # J = E||score||^2, entropy = -E log p
             fisher += weight * (density @ (score**2).sum(axis=1))
             entropy -= weight * (density @ log_density)
         return float(fisher), float(entropy)
@@ -98,8 +104,10 @@ class Mixture:
 
 def _posterior(x, means, weights, variance) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each mean given x, [n, K], and log p(x), [n]; variance: a number or [n, 1]."""
+    # ||x - mean_k||^2 = ||x||^2 - 2 x mean_k + ||mean_k||^2
     distance = (x**2).sum(axis=1, keepdims=True) - 2 * x @ means.T + (means**2).sum(axis=1)
     log_joint = np.log(weights) - distance / (2 * variance)
+    # log-sum-exp: the largest term is taken out, so that no exponential overflows
     top = log_joint.max(axis=1, keepdims=True)
     share = np.exp(log_joint - top)
     total = share.sum(axis=1, keepdims=True)

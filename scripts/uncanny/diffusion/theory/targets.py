@@ -1,4 +1,4 @@
-"""Gaussian laws of data, and those that are compared.
+"""Gaussian laws of data, and the named ones of the experiments.
 
 A target has `dim`, `second_moment` (E||x||^2), and at every lam > 0 `fisher_information(lam)`,
 `fisher_integral(low, high)` and `initialisation_error(lam)`. Mixtures are in mixtures.py.
@@ -36,14 +36,17 @@ class Gaussian:
 
     def fisher_information(self, lam: np.ndarray) -> np.ndarray:
         """J(lam) = E||grad log p_lam||^2 = sum_i 1 / (s_i^2 + lam), in the shape of lam."""
+        # J = sum_i 1 / (s_i^2 + lam)
         return (self.counts / (self.variances + np.asarray(lam, float)[..., None])).sum(axis=-1)
 
     def fisher_integral(self, low: float, high: float) -> float:
         """Integral of J over lam from low to high."""
+        # sum_i ln((s_i^2 + high) / (s_i^2 + low))
         return float(self.counts @ np.log((self.variances + high) / (self.variances + low)))
 
     def initialisation_error(self, lam: float) -> float:
         """KL(p_lam || N(0, lam I)) = sum_i (a_i - ln(1 + a_i)) / 2 with a_i = s_i^2 / lam."""
+        # Exact for small a: log1p cancels less than a logarithm of 1 + a.
         a = self.variances / lam
         return float(0.5 * self.counts @ (a - np.log1p(a)))
 

@@ -1,5 +1,5 @@
-"""Whether a comparison bears out that a well trained score prefers the exponential schedule and a
-less trained one the polynomial: one verdict per cell, and one for all of them.
+"""Verdicts on the claim that a well trained score prefers the exponential schedule and a less
+trained one the polynomial: one verdict per cell, and one for all of them.
 
 Differences are relative, error of the exponential schedule / error of the polynomial one - 1, in
 order from the well trained end to the less trained one: strengths rising, epochs falling. Below 0
@@ -42,15 +42,17 @@ class Verdict(NamedTuple):
 
 
 def exact(differences: np.ndarray) -> Verdict:
-    """Verdict on relative differences [K] that have no sampling error."""
+    """Decide on relative differences [K] that have no sampling error."""
     differences = np.asarray(differences, float)
     signs = np.where(np.abs(differences) > SIGNIFICANT, np.sign(differences), 0)
-    return judge(differences, signs, np.abs(differences[[0, -1]]) >= STRONG)
+    return decide(differences, signs, np.abs(differences[[0, -1]]) >= STRONG)
 
 
 def sampled(differences: np.ndarray) -> Verdict:
-    """Verdict on relative differences [C, R] of checkpoints, the longest trained one first, by R
-    sampling seeds that the schedules share: significant are means of two standard errors.
+    """Decide on relative differences [C, R] of checkpoints, the longest trained one first.
+
+    R: sampling seeds that the schedules share. A mean of two standard errors or more is
+    significant. Raises ValueError for fewer than two seeds.
     """
     differences = np.asarray(differences, float)
     if differences.ndim != 2 or differences.shape[1] < 2:
@@ -60,12 +62,13 @@ def sampled(differences: np.ndarray) -> Verdict:
         )
     mean = differences.mean(axis=1)
     error = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
+    # |mean| of two standard errors or more
     signs = np.where(np.abs(mean) >= STANDARD_ERRORS * error, np.sign(mean), 0)
-    return judge(mean, signs, signs[[0, -1]] != 0)
+    return decide(mean, signs, signs[[0, -1]] != 0)
 
 
-def judge(differences: np.ndarray, signs: np.ndarray, is_strong: np.ndarray) -> Verdict:
-    """Verdict from relative differences [K], their signs [K] (0: not significant) and whether each
+def decide(differences: np.ndarray, signs: np.ndarray, is_strong: np.ndarray) -> Verdict:
+    """Decide from relative differences [K], their signs [K] (0: not significant) and whether each
     of the two ends is strong enough.
 
     supports: exponential at the well trained end, polynomial at the other, one change. partial: the
@@ -85,16 +88,17 @@ def judge(differences: np.ndarray, signs: np.ndarray, is_strong: np.ndarray) -> 
 def _verdict(ends: tuple, phases: list, points: np.ndarray, is_strong: np.ndarray) -> str:
     if ends == (0, 0):
         return INCONCLUSIVE
-    if len(phases) == 1:
+    if len(phases) == 1:  # only one schedule is ever significantly better
         return PARTIAL if tuple(points) == (-1, 1) else NO_CROSSOVER
     if phases[0] == 1 and phases[-1] == -1:
         return CONTRADICTS
+    # Exponential first, polynomial last, and nothing in between
     is_whole = phases == [-1, 1] and 0 not in ends and all(is_strong)
     return SUPPORTS if is_whole else PARTIAL
 
 
-def line(cell: Mapping, found: Verdict, crossing: Crossing | None, **numbers) -> dict:
-    """A cell's verdict as a JSON object.
+def line(cell: Mapping, verdict: Verdict, crossing: Crossing | None, **numbers) -> dict:
+    """Write a cell's verdict as a JSON object.
 
     cell: experiment ("G", "N", "T"), target, solver, nfe, metric, family, schedule_range, rho,
     seeds. numbers: R_at_crossing and predicted_crossing, where known. The crossing's key is "knob",
@@ -104,22 +108,23 @@ def line(cell: Mapping, found: Verdict, crossing: Crossing | None, **numbers) ->
     at = crossing or Crossing(None, None, None)
     return {
         **cell,
-        "better_when_well_trained": found.well,
-        "better_when_less_trained": found.less,
+        "better_when_well_trained": verdict.well,
+        "better_when_less_trained": verdict.less,
         "crossing": {
             key: at.at,
             "interval": list(at.interval) if at.interval else None,
             "direction": at.direction,
         },
-        "effect": {"well": found.effects[0], "less": found.effects[1]},
+        "effect": {"well": verdict.effects[0], "less": verdict.effects[1]},
         "R_at_crossing": numbers.get("R_at_crossing"),
         "predicted_crossing": numbers.get("predicted_crossing"),
-        "verdict": found.verdict,
+        "verdict": verdict.verdict,
     }
 
 
 def is_default(entry: Mapping) -> bool:
     """Whether the summary rests on this cell: see DEFAULT; of the SDE sampler only."""
+    # An experiment without default cells gets a range of evaluations that no cell has.
     wanted = dict(DEFAULT.get(entry["experiment"], {"nfe": (0, 0)}))
     low, high = wanted.pop("nfe")
     same = all(entry[key] == value for key, value in wanted.items())
@@ -128,17 +133,17 @@ def is_default(entry: Mapping) -> bool:
 
 
 def summary(lines: Iterable[Mapping]) -> dict:
-    """The verdict over the default cells, and how often each verdict was found in all others.
+    """Summarise: the verdict over the default cells, and counts of verdicts in all others.
 
     Default cells that agree give their verdict; if they do not, it is partial where one of them
     supports at least partly, else inconclusive. Without default cells it is None.
     """
     lines = list(lines)
     default = [entry for entry in lines if is_default(entry)]
-    found = {entry["verdict"] for entry in default}
-    verdict = PARTIAL if found & {SUPPORTS, PARTIAL} else INCONCLUSIVE
-    if len(found) < 2:
-        verdict = next(iter(found), None)
+    verdicts = {entry["verdict"] for entry in default}
+    verdict = PARTIAL if verdicts & {SUPPORTS, PARTIAL} else INCONCLUSIVE
+    if len(verdicts) < 2:
+        verdict = next(iter(verdicts), None)
     keys = ("experiment", "solver", "metric", "family")
     scope: dict[tuple, Counter] = {}
     for entry in lines:
@@ -148,7 +153,7 @@ def summary(lines: Iterable[Mapping]) -> dict:
         "verdict": verdict,
         "default": default,
         "scope": [
-            dict(zip(keys, place, strict=True)) | {"verdicts": dict(sorted(counts.items()))}
-            for place, counts in scope.items()
+            dict(zip(keys, values, strict=True)) | {"verdicts": dict(sorted(counts.items()))}
+            for values, counts in scope.items()
         ],
     }

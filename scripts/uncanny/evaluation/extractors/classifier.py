@@ -6,13 +6,25 @@ Dietterich, ICLR 2019), so that the score of noise is near 1, its lower bound.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from uncanny.datasets import to_model
+from uncanny.registry.option_types import (
+    LayerSize,
+    Nonnegative,
+    Positive,
+    PositiveInt,
+    Seed,
+    SmallInt,
+    WholeNumber,
+)
+from uncanny.training import loop
 
 
 class ResidualBlock(nn.Module):
@@ -78,16 +90,16 @@ def classifier(
     dataset,
     device: str = "cpu",
     *,
-    width: int = 24,
-    depth: int = 1,
-    epochs: int = 25,
-    batch_size: int = 64,
-    lr: float = 0.01,
-    weight_decay: float = 0.01,
-    noise_weight: float = 1.0,
-    shift: int = 0,
+    width: LayerSize = 24,
+    depth: SmallInt = 1,
+    epochs: PositiveInt = 25,
+    batch_size: PositiveInt = 64,
+    lr: Positive = 0.01,
+    weight_decay: Nonnegative = 0.01,
+    noise_weight: Nonnegative = 1.0,
+    shift: WholeNumber = 0,
     flip: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> dict:
     """Train the extractor on the training split; returns its state {"kind", "config", "weights"}.
 
@@ -100,34 +112,36 @@ def classifier(
     _check(dataset, batch_size)
     data = {"shape": list(dataset.shape), "num_classes": dataset.num_classes}
     config = data | {"width": width, "depth": depth}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build(config).to(device).train()
-    generator = torch.Generator().manual_seed(seed)
+    network = loop.seeded(lambda: build(config), seed).to(device)
 
-    def loss(images: Tensor, labels: Tensor) -> Tensor:
+    def with_noise(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple:
         images = augment(images, shift, flip, generator)
         noise = noise_images(images[: batch_size // 2], generator)
-        return _loss(network, images.to(device), labels.to(device), noise.to(device), noise_weight)
+        return torch.cat([images, noise]), labels
 
-    batches = batches_of(dataset.train, epochs, batch_size, generator)
-    steps = epochs * (len(dataset.train) // batch_size)
-    fit(network, (loss(*batch) for batch in batches), steps, lr=lr, weight_decay=weight_decay)
+    batches = Batches(dataset.train, batch_size, seed, with_noise)
+    loss = partial(_loss, noise_weight=noise_weight)
+    fit(network, loss, batches, epochs, lr=lr, weight_decay=weight_decay)
     return state_of("classifier", config, network)
 
 
-def fit(network, losses: Iterable[Tensor], steps: int, *, lr: float, weight_decay: float) -> None:
-    """Train in place: one update of AdamW per loss, one-cycle learning rate with maximum lr.
+def fit(
+    network: nn.Module, loss: Callable, batches: "Batches", epochs: int, **options: float
+) -> None:
+    """Train in place: AdamW, one-cycle learning rate with maximum lr.
 
-    losses: `steps` of them, each computed from the network when it is asked for.
+    loss: as in `loop.Run`. options: lr, weight_decay. Raises ValueError where the loss is not
+    finite.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
-    for loss in losses:
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        rate.step()
+    optimizer = torch.optim.AdamW(network.parameters(), **options)
+    steps = epochs * len(batches) // batches.batch_size
+    options |= {"batch_size": batches.batch_size}
+    run = loop.Run(network, optimizer, loss, batches, options)
+    run.scheduler = OneCycleLR(optimizer, max_lr=options["lr"], total_steps=steps)
+    try:
+        loop.train(run, epochs)
+    except loop.Diverged as error:
+        raise ValueError(f"extractor: {error}; expected a smaller lr") from None
 
 
 def state_of(kind: str, config: dict, network: nn.Module) -> dict:
@@ -145,19 +159,36 @@ def _check(dataset, batch_size: int) -> None:
         raise ValueError(f"batch_size is {batch_size}, expected {expected}")
 
 
-def batches_of(split, epochs: int, batch_size: int, generator: torch.Generator):
-    """Full batches, in a new order in every epoch: images float32 in [-1, 1], labels int64."""
-    for _ in range(epochs):
-        order = torch.randperm(len(split), generator=generator).numpy()
-        for start in range(0, len(split) - batch_size + 1, batch_size):
-            index = order[start : start + batch_size]
-            yield to_model(split.images[index]), torch.from_numpy(split.labels[index])
+class Batches:
+    """Full batches of a split, in a new order in every epoch; to be asked for one after the other.
+
+    make(images float32 in [-1, 1], labels int64, generator): the batch that a network is shown.
+    """
+
+    def __init__(self, split, batch_size: int, seed: int, make: Callable):
+        self.split, self.batch_size, self.make = split, batch_size, make
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        """Images of an epoch; those that fill no batch are left out."""
+        return len(self.split) // self.batch_size * self.batch_size
+
+    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Images and labels of an update, on the device."""
+        start = step * self.batch_size % len(self)
+        if not start:
+            self.order = torch.randperm(len(self.split), generator=self.generator).numpy()
+        rows = self.order[start : start + self.batch_size]
+        images, labels = to_model(self.split.images[rows]), self.split.labels[rows]
+        images, labels = self.make(images, torch.from_numpy(labels), self.generator)
+        return images.to(device), labels.to(device)
 
 
-def _loss(network, images: Tensor, labels: Tensor, noise: Tensor, noise_weight: float) -> Tensor:
-    _, logits = network(torch.cat([images, noise]))
-    real, other = logits.split([len(images), len(noise)])
-    return F.cross_entropy(real, labels) - noise_weight * F.log_softmax(other, dim=1).mean()
+def _loss(network, images: Tensor, labels: Tensor, _, noise_weight: float) -> Tensor:
+    """-log p(y | x) of real images, - noise_weight * mean_k log p(k | x) of noise behind them."""
+    _, logits = network(images)
+    real, noise = logits.tensor_split([len(labels)])
+    return F.cross_entropy(real, labels) - noise_weight * F.log_softmax(noise, dim=1).mean()
 
 
 def noise_images(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,13 +12,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uncanny.evaluation.extractors.classifier import (
+    Batches,
     ResidualNetwork,
     augment,
-    batches_of,
     fit,
     noise_images,
     state_of,
 )
+from uncanny.registry.option_types import (
+    LayerSize,
+    Nonnegative,
+    Positive,
+    PositiveInt,
+    Seed,
+    SmallInt,
+)
+from uncanny.training import loop
 
 TURNS = 4
 NOISE = TURNS  # the fifth answer
@@ -45,14 +54,14 @@ def rotation(
     dataset,
     device: str = "cpu",
     *,
-    width: int = 16,
-    depth: int = 1,
-    epochs: int = 4,
-    batch_size: int = 32,
-    lr: float = 0.003,
-    weight_decay: float = 0.01,
+    width: LayerSize = 16,
+    depth: SmallInt = 1,
+    epochs: PositiveInt = 4,
+    batch_size: PositiveInt = 32,
+    lr: Positive = 0.003,
+    weight_decay: Nonnegative = 0.01,
     flip: bool = True,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> dict:
     """Train the extractor on the training split; returns its state {"kind", "config", "weights"}.
 
@@ -63,22 +72,20 @@ def rotation(
     """
     _check(dataset, batch_size)
     config = {"shape": list(dataset.shape), "width": width, "depth": depth}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build(config).to(device).train()
-    generator = torch.Generator().manual_seed(seed)
+    network = loop.seeded(lambda: build(config), seed).to(device)
 
-    def loss(images: Tensor) -> Tensor:
-        turned, turns = rotated(augment(images, 0, flip, generator))
+    def turned(images: Tensor, _, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        positions, turns = rotated(augment(images, 0, flip, generator))
         noise = noise_images(images, generator)
-        answers = torch.cat([turns, torch.full((len(noise),), NOISE)])
-        logits = network(torch.cat([turned, noise]).to(device))[1]
-        return F.cross_entropy(logits, answers.to(device))
+        return torch.cat([positions, noise]), torch.cat([turns, torch.full((len(noise),), NOISE)])
 
-    batches = batches_of(dataset.train, epochs, batch_size, generator)
-    steps = epochs * (len(dataset.train) // batch_size)
-    fit(network, (loss(images) for images, _ in batches), steps, lr=lr, weight_decay=weight_decay)
+    batches = Batches(dataset.train, batch_size, seed, turned)
+    fit(network, _loss, batches, epochs, lr=lr, weight_decay=weight_decay)
     return state_of("rotation", config, network)
+
+
+def _loss(network, images: Tensor, turns: Tensor, _) -> Tensor:
+    return F.cross_entropy(network(images)[1], turns)
 
 
 def rotated(images: Tensor) -> tuple[Tensor, Tensor]:

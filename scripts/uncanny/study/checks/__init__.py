@@ -7,7 +7,8 @@ Every inconsistency is one ValueError that names the key, the value and what was
 from itertools import pairwise, product
 
 from uncanny.registry import components
-from uncanny.registry.blocks import NESTED, by_process, expanded
+from uncanny.registry.blocks import NESTED, PRECISION, by_process, expanded
+from uncanny.samplers import nfe
 from uncanny.study import plan
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
@@ -18,11 +19,9 @@ from uncanny.study.study import (
     APPEARANCE,
     CLASSIFIER_OPTIONS,
     NO_GUIDANCE,
-    PRECISION,
     Study,
     family_needs_schedule,
     family_offers,
-    family_start,
 )
 
 SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
@@ -124,12 +123,11 @@ def _check_sampler(study: Study, sampler: str) -> None:
         kind = part.get("kind", block["kind"])
         components.check("samplers", kind, {}, where)
         walked = components.signature("samplers", kind).first
-        starts = [
-            family_start(f) for f in components.kinds("processes") if family_offers(f) == walked
-        ]
+        nfe.formula(kind)
+        found = [f for f in components.kinds("processes") if family_offers(f) == walked]
         given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
         options = expanded(given)
-        more = (starts[0] if starts else {}) | PRECISION
+        more = PRECISION | {k: v for f in found for k, v in components.init_options(f).items()}
         components.check("samplers", kind, options, place, more=more)
         for key in options.keys() & NESTED.keys():
             if isinstance(options[key], dict) and "kind" in options[key]:
@@ -269,17 +267,20 @@ def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
         raise ValueError(
             f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
         )
-    _check_steps(study.sampler(sampler, model), f"samplers.{sampler}")
+    if study.origin(model) != "samples":
+        block = study.sampler(sampler, model)
+        nfe.nfe(block, study.identity(model)["process"])
+        _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
 
 
-def _check_steps(options: dict, where: str) -> None:
+def _check_steps(kind: str, options: dict, where: str) -> None:
     """Samplers with a tolerance choose their own steps between the ends of a walk."""
     if "times" not in options:
         return
     ends = options["times"] == "ends"
-    if ends != components.takes("samplers", options["kind"], "tol"):
+    if ends != components.takes("samplers", kind, "tol"):
         raise ValueError(
-            f"{where}.times: {options['times']!r} for {options['kind']!r}; expected ends for "
+            f"{where}.times: {options['times']!r} for {kind!r}; expected ends for "
             "samplers with a tolerance, and for no other"
         )
     if ends != (options["num_steps"] is None):

@@ -1,6 +1,7 @@
 """Whether experiments on trained models can be made and judged: before anything is trained."""
 
-from uncanny.registry import components, option_bounds
+from uncanny.registry import components
+from uncanny.registry.option_types import Above
 from uncanny.study import plan
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.plan import experiments as plan_experiments
@@ -11,7 +12,8 @@ FEWEST_DRAWS, FEWEST_EPOCHS = 2, 3  # of a verdict, and of a crossing
 
 def check(study: Study) -> None:
     """Check experiments, and how losses are measured; the first mistake raises ValueError."""
-    option_bounds.check_rising(study.config["losses"], "losses")
+    losses = study.config["losses"]
+    Above("sigma_min").check_beside(losses["sigma_max"], losses, "losses.sigma_max")
     for name in study.config["experiments"]:
         if plan_experiments.is_trained(study, name):
             _check_trained(study, name)

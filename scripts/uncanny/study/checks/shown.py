@@ -92,7 +92,8 @@ def _check_table(block: dict, where: str) -> None:
 def _check_walks(study: Study, selection: dict) -> None:
     """As many steps as a walk can have."""
     for model, sampler in product(selection["models"], selection["samplers"]):
-        options, where = study.sampler(sampler, model), f"samplers.{sampler}.num_steps"
+        options = study.sampler(sampler, model).get("init_sampling", {})
+        where = f"samplers.{sampler}.num_steps"
         steps = options.get("num_steps")
         if steps is None:
             continue

@@ -283,6 +283,6 @@ def table_code(study: Study, table: str) -> str:
     described = [options for found in contents["samplers"].values() for options in found.values()]
     kinds = [("tables", block["kind"])]
     if "models" in block:
-        kinds += [pair for options in described for pair in named_within(options)]
+        kinds += [pair for block in described for pair in named_within(block["init_sampling"])]
         kinds += [pair for model in contents["models"] for pair in study.model_components(model)]
     return study.code("make_table", kinds=tuple(sorted(set(kinds))))

@@ -1,7 +1,6 @@
-"""The files of a split on its way: two arrays that grow, and a record of how much of them is safe.
+"""Files of an unfinished split: two growing arrays, and a record of how much is safely on the disk.
 
-They lie under names that no rule declares, because Snakemake deletes what a failed job has under
-the names of its outputs.
+They have names that no rule declares, because Snakemake deletes the outputs of a failed job.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ CHUNK = 2**20  # bytes that are read at once
 
 
 def part(path: Path) -> Path:
-    """Where an array lies until all splits are whole."""
+    """Return the path of an array until all splits are whole."""
     return path.with_suffix(".part")
 
 
@@ -33,10 +32,8 @@ def record(directory: Path, split: str) -> Path:
 
 
 @dataclass
-class Progress:
-    """How far a split has come: items taken, the numbers of those left out, a digest of what all of
-    them were made of.
-    """
+class SplitProgress:
+    """Progress of a split: items taken, numbers of those left out, digest of all stamps."""
 
     taken: int = 0
     left_out: list[int] = field(default_factory=list)
@@ -53,8 +50,8 @@ class Progress:
         self.taken += 1
 
 
-class Parts:
-    """The files of one split."""
+class SplitFiles:
+    """The files of one unfinished split."""
 
     def __init__(self, directory: Path, split: str, dtype: np.dtype, shape: tuple[int, ...]):
         self.directory, self.split, self.dtype, self.shape = directory, split, dtype, shape
@@ -62,66 +59,67 @@ class Parts:
         self.record = record(directory, split)
         self._files, self._digests = [], [hashlib.sha256(), hashlib.sha256()]
 
-    def found(self, recipe, count: int) -> Progress:
-        """What an earlier attempt has left of the same items; else nothing, and its files go.
+    def resume(self, items, count: int) -> SplitProgress:
+        """Return the progress of an earlier attempt at the same items; else none, and remove its
+        files.
 
-        recipe: see writing.py; None where a split does not outlive its job.
+        items: see writing.py; None where a split is not resumed.
         """
         try:
-            done = self._found(recipe, count) if recipe else Progress()
+            done = self._resume(items, count) if items else SplitProgress()
         except (ValueError, OSError, KeyError, TypeError) as error:
             print(f"{self.split}: begins anew: {error}", flush=True)
-            done, self._digests = Progress(), [hashlib.sha256(), hashlib.sha256()]
+            done, self._digests = SplitProgress(), [hashlib.sha256(), hashlib.sha256()]
         if done.taken:
             print(f"{self.split}: goes on behind {done.taken} of {count} items", flush=True)
         else:
             self.remove()
         return done
 
-    def _found(self, recipe, count: int) -> Progress:
-        done = Progress()
+    def _resume(self, items, count: int) -> SplitProgress:
+        done = SplitProgress()
         if not self.record.exists():
             return done
         kept = read_json(self.record)
-        if kept["made_with"] != self._made_with(recipe):
+        if kept["made_with"] != self._made_with(items):
             raise ValueError(f"{self.record} belongs to other parameters")
         left_out = set(kept["left_out"])
-        if left_out and recipe.whole:
+        if left_out and items.whole:
             raise ValueError(f"{self.record} lacks items that are no longer to be left out")
         for number in range(min(kept["items"], count)):
-            done.take(recipe.stamp(number), number in left_out)
+            done.take(items.stamp(number), number in left_out)
         if (done.taken, done.stamps.hexdigest()) != (kept["items"], kept["stamps"]):
             raise ValueError(f"{self.record} belongs to another list of items")
         for path, size in zip(self.paths, self._sizes(done.rows), strict=True):
             if path.stat().st_size < size:
-                raise ValueError(f"{path} is shorter than {self.record} says")
+                raise ValueError(f"{path} is shorter than {self.record} records")
         self._read_through(done.rows, kept["sha256"])
         return done
 
     def _read_through(self, rows: int, expected: list[str]) -> None:
-        """Compare what is there of both files with its checksums, which go on from here."""
+        """Compare both files with their checksums, whose digests continue from here."""
         heads = [len(header) for header in self._headers(rows)]
-        places = zip(self.paths, heads, self._sizes(rows), self._digests, expected, strict=True)
-        for path, start, end, digest, found in places:
+        files = zip(self.paths, heads, self._sizes(rows), self._digests, expected, strict=True)
+        for path, first, end, digest, checksum in files:
             with path.open("rb") as file:
-                file.seek(start)
-                for at in range(start, end, CHUNK):
+                file.seek(first)
+                for at in range(first, end, CHUNK):
                     digest.update(file.read(min(CHUNK, end - at)))
-            if digest.hexdigest() != found:
+            if digest.hexdigest() != checksum:
                 raise ValueError(f"{path} is damaged")
 
     def require_room(self, count: int) -> None:
-        """ValueError where the disk has less than the split still takes."""
-        there = sum(path.stat().st_size for path in self.paths if path.exists())
-        need, free = sum(self._sizes(count)) - there, shutil.disk_usage(self.directory).free
-        if need > free:
+        """Raise ValueError where the disk has less room than the split still takes."""
+        written = sum(path.stat().st_size for path in self.paths if path.exists())
+        missing, free = sum(self._sizes(count)) - written, shutil.disk_usage(self.directory).free
+        if missing > free:
             raise ValueError(
-                f"{self.directory}: split {self.split!r}, {count} items, takes {_gb(need)} more; "
-                f"{_gb(free)} are free on its disk"
+                f"{self.directory}: split {self.split!r}, {count} items, takes {_gb(missing)} "
+                f"more; {_gb(free)} are free on its disk"
             )
 
-    def full(self, error: OSError, done: Progress, count: int) -> str:
-        """What to say where the disk turns out to be full."""
+    def full(self, error: OSError, done: SplitProgress, count: int) -> str:
+        """Message for a disk that turns out to be full."""
         free = shutil.disk_usage(self.directory).free
         return (
             f"{self.paths[0]}: {error.strerror} after {done.rows} of {count} items; the split "
@@ -131,7 +129,7 @@ class Parts:
 
     @contextlib.contextmanager
     def opened(self, rows: int, count: int) -> Iterator[None]:
-        """Open the files behind their first rows; what lies behind these is cut off."""
+        """Open the files after their first rows; bytes after these are cut off."""
         with contextlib.ExitStack() as stack:
             for path, size, header in zip(
                 self.paths, self._sizes(rows), self._headers(count), strict=True
@@ -145,17 +143,18 @@ class Parts:
             yield
 
     def append(self, value: np.ndarray, label: int) -> None:
-        parts = value.tobytes(), LABEL.type(label).tobytes()
-        for file, digest, content in zip(self._files, self._digests, parts, strict=True):
+        """Write one item."""
+        contents = value.tobytes(), LABEL.type(label).tobytes()
+        for file, digest, content in zip(self._files, self._digests, contents, strict=True):
             file.write(content)
             digest.update(content)
 
-    def keep(self, done: Progress, recipe) -> None:
-        """Bring everything to the disk, then say so."""
+    def keep(self, done: SplitProgress, items) -> None:
+        """Flush everything to the disk, then record the progress."""
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
-        facts = {"made_with": self._made_with(recipe), "items": done.taken}
+        facts = {"made_with": self._made_with(items), "items": done.taken}
         facts |= {"left_out": done.left_out, "stamps": done.stamps.hexdigest()}
         facts |= {"sha256": [digest.hexdigest() for digest in self._digests]}
         new = self.record.with_suffix(".new")  # a job killed here leaves one such file, not many
@@ -175,8 +174,8 @@ class Parts:
         for path in (self.record, self.record.with_suffix(".new"), *self.paths):
             path.unlink(missing_ok=True)
 
-    def _made_with(self, recipe) -> str:
-        facts = {"dtype": self.dtype.str, "shape": self.shape, "recipe": recipe.made_with}
+    def _made_with(self, items) -> str:
+        facts = {"dtype": self.dtype.str, "shape": self.shape, "recipe": items.made_with}
         return json.dumps(facts, sort_keys=True)
 
     def _arrays(self, rows: int) -> tuple:

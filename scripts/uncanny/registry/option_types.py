@@ -1,0 +1,171 @@
+"""Types of options: what a component's signature says of a value, checked before any job starts.
+
+    def heun(denoiser, ..., *, S_churn: Nonnegative = 0.0, alpha: Annotated[float, Bounds(above=0)])
+
+The names defined here may be used in the annotations of keyword-only arguments, beside the built-in
+types and `Literal`. A number must be finite and within the bounds of its type, if it has any.
+"""
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """An interval: `at_least` and `at_most` belong to it, `above` and `below` do not."""
+
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def check(self, value: float, where: str) -> None:
+        """ValueError that names the place, the number and the interval."""
+        if not (self.at_least <= value <= self.at_most and self.above < value < self.below):
+            raise ValueError(f"{where}: {value!r}; expected a number in {self}")
+
+    def __str__(self) -> str:
+        low, high = max(self.at_least, self.above), min(self.at_most, self.below)
+        left = "[" if math.isfinite(low) and low > self.above else "("
+        right = "]" if math.isfinite(high) and high < self.below else ")"
+        return f"{left}{low:.10g}, {high:.10g}{right}"
+
+
+class NotEmpty:
+    """A list has an entry."""
+
+    def check(self, value: list, where: str) -> None:
+        if not value:
+            raise ValueError(f"{where}: []; expected at least one entry")
+
+
+@dataclass(frozen=True)
+class Above:
+    """More than another option of the component, where both are given."""
+
+    other: str
+    expected = "more than"
+
+    def check_beside(self, value: float | None, options: Mapping, where: str) -> None:
+        """ValueError that names the place where complete options contradict each other."""
+        other = options.get(self.other)
+        if value is not None and other is not None and not self.holds(value, other):
+            raise ValueError(
+                f"{where}: {value!r}; expected {self.expected} {self.other}, which is {other!r}"
+            )
+
+    def holds(self, value: float, other: float) -> bool:
+        return value > other
+
+
+class NotBelow(Above):
+    """At least as much as another option."""
+
+    expected = "at least"
+
+    def holds(self, value: float, other: float) -> bool:
+        return value >= other
+
+
+Seed = Annotated[int, Bounds(0, 2**32 - 1)]
+WholeNumber = Annotated[int, Bounds(0, 1_000_000)]
+PositiveInt = Annotated[int, Bounds(1, 1_000_000)]
+TwoOrMore = Annotated[int, Bounds(2, 1_000_000)]
+SmallInt = Annotated[int, Bounds(1, 1000)]  # rows, blocks of layers, neighbours
+LayerSize = Annotated[int, Bounds(1, 65536)]  # channels, heads, resolutions of a network
+Pixels = Annotated[int, Bounds(1, 16384)]
+
+Nonnegative = Annotated[float, Bounds(0)]
+Positive = Annotated[float, Bounds(above=0, at_most=1e9)]
+Fraction = Probability = Annotated[float, Bounds(0, 1)]
+ProperFraction = Annotated[float, Bounds(0, below=1)]
+OpenFraction = Annotated[float, Bounds(above=0, below=1)]
+
+NonEmpty = Annotated[list[Item], NotEmpty()]
+Quorum = Literal["all", "any"] | SmallInt  # how many of several must hold
+
+
+def evaluate(text: str) -> object:
+    """The type that the text of an annotation names; NameError for what is not known here."""
+    builtins = {t.__name__: t for t in (int, float, bool, str, list, dict, object)}
+    return eval(text, {"__builtins__": {}}, PUBLIC | builtins)
+
+
+def name(annotation: object) -> str:
+    """A type as messages have it, without its bounds."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return name(arguments[0])
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(name, arguments))
+    if origin is list:
+        return f"list[{name(arguments[0])}]"
+    return (
+        "None" if annotation is types.NoneType else getattr(annotation, "__name__", str(annotation))
+    )
+
+
+def fits(value: object, annotation: object) -> bool:
+    """Whether a value is of a type, its entries and its bounds left aside; an integer may stand for
+    a float, a bool for neither.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return fits(value, arguments[0])
+    if origin is Literal:
+        return any(value == a and type(value) is type(a) for a in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    accepted = int | float if annotation is float else origin or annotation
+    is_number = annotation in (int, float)
+    return isinstance(value, accepted) and not (is_number and isinstance(value, bool))
+
+
+def check(value: object, annotation: object, where: str) -> None:
+    """ValueError that names the place, the value and what was expected, for a value that is not of
+    a type or not within its bounds.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if not fits(value, annotation):
+        hint = " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
+        raise ValueError(f"{where}: {value!r} is not {name(annotation)}{hint}")
+    if origin in (typing.Union, types.UnionType):
+        check(value, next(a for a in arguments if fits(value, a)), where)
+    if origin is Annotated:
+        check(value, arguments[0], where)
+        for bound in annotation.__metadata__:
+            if hasattr(bound, "check"):
+                bound.check(value, where)
+    if origin is list:
+        for index, item in enumerate(value):
+            check(item, arguments[0], f"{where}[{index}]")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where}: {value!r}; expected a finite number")
+    if value == "":
+        raise ValueError(f"{where}: ''; expected text")
+
+
+def check_beside(options: Mapping, annotations: Mapping, where: str) -> None:
+    """ValueError that names the key where complete options contradict each other."""
+    for key, annotation in annotations.items():
+        for bound in getattr(annotation, "__metadata__", ()):
+            if isinstance(bound, Above):
+                bound.check_beside(options[key], options, f"{where}.{key}")
+
+
+def _numeric_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and float(value) is not None
+    except ValueError:
+        return False
+
+
+PUBLIC = {key: value for key, value in vars().items() if key[0].isupper()}

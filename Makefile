@@ -1,5 +1,4 @@
-# Each target sets up .venv by itself; nothing but Python (3.11 to 3.13), make and git is needed. Another study:
-# CONFIG=config/psld.yaml
+# Each target installs .venv if needed. Required: Python 3.11 to 3.13, make and git. Another study: CONFIG=config/psld.yaml
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -8,7 +7,7 @@ CONFIG ?= config/config.yaml
 WITH := $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG))
 STUDY := $(shell sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $(CONFIG))
 
-# Snakemake and matplotlib keep caches in the home folder; where it cannot be written, here.
+# Snakemake and matplotlib keep caches in the home folder. If it is read-only, keep them here.
 HOME_CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake"
 ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && echo writable),)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
@@ -21,34 +20,34 @@ figures: .venv/ready
 claims: .venv/ready
 	$(SNAKEMAKE) claims $(WITH)
 
-# Figures, companions beyond the paper, tables, claims.
+# Figures of the paper and supplementary ones, tables, claims.
 all: .venv/ready
 	$(SNAKEMAKE) all $(WITH)
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 2
 
-# A cluster of Slurm's real programs on this machine (Debian: slurm-wlm, munge), with faults.
+# Tests with faults on a cluster of Slurm's real programs on this machine (Debian: slurm-wlm, munge).
 test-slurm: .venv/ready-dev
 	$(BIN)/pytest -m slurm
 
-# Twenty thousand damaged configs: a plan, or one message that names the key.
+# Twenty thousand damaged configs: each gives a plan, or one message that names the key.
 fuzz: .venv/ready-dev
 	UNCANNY_FUZZ=20000 $(BIN)/pytest -n 2 --dist load tests/test_config_fuzz.py
 
-# Studies that are killed, 50 times at random and 16 times while files are written, and come out as others do.
+# Kill studies 50 times at random and 16 times while files are written, and compare them with an undisturbed one.
 faults: .venv/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign --targeted
 
-# Five thousand cells whose jobs do nothing: what the workflow itself costs, and that nothing runs twice.
+# Five thousand cells whose jobs do nothing: measures the cost of the workflow itself, checks that nothing runs twice.
 soak: .venv/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m faults.soak
 
-# The same with three hundred on a cluster of this machine, as for test-slurm.
+# The same with three hundred cells on a Slurm cluster on this machine, as for test-slurm.
 soak-slurm: .venv/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m faults.soak --slurm --cells 300 --folder results/soak-slurm
 
-# Ours beside what people use instead, at two scales: results/benchmarks, or BENCH=folder.
+# Compare with widely used libraries at two scales; writes to results/benchmarks, or BENCH=folder.
 BENCH ?= results/benchmarks
 MEASURE := PYTHONPATH=scripts $(BIN)/python tests/benchmarks
 SIZES := "digits --threads 1 --rounds 25" "cifar --threads 2 --rounds 9"
@@ -60,11 +59,12 @@ bench: .venv/ready-bench
 	done
 	$(MEASURE)/scoring_folder.py --batch 2000 --threads 2 --rounds 3 --folder $(BENCH)
 
-# What a machine with a GPU and no network needs besides this folder: wheels, and images from IMAGES=file.zip, in .kit/.
+# Pack wheels, and images from IMAGES=file.zip, into .kit/ for a machine with a GPU and no network.
 gpu-pack:
 	PYTHONPATH=tests $(PYTHON) tests/gpu/pack.py $(IMAGES)
 
-# There, with PyTorch for Python 3.12: all paths beside the processor, speed, a study. Results in OUT (results/gpu).
+# On that machine, with PyTorch for Python 3.12: compare all paths with the processor, time them, run a study. Results in
+# OUT (results/gpu).
 SECONDS ?= 540
 gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
@@ -73,7 +73,7 @@ report: .venv/ready
 	$(SNAKEMAKE) all training $(WITH)
 	$(SNAKEMAKE) all training --report results/$(STUDY)/report.html $(WITH)
 
-# A study's pictures, tables and page, as they are now.
+# Copy a study's pictures, tables and page to docs/.
 docs: .venv/ready
 	$(SNAKEMAKE) all gallery $(WITH)
 	mkdir -p docs/$(STUDY)/figures docs/$(STUDY)/tables
@@ -81,9 +81,9 @@ docs: .venv/ready
 	cp results/$(STUDY)/figures/*.png docs/$(STUDY)/figures/
 	cp results/$(STUDY)/tables/*.md docs/$(STUDY)/tables/
 
-# How rules follow from each other, as a picture that GitHub draws.
+# The graph of rules, as a diagram that GitHub renders.
 rulegraph: .venv/ready
-	{ printf '# Rules\n\nWhat `make rulegraph` draws: a line leads from a rule to one that reads its files.\n\n```mermaid\n'; \
+	{ printf '# Rules\n\nA line leads from a rule to one that reads its files. `make rulegraph` writes this page.\n\n```mermaid\n'; \
 	  $(SNAKEMAKE) --rulegraph mermaid-js -- all; echo '```'; } > docs/rules.md
 
 check: .venv/ready-dev
@@ -92,12 +92,12 @@ check: .venv/ready-dev
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# The versions of envs/requirements.txt, as conda reads them.
+# Copy the versions of envs/requirements.txt into the conda file.
 environments:
 	{ sed '/- pip:/q' envs/uncanny.yaml; sed -n 's/^[A-Za-z].*==.*/      - &/p' envs/requirements.txt; } > envs/new
 	mv envs/new envs/uncanny.yaml
 
-# What stands there and does not run (half installed, moved, of a Python that is gone) is made anew.
+# Install .venv again if it does not run: half installed, moved, or its Python removed.
 ifeq ($(shell $(BIN)/pip --version 2> /dev/null),)
 .PHONY: .venv/ready
 endif

@@ -2,7 +2,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# One study is one config file: a --configfile replaces the default study, --config overrides keys of whichever is loaded.
+# One study is one config file: --configfile replaces the default study, --config overrides keys of the loaded one.
 if set(config) <= set(workflow.config_settings.config):
 
     configfile: "config/config.yaml"
@@ -31,14 +31,15 @@ onstart:
     for line in checks_data.attention_notes(STUDY):
         logger.info(line)
     check_job_slots()
+    list_jobs()
     if workflow.local_exec:
-        # With --sdm, a rule runs in the environment that it names and not in a fork of this one.
+        # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:
             fork_server.start()
     elif workflow.executor_plugin.name == "slurm":
         check_cluster()
-    # Nothing needs the limit of submissions per second: on a cluster `jobs` limits the queue. Each finished job would
-    # leave one more timer behind that looks at all waiting jobs every second, which comes to cost more than the jobs.
+    # No limit of submissions per second: on a cluster `jobs` limits the queue. With a limit, each finished job leaves a
+    # timer that checks all waiting jobs every second, and in the end the timers cost more than the jobs.
     workflow.scheduler.job_rate_limiter = None
 
 

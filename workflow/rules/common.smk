@@ -7,13 +7,14 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-# `Snakefile` may be started from any folder: the library is found from where this file lies.
+# Snakemake may run in any folder, so the library is found relative to the Snakefile.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-# Snakemake writes the interpreter's path into shell commands as it stands; a clone's may have a space.
+# Snakemake does not quote the interpreter's path in shell commands, and the folder of a clone may contain a space.
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
+from uncanny.estimate import job as estimate_job
 from uncanny.registry import components
 from uncanny.runtime import result_paths, source_files
 from uncanny.runtime.result_paths import CELL, CHECKPOINT, CLASSIFIER, TRACE, Cell
@@ -25,7 +26,7 @@ from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import fork_server, profiles
+from uncanny.workflow import dag, fork_server, profiles
 
 try:
     config.update(
@@ -49,7 +50,7 @@ try:
 except ValueError as error:
     raise WorkflowError(f"profile: {error}") from None
 
-# On one machine Snakemake may be without its plugin for Slurm.
+# The environment of a single machine may lack the plugin for Slurm.
 if ExecutorPluginRegistry().is_installed("slurm"):
     from uncanny.workflow import cluster, slurm_executor
 
@@ -66,12 +67,12 @@ wildcard_constraints:
 
 
 def of_models(*origins):
-    """What the wildcard `model` may be in a rule for models that come from there."""
+    """Pattern of the wildcard `model` in a rule for models of these origins."""
     return "|".join(STUDY.models_of(*origins)) or "(?!)"
 
 
 def pattern(kind):
-    """Paths of a kind of file, with wildcards."""
+    """Paths of one kind of file, with wildcards."""
     return f"<results>/{result_paths.FILES[kind]}"
 
 
@@ -84,19 +85,19 @@ def below_results_by_kind(paths):
 
 
 def file_of(kind, wildcards=(), **names):
-    """The file of a kind that a job's wildcards name, and further names."""
+    """Path of one kind of file, from a job's wildcards and further names."""
     known = dict(wildcards.items()) if wildcards else {}
     return f"<results>/{result_paths.path(kind, **(known | names))}"
 
 
 def cell_of(wildcards):
-    """The cell that a job is about."""
+    """The cell of a job."""
     w = wildcards
     return Cell(w.model, int(w.seed), w.sampler, w.guidance, int(w.draw), int(w.epoch))
 
 
 def figure_target(figure):
-    """What makes a figure complete: its files, and the check that no model behind it diverged."""
+    """A figure's files, and the check that none of its models diverged."""
     suffixes = ("pdf", "png", "csv", "complete")
     return [file_of("figures", figure=figure, suffix=suffix) for suffix in suffixes]
 
@@ -113,7 +114,7 @@ def given_configs():
 
 
 def previous_checkpoint(wildcards):
-    """The checkpoint that a training segment goes on from; none for the first."""
+    """The checkpoint from which a training segment continues; none for the first."""
     epoch = STUDY.previous_epoch(int(wildcards.epoch))
     if epoch is None:
         return []
@@ -121,7 +122,7 @@ def previous_checkpoint(wildcards):
 
 
 def hours(first):
-    """The time a job asks for: so many hours, and as many more each time it is tried again."""
+    """Requested time in minutes: `first` hours times the number of the attempt."""
     return lambda wildcards, attempt: 60 * first * attempt
 
 
@@ -130,13 +131,13 @@ def prepared(dataset):
 
 
 def threads_of_dataset(wildcards):
-    """Several where a dataset is decoded image by image; the machine's cores are the limit."""
+    """Four threads for datasets that are decoded image by image; Snakemake limits them to the machine's cores."""
     kind = STUDY.block("datasets", wildcards.dataset)["kind"]
     return 4 if components.takes("datasets", kind, "threads") else 1
 
 
 def described(path, record, wildcards):
-    """A line that changes with files from outside; where they are gone, that of the record of what was made of them."""
+    """A line that changes with the files at `path`; if they are missing, the line in the record made from them."""
     if path is None:
         return None
     known = result_paths.path(record, **dict(wildcards.items()))
@@ -160,7 +161,7 @@ def files_of_weights(wildcards):
 
 
 def files_of_samples(kind):
-    """The same of imported samples: "sample_records" or "many_sample_records"."""
+    """The same for imported samples, as a function; kind: "sample_records" or "many_sample_records"."""
     return lambda w: described(STUDY.identity(w.model)["samples"], kind, w)
 
 
@@ -173,32 +174,32 @@ def dataset_of_extractor(wildcards):
 
 
 def dataset_of_walk(wildcards):
-    """The model's dataset, for a walk that starts from its images."""
+    """The model's dataset, if sampling starts from its images."""
     w = wildcards
     from_data = STUDY.starts_from_data(w.sampler, w.model, w.guidance)
     return dataset_of_model(w) if from_data else []
 
 
 def losses_of_walk(wildcards):
-    """The checkpoint's losses by noise level, for a walk along a grid that follows from them."""
+    """The checkpoint's denoising losses, if the sampler's grid is derived from them."""
     w = wildcards
     return file_of("losses", w) if STUDY.needs_losses(w.sampler, w.model) else []
 
 
 def losses_of_comparison(wildcards):
-    """The same, for all walks of an experiment."""
+    """The same for all samplers of an experiment."""
     derives = plan_experiments.derives(STUDY, wildcards.experiment, wildcards.model)
     return file_of("losses", wildcards) if derives else []
 
 
 def best_checkpoint(wildcards):
-    """The checkpoint that stands for the best denoiser."""
+    """The checkpoint that serves as the best denoiser."""
     epoch = plan_experiments.best_epoch(STUDY, wildcards.model)
     return file_of("checkpoints", wildcards, epoch=epoch)
 
 
 def classifiers_of_guidance(wildcards):
-    """Checkpoints of the classifiers that a guidance asks, made for the model's noise."""
+    """Checkpoints of the classifiers of a guidance, trained for the model's noise."""
     return classifiers(STUDY.guiding(wildcards.guidance), wildcards.model)
 
 
@@ -209,7 +210,7 @@ def classifiers(names, model):
 
 
 def walk(wildcards):
-    """Everything but code and seeds that determines what is drawn from a checkpoint."""
+    """Everything that determines a checkpoint's samples, except code and seeds."""
     w = wildcards
     return {
         "identity": STUDY.identity(w.model),
@@ -220,7 +221,7 @@ def walk(wildcards):
 
 
 def timed_walks(wildcards):
-    """All walks of a model that are compared by their times, with their names."""
+    """All combinations of sampler and guidance that are timed for a model, with their names."""
     return [
         {
             "names": {"sampler": sampler, "guidance": guidance},
@@ -233,18 +234,18 @@ def timed_walks(wildcards):
 
 
 def classifiers_of_timing(wildcards):
-    """Checkpoints of all classifiers that the timed walks of a model ask."""
+    """Checkpoints of all classifiers in a model's timings."""
     return classifiers(plan_times.guiding(STUDY, wildcards.model), wildcards.model)
 
 
 def losses_of_timing(wildcards):
-    """The checkpoint's losses by noise level, where a timed walk needs them."""
+    """The checkpoint's denoising losses, if a timed sampler needs them."""
     needed = plan_times.needs_losses(STUDY, wildcards.model)
     return file_of("losses", wildcards) if needed else []
 
 
 def timing_code(wildcards):
-    """Fingerprints of the code of all walks that are timed."""
+    """Fingerprints of the code of all timed samplers."""
     model = wildcards.model
     return [
         STUDY.code("time_sampling", model=model, sampler=sampler, guidance=guidance)
@@ -253,13 +254,13 @@ def timing_code(wildcards):
 
 
 def parts_of_cell(wildcards):
-    """Sample sets that make up a cell's images."""
+    """Shards of a cell's images."""
     cell, count = cell_of(wildcards), STUDY.config["num_images"]
     return below_results(plan.part_files(STUDY, cell, 0, count))
 
 
 def parts_of_many(wildcards):
-    """A cell's images, and those beyond up to the largest of the sample sizes."""
+    """A cell's images, and shards up to the largest of the sample sizes."""
     cell, first = cell_of(wildcards), STUDY.config["num_images"]
     more = plan.part_files(
         STUDY, cell, first, max(STUDY.config["sample_sizes"], default=0)
@@ -310,7 +311,7 @@ def reference_of_model(wildcards):
 
 
 def features_of(wildcards):
-    """Where a cell's features are kept, for metrics that are computed again or later."""
+    """Path of a cell's features, which later metrics use again."""
     extractor = evaluation_of_model(wildcards)["extractor"]
     path = cell_of(wildcards).path("features", extractor=extractor)
     return f"results/{STUDY.name}/{path}"
@@ -327,11 +328,11 @@ def scoring_code(script, wildcards):
 
 
 def places():
-    """How many jobs run side by side: cores of this machine, or submissions to a cluster."""
+    """Number of jobs at a time: cores of this machine, or submissions to a cluster."""
     return workflow.cores if workflow.local_exec else workflow.nodes
 
 
 def limit(resource):
-    """What `--resources` allows of a resource in all, or None."""
+    """Total of a resource that `--resources` allows, or None."""
     found = workflow.global_resources.get(resource)
     return found.value if found is not None else None

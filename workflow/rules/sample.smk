@@ -51,7 +51,7 @@ rule gather_many_samples:
         "../../scripts/gather_samples.py"
 
 
-# The images of a cell: one job, or as many as `shard_images` says.
+# The images of a cell, from one job, or from several if `shard_images` is smaller.
 if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
 
     use rule draw_part as draw_samples with:

@@ -2,7 +2,7 @@
 
 
 def apply_gpu_request():
-    """Ask for GPUs as the site does: the profile's default-resources may say gpu_request=gres."""
+    """Request GPUs in the form of the site: gpu_request=gres in the profile's default-resources."""
     for each in workflow.rules:
         if profiles.GPU_REQUEST in each.resources:
             asked = {name: resource.raw for name, resource in each.resources.items()}
@@ -13,7 +13,7 @@ def apply_gpu_request():
 
 
 def check_job_slots():
-    """Stop with one message where no job could ever start, or where -j would not be heeded."""
+    """Stop with one message if no job could ever start, or if -j would have no effect."""
     settings = workflow.resource_settings
     for option, number in (("--cores", settings.cores), ("--jobs", settings.nodes)):
         if number is not None and number < 1:
@@ -27,8 +27,16 @@ def check_job_slots():
         )
 
 
+def list_jobs():
+    """The jobs behind all targets, for a rule of this run that says what they cost."""
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if rules & {"estimate", "gallery"}:
+        targets = estimate_job.target_rules(STUDY)
+        dag.list_jobs(workflow, targets, f"results/{STUDY.name}")
+
+
 def check_cluster():
-    """Stop with one message where the cluster cannot take the jobs that are to run there."""
+    """Stop with one message if the cluster cannot run the jobs of this run."""
     todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
     jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
     try:

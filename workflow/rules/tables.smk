@@ -1,5 +1,5 @@
-# Timing jobs take all cores, so that nothing runs beside them; what they time runs as in a study, on one thread. On a
-# cluster they have a GPU of their own (profiles/slurm). What is compared is timed by one job, in turns.
+# Timing jobs take all cores, so that nothing else runs, but the timed code uses one thread, as in a study. On a cluster
+# they have a GPU of their own (profiles/slurm). One job times everything that is compared, in turns.
 rule time_sampling:
     input:
         checkpoint=pattern("checkpoints"),

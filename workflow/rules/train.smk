@@ -34,7 +34,7 @@ rule import_model:
         f"<logs>/import_model/{CHECKPOINT}.log",
     wildcard_constraints:
         model=of_models("external"),
-    # Whether weights fit is known in seconds: before anything is trained.
+    # Imported first, because weights that do not fit are found within seconds.
     priority: 10
     conda:
         "../../envs/uncanny.yaml"

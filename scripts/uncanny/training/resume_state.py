@@ -1,8 +1,8 @@
 """What a training job leaves behind when it is cut off, so that its next attempt goes on there.
 
-The state is in the folder of the checkpoint that the job is to make. It is written every ten minutes, and
-when the job is asked to stop (SIGTERM, as a cluster sends it at a time limit or before it gives the
-node to somebody else); it goes when the job is done.
+The state is in the folder of the checkpoint that the job is to make. It is written every ten
+minutes, and when the job is asked to stop (SIGTERM, as a cluster sends it at a time limit or before
+it gives the node to somebody else). It is removed when the job is done.
 """
 
 import signal
@@ -70,6 +70,6 @@ class ResumeState:
         self._last = now
         if stop:
             raise Stopped(
-                f"asked to stop at step {current['step']}; {self.path} keeps the state, and the same "
-                "command goes on from it"
+                f"asked to stop at step {current['step']}; {self.path} keeps the state, and the "
+                "same command goes on from it"
             )

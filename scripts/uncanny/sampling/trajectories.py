@@ -139,6 +139,7 @@ def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Te
 
 def _noise(sigma: Tensor, real: Tensor) -> Tensor:
     """One path of growing noise [K, C, H, W]: independent increments of variance d sigma^2."""
+    # x(sigma_k) - x(sigma_{k-1}) ~ N(0, sigma_k^2 - sigma_{k-1}^2)
     like = (len(sigma), *real.shape)
     steps = torch.randn(like, generator=generator("trace", IMAGE), dtype=torch.float64)
     spread = sigma.square().diff(prepend=torch.zeros(1, dtype=torch.float64)).clamp(min=0).sqrt()

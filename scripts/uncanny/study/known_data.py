@@ -15,7 +15,7 @@ WIDEST = 4  # times the width of the first stage
 
 @cache
 def dataset(study: Study, name: str) -> Expected:
-    """Counts and shape of a dataset before it is prepared; None where its kind has no `expected`."""
+    """Shape and counts of a dataset before it is prepared; None where its kind tells none."""
     options = dict(study.component("datasets", name))
     module = importlib.import_module(f"uncanny.datasets.{options.pop('kind')}")
     return module.expected(**options) if hasattr(module, "expected") else Expected()

@@ -150,7 +150,7 @@ class Study:
         return "constrain" if "mask" in self.guidance(guidance) else "gradient"
 
     def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
-        """Whether sampling needs images of the model's dataset: as initial states, or to inpaint."""
+        """Whether sampling needs images of the dataset: as initial states, or to inpaint."""
         masked = "mask" in (self.guidance(guidance) or {})
         options = self.sampler(sampler, model).get("init_sampling", {})
         return masked or options.get("init") == "marginal"

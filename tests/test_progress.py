@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uncanny.runtime import progress
-from uncanny.runtime.progress import Progress, spoken
+from uncanny.runtime.progress import Progress, format_duration
 from uncanny.workflow.watching import view
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -27,8 +27,8 @@ class TestAJob:
         told = Progress(10_000, "images", 1000)
         clock(10)
         told.at(3000, lambda: {"epoch": 3, "loss": 0.123456})
-        said = capsys.readouterr().out
-        assert said == (
+        output = capsys.readouterr().out
+        assert output == (
             "progress: 3,000 of 10,000 images, 200 per second, 35 s left, epoch 3, loss 0.1235\n"
         )
 
@@ -49,10 +49,10 @@ class TestAJob:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (11_100, "3 h 05 min")]
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (11_100, "3 h 05 min")]
 )
-def test_durations(seconds, said):
-    assert spoken(seconds) == said
+def test_durations(seconds, text):
+    assert format_duration(seconds) == text
 
 
 class TestFromOutside:

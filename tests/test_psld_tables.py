@@ -24,9 +24,9 @@ SAMPLERS = {"EMU": resolved("phase_space", EMU), "RK": resolved("phase_space", R
 
 
 def contents(*records, models=MODELS):
-    walks = {name: dict.fromkeys(models, options) for name, options in SAMPLERS.items()}
+    samplers = {name: dict.fromkeys(models, options) for name, options in SAMPLERS.items()}
     labels = {"models": {"psld": "PSLD, Γ = 0.02"}}
-    return Contents(models=models, samplers=walks, labels=labels, scores=list(records))
+    return Contents(models=models, samplers=samplers, labels=labels, scores=list(records))
 
 
 def test_every_registered_process_and_those_of_models():

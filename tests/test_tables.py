@@ -24,11 +24,11 @@ from uncanny.study.study import model_interface
 from uncanny.tables import (
     Contents,
     classifier_parameters,
+    format_value,
     formulas,
     hyper_parameters,
     noise_levels,
     paper,
-    said,
     sampler_parameters,
     stochastic_parameters,
     times,
@@ -59,7 +59,7 @@ TINY["samplers"] |= {
 }  # fmt: skip
 
 
-def walks(study, sampler, model):
+def fits(study, sampler, model):
     """Whether a sampler asks for what a model gives."""
     asked = components.signature("samplers", study.sampler_kind(sampler, model)).first
     return asked == model_interface(study.block("processes", study.names(model)["process"])["kind"])
@@ -69,8 +69,7 @@ def contents(config=TINY, **changes):
     study = plan(config)
     models = list(config["models"])
     samplers = {
-        s: {m: study.sampler(s, m) for m in models if walks(study, s, m)}
-        for s in config["samplers"]
+        s: {m: study.sampler(s, m) for m in models if fits(study, s, m)} for s in config["samplers"]
     }
     labels = {
         section: {n: b["label"] for n, b in config[section].items() if "label" in b}
@@ -96,7 +95,7 @@ def changed(section, name, **options):
 
 
 class TestSamplers:
-    def test_a_sampler_says_how_it_walks(self):
+    def test_parameters_of_a_sampler(self):
         frame = sampler_parameters.sampler_parameters(contents())
         own = column(frame, "OWN (VP)")
         assert own["solver"] == "Euler, 1st order"
@@ -178,9 +177,9 @@ class TestSamplers:
             ),
         ],
     )
-    def test_walks_in_phase_space(self, changes, times, evaluations):
-        walk = {"num_steps": 50, "times": "quadratic", "epsilon_s": 0.001, "denoise": True}
-        options = resolved("phase_space", {"kind": "phase_euler"} | walk | changes)
+    def test_sampling_in_phase_space(self, changes, times, evaluations):
+        options = {"num_steps": 50, "times": "quadratic", "epsilon_s": 0.001, "denoise": True}
+        options = resolved("phase_space", {"kind": "phase_euler"} | options | changes)
         made = {
             "models": {"m": {"process": {"kind": "phase_space"}}},
             "processes": {"m": "psld"},
@@ -267,7 +266,7 @@ class TestFormulas:
         model.alphas_cumprod = forward.alphas_cumprod(schedules.cosine(1000))
         options, x = {"num_steps": 6}, torch.zeros(1, 2, dtype=torch.float64)
         grid = components.load("sigma_grids", "vp")(6, 0.01, 100.0)
-        scaling = "none" if kind == "reverse_sde" else "vp"  # which walks unscaled
+        scaling = "none" if kind == "reverse_sde" else "vp"  # which is unscaled
         levels, extra = (grid, {"path": forward.Path.named("vp", scaling, 0.01, 100.0)})
         if components.signature("samplers", kind).first == "eps_model":
             levels, extra = schedules.ddim_times(1000, 6), {}
@@ -528,10 +527,10 @@ class TestPaper:
 
     def test_what_the_paper_does_not_time_has_no_row(self):
         facts = {"process": "ddpm", "config": "cosine", "conditional": "no"}
-        walk = {"what": "sampling", "sampler": "DDIM", "guidance": "G2"}
-        assert paper.time_of(walk, facts) is None
+        record = {"what": "sampling", "sampler": "DDIM", "guidance": "G2"}
+        assert paper.time_of(record, facts) is None
         ve = {"process": "ve", "config": "", "conditional": "no"}
-        assert paper.time_of(walk | {"sampler": "EUL", "guidance": "none"}, ve) is None
+        assert paper.time_of(record | {"sampler": "EUL", "guidance": "none"}, ve) is None
 
     def test_stochastic_parameters(self):
         assert paper.stochastic("STOc", "ve") == "80, 0.05, 1, 1.007"
@@ -582,12 +581,12 @@ def test_a_kind_says_what_it_needs(kind):
 
 
 def test_values_in_words():
-    assert [said(v) for v in (None, True, 0.0003, 1e-5, 16, [1, 2], 1.0)] == [
+    assert [format_value(v) for v in (None, True, 0.0003, 1e-5, 16, [1, 2], 1.0)] == [
         "none", "yes", "0.0003", "1e-05", "16", "1, 2", "1",
     ]  # fmt: skip
 
 
-def test_noise_levels_are_those_of_a_walk():
+def test_noise_levels_are_those_of_sampling():
     study = plan(TINY)
     options = study.sampler("HEUN", "ve_cond")["init_sampling"]
     sigmas, path = noise_levels.noise_levels(options, study.identity("ve_cond")["process"])
@@ -595,8 +594,8 @@ def test_noise_levels_are_those_of_a_walk():
     assert (float(sigmas[0]), float(sigmas[-2]), float(sigmas[-1])) == pytest.approx((80, 0.02, 0))
     x = torch.zeros(1, 1, dtype=torch.float64)
     heun = components.load("samplers", "heun")
-    walked = heun(lambda x, sigma: x, x, sigmas, noise=unused, path=path)
-    assert walked.shape == x.shape and math.isfinite(float(walked))
+    sampled = heun(lambda x, sigma: x, x, sigmas, noise=unused, path=path)
+    assert sampled.shape == x.shape and math.isfinite(float(sampled))
 
 
 def test_components_are_the_eight():

@@ -22,12 +22,12 @@ class Progress:
         self.said = now
         rate = (done - self.first) / (now - self.began)
         words = [f"{done:,} of {self.total:,} {self.unit}", f"{rate:.3g} per second"]
-        words += [f"{spoken((self.total - done) / rate)} left"]
+        words += [f"{format_duration((self.total - done) / rate)} left"]
         words += [f"{name} {value:.4g}" for name, value in facts().items()]
         print(MARK + ", ".join(words), flush=True)
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as a person says them: 42 s, 7 min, 3 h 05 min."""
     minutes = round(seconds / 60)
     if seconds < 90:

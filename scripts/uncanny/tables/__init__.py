@@ -1,16 +1,16 @@
-"""Tables: what the study is configured to do and how long it takes, beside the paper's numbers.
+"""Tables: what the study is configured to do and how long it takes, next to the paper's numbers.
 
-A module `kind.py` has a function `kind(contents, *, options)` that gives a DataFrame, and a
-constant NEEDS: "config" if the config tells all, "timings", "scores" or "verdicts" (of experiments)
-if such records are read; SHOWS, where it needs keys of its block: one of each group.
+A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, and a
+constant NEEDS: "config" if the config is enough, "timings", "scores" or "verdicts" (of experiments)
+if such records are read; SHOWS, if it requires keys of its block: one of each group.
 """
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Walk:
-    """A sampler as it walks with the models of one process. sampler, process: complete blocks."""
+class Sampling:
+    """A sampler with the models of one process. sampler, process: complete blocks."""
 
     name: str
     label: str
@@ -41,21 +41,20 @@ class Contents:
 
     def times(self) -> list[dict]:
         """The timing records to be shown, in their order."""
-        wanted = [[r for r in self.timings if r.items() >= names.items()] for names in self.timed]
-        return [record for found in wanted for record in found]
+        return [r for names in self.timed for r in self.timings if r.items() >= names.items()]
 
     def label(self, section: str, name: str) -> str:
         return self.labels.get(section, {}).get(name, name)
 
-    def walks(self) -> list[Walk]:
-        """Every sampler with every process that it walks along, each pair once."""
-        found = {}
+    def samplings(self) -> list[Sampling]:
+        """Every sampler with every process that it is used with, each pair once."""
+        samplings = {}
         for name, by_model in self.samplers.items():
             for model, options in by_model.items():
                 process = self.processes[model]
-                found.setdefault(
+                samplings.setdefault(
                     (name, process),
-                    Walk(
+                    Sampling(
                         name,
                         self.label("samplers", name),
                         self.label("processes", process),
@@ -63,15 +62,15 @@ class Contents:
                         self.models[model]["process"],
                     ),
                 )
-        return list(found.values())
+        return list(samplings.values())
 
 
-def said(value: object) -> str:
-    """An option's value in words: numbers without trailing zeros, lists with commas."""
+def format_value(value: object) -> str:
+    """Format an option's value: numbers without trailing zeros, lists with commas."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return ", ".join(map(said, value)) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(map(format_value, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,8 +1,8 @@
-"""What the noisy classifiers for guidance are and how they are trained."""
+"""Networks and training of the noisy classifiers for guidance."""
 
 import pandas as pd
 
-from uncanny.tables import Contents, paper, said
+from uncanny.tables import Contents, format_value, paper
 
 NEEDS = "config"
 SHOWS = (("classifiers",),)
@@ -38,7 +38,7 @@ def classifier_parameters(contents: Contents) -> pd.DataFrame:
             values |= {row: "–" for row in TRAINING if row not in ("epochs", "seed")}
         label = contents.label("classifiers", name)
         heading = f"{label} [{name}]" if label in columns else label
-        columns[heading] = {row: said(value) for row, value in values.items()}
+        columns[heading] = {row: format_value(value) for row, value in values.items()}
     printed = paper.column(paper.CLASSIFIER, "value")
     columns["paper"] = {row: printed.get(row, "") for row in (*NETWORK, *TRAINING)}
     return pd.DataFrame(columns).rename_axis("parameter").reset_index()

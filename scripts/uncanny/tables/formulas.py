@@ -42,7 +42,7 @@ INVERSES = {
 }
 SCALINGS = {"none": "1", "vp": "1/√(1 + σ²)"}
 
-# Times of a grid whose own clock the sampler walks on: even in time, or as it is printed.
+# Times of a grid on its own clock: even in time, or as printed.
 MATCHED = {
     ("vp", "vp"): "1 + i/(N−1)·(ε_s − 1)",
     ("ve", "geometric"): "1 + i/(N−1)·(ε_s − 1)",

@@ -1,8 +1,8 @@
-"""What the models are and how they are trained, beside what the paper prints."""
+"""Networks and training of the models, next to what the paper prints."""
 
 import pandas as pd
 
-from uncanny.tables import Contents, paper, said
+from uncanny.tables import Contents, format_value, paper
 
 NEEDS = "config"
 SHOWS = (("models",),)
@@ -40,7 +40,7 @@ PUBLISHED = {
 
 
 def hyper_parameters(contents: Contents) -> pd.DataFrame:
-    """Two columns per group of models with the same hyper-parameters: ours and the paper's.
+    """Two columns per group of models with the same hyper-parameters: this study's and the paper's.
 
     The models of a group differ in noise schedule or class conditioning alone.
     """
@@ -54,12 +54,12 @@ def hyper_parameters(contents: Contents) -> pd.DataFrame:
             same.append(model)
     names = [(name, process) for (name, process, _), _ in groups]
     columns = {}
-    for (name, process, found), models in groups:
+    for (name, process, parameters), models in groups:
         heading = f"{name} ({contents.label('processes', process)})"
         if names.count((name, process)) > 1:
             heading += f": {contents.label('models', models[0])}"
         heading = f"{heading} [{models[0]}]" if heading in columns else heading
-        columns[heading] = found | {"models": ", ".join(models)}
+        columns[heading] = parameters | {"models": ", ".join(models)}
         if printed := _printed(name, contents.models[models[0]]):
             columns[f"{heading}, paper"] = printed
     frame = pd.DataFrame(columns).fillna("")
@@ -80,22 +80,22 @@ def values(identity: dict) -> dict[str, str]:
     network, training, process = (identity[key] for key in ("network", "training", "process"))
     return {
         **(_training(training) if training else {"batch size": "trained elsewhere"}),
-        "diffusion steps": said(process["num_levels"]) if process["kind"] == "discrete" else "",
-        "depth": said(len(network["multipliers"])) if "multipliers" in network else "",
-        **{row: said(network[name]) for row, name in NETWORK.items() if name in network},
+        "diffusion steps": str(process["num_levels"]) if process["kind"] == "discrete" else "",
+        "depth": str(len(network["multipliers"])) if "multipliers" in network else "",
+        **{row: format_value(network[name]) for row, name in NETWORK.items() if name in network},
         **(FIXED.get(network["kind"], {}) | _song(network)),
     }
 
 
 def _training(training: dict) -> dict[str, str]:
     return {
-        "batch size": said(training["batch_size"]),
+        "batch size": format_value(training["batch_size"]),
         "EMA": _average(training["ema"]),
-        "learning rate": said(training["lr"]),
-        "learning-rate ramp (images)": said(training.get("lr_rampup_images", 0)),
+        "learning rate": format_value(training["lr"]),
+        "learning-rate ramp (images)": format_value(training.get("lr_rampup_images", 0)),
         "optimiser": "Adam",
-        "largest gradient norm": said(training.get("grad_clip")),
-        "augmentation": said(training.get("augment", "none")),
+        "largest gradient norm": format_value(training.get("grad_clip")),
+        "augmentation": format_value(training.get("augment", "none")),
     }
 
 
@@ -104,7 +104,7 @@ def _song(network: dict) -> dict[str, str]:
         return {}
     taps = tuple(network["resample_filter"])
     return {
-        "resampling filter": FILTERS.get(taps, said(taps)),
+        "resampling filter": FILTERS.get(taps, format_value(taps)),
         "noise embedding": {"fourier": "Fourier"}.get(network["embedding"], network["embedding"]),
         "encoder skip connections": network["encoder"],
     }
@@ -112,9 +112,10 @@ def _song(network: dict) -> dict[str, str]:
 
 def _average(ema: dict) -> str:
     if ema["kind"] == "halflife":
-        ramp = f", at most {said(ema['rampup'])} of the images seen" if ema.get("rampup") else ""
-        return f"half-life of {ema['halflife_images']} images{ramp}"
-    return said(ema["beta"]) + (", warmed up" if ema.get("warmup") else "")
+        ramp = format_value(ema["rampup"]) if ema.get("rampup") else None
+        limit = f", at most {ramp} of the images seen" if ramp else ""
+        return f"half-life of {ema['halflife_images']} images{limit}"
+    return format_value(ema["beta"]) + (", warmed up" if ema.get("warmup") else "")
 
 
 def _printed(name: str, identity: dict) -> dict[str, str]:

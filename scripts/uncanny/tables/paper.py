@@ -1,4 +1,4 @@
-"""What the paper prints in its tables A.2 to A.6 (arXiv 2402.13369), as CSV.
+"""Values that the paper prints in its tables A.2 to A.6 (arXiv 2402.13369), as CSV.
 
 It is text in code so that a job that shows a number depends on it.
 """

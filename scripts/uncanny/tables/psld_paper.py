@@ -1,4 +1,4 @@
-"""What arXiv 2303.01748 (PSLD) prints, as CSV.
+"""Values that arXiv 2303.01748 (PSLD) prints, as CSV.
 
 It is text in code so that a job that shows a number depends on it.
 """
@@ -81,20 +81,20 @@ MATCHED = ("dataset", "gamma", "network", "sampler", "times", "steps", "n")
 @cache
 def rows() -> list[dict[str, str]]:
     """All printed values, one row each."""
-    found = list(csv.DictReader(io.StringIO(PUBLISHED)))
+    printed_rows = list(csv.DictReader(io.StringIO(PUBLISHED)))
     for line in csv.DictReader(io.StringIO(SPEED)):
         for gamma in line["gamma"].split():
             for steps in ("50", "100", "250", "500", "1000"):
-                place = {"dataset": "cifar10", "gamma": gamma, "network": "1 2 2 2 x 2"}
-                place |= {key: line[key] for key in ("sampler", "times", "note")}
+                cell = {"dataset": "cifar10", "gamma": gamma, "network": "1 2 2 2 x 2"}
+                cell |= {key: line[key] for key in ("sampler", "times", "note")}
                 value = {"steps": steps, "n": "10000", "fid": line[steps], "nfe": steps}
-                found.append(place | value)
-    return found
+                printed_rows.append(cell | value)
+    return printed_rows
 
 
 def facts(identity: dict, sampler: dict, guidance: str) -> dict[str, str]:
-    """A cell as the paper's tables name it, by its model's identity and its sampler's block;
-    with values that occur nowhere in print where it has no such name.
+    """A cell in the names of the paper's tables, from its model's identity and its sampler's block;
+    where the paper has no name for it, values that its tables do not contain.
     """
     process, network = identity["process"], identity["network"]
     recipe = process.get("recipe", {})
@@ -113,9 +113,9 @@ def facts(identity: dict, sampler: dict, guidance: str) -> dict[str, str]:
 
 
 def printed(facts: dict[str, str]) -> dict[str, object]:
-    """What is printed for a cell: FID, evaluations and a note, or nothing."""
-    found = [row for row in rows() if all(row[key] == facts[key] for key in MATCHED)]
-    row = found[0] if found else {"fid": "nan", "nfe": "nan", "note": ""}
+    """Printed FID, evaluations and note of a cell; NaN and no note where nothing is printed."""
+    matches = (row for row in rows() if all(row[key] == facts[key] for key in MATCHED))
+    row = next(matches, {"fid": "nan", "nfe": "nan", "note": ""})
     return {
         "published FID": float(row["fid"]),
         "published NFE": float(row["nfe"]),

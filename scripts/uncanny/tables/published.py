@@ -1,4 +1,4 @@
-"""Scores of a study beside those that a paper printed for the same model and sampler."""
+"""Scores of a study next to those that a paper printed for the same model and sampler."""
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,10 @@ def published(contents: Contents, *, metrics: NonEmpty[str]) -> pd.DataFrame:
     if table.empty:
         raise ValueError("published: no scores to be shown")
     evaluations = table.groupby(["model", "sampler", "guidance"])["nfe"].mean()
-    found = score_records.summarise(table[table["metric"].isin(metrics)])
+    summary = score_records.summarise(table[table["metric"].isin(metrics)])
     keys = ["model", "sampler", "guidance", "epoch", "n"]
     rows = []
-    for key, points in found.drop_duplicates([*keys, "metric"]).groupby(keys, sort=False):
+    for key, points in summary.drop_duplicates([*keys, "metric"]).groupby(keys, sort=False):
         named = dict(zip(keys, key, strict=True))
         rows.append(
             _row(contents, named, evaluations[key[:3]], points.set_index("metric"), metrics)
@@ -40,7 +40,7 @@ def _by_size(record: dict) -> list[dict]:
 
 
 def _sized(entry: dict) -> str:
-    """Cells of different sizes must not be taken for one."""
+    """A dataset's name with the number of images: it keeps cells of different sizes apart."""
     return f"{entry['cell']['dataset']}, n = {entry['metrics'][0]['n']}"
 
 

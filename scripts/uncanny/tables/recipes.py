@@ -18,19 +18,19 @@ def recipes(contents: Contents) -> pd.DataFrame:
     Matrices are those of unit speed: β(t) multiplies D, Q and the gap. Residual: the largest entry
     of FΣ∞ + Σ∞Fᵀ + GGᵀ, 0 in exact arithmetic. Spectral gap: the slowest rate of forgetting.
     """
-    found = {}
+    by_process = {}
     for kind in components.kinds("recipes"):
         options = components.signature("recipes", kind).options.values()
         if all(default is not components.REQUIRED for _, default in options):
-            found[kind] = getattr(registered, kind)()
+            by_process[kind] = getattr(registered, kind)()
     for model, identity in contents.models.items():
         options = dict(identity["process"].get("recipe", {}))
         if not options:
             raise ValueError(f"table: model {model!r} has no recipe; expected models of recipes")
         recipe = getattr(registered, options.pop("kind"))(**options)
-        if not any(_same(recipe, other) for other in found.values()):
-            found[contents.label("models", model)] = recipe
-    return pd.DataFrame([{"process": name} | _row(recipe) for name, recipe in found.items()])
+        if not any(_same(recipe, other) for other in by_process.values()):
+            by_process[contents.label("models", model)] = recipe
+    return pd.DataFrame([{"process": name} | _row(recipe) for name, recipe in by_process.items()])
 
 
 def _same(one: Recipe, other: Recipe) -> bool:

@@ -1,11 +1,11 @@
-"""How every sampler walks: solver, time steps, noise level and scaling, steps, evaluations."""
+"""Parameters of every sampler: solver, time steps, noise level and scaling, steps, evaluations."""
 
 from typing import Literal
 
 import pandas as pd
 
 from uncanny.samplers import nfe
-from uncanny.tables import Contents, Walk, formulas, said
+from uncanny.tables import Contents, Sampling, format_value, formulas
 from uncanny.tables.noise_levels import noise_levels
 
 NEEDS = "config"
@@ -23,53 +23,53 @@ def sampler_parameters(
 ) -> pd.DataFrame:
     """One column per sampler and set of parameters (layout: columns), or one row (rows).
 
-    Processes on which a sampler walks with the same options share a column; where they make a
-    difference all the same, as the range of noise levels does, the cell tells them apart.
+    Processes with which a sampler has the same options share a column. What differs between them
+    nevertheless, as the range of noise levels does, is stated for each in the cell.
     """
     table = {}
-    for walks in _grouped(contents.walks()):
-        several = sum(walk.name == walks[0].name for walk in contents.walks()) > len(walks)
-        processes = ", ".join(walk.process_label for walk in walks)
-        heading = f"{walks[0].label} ({processes})" if several else walks[0].label
-        table[f"{heading} [{walks[0].name}]" if heading in table else heading] = _joined(walks)
+    for samplings in _grouped(contents.samplings()):
+        name, heading = samplings[0].name, samplings[0].label
+        if sum(sampling.name == name for sampling in contents.samplings()) > len(samplings):
+            heading += f" ({', '.join(sampling.process_label for sampling in samplings)})"
+        table[f"{heading} [{name}]" if heading in table else heading] = _joined(samplings)
     frame = pd.DataFrame(table)
     frame = frame.T if layout == "rows" else frame
     return frame.rename_axis("sampler" if layout == "rows" else "parameter").reset_index()
 
 
-def _grouped(walks: list[Walk]) -> list[list[Walk]]:
+def _grouped(samplings: list[Sampling]) -> list[list[Sampling]]:
     groups = []
-    for walk in walks:
+    for sampling in samplings:
         for group in groups:
-            if (group[0].name, group[0].sampler) == (walk.name, walk.sampler):
-                group.append(walk)
+            if (group[0].name, group[0].sampler) == (sampling.name, sampling.sampler):
+                group.append(sampling)
                 break
         else:
-            groups.append([walk])
+            groups.append([sampling])
     return groups
 
 
-def _joined(walks: list[Walk]) -> dict[str, str]:
-    """The rows of one column; what differs between processes is said for each."""
-    every = [_rows(walk) for walk in walks]
-    cells = {"processes": ", ".join(walk.process_label for walk in walks)}
+def _joined(samplings: list[Sampling]) -> dict[str, str]:
+    """The rows of one column; what differs between processes is stated for each."""
+    every = [_rows(sampling) for sampling in samplings]
+    cells = {"processes": ", ".join(sampling.process_label for sampling in samplings)}
     for row in every[0]:
         texts = [rows[row] for rows in every]
-        named = [f"{w.process_label}: {t}" for w, t in zip(walks, texts, strict=True)]
+        named = [f"{s.process_label}: {t}" for s, t in zip(samplings, texts, strict=True)]
         cells[row] = texts[0] if len(set(texts)) == 1 else "; ".join(named)
     return cells
 
 
-def _rows(walk: Walk) -> dict[str, str]:
-    kind, steps = walk.sampler["kind"], nfe.nfe(walk.sampler, walk.process)
-    options = walk.sampler["options"] | walk.sampler["init_sampling"]
-    if walk.sampler["precision"] != "fp32":
-        options["precision"] = walk.sampler["precision"]
-    describe = DESCRIBED.get(walk.process["kind"], _other)
-    rest = [f"{name} {said(options[name])}" for name in sorted(options) if name not in SHOWN]
+def _rows(sampling: Sampling) -> dict[str, str]:
+    kind, steps = sampling.sampler["kind"], nfe.nfe(sampling.sampler, sampling.process)
+    options = sampling.sampler["options"] | sampling.sampler["init_sampling"]
+    if sampling.sampler["precision"] != "fp32":
+        options["precision"] = sampling.sampler["precision"]
+    describe = DESCRIBED.get(sampling.process["kind"], _other)
+    rest = [f"{name} {format_value(options[name])}" for name in sorted(options.keys() - SHOWN)]
     return {
         "solver": formulas.SOLVERS.get(kind, kind),
-        **describe(walk.sampler["init_sampling"], walk.process),
+        **describe(sampling.sampler["init_sampling"], sampling.process),
         "evaluations (NFE)": "follows from the data" if steps is None else str(steps),
         "further options": "; ".join(rest),
     }
@@ -85,8 +85,8 @@ def _continuous(options: dict, process: dict) -> dict[str, str]:
         "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),
         "noise level σ(t)": formulas.CLOCKS[options["time"]],
         "scaling s(t)": formulas.SCALINGS[options["scaling"]],
-        "constants": ", ".join(f"{name} = {said(value)}" for name, value in constants.items()),
-        "σ_min … σ_max": f"{said(float(sigmas[-2]))} … {said(float(sigmas[0]))}",
+        "constants": ", ".join(f"{name} = {format_value(constants[name])}" for name in constants),
+        "σ_min … σ_max": f"{format_value(float(sigmas[-2]))} … {format_value(float(sigmas[0]))}",
         "steps N": str(options["num_steps"]),
     }
 
@@ -104,7 +104,7 @@ def _discrete(options: dict, process: dict) -> dict[str, str]:
 
 def _annealed(options: dict, process: dict) -> dict[str, str]:
     def known(value: object) -> str:
-        return "from the data" if value is None else said(value)
+        return "from the data" if value is None else format_value(value)
 
     return {
         "time steps t_i": f"{options['steps_per_level']} at each of L levels",
@@ -123,7 +123,7 @@ def _phase(options: dict, process: dict) -> dict[str, str]:
         "time steps t_i": formulas.PHASE_TIMES[options["times"]] + K,
         "noise level σ(t)": "of the recipe",
         "scaling s(t)": "of the recipe",
-        "constants": f"ε_s = {said(options['epsilon_s'])}",
+        "constants": f"ε_s = {format_value(options['epsilon_s'])}",
         "σ_min … σ_max": "of the recipe",
         "steps N": "chosen" if steps is None else str(steps),
     }

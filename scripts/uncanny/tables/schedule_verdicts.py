@@ -1,4 +1,4 @@
-"""Which schedule, and which way to train, is better where: the verdicts of experiments."""
+"""Verdicts of experiments: which schedule, or which way to train, is better, and where."""
 
 from collections import Counter
 
@@ -12,14 +12,14 @@ NEEDS = "verdicts"
 METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
 SYMBOLS = {"uniform": "e", "bandwidth": "τ", "bias": "η", "gain": "η"}
 TRAINED = "trained"
-PLACE = ["experiment", "data", "error of the score", "solver", "metric"]
+CELL_COLUMNS = ["experiment", "data", "error of the score", "solver", "metric"]
 
 
 def schedule_verdicts(
     contents: Contents, *, families: list[str] | None = None, nfe: list[PositiveInt] | None = None
 ) -> pd.DataFrame:
-    """One row per data, kind of error, solver and metric; a column per number of evaluations. Each
-    says the verdict and where the better schedule changes: in the strength of the error, or in
+    """One row per data, kind of error, solver and metric; a column per number of evaluations. A
+    cell has the verdict and where the better schedule changes: in the strength of the error, or in
     epochs of each training seed, with what the model's own loss predicts in brackets. For ways to
     train, the ratios of updates to the thresholds.
 
@@ -35,18 +35,18 @@ def schedule_verdicts(
         raise ValueError("schedule_verdicts: no verdicts to be shown")
     cells: dict[tuple, dict[int, list]] = {}
     for line in lines:
-        cells.setdefault(_place(line), {}).setdefault(line["nfe"], []).append(line)
+        cells.setdefault(_cell_key(line), {}).setdefault(line["nfe"], []).append(line)
     columns = sorted({line["nfe"] for line in lines})
     return pd.DataFrame(
         [
-            dict(zip(PLACE, place, strict=True))
+            dict(zip(CELL_COLUMNS, key, strict=True))
             | {f"NFE {count}": _cell(by_nfe.get(count, [])) for count in columns}
-            for place, by_nfe in cells.items()
+            for key, by_nfe in cells.items()
         ]
     )
 
 
-def _place(line: dict) -> tuple:
+def _cell_key(line: dict) -> tuple:
     data = line.get("model", line["target"])
     error = line["family"] or TRAINED
     if line["experiment"] == "T":
@@ -76,11 +76,11 @@ def _changes(lines: list[dict]) -> str:
             arrow = line["crossing"]["direction"].replace("->", "→")
             return f"{arrow} at {SYMBOLS.get(line['family'], '')} = {at:.3g}"
         return line["better_when_well_trained"]
-    told = [
+    crossings = [
         f"{_number(entry['crossing']['epoch'])} ({_number(entry['predicted_crossing'])})"
         for entry in lines
     ]
-    return f"epoch {', '.join(told)}"
+    return f"epoch {', '.join(crossings)}"
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""How long training and sampling take, beside the minutes that the paper prints."""
+"""How long training and sampling take, next to the minutes that the paper prints."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ def times(
     ms is per update, or per image and network evaluation: median and quartiles of the timed blocks
     or batches. Minutes are for 90 epochs or 10 000 images. A ratio is to the first record of the
     same kind: of all trained models, or of the samplers of one model. `at equal NFE` leaves the
-    numbers of evaluations out; `at the paper's NFE` has the paper's instead of ours.
+    numbers of evaluations out; `at the paper's NFE` has the paper's instead of this study's.
     """
     records = [r for r in contents.times() if work in ("all", r["what"])]
     if not records:
@@ -41,7 +41,7 @@ def minutes(record: dict) -> float:
 
 
 def facts(identity: dict) -> dict[str, str]:
-    """A model as the paper's tables of times name it."""
+    """A model in the names of the paper's tables of times."""
     process, schedule = identity["process"], identity["schedule"] or {}
     names = {"discrete": "ddpm", "annealed": "ncsn"}
     config = f"linear {schedule['scale']:g}" if "scale" in schedule else schedule.get("kind", "")

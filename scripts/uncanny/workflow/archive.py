@@ -1,7 +1,7 @@
-"""A study's results in one file: what figures and tables are drawn from, and where it came from.
+"""A study's results in one file: what figures and tables are made from, and its origin.
 
-A tar file of paths below results/STUDY/ behind a manifest: format, study, what its numbers follow
-from, versions, and the SHA-256 of each file. The same results give the same bytes. No torch here.
+A tar file of paths below results/STUDY/ after a manifest: format, study, what its numbers depend
+on, versions, and the SHA-256 of each file. Equal results make equal bytes. No torch here.
 """
 
 import io
@@ -25,12 +25,12 @@ EXPECTED = "expected an archive of `snakemake archive`"
 
 
 def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mapping, output) -> None:
-    """Write the files and what belongs to them.
+    """Write the files, each with its extras, into an archive.
 
-    paths: below `results`, the study's folder. identity: what the numbers follow from, as JSON.
+    paths: below `results`, the study's folder. identity: what the numbers depend on, as JSON.
     """
     results = Path(results)
-    names = sorted({name for path in paths for name in _with_companions(results, path)})
+    names = sorted({name for path in paths for name in _with_extras(results, path)})
     digests = {name: files.sha256(results / name) for name in names}
     manifest = {"format": FORMAT, "study": study, "identity": identity, "files": digests}
     manifest |= {"commit": _commit(), "packages": _versions()}
@@ -42,8 +42,8 @@ def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mappin
                 archive.addfile(_member(name, (results / name).stat().st_size), file)
 
 
-def _with_companions(results: Path, path: str) -> Iterator[str]:
-    """A file with the record or checksum beside it, a dataset with its arrays."""
+def _with_extras(results: Path, path: str) -> Iterator[str]:
+    """A file with its record or checksum, a dataset with its arrays."""
     yield path
     if result_paths.is_of("datasets", path):
         splits = files.read_json(results / path)["splits"].values()
@@ -68,24 +68,24 @@ def _commit() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 # ---- Adopting -------------------------------------------------------------------------------
 
 
 def adopt(path: Path | str, results: Path | str, study: str, identity: Mapping) -> list[str]:
-    """Put an archive's files below the study's results, each as old as all others; their names.
+    """Unpack an archive below the study's results, with one time for all files; return their names.
 
-    What is there already and the same stays. Raises ValueError, before anything is written, that
-    names an archive of another study, of another version or with another config, a damaged one,
-    and a file that is there and is another.
+    Files may exist already if they have the same content. Raises ValueError, before anything is
+    written, that names an archive of another study, of another version or with another config, a
+    damaged one, and an existing file with other content.
     """
     results, now = Path(results), time.time()
     with _opened(path) as archive:
@@ -111,26 +111,28 @@ def _opened(path: Path | str) -> tarfile.TarFile:
 
 def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
     try:
-        found = json.loads(archive.extractfile(MANIFEST).read())
+        manifest = json.loads(archive.extractfile(MANIFEST).read())
     except (KeyError, AttributeError, ValueError, tarfile.TarError):
         raise ValueError(f"{path}: no {MANIFEST}; {EXPECTED}") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        version = found.get("format") if isinstance(found, dict) else None
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if version != FORMAT:
         raise ValueError(f"{path}: format {version!r}; this version reads {FORMAT}")
-    return found
+    return manifest
 
 
 def _check(path: Path | str, manifest: Mapping, study: str, identity: Mapping) -> None:
     if manifest["study"] != study:
         raise ValueError(f"{path}: of study {manifest['study']!r}; the config has {study!r}")
-    where, found, wanted = files.difference(manifest["identity"], identity)
-    if where:
+    key, archived, configured = files.difference(manifest["identity"], identity)
+    if key:
         made = manifest.get("commit") or "another version"
-        raise ValueError(f"{path}: made with {where} {found} (at {made}); the config has {wanted}")
+        raise ValueError(
+            f"{path}: made with {key} {archived} (at {made}); the config has {configured}"
+        )
 
 
 def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: Path) -> None:
-    """ValueError where a member is damaged or lies outside, or another file is in its place."""
+    """Raise ValueError if a member is damaged, lies outside, or would replace another file."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{path}: {name} lies outside the study's results; {EXPECTED}")
     try:

@@ -53,7 +53,7 @@ def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
     graph = DAG(workflow, workflow.rules, targetrules=set())
     workflow.async_run(_add(graph, [workflow.get_rule(target) for target in targets]))
     graph.cleanup()  # rules that match a file, but were not chosen to make it
-    return [_plain(job, results, workflow.cores) for job in graph.jobs]
+    return [_as_value(job, results, workflow.cores) for job in graph.jobs]
 
 
 async def _add(graph, rules: list) -> None:
@@ -61,24 +61,24 @@ async def _add(graph, rules: list) -> None:
         graph.targetjobs.add(await graph.update([await graph.rule2job(rule)]))
 
 
-def _plain(job, results: str, cores: int | None) -> Job:
-    gres = str(_asked(job, "gres") or "")  # of sites that ask for GPUs in this way
-    on_device = bool(_asked(job, "gpu")) or gres.startswith("gpu")
+def _as_value(job, results: str, cores: int | None) -> Job:
+    gres = str(_requested(job, "gres") or "")  # of sites that request GPUs in this way
+    on_device = bool(_requested(job, "gpu")) or gres.startswith("gpu")
     return Job(
         job.rule.name,
         _name(job, results),
         dict(job.wildcards_dict),
         *(tuple(_below(results, path) for path in paths) for paths in (job.input, job.output)),
         on_device=on_device,
-        # What such a job computes runs on the device: it takes the cores to have them idle. Threads
-        # that are at work save the time that they keep others waiting.
-        alone=on_device and cores is not None and 1 < cores <= _asked(job, "_cores"),
+        # Such a job computes on the device and only keeps the cores from other jobs. Threads that
+        # compute save as much time as they keep others waiting.
+        alone=on_device and cores is not None and 1 < cores <= _requested(job, "_cores"),
     )
 
 
-def _asked(job, name: str) -> object:
-    """How much of a resource a job asks for. A number in its rule holds for all jobs of it; only
-    functions are called, since a job's resources take as long as the job itself.
+def _requested(job, name: str) -> object:
+    """How much of a resource a job requests. A number in its rule holds for all its jobs; only
+    functions are evaluated, since evaluating a job's resources takes as long as making the job.
     """
     resource = job.rule.resources.get(name)
     if resource is None or isinstance(resource.raw, int):
@@ -87,7 +87,7 @@ def _asked(job, name: str) -> object:
 
 
 def _name(job, results: str) -> str:
-    """RULE/… as its log has it; of a rule without a log, as its wildcards say."""
+    """RULE/… as in the path of its log; for a rule without a log, rule and wildcards."""
     if job.log:
         return str(PurePath(_below(f"{results}/logs", job.log[0])).with_suffix(""))
     return "/".join([job.rule.name, *job.wildcards_dict.values()])

@@ -25,7 +25,7 @@ import threading
 import traceback
 from pathlib import Path
 
-VARIABLE = "UNCANNY_WARM_SOCKET"
+VARIABLE = "UNCANNY_FORK_SERVER"
 PRELOADED = (
     "numpy",
     "torch",

@@ -31,6 +31,7 @@ onstart:
     for line in checks_data.attention_notes(STUDY):
         logger.info(line)
     check_job_slots()
+    list_jobs()
     if workflow.local_exec:
         # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:

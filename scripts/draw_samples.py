@@ -6,11 +6,11 @@ from uncanny.workflow import jobs
 
 
 def main(snakemake):
-    from uncanny.sampling import drawing
+    from uncanny.sampling import job
 
     sampling, paths = snakemake.params.sampling, snakemake.input.get("classifiers") or []
     dataset = snakemake.input.get("dataset")
-    drawing.run(
+    job.run(
         checkpoint=snakemake.input.checkpoint,
         identity=sampling["identity"],
         seed=int(snakemake.wildcards.seed),

@@ -9,11 +9,12 @@ def main(snakemake):
     from uncanny.estimate import costs, totals
     from uncanny.runtime import files
     from uncanny.study.study import Study
-    from uncanny.workflow import gallery
+    from uncanny.workflow import dag, gallery
 
     params, study = snakemake.params, Study(snakemake.params.config)
-    machine = totals.Place(costs.PROCESSOR, at_once=1, start=totals.START["here"], one_machine=True)
-    rows = totals.Estimate(study, Path(params.results), machine).of_targets()
+    start = totals.START["here"]
+    site = totals.Site(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
+    rows = totals.Estimate(study, Path(params.results), site, dag.read()).of_targets()
     claims = snakemake.input.get("claims")
     text = gallery.page(
         study,

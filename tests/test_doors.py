@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from listed_jobs import jobs_of
 from test_configuration import ROOT, TINY, plan
 from test_workflow import clone, jobs, snakemake
 
-from uncanny.estimate.work import Work
+from uncanny.estimate import costs
+from uncanny.estimate.totals import Estimate, Site
 from uncanny.figures.figure_data import FigureData
 from uncanny.study import plan as planning
 
@@ -91,8 +93,13 @@ def test_other_models_are_what_they_were():
     assert before.code("draw_samples", **args) == after.code("draw_samples", **args)
 
 
-def test_the_estimate_counts_imports():
-    found = [job.rule for job in Work(plan(doors())).jobs(Work(plan(doors())).targets()["all"])]
+def test_the_estimate_counts_imports(tmp_path):
+    config = doors()
+    site = Site(costs.PROCESSOR, at_once=1, start=0.0, one_machine=True)
+    estimate = Estimate(plan(config), tmp_path, site, jobs_of(config))
+    assert estimate.without_entry() == {}
+    assert all(row["disk_gb"] > 0 for row in estimate.of_targets())
+    found = [job.rule for job in estimate.every]
     assert found.count("import_model") == 1 and found.count("import_samples") == 1
     assert found.count("import_many_samples") == 1
 

@@ -9,7 +9,7 @@ FREE = {name: [] for name in "abcdef"}
 
 
 def wall(needs, seconds, at_once, **more):
-    return wall_seconds(list(needs), needs, seconds.__getitem__, at_once, **more)
+    return wall_seconds(list(needs), needs, seconds, at_once, **more)
 
 
 def test_independent_jobs_share_the_places():
@@ -23,13 +23,13 @@ def test_a_chain_takes_its_length_however_many_places():
 
 
 def test_what_is_not_among_the_jobs_is_done():
-    assert wall_seconds(["c"], CHAIN, lambda name: 3.0, 1) == 3.0
-    assert wall_seconds([], CHAIN, lambda name: 3.0, 1) == 0.0
+    assert wall_seconds(["c"], CHAIN, {"c": 3.0}, 1) == 3.0
+    assert wall_seconds([], CHAIN, {"c": 3.0}, 1) == 0.0
 
 
 def test_jobs_that_want_all_places_run_alone():
     seconds = dict.fromkeys("abcdef", 2.0)
-    assert wall(FREE, seconds, 2, alone=lambda name: name in "ab") == 2 * 2.0 + 2 * 2.0
+    assert wall(FREE, seconds, 2, alone="ab") == 2 * 2.0 + 2 * 2.0
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 7])

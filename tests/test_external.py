@@ -23,7 +23,7 @@ from uncanny.interop.formats.diffusers import diffusers
 from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import checkpoints
-from uncanny.sampling import drawing
+from uncanny.sampling import job
 
 FOLDER = Path(__file__).parent / "data/diffusers"
 NETWORK = {
@@ -694,7 +694,7 @@ def test_it_is_drawn_from_like_a_trained_model(tmp_path):
         checkpoint=checkpoint, history=tmp_path / "epoch-1.json",
     )  # fmt: skip
     sampler = resolved("discrete", {"kind": "ddim", "num_steps": 3, "times": "ddim"})
-    drawing.run(
+    job.run(
         checkpoint=checkpoint, identity=identity, seed=0, sampler=sampler, draw=0, num_images=4,
         samples=tmp_path / "s.npz", record=tmp_path / "s.json", threads=1,
     )  # fmt: skip

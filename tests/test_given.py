@@ -11,7 +11,7 @@ from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.datasets.photos import photos
 from uncanny.interop import imported_samples
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling.sample_files import load_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(256, size=(5, 8, 8, 1), dtype=np.uint8)

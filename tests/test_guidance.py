@@ -21,8 +21,8 @@ from uncanny.runtime import files
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.ancestral import ancestral
 from uncanny.samplers.ddim import ddim
-from uncanny.sampling import drawing
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling import drawing, job
+from uncanny.sampling.sample_files import load_images
 from uncanny.training import classifiers, segments
 
 MODEL = {
@@ -390,7 +390,7 @@ def run(paths, tmp_path, **changes):
         "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
         "guidance": G1, "classifiers": {"noisy": paths["noisy"]},
     }  # fmt: skip
-    drawing.run(**arguments | changes)
+    job.run(**arguments | changes)
     return load_images(tmp_path / "s.npz"), files.read_json(tmp_path / "s.json")
 
 

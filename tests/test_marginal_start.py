@@ -15,7 +15,7 @@ from uncanny.registry import components
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.samplers.ddim import ddim
-from uncanny.sampling import drawing
+from uncanny.sampling import drawing, job
 from uncanny.training import segments
 
 CPU = torch.device("cpu")
@@ -108,12 +108,12 @@ def test_an_image_does_not_depend_on_its_batch(checkpoint, data, monkeypatch):
 
 def test_a_cell_that_starts_from_data_says_so(checkpoint, data, tmp_path):
     arguments = {
-        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": OPTIONS, "draw": 0,
+        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": DDIM, "draw": 0,
         "num_images": 6, "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
     }  # fmt: skip
-    drawing.run(**arguments, dataset=data.folder)
+    job.run(**arguments, dataset=data.folder)
     record = files.read_json(tmp_path / "s.json")
     assert record["status"] == "ok"
-    assert record["sampler"]["init"] == "marginal"
+    assert record["sampler"]["init_sampling"]["init"] == "marginal"
     with pytest.raises(ValueError, match="init: marginal without training images"):
-        drawing.run(**arguments)
+        job.run(**arguments)

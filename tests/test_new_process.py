@@ -12,8 +12,8 @@ import yaml
 from test_configuration import plan
 
 from uncanny.datasets.digits import digits
-from uncanny.sampling import drawing
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling import job
+from uncanny.sampling.sample_files import load_images
 from uncanny.training import segments
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ def test_its_model_is_trained_and_drawn_as_any_other(study, tmp_path):
         identity=identity, seed=0, epoch=1, dataset=tmp_path / "data", previous=None,
         checkpoint=checkpoint, history=checkpoint.with_suffix(".json"), threads=1,
     )  # fmt: skip
-    drawing.run(
+    job.run(
         checkpoint=checkpoint, identity=identity, seed=0, draw=0, num_images=4, threads=1,
         sampler=study.sampler("EMQ_10", "correlated"),
         samples=tmp_path / "s.npz", record=tmp_path / "s.json",

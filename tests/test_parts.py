@@ -6,15 +6,15 @@ from resolved import sampler as resolved
 from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
 from uncanny.runtime import files
-from uncanny.sampling import drawing, shards
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling import job, shards
+from uncanny.sampling.sample_files import load_images
 
 IMAGES = 90
 
 
 def drawn(paths, folder, first, number, guidance):  # noqa: F811
     samples = folder / f"{first}-{number}.npz"
-    drawing.run(
+    job.run(
         checkpoint=paths["model"], identity=MODEL, seed=0, draw=0, first=first, num_images=number,
         sampler=resolved("discrete", {"kind": "ancestral", "num_steps": 6}), guidance=guidance,
         classifiers={"noisy": paths["noisy"]} if guidance else {}, samples=samples,

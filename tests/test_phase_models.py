@@ -19,8 +19,8 @@ from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing, shards
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling import drawing, job, shards
+from uncanny.sampling.sample_files import load_images
 from uncanny.training import classifiers, segments
 
 CPU = torch.device("cpu")
@@ -168,7 +168,7 @@ def run(checkpoint, tmp_path, **changes):
         "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": EULER, "draw": 0, "num_images": 6,
         "samples": tmp_path / f"{name}.npz", "record": tmp_path / f"{name}.json", "threads": 1,
     }  # fmt: skip
-    drawing.run(**arguments | changes)
+    job.run(**arguments | changes)
     return load_images(tmp_path / f"{name}.npz")[0], files.read_json(tmp_path / f"{name}.json")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny.estimate.work import Work
 from uncanny.registry import components, fingerprint
 from uncanny.study import checks
 from uncanny.study import plan as planning
@@ -46,18 +45,14 @@ def planned(config):
         inputs.of_figure(study, figure)
         planning.appearance(study, figure)
     plan_claims.files(study)
-    work = Work(study)
-    for job in work.jobs(path for paths in work.targets().values() for path in paths):
-        if job.rule == "score_samples":
-            cell_record(study, job.cell)
-            study.evaluation(study.names(job.cell.model)["dataset"])
-            study.code("score_samples", evaluation=study.names(job.cell.model)["dataset"])
-        if job.rule == "draw_samples":
-            cell = job.cell
-            study.code(
-                "draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance
-            )
-            planning.part_files(study, cell, 0, config["num_images"])
+    cells = {cell for figure in config["figures"] for cell in planning.figure_cells(study, figure)}
+    for cell in cells:
+        dataset = study.names(cell.model)["dataset"]
+        cell_record(study, cell)
+        study.evaluation(dataset)
+        study.code("score_samples", evaluation=dataset)
+        study.code("draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance)
+        planning.part_files(study, cell, 0, config["num_images"])
 
 
 def study_of(figures=1, **changes):

@@ -14,7 +14,7 @@ from uncanny.datasets.writing import write_description, write_split
 from uncanny.evaluation import extractors, features, scoring
 from uncanny.evaluation.extractors import classifier
 from uncanny.runtime import files
-from uncanny.sampling import drawing
+from uncanny.sampling import sample_files
 
 SHAPE = (3, 8, 8)
 METRICS = {
@@ -79,7 +79,7 @@ def test_a_metric_that_no_cell_carries_is_refused(pics, tmp_path):
 def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (40, *SHAPE), dtype=np.uint8)
-    drawing.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
+    sample_files.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
     drawn = {"status": "ok", "sampler": {}, "num_images": 40, "timing": {}}
     files.write_json(tmp_path / "s.json", drawn)
     cell = scoring.SampleSet(

@@ -9,8 +9,8 @@ from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling import drawing, job
+from uncanny.sampling.sample_files import load_images
 from uncanny.training import loop, segments
 
 NETWORK = {
@@ -111,7 +111,7 @@ def run(checkpoint, tmp_path, **changes):
         "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": HEUN, "draw": 0, "num_images": 6,
         "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
     }  # fmt: skip
-    drawing.run(**arguments | changes)
+    job.run(**arguments | changes)
     return load_images(tmp_path / "s.npz"), files.read_json(tmp_path / "s.json")
 
 
@@ -127,6 +127,16 @@ def test_files_hold_images_and_what_made_them(checkpoint, tmp_path):
     first = (tmp_path / "s.npz").read_bytes()
     run(checkpoint, tmp_path)
     assert (tmp_path / "s.npz").read_bytes() == first
+
+
+def test_a_set_in_memory_is_that_of_the_files(checkpoint, tmp_path):
+    (images, labels), record = run(checkpoint, tmp_path)
+    model = drawing.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
+    found = drawing.draw_set(model, HEUN, image_seeds(0, 0, 6))
+    assert np.array_equal(found.images, images)
+    assert np.array_equal(found.labels, labels)
+    assert {key: record[key] for key in ("nfe", "status")} == {"nfe": 7, "status": "ok"}
+    assert found.facts | {"timing": 0} == {"nfe": 7, "status": "ok", "timing": 0}
 
 
 def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):

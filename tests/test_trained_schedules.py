@@ -205,7 +205,8 @@ class TestPlan:
         assert plan_experiments.files(study, "ring") == ["trained/ring.csv", "trained/ring.jsonl"]
         walks = plan_experiments.walks(study, "ring", "ve_cond")
         assert walks["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
-        assert walks["samplers"]["DER"]["grid"] == {"kind": "derived", "even_share": 0.5}
+        grid = walks["samplers"]["DER"]["init_sampling"]["grid"]
+        assert grid == {"kind": "derived", "even_share": 0.5}
         assert plan_experiments.options(study, "ring") == {"kind": "trained_schedules"}
 
     def test_a_grid_from_losses_needs_them(self):

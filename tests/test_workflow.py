@@ -191,6 +191,54 @@ def test_the_estimate_counts_the_jobs_that_snakemake_counts(study):
     assert dry_run(study, "all") == {}
 
 
+NEW_RULE = """
+rule blur:
+    input:
+        "<results>/datasets/{dataset}/dataset.json",
+    output:
+        "<results>/blurred/{dataset}.txt",
+    resources:
+        gpu=1,
+    shell:
+        "touch {output}"
+
+
+rule archive:"""
+NEW_COST = """
+
+@entry("blurring", "blur")
+def _blur(facts: Facts, job: Job, **_) -> Load:
+    return Load([Work((job.rule,), 1, 3600.0)])
+"""
+
+
+def test_a_rule_that_is_added_is_in_the_estimate_with_at_most_one_entry(tmp_path):
+    folder = clone(tmp_path)
+    text = (folder / "Snakefile").read_text().replace("\nrule archive:", NEW_RULE)
+    needed = "rule all:\n    input:\n"
+    text = text.replace(needed, needed + '        "<results>/blurred/digits.txt",\n')
+    (folder / "Snakefile").write_text(text)
+    options = ["--config", "seeds=[0,1]"]  # the command line holds for what is counted
+
+    def estimate():
+        done = snakemake(folder, "estimate", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, pd.read_csv(folder / "results/tiny/tables/estimate.csv")
+
+    printed, rows = estimate()
+    assert "No cost is stated for blur (1 jobs)" in " ".join(printed.split())
+    assert rows.set_index("work").loc["blur (no stated cost)", "jobs"] == 1
+    wanted = dry_run(folder, "all", *options)
+    assert wanted["blur"] == 1
+    assert wanted["train_model"] == 16
+    assert rows.set_index("target").loc["all", "jobs"] == sum(wanted.values())
+    with (folder / "scripts/uncanny/estimate/loads.py").open("a") as file:
+        file.write(NEW_COST)
+    printed, rows = estimate()
+    assert "No cost is stated" not in printed
+    assert 1 < rows.set_index("work").loc["blurring", "device_hours"] < 1.01
+
+
 def test_the_report_is_one_file_with_all_figures(study):
     done = snakemake(study, "all_figures", "--report", "results/tiny/report.html")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
+from uncanny.estimate import job as estimate_job
 from uncanny.registry import components
 from uncanny.runtime import result_paths, source_files
 from uncanny.runtime.result_paths import CELL, CHECKPOINT, CLASSIFIER, TRACE, Cell
@@ -25,7 +26,7 @@ from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import fork_server, profiles
+from uncanny.workflow import dag, fork_server, profiles
 
 try:
     config.update(

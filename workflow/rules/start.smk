@@ -27,6 +27,14 @@ def check_job_slots():
         )
 
 
+def list_jobs():
+    """The jobs behind all targets, for a rule of this run that says what they cost."""
+    rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if rules & {"estimate", "gallery"}:
+        targets = estimate_job.target_rules(STUDY)
+        dag.list_jobs(workflow, targets, f"results/{STUDY.name}")
+
+
 def check_cluster():
     """Stop with one message if the cluster cannot run the jobs of this run."""
     todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)

@@ -12,8 +12,9 @@ Stated rates:
 from dataclasses import dataclass
 
 TRAINING = 3  # operations of a training image, in those of an evaluation
-GRADIENT = 2.3  # of a gradient by the image, likewise; the account of guidance is in it
+GRADIENT = 2.3  # of a gradient by the image, likewise; statistics of guidance are in it
 BATCH_VALUES = 2**21  # numbers in one batch of states, as sampling.BATCH_VALUES
+BATCH = 256  # images that an extractor, or a classifier's report, looks at together
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ ELSE = 1e5  # of each image, in metrics that compare no pairs
 
 def update(size, batch: int, device: Device) -> float:
     """Seconds of an update with a batch of images. size: networks.Size."""
+    # t = 3·B·flops / rate + layers · start of a layer
     return TRAINING * batch * size.flops / device.training + device.update * size.layers
 
 
 def evaluation(size, batch: int, device: Device) -> float:
     """Seconds of an evaluation per image, in batches of so many."""
+    # t/B = flops / rate + layers · start of a layer / B
     return size.flops / device.sampling + device.layer * size.layers / batch
 
 
@@ -63,7 +66,7 @@ def gradient(size, batch: int, device: Device) -> float:
 
 
 def batch_of(count: int, values: int) -> int:
-    """Images of `values` numbers that are walked at once."""
+    """Images of `values` numbers that are sampled together."""
     return max(1, min(count, BATCH_VALUES // values))
 
 
@@ -71,8 +74,10 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
     """Operations of a metric of n images against m of a reference, with so many features each."""
     pair = 2 * width + SORTING
     if kind == "fid":
+        # Two covariances, n·d² each; square roots of d×d matrices, d³, also per jackknife group.
         return 2 * (n + m) * width**2 + (25 + 12 * options.get("groups", 10)) * width**3
     if kind == "kid":
+        # Three kernel matrices per subset, and those of the error by blocks of images.
         size = min(options["subset_size"], n // 2, m // 2)
         blocks = n * 3000 if n >= 10_000 else n * (n + m)
         return 2 * width * (3 * options["subsets"] * size**2 + blocks)

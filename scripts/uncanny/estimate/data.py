@@ -2,11 +2,13 @@
 here.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncanny.datasets import Expected
 from uncanny.diffusion import ncsn_levels
-from uncanny.runtime import files
+from uncanny.runtime import files, result_paths
 from uncanny.study import known_data
 from uncanny.study.study import Study
 
@@ -14,21 +16,13 @@ REACH = 0.9  # largest distance of two images, in diagonals of the cube that the
 
 
 @dataclass(frozen=True)
-class Data:
-    """shape: of one image or vector; train, test: numbers of them; num_classes: 0 for none."""
-
-    shape: tuple[int, ...]
-    train: int
-    test: int
-    num_classes: int
+class Data(Expected):
+    """What a dataset is taken to be where its options do not say it: nothing is None."""
 
     @property
     def values(self) -> int:
         """Numbers in one image."""
-        product = 1
-        for length in self.shape:
-            product *= length
-        return product
+        return math.prod(self.shape)
 
 
 UNKNOWN = (50_000, 10_000)  # training and test images of a folder that nobody has counted
@@ -38,17 +32,18 @@ MANY_CLASSES = 1000
 
 def of_dataset(study: Study, name: str, results: Path) -> Data:
     """A dataset as it is prepared below `results`; else as the config lets expect it."""
-    description = results / "datasets" / name / "dataset.json"
+    description = results / result_paths.path("datasets", dataset=name)
     if description.exists():
-        found = files.read_json(description)
-        counts = (found["splits"][split]["count"] for split in ("train", "test"))
-        return Data(tuple(found["shape"]), *counts, found["num_classes"])
-    options, found = study.component("datasets", name), known_data.dataset(study, name)
-    shape = found.shape or (3, UNKNOWN_SIDE, UNKNOWN_SIDE)
+        prepared = files.read_json(description)
+        counts = (prepared["splits"][split]["count"] for split in ("train", "test"))
+        return Data(tuple(prepared["shape"]), *counts, prepared["num_classes"])
+    options, expected = study.component("datasets", name), known_data.dataset(study, name)
+    shape = expected.shape or (3, UNKNOWN_SIDE, UNKNOWN_SIDE)
     stated = study.config.get("estimate", {}).get("images", {}).get(name, UNKNOWN)
-    counts = [stated[k] if n is None else n for k, n in enumerate((found.train, found.test))]
-    has_classes = found.num_classes is None and options.get("classes")
-    return Data(shape, *counts, MANY_CLASSES if has_classes else found.num_classes or 0)
+    known = expected.train, expected.test
+    counts = [stated[k] if n is None else n for k, n in enumerate(known)]
+    has_classes = expected.num_classes is None and options.get("classes")
+    return Data(shape, *counts, MANY_CLASSES if has_classes else expected.num_classes or 0)
 
 
 def noise_levels(process: dict, data: Data) -> int | None:

@@ -6,79 +6,98 @@ from functools import cache
 from pathlib import Path
 
 from uncanny.estimate import networks
+from uncanny.estimate.costs import PROCESSOR, Device
 from uncanny.estimate.data import Data, noise_levels, of_dataset
-from uncanny.estimate.job import Job
-from uncanny.estimate.work import Work
-from uncanny.samplers import nfe as evaluations
-from uncanny.study.study import Study
+from uncanny.samplers import nfe
+from uncanny.study.study import NO_SCHEDULE, Study
 from uncanny.training.loop import steps_until
 
-# Evaluations of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.
+# NFE of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.
 ADAPTIVE = -16, 43
 
 
 class Facts:
-    """A study's numbers. results: its folder, where prepared datasets are."""
+    """A study's numbers. results: its folder, where prepared datasets are. device: where jobs that
+    ask for a GPU run.
+    """
 
-    def __init__(self, study: Study, results: Path):
-        self.study, self.results = study, results
-        self.work = Work(study)
+    def __init__(self, study: Study, results: Path, device: Device = PROCESSOR):
+        self.study, self.results, self.device = study, Path(results), device
 
     @cache
     def data(self, dataset: str) -> Data:
         return of_dataset(self.study, dataset, self.results)
 
+    def dataset_of(self, model: str) -> str:
+        return self.study.names(model)["dataset"]
+
     def data_of(self, model: str) -> Data:
-        return self.data(self.study.names(model)["dataset"])
+        return self.data(self.dataset_of(model))
+
+    def batch_size(self, model: str) -> int:
+        """Images of an update."""
+        return self.study.identity(model)["training"]["batch_size"]
 
     @cache
     def size(self, model: str) -> networks.Size:
         """Of a model's network."""
-        identity, found = self.study.identity(model), self.data_of(model)
-        classes = found.num_classes if identity["conditional"] else 0
-        return _size(text(identity["network"]), found.shape, classes)
+        network, shape = self.network(model)
+        conditional = self.study.identity(model)["conditional"]
+        return _size(network, shape, self.data_of(model).num_classes if conditional else 0)
 
     @cache
-    def classifier(self, subject: str) -> networks.Size:
-        """Of the network of a noisy classifier CLASSIFIER/DATASET-PROCESS-SCHEDULE."""
-        identity = self.work.classifier(subject)
-        found = self.data(identity["dataset"])
-        return _size(text(identity["network"]), found.shape, max(found.num_classes, 2))
+    def network(self, model: str) -> tuple[str, tuple[int, ...]]:
+        """What the cost of an evaluation depends on: options of the network, shape of an image."""
+        return text(self.study.identity(model)["network"]), self.data_of(model).shape
+
+    @cache
+    def classifier(self, *names: str) -> tuple[dict, networks.Size]:
+        """Identity of a noisy classifier, and the size of its network.
+
+        names: of classifier, dataset, process and schedule.
+        """
+        identity = self.study.classifier(*names)
+        data = self.data(identity["dataset"])
+        return identity, _size(text(identity["network"]), data.shape, max(data.num_classes, 2))
+
+    def classifiers_of(self, guidance: str, model: str) -> list[tuple[dict, networks.Size]]:
+        """The classifiers that guide a model, each made for the model's noise."""
+        names = self.study.names(model)
+        noise = names["dataset"], names["process"], names.get("schedule", NO_SCHEDULE)
+        return [self.classifier(name, *noise) for name in self.study.guiding(guidance)]
 
     @cache
     def extractor(self, name: str) -> tuple[networks.Size, tuple[int, int]]:
         """Size of an extractor; how many features and how many logits it keeps of an image."""
         block = self.study.component("extractors", name)
-        found = self.data(block["dataset"])
-        return networks.of_extractor(block, found.shape, max(found.num_classes, 2))
+        data = self.data(block["dataset"])
+        return networks.of_extractor(block, data.shape, max(data.num_classes, 2))
+
+    def features(self, dataset: str) -> int:
+        """Numbers that are kept of an image for scores of a dataset: features and logits."""
+        return sum(self.extractor(self.study.evaluation(dataset)["extractor"])[1])
+
+    def reference_count(self, dataset: str) -> int:
+        """Number of images that scores of a dataset compare with."""
+        return getattr(self.data(dataset), self.study.evaluation(dataset)["reference"])
 
     @cache
     def nfe(self, sampler: str, model: str) -> int:
-        """Network evaluations per image."""
+        """Number of function evaluations per image."""
         process = self.study.identity(model)["process"]
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
         block = self.study.sampler(sampler, model)
         options = block["init_sampling"] | block["options"]
-        known = evaluations.nfe(block, process | levels)
-        return known or options.get("num_steps") or _adaptive(options.get("tol", 0.0001))
+        if known := nfe.nfe(block, process | levels) or options.get("num_steps"):
+            return known
+        at_one, per_tenth = ADAPTIVE
+        return max(10, round(at_one - per_tenth * math.log10(options["tol"])))
 
-    def updates(self, job: Job) -> int:
-        """Updates of a segment of training."""
-        model, _, epoch = job.parts
-        end = int(epoch.removeprefix("epoch-"))
-        images = self.data_of(model).train
-        batch = self.study.identity(model)["training"]["batch_size"]
-        before = self.study.previous_epoch(end) or 0
-        return steps_until(end, images, batch) - steps_until(before, images, batch)
-
-    def images(self, job: Job) -> int:
-        """Images that a job of sampling draws."""
-        return job.span[1] if job.rule == "draw_part" else self.study.config["num_images"]
-
-    @cache
-    def network(self, model: str) -> tuple:
-        """What the cost of an evaluation depends on."""
-        return text(self.study.identity(model)["network"]), self.data_of(model).shape
+    def updates(self, model: str, epoch: int) -> int:
+        """Updates of the segment of training that ends with an epoch."""
+        images, batch = self.data_of(model).train, self.batch_size(model)
+        start = self.study.previous_epoch(epoch) or 0
+        return steps_until(epoch, images, batch) - steps_until(start, images, batch)
 
 
 @cache
@@ -87,9 +106,5 @@ def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Si
 
 
 def text(block: dict) -> str:
+    """A block as part of a key."""
     return json.dumps(block, sort_keys=True)
-
-
-def _adaptive(tol: float) -> int:
-    at_one, per_tenth = ADAPTIVE
-    return max(10, round(at_one - per_tenth * math.log10(tol)))

@@ -1,98 +1,73 @@
-"""One job of the workflow, named as its log and its benchmark are. No torch here."""
+"""Jobs as plain values, and which of them a file takes. No torch here.
 
+`workflow.dag` takes them from Snakemake; nothing here knows what a rule reads or writes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from uncanny.study.plan import Cell
-
-# Where a rule's files lie below the study's results; the longest prefix that fits says the rule.
-RULES = {
-    "datasets/": "prepare_dataset",
-    "extractors/": "train_extractor",
-    "classifiers/": "train_classifier",
-    "checkpoints/": "train_model",
-    "diffusers/": "export_model",
-    "samples/": "draw_samples",
-    "exported/": "export_samples",
-    "parts/": "draw_part",
-    "sizes/samples/": "gather_many_samples",
-    "traces/": "trace_process",
-    "features/": "extract_reference",
-    "scores/": "score_samples",
-    "scores/references/": "score_references",
-    "sizes/scores/": "score_sizes",
-    "timings/sampling/": "time_sampling",
-    "timings/training": "time_training",
-    "archive.": "pack_archive",
-    "exact/": "run_exact",
-    "losses/": "measure_losses",
-    "compared/": "compare_samplers",
-    "trained/": "run_trained",
-    "figures/": "plot_figure",
-    "tables/": "make_table",
-}
-# Rules whose jobs run on a processor; all others ask for `gpu=1`.
-ON_PROCESSOR = {"prepare_dataset", "gather_samples", "gather_many_samples", "plot_figure"}
-ON_PROCESSOR |= {
-    "pack_archive",
-    "import_model",
-    "export_model",
-    "import_samples",
-    "import_many_samples",
-}
-ON_PROCESSOR |= {
-    "export_samples",
-    "confirm_figure",
-    "make_table",
-    "assess_claims",
-    "run_exact",
-    "run_trained",
-}
-# What takes the place of a rule for models that are not trained, or not sampled, here.
-IMPORTS = {("train_model", "external"): "import_model"}
-IMPORTS |= {("draw_samples", "samples"): "import_samples"}
-IMPORTS |= {("gather_many_samples", "samples"): "import_many_samples"}
-PREFIXES = sorted(RULES, key=len, reverse=True)
+from uncanny.study.study import Study
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """One job: its rule, what it is about, its main file below the study's results, and the files
-    that it needs.
+    """One job of the workflow, or a target: a rule without outputs that gathers files.
 
-    subject: the file's path without folder and suffix; rule/subject names log and benchmark.
+    name: RULE/… of its log and of its benchmark record. inputs, outputs: files below the study's
+    results. on_device: whether it asks for a GPU. alone: whether it takes all cores of the machine.
     """
 
     rule: str
-    subject: str
-    output: str
-    needs: tuple[str, ...]
+    name: str
+    wildcards: Mapping[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    on_device: bool
+    alone: bool
 
     @property
-    def name(self) -> str:
-        return f"{self.rule}/{self.subject}" if self.subject else self.rule
-
-    @property
-    def on_device(self) -> bool:
-        """Whether it asks for an accelerator."""
-        return self.rule not in ON_PROCESSOR
-
-    @property
-    def parts(self) -> list[str]:
-        return self.subject.split("/")
-
-    @property
-    def cell(self) -> Cell:
-        """The cell that a job of samples or scores is about."""
-        model, seed, sampler, guidance, draw, epoch = self.parts[:6]
-        return Cell(model, number(seed), sampler, guidance, number(draw), number(epoch))
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """(first, count) of the images of a job of rule draw_part."""
-        first, count = self.parts[-1].split("-")
-        return int(first), int(count)
+    def subject(self) -> str:
+        """The name without the rule: a path of what the job is about."""
+        return self.name.partition("/")[2]
 
 
-def number(text: str) -> int:
-    """The number of seed-3, draw-3, epoch-3."""
-    return int(text.rpartition("-")[2])
+def target_rules(study: Study) -> list[str]:
+    """Names of the targets that are estimated, each a rule of the Snakefile."""
+    config = study.config
+    claims = ["claims"] if config["claims"] else []
+    return [*config["figures"], *config["tables"], *claims, "all_figures", "all"]
+
+
+class Jobs:
+    """The jobs of a study by the files that they make."""
+
+    def __init__(self, jobs: Iterable[Job], targets: Iterable[str]):
+        jobs = list(jobs)
+        self._makers = {path: job for job in jobs for path in job.outputs}
+        inputs = {job.rule: job.inputs for job in jobs}
+        self.targets = {target: inputs[target] for target in targets}
+
+    def needed(self, job: Job) -> list[str]:
+        """Names of the jobs that make a job's inputs."""
+        makers = (self._makers.get(path) for path in job.inputs)
+        return list(dict.fromkeys(maker.name for maker in makers if maker))
+
+    def behind(
+        self, paths: Iterable[str], exists: Callable[[str], bool] = lambda path: False
+    ) -> list[Job]:
+        """The jobs that files take, each after those that it needs, each once.
+
+        exists(path): a file that is there takes no job, nor does what only it needs.
+        """
+        jobs: dict[str, Job] = {}
+
+        def add(paths: Iterable[str]) -> None:
+            # Depth first; Snakemake's own graph takes more of the stack for each step of a chain.
+            for path in paths:
+                job = self._makers.get(path)
+                if job and job.name not in jobs and not exists(path):
+                    add(job.inputs)
+                    jobs[job.name] = job
+
+        add(paths)
+        return list(jobs.values())

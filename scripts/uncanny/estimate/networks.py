@@ -8,15 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from uncanny.registry import components
 
-# Inception v3 at 299×299.
-INCEPTION = {
-    "parameters": 23_900_000,
-    "flops": 11.4e9,
-    "layers": 95,
-    "activations": 40_000_000,
-}
-INCEPTION_WIDTHS = (2048, 1008)
-
 
 @dataclass(frozen=True)
 class Size:
@@ -29,6 +20,11 @@ class Size:
     flops: float
     layers: int
     activations: int
+
+
+# Inception v3 at 299×299.
+INCEPTION = Size(parameters=23_900_000, flops=11.4e9, layers=95, activations=40_000_000)
+INCEPTION_WIDTHS = (2048, 1008)
 
 
 def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
@@ -46,29 +42,25 @@ def of_extractor(
 ) -> tuple[Size, tuple[int, int]]:
     """Size of a feature extractor; how many features and how many logits it keeps of an image."""
     if block["kind"] == "inception":
-        return Size(**INCEPTION), INCEPTION_WIDTHS
+        return INCEPTION, INCEPTION_WIDTHS
     if block["kind"] == "vectors":
         return Size(0, 0.0, 0, 0), (shape[0], 1)
     config = {"shape": list(shape)} | {k: block[k] for k in ("width", "depth") if k in block}
     config |= {"num_classes": num_classes} if block["kind"] == "classifier" else {}
     with torch.device("meta"):
-        network = (
-            importlib.import_module(f"uncanny.evaluation.extractors.{block['kind']}")
-            .build(config)
-            .eval()
-        )
-        images = torch.zeros(1, *shape)
+        module = importlib.import_module(f"uncanny.evaluation.extractors.{block['kind']}")
+        network, images = module.build(config).eval(), torch.zeros(1, *shape)
     pool, logits = network(images)
     return _counted(network, images), (pool.shape[1], logits.shape[1])
 
 
 def _counted(network: torch.nn.Module, *inputs: torch.Tensor) -> Size:
-    made = []
+    activations = []
     leaves = [module for module in network.modules() if not any(True for _ in module.children())]
     for leaf in leaves:
-        leaf.register_forward_hook(lambda module, given, result: made.append(result.numel()))
+        leaf.register_forward_hook(lambda module, x, result: activations.append(result.numel()))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*inputs)
     weights = [p.numel() for p in network.parameters()]
     layers = sum(any(True for _ in m.parameters(recurse=False)) for m in network.modules())
-    return Size(sum(weights), float(counter.get_total_flops()), layers, sum(made))
+    return Size(sum(weights), float(counter.get_total_flops()), layers, sum(activations))

@@ -4,29 +4,21 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+from tabulate import tabulate
 
-from uncanny.estimate.totals import WORK, Estimate
+from uncanny.estimate import loads
+from uncanny.estimate.totals import Estimate
 from uncanny.runtime import files, table_files
 
 LEFT = (("", ""), ("_left", " left"))
 SHORT = 20  # hours in all, up to which times are shown in minutes
-NOTES = {
-    "accelerator": (
-        "GPU: time on an accelerator; CPU: time of the jobs without one.",
-        "an NVIDIA A100 in float32",
-    ),
-    "processor": (
-        "Core: time on one processor core of the jobs that would use a GPU; CPU: of all others.",
-        "one core of a server",
-    ),
-}
-UNITS = {
-    "train_model": "update of {} images",
-    "draw_samples": "evaluation of an image{}",
-    "draw_part": "evaluation of an image{}",
-    "score_samples": "score of a cell",
-}
 DEVICE = {"accelerator": "GPU", "processor": "core"}
+HOURS = {
+    "accelerator": "GPU: time on an accelerator; CPU: time of the jobs without one.",
+    "processor": "Core: time on one processor core of the jobs that would use a GPU; "
+    "CPU: of all others.",
+}
+STATED_FOR = {"accelerator": "an NVIDIA A100 in float32", "processor": "one core of a server"}
 
 
 def write(estimate: Estimate, stem: Path) -> str:
@@ -36,8 +28,8 @@ def write(estimate: Estimate, stem: Path) -> str:
     ask for an accelerator, on it or on a core of a processor) and `cpu_hours` (of all others).
     """
     targets, work = pd.DataFrame(estimate.of_targets()), pd.DataFrame(estimate.of_work())
-    facts = {"study": estimate.facts.study.name, "device": estimate.place.device.name}
-    facts |= {"at_once": estimate.place.at_once}
+    facts = {"study": estimate.facts.study.name, "device": estimate.site.device.name}
+    facts |= {"at_once": estimate.site.at_once}
     both = pd.concat([targets, work]).assign(**facts)
     columns = ["target", "work", *facts]
     both = both[columns + [name for name in both if name not in columns]]
@@ -46,64 +38,49 @@ def write(estimate: Estimate, stem: Path) -> str:
     tables |= {"What the hours rest on": rates(estimate)}
     hours = targets["device_hours"].max()
     shown = {title: readable(frame, estimate, hours) for title, frame in tables.items()}
-    notes = said(estimate)
-    parts = [
+    notes = notes_of(estimate)
+    sections = [
         table_files.markdown(frame, title=title, caption="" if number else notes)
         for number, (title, frame) in enumerate(shown.items())
     ]
-    files.write_text(stem.with_suffix(".md"), "\n".join(parts))
+    files.write_text(stem.with_suffix(".md"), "\n".join(sections))
     texts = [f"{title}\n\n{_aligned(frame)}\n" for title, frame in shown.items()]
     return "\n".join([*texts, textwrap.fill(notes, 100)])
 
 
 def heading(estimate: Estimate) -> str:
-    place = estimate.place
-    where = {"accelerator": "on accelerators", "processor": "on processor cores"}
-    number = f"{place.at_once} jobs at a time"
-    return f"Study {estimate.facts.study.name} {where[place.device.name]}, {number}"
+    site = estimate.site
+    devices = {"accelerator": "accelerators", "processor": "processor cores"}[site.device.name]
+    return f"Study {estimate.facts.study.name} on {devices}, {site.at_once} jobs at a time"
 
 
-def said(estimate: Estimate) -> str:
+def notes_of(estimate: Estimate) -> str:
     """What the reader of the numbers must know."""
-    hours, stated = NOTES[estimate.place.device.name]
-    return " ".join(
-        [
-            hours,
-            "What targets share is in each of them, and once in all_figures and all.",
-            "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
-            "again. Measured: from records of this study. Scaled: stated costs times what was",
-            f"measured of other work. Default: stated for {stated}.",
-        ]
-    )
+    device = estimate.site.device.name
+    notes = [
+        HOURS[device],
+        "What targets share is in each of them, and once in all_figures and all.",
+        "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
+        "again. Measured: from records of this study. Scaled: stated costs times what was",
+        f"measured of other work. Default: stated for {STATED_FOR[device]}.",
+    ]
+    if rules := estimate.without_entry():
+        names = ", ".join(f"{rule} ({number} jobs)" for rule, number in rules.items())
+        notes.append(f"No cost is stated for {names}: until one has run, only starts are counted.")
+    return " ".join(notes)
 
 
 def rates(estimate: Estimate) -> pd.DataFrame:
     """Cost of an update and of an evaluation of every network, and of scoring a cell."""
-    amounts, found = estimate.amounts, {}
-    for job in estimate.work.jobs(p for paths in estimate.targets.values() for p in paths):
-        if job.rule in UNITS:
-            part = amounts.parts(job)[0]
-            found.setdefault(part.key[:3], (job, part))
-    rows = []
-    for key, (job, part) in found.items():
-        ratio, basis = estimate.rates.of(key)
-        counted = {"basis": basis, "records": estimate.rates.count(key)}
-        rows.append(_unit(job, amounts, key) | {"ms": 1000 * ratio * part.each} | counted)
-    return pd.DataFrame(rows)
-
-
-def _unit(job, amounts, key: tuple) -> dict:
-    """What is counted, in words."""
-    dataset = amounts.study.names(job.parts[0])["dataset"]
-    network = amounts.study.names(job.parts[0]).get("network", "")
-    unit = UNITS[job.rule]
-    if job.rule == "train_model":
-        unit = unit.format(key[2])
-    elif job.rule == "score_samples":
-        network = amounts.study.evaluation(dataset)["extractor"]
-    else:
-        unit = unit.format(f", {len(key[2])} gradients" if key[2] else "")
-    return {"work": WORK[job.rule], "dataset": dataset, "network": network, "unit": unit}
+    rows = {}  # of the first job of each kind, dataset, network and number of gradients
+    for job in estimate.every:
+        load, (work, *_) = loads.of_job(estimate.facts, job)
+        key = work.key[:3]
+        if load.unit and key not in rows:
+            ratio, basis, count = estimate.rates.of(key)
+            rows[key] = loads.kind(job), *load.unit, 1000 * ratio * work.each, basis, count
+    columns = ["work", "dataset", "network", "unit", "ms", "basis", "records"]
+    return pd.DataFrame(list(rows.values()), columns=columns)
 
 
 def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFrame:
@@ -112,10 +89,10 @@ def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFr
     What is left is shown where it is not everything.
     """
     unit, scale = ("min", 60) if hours <= SHORT else ("h", 1)
-    device = DEVICE[estimate.place.device.name]
+    device = DEVICE[estimate.site.device.name]
     times = {"device_hours": device, "cpu_hours": "CPU", "wall_hours": "wall"}
     names = {
-        f"{key}{end}": f"{text}{said} {unit}" for key, text in times.items() for end, said in LEFT
+        f"{key}{end}": f"{text}{words} {unit}" for key, text in times.items() for end, words in LEFT
     }
     names |= {"disk_gb": "disk GB", "memory_gb": "memory GB", "jobs_left": "jobs left"}
     untouched = "jobs_left" in frame and (frame["jobs_left"] == frame["jobs"]).all()
@@ -128,14 +105,7 @@ def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFr
 
 
 def _aligned(frame: pd.DataFrame) -> str:
-    texts = frame.astype(object).map(table_files.shown)
-    numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name])}
-    widths = {name: max(len(name), *texts[name].map(len)) for name in frame}
-    rows = [dict(zip(frame, frame, strict=True)), *texts.to_dict("records")]
-    return "\n".join(
-        "  ".join(
-            row[name].rjust(widths[name]) if name in numeric else row[name].ljust(widths[name])
-            for name in frame
-        ).rstrip()
-        for row in rows
-    )
+    """Columns in line: numbers to the right, text to the left."""
+    sides = ["right" if pd.api.types.is_numeric_dtype(frame[name]) else "left" for name in frame]
+    rows = [list(frame), *frame.astype(object).map(table_files.shown).to_numpy().tolist()]
+    return tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True)

@@ -12,7 +12,7 @@ from uncanny.evaluation import extractors, features, fewest_images
 from uncanny.evaluation.features import Features
 from uncanny.registry import components
 from uncanny.runtime import files
-from uncanny.sampling.drawing import load_images
+from uncanny.sampling.sample_files import load_images
 
 BATCH = 256  # images per pass through an extractor
 CONTROL_SEED = 0  # of the choice of real images and of the noise images

@@ -18,7 +18,7 @@ from uncanny.datasets import Dataset
 from uncanny.networks import building
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing
+from uncanny.sampling import drawing, job
 from uncanny.training import loop
 
 THREADS = 1
@@ -69,7 +69,7 @@ def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) ->
     given = {name: classifiers[name] for name in walk["classifiers"]}
     guided = {}
     if walk["guidance"] is not None:  # no account of what guidance does is kept
-        bent = drawing.prepared(walk["guidance"], given, identity, model.device)
+        bent = job.load_guidance(walk["guidance"], given, identity, model.device)
         guided = {"guidance": bent, "account": False}
 
     def draw(number: int) -> int:

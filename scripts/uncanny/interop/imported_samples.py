@@ -14,7 +14,7 @@ from uncanny.datasets import DTYPES, Dataset, _decoding
 from uncanny.datasets._sources import Source, opened
 from uncanny.registry.blocks import GIVEN
 from uncanny.runtime import files
-from uncanny.sampling.drawing import load_images, save
+from uncanny.sampling.sample_files import load_images, save
 
 MODES = {1: "L", 3: "RGB"}  # of image files, by channels
 OPAQUE = {"LA": "L", "RGBA": "RGB"}  # mode with alpha → mode without it

@@ -131,8 +131,7 @@ def _opened(path: Path | str, value: dict) -> dict:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return checksum([json.dumps(value, sort_keys=True, separators=(",", ":"))])
 
 
 # ---- JSON -------------------------------------------------------------------------------------
@@ -258,6 +257,14 @@ def check_checksum(path: Path | str) -> None:
             f"{path}: damaged, or another file in its place: not as in {beside.name}; delete both "
             "and run again"
         )
+
+
+def checksum(parts: Iterable[str | bytes | memoryview]) -> str:
+    """Hexadecimal SHA-256 of texts (as UTF-8) and bytes, one after the other."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.encode(errors="surrogateescape") if isinstance(part, str) else part)
+    return total.hexdigest()
 
 
 def sha256(path: Path | str) -> str:

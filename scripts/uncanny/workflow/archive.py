@@ -4,7 +4,6 @@ A tar file of paths below results/STUDY/ behind a manifest: format, study, what 
 from, versions, and the SHA-256 of each file. The same results give the same bytes. No torch here.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -148,7 +147,7 @@ def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: 
         content = archive.extractfile(name).read()
     except (KeyError, AttributeError, OSError, tarfile.TarError):
         content = b""
-    if hashlib.sha256(content).hexdigest() != digest:
+    if files.checksum([content]) != digest:
         raise ValueError(f"{path}: {name} is damaged or not there; copy the archive again")
     if target.exists() and files.sha256(target) != digest:
         raise ValueError(f"{target}: there already, and another than in {path}; move it away first")

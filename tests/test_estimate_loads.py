@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from listed_jobs import job_of, jobs_of
 from test_configuration import TINY, plan
 
 from uncanny import datasets
-from uncanny.estimate import costs, networks, storage
-from uncanny.estimate.amounts import Amounts
+from uncanny.estimate import costs, loads, networks
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
+from uncanny.estimate.totals import Estimate, Site
 from uncanny.registry import components
 from uncanny.study import configuration
 from uncanny.study.study import Study
@@ -22,78 +23,84 @@ ROOT = Path(__file__).parent.parent
 NOWHERE = Path("/nonexistent")
 
 
+def estimated(config, device):
+    site = Site(device, at_once=1, start=0.0, one_machine=True)
+    return Estimate(plan(config), NOWHERE, site, jobs_of(config))
+
+
 @pytest.fixture(scope="module")
-def amounts():
-    return Amounts(Facts(plan(TINY), NOWHERE), costs.PROCESSOR)
+def tiny():
+    return estimated(TINY, costs.PROCESSOR)
 
 
 @pytest.fixture(scope="module")
 def paper():
-    study = plan(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
-    return Amounts(Facts(study, NOWHERE), costs.ACCELERATOR)
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    return estimated(config, costs.ACCELERATOR)
 
 
-def own_work(amounts, target):
-    """rule -> sum of the amounts of the jobs' own work: the first part, or all that time several."""
-    work, sums = amounts.facts.work, {}
-    for job in work.jobs(work.targets()[target]):
-        parts = amounts.parts(job)
-        own = parts[:-1] if job.rule.startswith("time_") else parts[:1]
-        sums[job.rule] = sums.get(job.rule, 0) + sum(part.amount for part in own)
+def first_work(estimate, path):
+    """The first work of the job that makes a file."""
+    return loads.of_job(estimate.facts, job_of(estimate.every, path))[1][0]
+
+
+def own_work(estimate, target):
+    """rule -> sum of the amounts of the jobs' own work."""
+    sums = {}
+    for job in estimate.jobs.behind(estimate.jobs.targets[target]):
+        works = loads.of_job(estimate.facts, job)[0].works
+        sums[job.rule] = sums.get(job.rule, 0) + sum(work.amount for work in works)
     return sums
 
 
-def test_updates_of_the_tiny_study(amounts):
+def test_updates_of_the_tiny_study(tiny):
     # 1,437 images in batches of 128: 12 updates to the end of epoch 1, 23 to that of epoch 2.
     # Four models to epoch 2; `noisy` one epoch on each schedule that it guides (one), `untrained` none.
-    found = own_work(amounts, "all")
+    found = own_work(tiny, "all")
     assert found["train_model"] == 4 * 23
     assert found["train_classifier"] == 12
     assert found["time_training"] == 6 * 20
     segments = [
-        amounts.parts(amounts.facts.work.job(f"checkpoints/vp_uncond/seed-0/epoch-{epoch}.pt"))[0]
-        for epoch in (1, 2)
+        first_work(tiny, f"checkpoints/vp_uncond/seed-0/epoch-{epoch}.pt") for epoch in (1, 2)
     ]
-    assert [part.amount for part in segments] == [12, 11]
+    assert [work.amount for work in segments] == [12, 11]
 
 
-def test_evaluations_of_the_tiny_study(amounts):
+def test_evaluations_of_the_tiny_study(tiny):
     # HEUN 2·4 − 1 = 7, EUL 4, DDIM and MARK 5, LANG 4 levels + 1; 40 images each.
     figure_1 = 40 * (2 * 2 * 7 + 2 * 2 * 5)
     figure_2 = 40 * (2 * 7 + 2 * 4)
-    assert own_work(amounts, "figure_1")["draw_samples"] == figure_1
-    assert own_work(amounts, "figure_2")["draw_samples"] == figure_2
+    assert own_work(tiny, "figure_1")["draw_samples"] == figure_1
+    assert own_work(tiny, "figure_2")["draw_samples"] == figure_2
     # Besides: DDIM with G1, with G2, from the marginal, and LANG, at epoch 2.
     both = figure_1 + 40 * 2 * 4
-    found = own_work(amounts, "all")
+    found = own_work(tiny, "all")
     assert found["draw_samples"] == both + 40 * (3 * 5 + 5)
     assert found["draw_part"] == 40 * 4  # images 40..79 of the largest sample size
     assert found["time_sampling"] == 2 * 6 * 40 * 5
     assert found["trace_process"] == 5 + 5 + 7
 
 
-def test_guided_evaluations_cost_their_gradients(amounts):
-    def part(guidance):
+def test_guided_evaluations_cost_their_gradients(tiny):
+    def work(guidance):
         path = f"samples/ddpm_cosine/seed-0/DDIM/{guidance}/draw-0/epoch-2.npz"
-        return amounts.parts(amounts.facts.work.job(path))[0]
+        return first_work(tiny, path)
 
-    plain, one, two = (part(guidance) for guidance in ("none", "G1", "G2"))
+    plain, one, two = (work(guidance) for guidance in ("none", "G1", "G2"))
     assert plain.amount == one.amount == two.amount
     assert plain.each < one.each
     assert two.each - plain.each == pytest.approx(2 * (one.each - plain.each))  # two classifiers
-    assert len({p.key for p in (plain, one, two)}) == 3
+    assert len({w.key for w in (plain, one, two)}) == 3
 
 
 def test_scoring_at_published_scale_fits_what_its_rules_ask_for(paper):
     """8 GB; of 50,000 images only the metrics that are asked for, and no job of an hour."""
-    work = paper.facts.work
-    jobs = [job for job in work.jobs(work.targets()["all"]) if job.rule.startswith("score_")]
+    jobs = [job for job in paper.every if job.rule.startswith("score_")]
     assert {"score_samples", "score_sizes", "score_references"} == {job.rule for job in jobs}
-    assert max(storage.memory(job, paper.facts, costs.ACCELERATOR) for job in jobs) < 8000
-    for job in jobs:
-        if job.rule == "score_samples":
-            assert paper.parts(job)[0].each < 900
-    assert max(paper.parts(job)[0].each for job in jobs) < 3600
+    assert paper.costs.loc[[job.name for job in jobs], "memory"].max() < 8000
+    seconds = {job: loads.of_job(paper.facts, job)[1][0].each for job in jobs}
+    assert max(seconds[job] for job in jobs if job.rule == "score_samples") < 900
+    assert max(seconds.values()) < 3600
 
 
 def unchecked(config):
@@ -155,10 +162,9 @@ def test_operations_of_a_network_counted_by_hand():
 
 def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):
     # 90 epochs of CIFAR-10 in batches of 32: 298 minutes (arXiv 2402.13369, Table A.5).
-    job = paper.facts.work.job("checkpoints/ddpm_cosine/seed-0/epoch-10.pt")
-    part = paper.parts(job)[0]
-    assert part.amount == math.ceil(10 * 50_000 / 32)
-    assert 9 * part.amount * part.each / 60 == pytest.approx(298, rel=0.05)
+    work = first_work(paper, "checkpoints/ddpm_cosine/seed-0/epoch-10.pt")
+    assert work.amount == math.ceil(10 * 50_000 / 32)
+    assert 9 * work.stated / 60 == pytest.approx(298, rel=0.05)
 
 
 @pytest.mark.parametrize(("sampler", "nfe"), [("HEDM", 35), ("MARK", 1000), ("LANG", 1161)])
@@ -173,6 +179,6 @@ def test_metrics_cost_by_features_and_files_by_logits_too():
     facts = Facts(study, NOWHERE)
     _, (features, logits) = facts.extractor("cifar10_cnn")
     assert (features, logits) == (64, 1000)
-    score = Amounts(facts, costs.PROCESSOR)._score("cifar10", 1000, ["fid"])
+    score = loads._score_seconds(facts, "cifar10", 1000, ["fid"])
     assert 0.3 < score < 3  # measured: 1.5 s with four more metrics
-    assert storage._width("cifar10", facts) == 1064
+    assert facts.features("cifar10") == 1064

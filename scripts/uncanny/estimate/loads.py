@@ -1,0 +1,386 @@
+"""What a job of each rule takes: amounts of work, bytes that stay, memory. One entry per rule.
+
+A rule without an entry is counted with its start and its rest alone, until records of its jobs say
+more; the estimate names it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from uncanny.estimate import costs
+from uncanny.estimate.facts import Facts, text
+from uncanny.estimate.job import Job
+from uncanny.evaluation.timing import UPDATES_PER_BLOCK
+from uncanny.study.plan import experiments as plan_experiments
+from uncanny.study.plan import timings as plan_times
+from uncanny.study.study import NO_GUIDANCE
+from uncanny.training.loop import steps_until
+
+REPORTED = 2560  # gradients in a classifier's report
+# Seconds on a core of what is neither training nor sampling: of a job, and of one of its inputs.
+SHOWING = {"plot_figure": (1.0, 2e-3), "make_table": (0.3, 1e-3), "assess_claims": (3.0, 5e-3)}
+SHOWING |= {"run_trained": (3.0, 2e-3), "run_exact": (7.0, 0.0)}
+CONFIRMING = 0.05
+DECODING = {"images": 8e-3}  # of an image that has to be decoded
+COPYING = 5e-5  # of an image that is read and written
+METRIC = 0.05  # of a metric, whatever it computes
+
+WEIGHT = 4  # bytes of a weight in float32
+CHECKPOINT = 4 * WEIGHT  # network, average and the two moments of Adam
+RECORD = 10_000  # bytes of records, logs and small files
+FIGURE = 1_000_000
+FREED = 0.4  # of all activations of a network, those held at once without gradients
+SAMPLES = 24  # bytes of a number of an image while images are sampled or gathered
+
+
+@dataclass(frozen=True)
+class Work:
+    """An amount of one kind of work. key: from the kind to all that its cost depends on.
+
+    each: stated seconds of one unit.
+    """
+
+    key: tuple
+    amount: float
+    each: float
+
+    @property
+    def stated(self) -> float:
+        """Stated seconds of all of it."""
+        return self.amount * self.each
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a job takes.
+
+    works: its own work, which its records time, first. rest: of what it does besides, reading,
+    writing, waiting for the device; None: as jobs on the device do. disk: bytes that stay. memory:
+    bytes beside its libraries. unit: dataset and network of the first work, and what it counts, in
+    words, where the table of rates shows it.
+    """
+
+    works: list[Work] = field(default_factory=list)
+    rest: Work | None = None
+    disk: float = RECORD
+    memory: float = 0.0
+    unit: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """kind: of work, a row of the estimate. load: (facts, job, wildcards by name) -> Load."""
+
+    kind: str
+    load: Callable[..., Load]
+
+
+ENTRIES: dict[str, Entry] = {}
+
+
+def entry(kind: str, *rules: str):
+    """Register what jobs of rules take."""
+
+    def register(function: Callable[..., Load]):
+        ENTRIES.update(dict.fromkeys(rules, Entry(kind, function)))
+        return function
+
+    return register
+
+
+@cache
+def of_job(facts: Facts, job: Job) -> tuple[Load, list[Work]]:
+    """What a job takes, and all its work, the rest last."""
+    known = ENTRIES.get(job.rule)
+    load = known.load(facts, job, **job.wildcards) if known else Load()
+    seconds = (facts.device if job.on_device else costs.PROCESSOR).rest
+    rest = load.rest or Work(("rest", job.rule), 1, seconds)
+    return load, [*load.works, *([rest] if rest.amount or not load.works else [])]
+
+
+def kind(job: Job) -> str:
+    """The kind of a job's work; of a rule without an entry, that no cost is stated."""
+    return ENTRIES[job.rule].kind if job.rule in ENTRIES else f"{job.rule} (no stated cost)"
+
+
+NO_REST = Work(("rest",), 0, 0.0)
+
+
+# ---- Data -----------------------------------------------------------------------------------
+
+
+@entry("data", "prepare_dataset")
+def _prepare_dataset(facts: Facts, job: Job, dataset: str, **_) -> Load:
+    data, source = facts.data(dataset), facts.study.block("datasets", dataset)["kind"]
+    count = data.train + data.test
+    work = Work((job.rule, source), count, DECODING.get(source, COPYING))
+    disk = count * (data.values + 8)  # uint8 images, int64 labels
+    return Load([work], rest=Work(("rest", job.rule), 1, 1.0), disk=disk)
+
+
+@entry("data", "import_model")
+def _import_model(facts: Facts, job: Job, model: str, **_) -> Load:
+    return Load(disk=WEIGHT * facts.size(model).parameters)
+
+
+@entry("data", "import_samples", "import_many_samples")
+def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_) -> Load:
+    """Images of a cell that are put together. memory: bytes of a number of an image."""
+    config = facts.study.config
+    count = max(config["sample_sizes"]) if "many" in job.rule else config["num_images"]
+    values = count * facts.data_of(model).values
+    return Load([Work((job.rule,), count, COPYING)], disk=RECORD + values, memory=memory * values)
+
+
+# ---- Training -------------------------------------------------------------------------------
+
+
+@entry("training", "train_model")
+def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
+    names = facts.study.names(model)
+    return Load(
+        [_updates(facts, model, facts.updates(model, int(epoch)))],
+        disk=CHECKPOINT * facts.size(model).parameters,
+        memory=_training_memory(facts, model),
+        unit=(names["dataset"], names["network"], f"update of {facts.batch_size(model)} images"),
+    )
+
+
+def _updates(facts: Facts, model: str, count: int) -> Work:
+    batch = facts.batch_size(model)
+    each = costs.update(facts.size(model), batch, facts.device)
+    return Work(("update", facts.network(model), batch), count, each)
+
+
+def _training_memory(facts: Facts, model: str) -> float:
+    """What is kept, thrice; on a processor, the activations of a batch besides."""
+    size, batch = facts.size(model), facts.batch_size(model)
+    held = 0 if facts.device.accelerates else 4 * batch * size.activations
+    return 3 * CHECKPOINT * size.parameters + held
+
+
+# ---- Sampling -------------------------------------------------------------------------------
+
+
+@entry("sampling", "draw_samples", "draw_part")
+def _draw_samples(
+    facts: Facts, job: Job, model: str, sampler: str, guidance: str, number: str = "", **_
+) -> Load:
+    """number: of images, where they are a part of a cell's, which goes when all are gathered."""
+    count = int(number or facts.study.config["num_images"])
+    work = _evaluations(facts, model, sampler, guidance, count, count)
+    names, gradients = facts.study.names(model), len(work.key[2])
+    words = f"evaluation of an image{f', {gradients} gradients' if gradients else ''}"
+    return Load(
+        [work],
+        disk=RECORD + (0 if number else count * facts.data_of(model).values),
+        memory=_sampling_memory(facts, model, count),
+        unit=(names["dataset"], names.get("network", ""), words),
+    )
+
+
+def _evaluations(
+    facts: Facts, model: str, sampler: str, guidance: str, count: int, at_once: int
+) -> Work:
+    """count · NFE evaluations of a network, each with a gradient of every classifier."""
+    batch = costs.batch_of(at_once, facts.data_of(model).values)
+    classifiers = facts.classifiers_of(guidance, model)
+    each = costs.evaluation(facts.size(model), batch, facts.device)
+    each += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
+    networks = tuple(text(identity["network"]) for identity, _ in classifiers)
+    key = ("evaluation", facts.network(model), networks, facts.study.sampler_kind(sampler, model))
+    return Work(key, count * facts.nfe(sampler, model), each)
+
+
+def _sampling_memory(facts: Facts, model: str, count: int) -> float:
+    """Images; on a processor, the activations of a batch besides."""
+    values = facts.data_of(model).values
+    batch = 0 if facts.device.accelerates else costs.batch_of(count, values)
+    return SAMPLES * count * values + 4 * FREED * batch * facts.size(model).activations
+
+
+@entry("sampling", "gather_samples", "gather_many_samples")
+def _gather_samples(facts: Facts, job: Job, model: str, **_) -> Load:
+    return _import_samples(facts, job, model, memory=SAMPLES)
+
+
+@entry("sampling", "trace_process")
+def _trace_process(facts: Facts, job: Job, model: str, sampler: str, **_) -> Load:
+    work = _evaluations(facts, model, sampler, NO_GUIDANCE, 1, 1)
+    return Load([Work((job.rule, model), work.amount, work.each)])
+
+
+@entry("sampling", "compare_samplers")
+def _compare_samplers(facts: Facts, job: Job, experiment: str, model: str, **_) -> Load:
+    """Images of every sampler and sampling seed, and one metric of each."""
+    extent = plan_experiments.extent(facts.study, experiment)
+    count, samplers = extent["num_images"], extent["samplers"]
+    works = [_evaluations(facts, model, s, NO_GUIDANCE, count, count) for s in samplers]
+    score = _score_seconds(facts, facts.dataset_of(model), count, [extent["metric"]])
+    seconds = len(extent["sampling_seeds"]) * sum(work.stated + score for work in works)
+    return Load(
+        [Work((job.rule, experiment, model), 1, seconds)], memory=_experiment_memory(facts, model)
+    )
+
+
+def _experiment_memory(facts: Facts, model: str) -> float:
+    config = facts.study.config
+    return _sampling_memory(facts, model, max(config["num_images"], config["losses"]["items"]))
+
+
+# ---- Scoring --------------------------------------------------------------------------------
+
+
+@entry("scoring", "extract_reference")
+def _extract_reference(
+    facts: Facts, job: Job, extractor: str, dataset: str, split: str, **_
+) -> Load:
+    size, (width, _) = facts.extractor(extractor)
+    count = getattr(facts.data(dataset), split)
+    each = costs.evaluation(size, costs.BATCH, facts.device)
+    if facts.study.neighbours(dataset):
+        each += costs.neighbours(count, width) / costs.CORE
+    kept = 4 * facts.features(dataset) * facts.reference_count(dataset)  # float32
+    return Load([Work((job.rule, extractor, dataset), count, each)], disk=kept, memory=2 * kept)
+
+
+@entry("scoring", "score_references")
+def _score_references(facts: Facts, job: Job, dataset: str, **_) -> Load:
+    """Real images of both splits and two kinds of noise."""
+    return _scored(facts, job, dataset, _measured(facts, dataset), sets=4)
+
+
+@entry("scoring", "score_samples")
+def _score_samples(facts: Facts, job: Job, model: str, **_) -> Load:
+    dataset, count = facts.dataset_of(model), facts.study.config["num_images"]
+    unit = dataset, facts.study.evaluation(dataset)["extractor"], "score of a cell"
+    load = _scored(facts, job, dataset, _measured(facts, dataset))
+    return replace(load, disk=RECORD + 4 * count * facts.features(dataset), unit=unit)
+
+
+@entry("scoring", "score_sizes")
+def _score_sizes(facts: Facts, job: Job, model: str, **_) -> Load:
+    dataset, sizes = facts.dataset_of(model), facts.study.config["sample_sizes"]
+    least = facts.study.evaluation_of_sizes(dataset)["least"]
+    metrics = {n: [name for name in least if n >= least[name]] for n in sizes}
+    return _scored(facts, job, dataset, metrics)
+
+
+def _measured(facts: Facts, dataset: str) -> dict[int, list[str]]:
+    return {facts.study.config["num_images"]: facts.study.measured(dataset)}
+
+
+def _scored(
+    facts: Facts, job: Job, dataset: str, metrics: dict[int, list[str]], sets: int = 1
+) -> Load:
+    """metrics: names of them for each number of images; smaller sets are the first images of the
+    largest, whose features are extracted once.
+    """
+    largest, reference = max(metrics), facts.reference_count(dataset)
+    seconds = sum(
+        _score_seconds(facts, dataset, n, names, extract=n == largest)
+        for n, names in metrics.items()
+    )
+    # Features of both sets as they are stored; the larger set in float64, and about its mean.
+    memory = 4 * (largest + reference) + 16 * max(largest, reference)
+    works = [Work((job.rule, dataset, *metrics), sets, seconds)]
+    return Load(works, memory=facts.features(dataset) * memory)
+
+
+def _score_seconds(
+    facts: Facts, dataset: str, n: int, metrics: list[str], extract: bool = True
+) -> float:
+    """Seconds of metrics of n images, and of their features."""
+    evaluation, m = facts.study.evaluation(dataset), facts.reference_count(dataset)
+    size, (width, _) = facts.extractor(evaluation["extractor"])
+    blocks = [evaluation["metrics"][name] for name in metrics]
+    operations = sum(costs.metric_operations(b["kind"], b, n, m, width) for b in blocks)
+    features = n * costs.evaluation(size, costs.BATCH, facts.device) if extract else 0
+    return features + operations / costs.CORE + METRIC * len(metrics)
+
+
+@entry("scoring", "measure_losses")
+def _measure_losses(facts: Facts, job: Job, model: str, **_) -> Load:
+    """Two models at each noise level."""
+    options, data = facts.study.config["losses"], facts.data_of(model)
+    count = min(options["items"], getattr(data, options["split"]))
+    each = costs.evaluation(facts.size(model), costs.batch_of(count, data.values), facts.device)
+    work = Work((job.rule, facts.network(model)), 2 * count * options["levels"], each)
+    return Load([work], memory=_experiment_memory(facts, model))
+
+
+# ---- Extractors and classifiers -------------------------------------------------------------
+
+
+@entry("extractors and classifiers", "train_extractor")
+def _train_extractor(facts: Facts, job: Job, extractor: str, **_) -> Load:
+    block, (size, _) = facts.study.component("extractors", extractor), facts.extractor(extractor)
+    data, batch = facts.data(block["dataset"]), block.get("batch_size", 1)
+    # With its images a batch carries half as many of noise; to tell turns, four and as many.
+    images = batch * {"classifier": 1.5, "rotation": 5}.get(block["kind"], 0)
+    seconds = block.get("epochs", 0) * (data.train // batch)
+    seconds *= costs.update(size, images, facts.device)
+    report = (data.train + 3 * data.test) * costs.evaluation(size, costs.BATCH, facts.device)
+    work = Work((job.rule, extractor), 1, seconds + report + facts.device.rest)
+    return Load([work], rest=NO_REST, disk=WEIGHT * size.parameters)
+
+
+@entry("extractors and classifiers", "train_classifier")
+def _train_classifier(
+    facts: Facts, job: Job, classifier: str, dataset: str, process: str, schedule: str, **_
+) -> Load:
+    identity, size = facts.classifier(classifier, dataset, process, schedule)
+    data, options, device = facts.data(dataset), identity["training"], facts.device
+    batch, network = options["batch_size"], (text(identity["network"]), data.shape)
+    count, each = (
+        steps_until(options["epochs"], data.train, batch),
+        costs.update(size, batch, device),
+    )
+    # Accuracy at ten noise levels on all test images, and gradients of some.
+    report = 10 * data.test * costs.evaluation(size, costs.BATCH, device)
+    report += REPORTED * costs.gradient(size, costs.BATCH, device)
+    return Load(
+        [Work(("classifier update", network, batch), count, each)],
+        rest=Work(("report", network), 1, device.rest + report),
+        disk=WEIGHT * size.parameters,
+    )
+
+
+# ---- Timing ---------------------------------------------------------------------------------
+
+
+@entry("timing", "time_sampling")
+def _time_sampling(facts: Facts, job: Job, model: str, **_) -> Load:
+    config = facts.study.config
+    count = config["timing"].get("num_images", config["num_images"])
+    count = costs.batch_of(count, facts.data_of(model).values)
+    images = (config["timing"]["batches"] + 1) * count  # a batch to warm up
+    ways = plan_times.walks(facts.study, model)
+    return Load([_evaluations(facts, model, *way, images, count) for way in ways])
+
+
+@entry("timing", "time_training")
+def _time_training(facts: Facts, job: Job, **_) -> Load:
+    count = (facts.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK  # one to warm up
+    models = plan_times.trained(facts.study)
+    memory = sum(_training_memory(facts, model) for model in models)
+    return Load([_updates(facts, model, count) for model in models], memory=memory)
+
+
+# ---- Figures, tables, claims ----------------------------------------------------------------
+
+
+@entry("figures, tables, claims", *SHOWING)
+def _show(facts: Facts, job: Job, **_) -> Load:
+    """A job without networks: so long, and longer with each file that it reads."""
+    alone, each = SHOWING[job.rule]
+    shown = {key: job.wildcards[key] for key in ("figure", "table") if key in job.wildcards}
+    kinds = [facts.study.block(f"{key}s", name)["kind"] for key, name in shown.items()]
+    work = Work((job.rule, *kinds, job.subject), 1, alone + each * len(job.inputs))
+    return Load([work], rest=NO_REST, disk=FIGURE if job.rule == "plot_figure" else RECORD)
+
+
+@entry("figures, tables, claims", "confirm_figure")
+def _confirm_figure(facts: Facts, job: Job, **_) -> Load:
+    return Load([Work((job.rule,), 1, CONFIRMING)], rest=NO_REST)

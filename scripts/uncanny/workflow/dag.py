@@ -1,0 +1,97 @@
+"""The jobs behind a study's targets, from Snakemake's own graph of jobs, as plain values.
+
+The main Snakemake has the rules and all settings of its command line: it builds the graph a second
+time, for all targets, and without asking what is to be run (`list_jobs`, when a run starts). A job
+of the same run reads the list (`read`). Nothing stays when the run ends.
+"""
+
+import atexit
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path, PurePath
+
+from uncanny.estimate.job import Job
+
+VARIABLE = "UNCANNY_JOBS"  # names the file with the list, for all jobs of a run
+
+
+def list_jobs(workflow, targets: Iterable[str], results: str) -> None:
+    """Write the jobs behind target rules for the jobs of this run.
+
+    workflow: Snakemake's, outside of its event loop. results: folder of the study's results.
+    """
+    jobs = [asdict(job) for job in jobs_behind(workflow, targets, results)]
+    descriptor, path = tempfile.mkstemp(prefix="uncanny-jobs-", suffix=".json")
+    atexit.register(Path(path).unlink, missing_ok=True)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(jobs, file)
+    os.environ[VARIABLE] = path
+
+
+def read() -> list[Job]:
+    """The jobs that `list_jobs` wrote when this run started; ValueError where it did not."""
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        raise ValueError(
+            "no list of jobs: it is made by onstart; expected a run without --no-hooks"
+        )
+    return from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def from_json(text: str) -> list[Job]:
+    entries = json.loads(text)
+    return [Job(**e | {key: tuple(e[key]) for key in ("inputs", "outputs")}) for e in entries]
+
+
+def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
+    """The jobs behind target rules, and those of the targets themselves."""
+    from snakemake.dag import DAG  # a job that reads the list does without
+
+    graph = DAG(workflow, workflow.rules, targetrules=set())
+    workflow.async_run(_add(graph, [workflow.get_rule(target) for target in targets]))
+    graph.cleanup()  # rules that match a file, but were not chosen to make it
+    return [_plain(job, results, workflow.cores) for job in graph.jobs]
+
+
+async def _add(graph, rules: list) -> None:
+    for rule in rules:
+        graph.targetjobs.add(await graph.update([await graph.rule2job(rule)]))
+
+
+def _plain(job, results: str, cores: int | None) -> Job:
+    gres = str(_asked(job, "gres") or "")  # of sites that ask for GPUs in this way
+    on_device = bool(_asked(job, "gpu")) or gres.startswith("gpu")
+    return Job(
+        job.rule.name,
+        _name(job, results),
+        dict(job.wildcards_dict),
+        *(tuple(_below(results, path) for path in paths) for paths in (job.input, job.output)),
+        on_device=on_device,
+        # What such a job computes runs on the device: it takes the cores to have them idle. Threads
+        # that are at work save the time that they keep others waiting.
+        alone=on_device and cores is not None and 1 < cores <= _asked(job, "_cores"),
+    )
+
+
+def _asked(job, name: str) -> object:
+    """How much of a resource a job asks for. A number in its rule holds for all jobs of it; only
+    functions are called, since a job's resources take as long as the job itself.
+    """
+    resource = job.rule.resources.get(name)
+    if resource is None or isinstance(resource.raw, int):
+        return resource and resource.raw
+    return job.resources.get(name)
+
+
+def _name(job, results: str) -> str:
+    """RULE/… as its log has it; of a rule without a log, as its wildcards say."""
+    if job.log:
+        return str(PurePath(_below(f"{results}/logs", job.log[0])).with_suffix(""))
+    return "/".join([job.rule.name, *job.wildcards_dict.values()])
+
+
+def _below(folder: str, path: str) -> str:
+    return str(path).removeprefix(f"{folder}/")

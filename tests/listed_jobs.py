@@ -1,0 +1,43 @@
+"""The jobs behind a study's targets, as the workflow lists them for the estimate."""
+
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+from uncanny.estimate.job import target_rules
+from uncanny.study.study import Study
+from uncanny.workflow import dag
+
+ROOT = Path(__file__).parent.parent
+CORES = 2
+
+
+def jobs_of(config):
+    """config: of a study, without what the schema has as default."""
+    return _jobs_of(json.dumps(config))
+
+
+@cache
+def _jobs_of(text):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "study.yaml"
+        path.write_text(text)
+        with SnakemakeApi(OutputSettings()) as api:
+            workflow = api.workflow(
+                ResourceSettings(cores=CORES),
+                config_settings=ConfigSettings(configfiles=[path]),
+                snakefile=ROOT / "Snakefile",
+                workdir=Path(folder),
+            )._workflow
+            workflow.dag_settings = DAGSettings()
+            study = Study(workflow.globals["config"])
+            return dag.jobs_behind(workflow, target_rules(study), f"results/{study.name}")
+
+
+def job_of(jobs, path):
+    """The job that makes a file."""
+    return next(job for job in jobs if path in job.outputs)

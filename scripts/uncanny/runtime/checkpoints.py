@@ -66,9 +66,11 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
     files.check_place(path, state.pop("place", ""))
     for name, expected in (("identity", identity), ("seed", seed)):
         if expected is not None and state[name] != expected:
-            found, wanted = _difference(state[name], expected)
+            key, found, wanted = files.difference(state[name], expected)
+            label = f"{key} = " if key else ""
             raise ValueError(
-                f"{path}: made with other parameters: {name} has {found}; expected {wanted}"
+                f"{path}: made with other parameters: {name} has {label}{found}; expected "
+                f"{label}{wanted}"
             )
     return state
 
@@ -112,18 +114,6 @@ def _parts(value: object) -> Iterator[str | memoryview]:
 
 def _bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-
-
-def _difference(found: object, expected: object, at: str = "") -> tuple[str, str]:
-    """The first place where two nested values differ, as 'key = value' on both sides."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys(), key=str):
-            if found.get(key) != expected.get(key):
-                return _difference(
-                    found.get(key), expected.get(key), f"{at}.{key}" if at else str(key)
-                )
-    label = f"{at} = " if at else ""
-    return f"{label}{found!r}", f"{label}{expected!r}"
 
 
 def weights_sha256(weights: dict[str, torch.Tensor]) -> str:

@@ -113,6 +113,7 @@ def draw_images(
         for part in _in_batches(draw, seeds, model.batch_size, kept):
             parts.append(part)
             report.at(sum(len(part.images) for part in parts))
+    # Batches put together
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     counts = [len(part.images) for part in parts]
     nfe = mean_nfe([part.nfe for part in parts], counts)
@@ -122,6 +123,7 @@ def draw_images(
 def _in_batches(draw: Callable, seeds: list[int], size: int, statistics) -> Iterator[Generated]:
     """Batches of at most `size` images; of half as many from where memory does not hold one."""
     while seeds:
+        # A batch that fails may have been counted in part.
         before = copy.deepcopy(statistics)
         try:
             part = draw(seeds[:size])
@@ -141,6 +143,7 @@ def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
     """Evaluations per image over sets of so many images: an integer, unless a sampler chooses its
     steps image by image.
     """
+    # sum_i n_i nfe_i / sum_i n_i
     mean = round(float(np.average(values, weights=images)), 4)
     return int(mean) if mean.is_integer() else mean
 
@@ -218,19 +221,16 @@ def draw_set(
     """Draw a set, timed; diverged where an image is not finite. Arguments as of `draw_images`."""
     started = time.time()
     generated = draw_images(model, sampler, seeds, guidance, originals=originals, losses=losses)
-    facts = {
-        "timing": _timing(time.time() - started, generated, model, sampler),
-        "nfe": generated.nfe,
-    }
+    timing = _timing(time.time() - started, generated, model, sampler)
+    facts = {"timing": timing, "nfe": generated.nfe}
     lost = int((~torch.isfinite(generated.images)).flatten(1).any(dim=1).sum())
     if lost:
         reason = f"{lost} of {len(generated.images)} images are not finite"
         return SampleSet.diverged(model.shape, reason, **facts)
     if generated.deciles is not None:
         facts["guidance_deciles"] = generated.deciles
-    images = stored(
-        generated.images, truncated=sampler["init_sampling"].get("pixels") == "truncate"
-    )
+    truncated = sampler["init_sampling"].get("pixels") == "truncate"
+    images = stored(generated.images, truncated=truncated)
     extras = guidance.extras(originals, seeds) if hasattr(guidance, "extras") else {}
     return SampleSet(images, generated.labels.numpy(), facts | {"status": "ok"}, extras)
 
@@ -240,6 +240,7 @@ def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
 
     truncated: 255 (x + 1) / 2 without its fraction, not rounded.
     """
+    # to_uint8 is floor(127.5 x + 128), rounding; at x - 1/255 it is floor(127.5 (x + 1)).
     if images.ndim != 4:
         return images.float().numpy()
     return to_uint8(images - 1 / 255 if truncated else images).numpy()

@@ -66,6 +66,7 @@ def _timing(facts: list[dict]) -> dict:
     timed = [part for part in facts if part["timing"]]
     if not timed:
         return {}
+    # Milliseconds per evaluation of one image: all seconds over sum_i n_i nfe_i
     seconds = sum(part["timing"]["seconds"] for part in timed)
     evaluations = sum(part["num_images"] * part["nfe"] for part in timed)
     return timed[0]["timing"] | {
@@ -85,6 +86,7 @@ def _deciles(facts: list[dict]) -> list[dict]:
 def _joined(entries: Sequence[dict], images: Sequence[int]) -> dict:
     """One decile: means weighted by what they are means of, the largest of what is a maximum."""
     joined = {key: entries[0][key] for key in ("decile", "t", "steps")}
+    # log p is a mean over the images whose prediction was classified, all else over all images.
     counts = [entry["log_p_n"] for entry in entries]
     for key in entries[0].keys() - joined.keys() - {"log_p_n"}:
         weights = counts if key == "log_p" else images

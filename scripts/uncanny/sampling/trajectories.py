@@ -129,7 +129,7 @@ def _last_at_each_level(states: list[tuple[float, Tensor]]) -> list[tuple[float,
 
 
 def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """Rising sigma [K] and states [K, C, H, W]: at most `count` of them, evenly spaced by index."""
+    """sigma [K], rising, and states [K, C, H, W] of `count` (or all) of them, evenly spaced."""
     count = min(count, len(states))
     rows = np.linspace(len(states) - 1, 0, count).round().astype(int)
     chosen = [states[row] for row in rows]
@@ -139,6 +139,7 @@ def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Te
 
 def _noise(sigma: Tensor, real: Tensor) -> Tensor:
     """One path of growing noise [K, C, H, W]: independent increments of variance d sigma^2."""
+    # x(sigma_k) - x(sigma_{k-1}) ~ N(0, sigma_k^2 - sigma_{k-1}^2)
     like = (len(sigma), *real.shape)
     steps = torch.randn(like, generator=generator("trace", IMAGE), dtype=torch.float64)
     spread = sigma.square().diff(prepend=torch.zeros(1, dtype=torch.float64)).clamp(min=0).sqrt()

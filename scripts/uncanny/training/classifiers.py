@@ -71,11 +71,13 @@ def _begin(data: Dataset, identity: dict, device: torch.device) -> loop.Run:
     options, family = identity["training"], noisy_classifier.family_of(identity)
 
     def loss(network, x0: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        # x_t of the forward process at a uniform t
         t = family.draw_times(len(x0), generator)
         x = family.noised(x0, t, generator)
         logits = network(x, family.time_condition(t).to(x0.dtype))
         return F.cross_entropy(logits, labels)  # mean of -log p(y | x_t, t)
 
+    # Weights, optimiser (AdamW at a constant rate) and images of a training
     network = loop.seeded(
         lambda: noisy_classifier.build(identity, data.shape, data.num_classes),
         seed_of(options["seed"], "classifier"),
@@ -105,6 +107,7 @@ def _check(data: Dataset, identity: dict) -> None:
     if data.kind != "image" or data.num_classes < 2:
         content = f"{data.kind}s of {data.num_classes} classes"
         raise ValueError(f"{data.name}: {content}; a classifier needs images of 2 classes or more")
+    # The adaptive pool ends in a layer of zeros: untrained, its logits do not depend on x.
     untrained = identity["training"]["epochs"] == 0
     if untrained and identity["network"].get("pool") == "adaptive":
         raise ValueError(

@@ -2,7 +2,7 @@
 
 The state is in the folder of the checkpoint that the job is to make. It is written every ten
 minutes, and when the job is asked to stop (SIGTERM, as a cluster sends it at a time limit or before
-it gives the node to somebody else). It is removed when the job is done.
+it gives the node to somebody else); it is removed when the job is done.
 """
 
 import signal

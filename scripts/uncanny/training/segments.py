@@ -32,6 +32,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
         "derived": before["derived"] if before else build_family(identity).derive(data),
         "epoch": epoch,
     }
+    # What a state that was kept must have come from to be used
     inputs = {"dataset": files.sha256(Path(dataset) / DESCRIPTION), "code": code}
     inputs |= {"previous": files.sha256(previous) if previous else None}
     kept = Path(checkpoint).with_suffix(".unfinished.pt")
@@ -53,11 +54,13 @@ def _trained(
     facts: dict, data: Dataset, before: dict | None, device: torch.device, resume: ResumeState
 ) -> tuple[dict, int]:
     """The state at the end of the segment, and the updates that this attempt has made."""
+    # From the state of an attempt that was cut off, else from the checkpoint before
     run = _begin(facts, data, device)
     start = resume.state() or before
     if start is not None:
         loop.resume(run, start)
     first = run.step
+    # To the end of the epoch
     try:
         loop.train(run, facts["epoch"], resume.keep)
     except loop.Diverged as error:

@@ -123,20 +123,10 @@ def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
 def _check(path: Path | str, manifest: Mapping, study: str, identity: Mapping) -> None:
     if manifest["study"] != study:
         raise ValueError(f"{path}: of study {manifest['study']!r}; the config has {study!r}")
-    where, found, wanted = _difference(manifest["identity"], identity)
+    where, found, wanted = files.difference(manifest["identity"], identity)
     if where:
         made = manifest.get("commit") or "another version"
         raise ValueError(f"{path}: made with {where} {found} (at {made}); the config has {wanted}")
-
-
-def _difference(found: object, wanted: object, at: str = "") -> tuple[str, str, str]:
-    """The first place where two nested values differ; empty where they do not."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in sorted(found.keys() | wanted.keys()):
-            inner = f"{at}.{key}" if at else key
-            if found.get(key) != wanted.get(key):
-                return _difference(found.get(key), wanted.get(key), inner)
-    return ("", "", "") if found == wanted else (at, repr(found), repr(wanted))
 
 
 def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""What figures, tables and claims read: kind of file -> paths below the study's results.
+"""Inputs of figures, tables and claims: kind of file -> paths below the study's results.
 
 Rules take their inputs from here, and the archive its files. No torch here.
 """
@@ -12,23 +12,23 @@ from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import Study
 
-# Of which kinds of file a figure compares with real images, or with their scores.
+# Kinds of file that a figure compares with scores of real images, or with real images.
 SCORED, SHOWN = {"scores", "sizes"}, {"samples", "traces"}
 
 
 def of_figure(study: Study, figure: str) -> dict[str, list[str]]:
-    """The kinds that its own kind NEEDS; "references", the scores of real images and noise, beside
-    scores; "datasets", the real images, beside images.
+    """Paths of the kinds of file that a figure's own kind NEEDS; with scores also "references", the
+    scores of real images and noise, and with images also "datasets", the real images.
     """
-    kinds = plan.needs(study, figure)
-    found = {kind: _drawn_from(study, figure, kind) for kind in kinds}
-    beside = {"references": SCORED, "datasets": SHOWN}
-    for kind in (kind for kind, others in beside.items() if others & set(kinds)):
-        found[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
-    return found
+    kinds = plan.figure_sources(study, figure)
+    paths = {kind: _paths(study, figure, kind) for kind in kinds}
+    needed_by = {"references": SCORED, "datasets": SHOWN}
+    for kind in (kind for kind, users in needed_by.items() if users & set(kinds)):
+        paths[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
+    return paths
 
 
-def _drawn_from(study: Study, figure: str, kind: str) -> list[str]:
+def _paths(study: Study, figure: str, kind: str) -> list[str]:
     if kind == "experiments":
         names = study.block("figures", figure)["experiments"]
         return [file for name in names for file in plan_experiments.files(study, name)]
@@ -36,8 +36,8 @@ def _drawn_from(study: Study, figure: str, kind: str) -> list[str]:
 
 
 def of_table(study: Study, table: str) -> dict[str, list[str]]:
-    """Times, scores of cells and of their sample sizes, at the last milestone where a selection
-    does not say, and verdicts of experiments.
+    """Times, scores of cells and of their sample sizes (by default at the last milestone), and
+    verdicts of experiments.
     """
     block = study.block("tables", table)
     scores = [
@@ -60,7 +60,7 @@ def of_claims(study: Study) -> dict[str, list[str]]:
 
 
 def of_all(study: Study) -> list[str]:
-    """All that figures, tables, claims and experiments of a study are made of, each file once."""
+    """All inputs of figures, tables and claims, and files of experiments, each once."""
     found = (paths for kinds in _of_all(study) for paths in kinds.values())
     return plan.unique(itertools.chain.from_iterable(found))
 

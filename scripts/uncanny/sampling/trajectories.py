@@ -129,7 +129,7 @@ def _last_at_each_level(states: list[tuple[float, Tensor]]) -> list[tuple[float,
 
 
 def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """sigma [K], rising, and states [K, C, H, W] of `count` (or all) of them, evenly spaced."""
+    """Rising sigma [K] and states [K, C, H, W]: at most `count` of them, evenly spaced by index."""
     count = min(count, len(states))
     rows = np.linspace(len(states) - 1, 0, count).round().astype(int)
     chosen = [states[row] for row in rows]

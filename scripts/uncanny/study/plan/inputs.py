@@ -1,4 +1,4 @@
-"""What figures, tables and claims read: kind of file -> paths below the study's results.
+"""Input files of figures, tables and claims: kind of file -> paths below the study's results.
 
 Rules take their inputs from here, and the archive its files. No torch here.
 """
@@ -12,23 +12,22 @@ from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import Study
 
-# Of which kinds of file a figure compares with real images, or with their scores.
-SCORED, SHOWN = {"scores", "sizes"}, {"samples", "traces"}
+# What a figure reads for comparison with files of these kinds.
+COMPARED = {"references": {"scores", "sizes"}, "datasets": {"samples", "traces"}}
 
 
 def of_figure(study: Study, figure: str) -> dict[str, list[str]]:
-    """The kinds that its own kind NEEDS; "references", the scores of real images and noise, beside
-    scores; "datasets", the real images, beside images.
+    """The kinds that its own kind NEEDS; with scores also "references", the scores of real images
+    and noise; with images also "datasets", the real images.
     """
     kinds = plan.needs(study, figure)
-    found = {kind: _drawn_from(study, figure, kind) for kind in kinds}
-    beside = {"references": SCORED, "datasets": SHOWN}
-    for kind in (kind for kind, others in beside.items() if others & set(kinds)):
-        found[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
-    return found
+    inputs = {kind: _files(study, figure, kind) for kind in kinds}
+    for kind in (kind for kind, compared in COMPARED.items() if compared & set(kinds)):
+        inputs[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
+    return inputs
 
 
-def _drawn_from(study: Study, figure: str, kind: str) -> list[str]:
+def _files(study: Study, figure: str, kind: str) -> list[str]:
     if kind == "experiments":
         names = study.block("figures", figure)["experiments"]
         return [file for name in names for file in plan_experiments.files(study, name)]
@@ -36,8 +35,8 @@ def _drawn_from(study: Study, figure: str, kind: str) -> list[str]:
 
 
 def of_table(study: Study, table: str) -> dict[str, list[str]]:
-    """Times, scores of cells and of their sample sizes, at the last milestone where a selection
-    does not say, and verdicts of experiments.
+    """Timings, scores of cells and of their sample sizes (by default at the last milestone), and
+    verdicts of experiments.
     """
     block = study.block("tables", table)
     scores = [
@@ -55,14 +54,14 @@ def of_table(study: Study, table: str) -> dict[str, list[str]]:
 
 
 def of_claims(study: Study) -> dict[str, list[str]]:
-    """Scores, sizes, times, reports of classifiers, experiments and references."""
+    """Scores, sizes, timings, reports of classifiers, experiments and references."""
     return plan_claims.files(study)
 
 
 def of_all(study: Study) -> list[str]:
-    """All that figures, tables, claims and experiments of a study are made of, each file once."""
-    found = (paths for kinds in _of_all(study) for paths in kinds.values())
-    return plan.unique(itertools.chain.from_iterable(found))
+    """All files that figures, tables, claims and experiments of a study read, each once."""
+    groups = (paths for kinds in _of_all(study) for paths in kinds.values())
+    return plan.unique(itertools.chain.from_iterable(groups))
 
 
 def _of_all(study: Study) -> Iterator[dict[str, list[str]]]:

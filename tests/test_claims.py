@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -559,7 +560,7 @@ class TestFiles:
         claims = {"C01": {"block": BETTER["block"] | {"controls": {"other_way": control}}}}
         scorecard.write(assess(claims, evidence(TWO)), tmp_path / "claims")
         below = (tmp_path / "claims.md").read_text().split(f"## {scorecard.CONTROLS}")[1]
-        assert "| C01 | other way | strictly supported |" in below
+        assert "| C01 | other way | strictly supported |" in re.sub(" +", " ", below)
         assert "the reason is b" in below
         assert r"\label{tab:claims_controls}" in (tmp_path / "claims.tex").read_text()
 

@@ -17,7 +17,7 @@ from uncanny.evaluation.extractors.classifier import build, state_of
 from uncanny.figures import figure_data
 from uncanny.runtime import arrays, checkpoints, files
 from uncanny.sampling import sample_files
-from uncanny.training.resume_state import Unfinished
+from uncanny.training.resume_state import ResumeState
 
 RNG = np.random.default_rng(0)
 CELL = "{}/seed-0/DDIM/none/draw-0/epoch-5"
@@ -188,8 +188,8 @@ def test_the_seal_of_a_record_does_not_hang_on_its_times(tmp_path):
 )
 def test_an_unfinished_state_that_is_damaged_is_not_used(damage, tmp_path, capsys):
     path = tmp_path / "results/tiny/checkpoints/vp/seed-0/epoch-1.unfinished.pt"
-    Unfinished(path, {"code": "1"}, seconds=0).keep(lambda: whole() | {"step": 3})
-    assert Unfinished(path, {"code": "1"}).state()["step"] == 3
+    ResumeState(path, {"code": "1"}, seconds=0).keep(lambda: whole() | {"step": 3})
+    assert ResumeState(path, {"code": "1"}).state()["step"] == 3
     content = bytearray(path.read_bytes())
     if damage == "flipped":
         content[content.find(torch.arange(6.0).numpy().tobytes()) + 2] ^= 4
@@ -198,9 +198,9 @@ def test_an_unfinished_state_that_is_damaged_is_not_used(damage, tmp_path, capsy
         checkpoints.save(path, whole())
     if damage == "another job's":
         other = path.with_name("epoch-2.unfinished.pt")
-        Unfinished(other, {"code": "1"}, seconds=0).keep(lambda: whole() | {"step": 9})
+        ResumeState(other, {"code": "1"}, seconds=0).keep(lambda: whole() | {"step": 9})
         shutil.copy(other, path)
-    assert Unfinished(path, {"code": "1"}).state() is None
+    assert ResumeState(path, {"code": "1"}).state() is None
     assert "not used" in capsys.readouterr().out
 
 

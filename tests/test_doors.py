@@ -123,13 +123,13 @@ MISTAKES = [
     ({"models__theirs__identity__process": "ddpm"}, r"models\.theirs\.identity\.process: does not go with samples"),
     ({"models__ours__identity": {"dataset": "digits", "process": "ddpm", "schedule": "cosine", "network": "hub"}}, r"models\.ours\.identity\.training: missing"),
     ({"models__hub__milestones": [1, 2]}, r"models\.hub\.milestones: \[1, 2\]; a model with external has one"),
-    ({"figures__figure_1__panels__0__epochs": [2]}, r"panels\[0\]\.epochs: \[2\]; 'hub' is there at epoch 1 alone"),
+    ({"figures__figure_1__panels__0__epochs": [2]}, r"panels\[0\]\.epochs: \[2\]; 'hub' exists at epoch 1 alone"),
     ({"figures__figure_1__panels__0__samplers": ["DDIM", "MARK"]}, r"panels\[0\]\.samplers: DDIM, MARK with 'theirs', which is known by its images alone; expected one"),
     ({"figures__figure_1__panels__0__guidances": ["none", "G1"]}, r"panels\[0\]\.guidances: 'theirs' is known by its images alone"),
     ({"figures__figure_2": {"kind": "processes", "panels": [{"models": ["theirs"], "samplers": ["DDIM"]}]}}, r"figures\.figure_2\.panels: 'theirs' is known by its images alone; expected one that is sampled here"),
     ({"tables__table_1__models": ["theirs"]}, r"tables\.table_1\.models: 'theirs' is known by its images alone"),
     ({"tables__table_2": {"kind": "times", "title": "T", "training": ["hub"]}}, r"tables\.table_2\.training: 'hub' was trained elsewhere; expected one that is trained here"),
-    ({"figures__figure_1__panels__1__samplers": ["HEUN"]}, r"sampler 'HEUN' walks with denoiser, but model 'ours' gives eps_model"),
+    ({"figures__figure_1__panels__1__samplers": ["HEUN"]}, r"sampler 'HEUN' takes denoiser, but model 'ours' gives eps_model"),
 ]  # fmt: skip
 
 

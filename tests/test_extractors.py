@@ -348,3 +348,9 @@ def test_vectors_are_their_own_features(tmp_path, digits):
         assert features.extract(extractor, noise(5, data.shape, 0), 5).pool.shape == (5, 3)
     with pytest.raises(ValueError, match=f"{digits.name}: images; expected a dataset of vectors"):
         vectors(digits)
+
+
+@pytest.mark.parametrize("train", [classifier, rotation])
+def test_a_loss_that_is_not_finite_ends_training(digits, train):
+    with pytest.raises(ValueError, match=r"extractor: loss not finite at step \d+ \(epoch 1\)"):
+        train(digits, lr=1e30, width=4, epochs=1)

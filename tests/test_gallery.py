@@ -23,10 +23,10 @@ def page(study, claims=""):
 
 CLAIMS = """## What the paper claims
 
-| claim | the paper says | verdict | estimate | p |
-| --- | --- | --- | --- | ---: |
-| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) | 0.01 |
-| C02 | c | not testable |  | |
+| claim   | the paper says   | verdict                | estimate        |    p |
+|:--------|:-----------------|:-----------------------|:----------------|-----:|
+| C01     | a \\| b (§4)      | supported (single run) | 1.23 % (1 to 2) | 0.01 |
+| C02     | c                | not testable           |                 |      |
 
 Verdicts follow rules.
 
@@ -53,7 +53,9 @@ def test_figures_beyond_the_paper_stand_apart(study):
 
 def test_verdicts_are_the_first_columns_of_the_scorecard(study):
     text = page(study, CLAIMS)
-    assert "| claim | the paper says | verdict | estimate |\n| --- | --- | --- | --- |" in text
+    assert re.search(
+        r"\| claim \| the paper says \| verdict \| estimate \|\n(\| :-+ ){4}\|\n", text
+    )
     assert "| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) |" in text
     assert "| C02 | c | not testable |  |" in text
     assert "control |" not in text

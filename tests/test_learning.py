@@ -58,4 +58,4 @@ def test_records_of_the_whole_training_of_every_seed():
         "checkpoints/vp_uncond/seed-0/epoch-2.json",
         "checkpoints/vp_uncond/seed-2/epoch-2.json",
     ]
-    assert set(plan.trained_models(study)) == set(plan.drawn_models(study))
+    assert set(plan.trained_models(study)) == set(plan.figure_models(study))

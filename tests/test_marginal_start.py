@@ -108,12 +108,12 @@ def test_an_image_does_not_depend_on_its_batch(checkpoint, data, monkeypatch):
 
 def test_a_cell_that_starts_from_data_says_so(checkpoint, data, tmp_path):
     arguments = {
-        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": OPTIONS, "draw": 0,
+        "checkpoint": checkpoint, "identity": IDENTITY, "seed": 0, "sampler": DDIM, "draw": 0,
         "num_images": 6, "samples": tmp_path / "s.npz", "record": tmp_path / "s.json", "threads": 1,
     }  # fmt: skip
     job.run(**arguments, dataset=data.folder)
     record = files.read_json(tmp_path / "s.json")
     assert record["status"] == "ok"
-    assert record["sampler"]["init"] == "marginal"
+    assert record["sampler"]["init_sampling"]["init"] == "marginal"
     with pytest.raises(ValueError, match="init: marginal without training images"):
         job.run(**arguments)

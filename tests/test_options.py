@@ -90,11 +90,11 @@ def test_what_lies_inside_is_not(value, annotation):
 
 def test_what_contradicts_itself_is_named():
     types = {"low": float, "high": Annotated[float, NotBelow("low")], "top": Annotated[float | None, Above("low")]}  # fmt: skip
-    option_types.check_beside({"low": 1.0, "high": 1.0, "top": None}, types, "a")
+    option_types.check_order({"low": 1.0, "high": 1.0, "top": None}, types, "a")
     with pytest.raises(ValueError, match=r"a\.high: 1\.0; expected at least low, which is 2\.0"):
-        option_types.check_beside({"low": 2.0, "high": 1.0, "top": None}, types, "a")
+        option_types.check_order({"low": 2.0, "high": 1.0, "top": None}, types, "a")
     with pytest.raises(ValueError, match=r"a\.top: 1\.0; expected more than low, which is 1\.0"):
-        option_types.check_beside({"low": 1.0, "high": 2.0, "top": 1.0}, types, "a")
+        option_types.check_order({"low": 1.0, "high": 2.0, "top": 1.0}, types, "a")
 
 
 @pytest.mark.parametrize(

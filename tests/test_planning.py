@@ -52,7 +52,7 @@ def planned(config):
         study.evaluation(dataset)
         study.code("score_samples", evaluation=dataset)
         study.code("draw_samples", model=cell.model, sampler=cell.sampler, guidance=cell.guidance)
-        planning.part_files(study, cell, 0, config["num_images"])
+        planning.shard_files(study, cell, 0, config["num_images"])
 
 
 def study_of(figures=1, **changes):

@@ -31,7 +31,7 @@ def imported(path):
             if start == "uncanny" and rest:
                 yield rest.split(".")[0]
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "components.load":
-            yield components.PLACES[ast.literal_eval(node.args[0])].split(".")[0]
+            yield components.PACKAGES[ast.literal_eval(node.args[0])].split(".")[0]
 
 
 def test_the_library_has_rooms_and_nothing_else():

@@ -1,6 +1,7 @@
 """Tables as files: what is escaped, what is empty, and that bytes are stable."""
 
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,12 @@ def written(frame, folder, **words):
     return {suffix: (folder / f"t.{suffix}").read_text() for suffix in ("csv", "md", "tex")}
 
 
+def rows(markdown):
+    """Rows of a table in Markdown, without the blanks that align them."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [re.sub(" +", " ", line) for line in lines]
+
+
 def test_csv_holds_all_digits_and_round_trips(frame, tmp_path):
     read = pd.read_csv(io.StringIO(written(frame, tmp_path)["csv"]))
     assert read["value"].to_list() == pytest.approx(frame["value"].to_list(), rel=0, nan_ok=True)
@@ -33,12 +40,12 @@ def test_csv_holds_all_digits_and_round_trips(frame, tmp_path):
 
 
 def test_markdown_rows_have_one_cell_per_column(frame, tmp_path):
-    lines = [x for x in written(frame, tmp_path)["md"].splitlines() if x.startswith("|")]
+    lines = rows(written(frame, tmp_path)["md"])
     assert len(lines) == 5
     assert all(line.replace("\\|", "").count("|") == 5 for line in lines)
-    assert lines[1] == "| --- | ---: | ---: | --- |"
+    assert re.fullmatch(r"\|:-+\|-+:\|-+:\|:-+\|", lines[1])
     assert lines[2] == "| a\\|b | 1.235 | 1 | yes |"
-    assert lines[3].endswith("|  |  | no |")
+    assert lines[3].endswith("| | | no |")
 
 
 def test_latex_is_escaped(frame, tmp_path):
@@ -63,7 +70,7 @@ def test_same_table_same_bytes(frame, tmp_path):
 
 def test_a_line_break_stays_within_its_cell(tmp_path):
     texts = written(pd.DataFrame({"a": ["one\ntwo"]}), tmp_path)
-    assert "| one two |" in texts["md"] and "one two \\\\" in texts["tex"]
+    assert rows(texts["md"])[2] == "| one two |" and "one two \\\\" in texts["tex"]
 
 
 @pytest.mark.parametrize(

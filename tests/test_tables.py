@@ -20,7 +20,7 @@ from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
-from uncanny.study.study import family_offers
+from uncanny.study.study import model_interface
 from uncanny.tables import (
     Contents,
     classifier_parameters,
@@ -62,7 +62,7 @@ TINY["samplers"] |= {
 def fits(study, sampler, model):
     """Whether a sampler asks for what a model gives."""
     asked = components.signature("samplers", study.sampler_kind(sampler, model)).first
-    return asked == family_offers(study.block("processes", study.names(model)["process"])["kind"])
+    return asked == model_interface(study.block("processes", study.names(model)["process"])["kind"])
 
 
 def contents(config=TINY, **changes):

@@ -203,9 +203,10 @@ class TestPlan:
         ]
         assert plan_experiments.losses(study, "ring")[0] == "losses/ve_cond/seed-0/epoch-0.json"
         assert plan_experiments.files(study, "ring") == ["trained/ring.csv", "trained/ring.jsonl"]
-        walks = plan_experiments.walks(study, "ring", "ve_cond")
+        walks = plan_experiments.comparison(study, "ring", "ve_cond")
         assert walks["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
-        assert walks["samplers"]["DER"]["grid"] == {"kind": "derived", "even_share": 0.5}
+        grid = walks["samplers"]["DER"]["init_sampling"]["grid"]
+        assert grid == {"kind": "derived", "even_share": 0.5}
         assert plan_experiments.options(study, "ring") == {"kind": "trained_schedules"}
 
     def test_a_grid_from_losses_needs_them(self):
@@ -229,7 +230,7 @@ class TestPlan:
             ),
             ({"models": ["vp"]}, r"experiments\.ring\.models: 'vp' is not defined in models"),
             ({"samplers": ["HEUM"]}, r"'HEUM' is not defined in samplers; did you mean 'HEUN'"),
-            ({"samplers": ["DDIM"]}, r"samplers: 'DDIM' walks with eps_model, but model 've_cond'"),
+            ({"samplers": ["DDIM"]}, r"samplers: 'DDIM' takes eps_model, but model 've_cond'"),
             (
                 {"models": ["ncsnv2"]},
                 r"models: 'ncsnv2' is a annealed model; expected a continuous",

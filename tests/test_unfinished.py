@@ -13,7 +13,7 @@ from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.runtime import checkpoints, files
 from uncanny.training import classifiers, loop, segments
-from uncanny.training.resume_state import Stopped, Unfinished
+from uncanny.training.resume_state import ResumeState, Stopped
 
 JOB = {"identity": {"a": 1}, "code": "x"}
 
@@ -32,14 +32,14 @@ def several_looks_an_epoch(monkeypatch):
 
 def kept(path, job=JOB, step=3):
     """A state kept by a job that was then cut off."""
-    unfinished = Unfinished(path, job, seconds=0)
+    unfinished = ResumeState(path, job, seconds=0)
     unfinished.keep(lambda: {"identity": {}, "seed": 0, "epoch": 1, "status": "ok", "step": step})
     return path
 
 
-def told_to_end_at(monkeypatch, look):
+def asked_to_stop_at(monkeypatch, look):
     """SIGTERM comes before the look of that number at whether the state is to be kept."""
-    looks, keep = [], Unfinished.keep
+    looks, keep = [], ResumeState.keep
 
     def keeping(self, state):
         looks.append(1)
@@ -47,7 +47,7 @@ def told_to_end_at(monkeypatch, look):
             os.kill(os.getpid(), signal.SIGTERM)
         keep(self, state)
 
-    monkeypatch.setattr(Unfinished, "keep", keeping)
+    monkeypatch.setattr(ResumeState, "keep", keeping)
 
 
 def segment(data, path, **changes):
@@ -70,12 +70,12 @@ def classifier(data, path):
 
 @pytest.mark.parametrize("train", [segment, classifier])
 @pytest.mark.parametrize("look", [1, 6])
-def test_a_job_told_to_end_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch, train, look):
+def test_a_job_asked_to_stop_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch, train, look):
     undisturbed = train(data, tmp_path / "undisturbed.pt")
     path = tmp_path / "a.pt"
     with monkeypatch.context() as patch:
-        told_to_end_at(patch, look)
-        with pytest.raises(Stopped, match=r"told to end at step \d+; .*a\.unfinished\.pt keeps"):
+        asked_to_stop_at(patch, look)
+        with pytest.raises(Stopped, match=r"asked to stop at step \d+; .*a\.unfinished\.pt keeps"):
             train(data, path)
     assert not path.exists()
     assert (tmp_path / "a.unfinished.pt").exists()
@@ -90,7 +90,7 @@ def test_a_job_told_to_end_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch
 def test_a_state_of_another_job_is_not_used(data, tmp_path, monkeypatch, changes, capsys):
     path = tmp_path / "a.pt"
     with monkeypatch.context() as patch:
-        told_to_end_at(patch, 2)
+        asked_to_stop_at(patch, 2)
         with pytest.raises(Stopped):
             segment(data, path)
     segment(data, path, **changes)
@@ -101,31 +101,31 @@ def test_a_state_of_another_job_is_not_used(data, tmp_path, monkeypatch, changes
 
 def test_a_damaged_state_is_not_used(tmp_path, capsys):
     path = kept(tmp_path / "a.pt")
-    assert Unfinished(path, JOB).state()["step"] == 3
+    assert ResumeState(path, JOB).state()["step"] == 3
     path.write_bytes(path.read_bytes()[:-100])
-    assert Unfinished(path, JOB).state() is None
+    assert ResumeState(path, JOB).state() is None
     assert f"not used: {path}: not a whole checkpoint" in capsys.readouterr().out
 
 
 def test_a_state_is_kept_when_it_is_time(tmp_path):
-    unfinished = Unfinished(tmp_path / "a.pt", JOB, seconds=3600)
+    unfinished = ResumeState(tmp_path / "a.pt", JOB, seconds=3600)
     unfinished.keep(lambda: pytest.fail("too early"))
     assert not unfinished.path.exists()
 
 
 def test_a_failure_leaves_the_state_and_a_success_takes_it(tmp_path):
     path = kept(tmp_path / "a.pt")
-    with pytest.raises(RuntimeError), Unfinished(path, JOB):
+    with pytest.raises(RuntimeError), ResumeState(path, JOB):
         raise RuntimeError
     assert path.exists()
-    with Unfinished(path, JOB):
+    with ResumeState(path, JOB):
         pass
     assert not path.exists()
 
 
 def test_signals_are_heard_only_inside(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    with Unfinished(tmp_path / "a.pt", JOB):
+    with ResumeState(tmp_path / "a.pt", JOB):
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
 

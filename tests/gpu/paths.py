@@ -26,7 +26,7 @@ from uncanny.registry import components
 from uncanny.runtime import checkpoints, random_streams
 from uncanny.sampling import drawing
 from uncanny.training import classifiers, loop
-from uncanny.training.resume_state import Stopped, Unfinished
+from uncanny.training.resume_state import ResumeState, Stopped
 
 IMAGES, BATCH, CLASSES = 48, 8, 4
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ JOB = {"identity": {}, "seed": 0, "epoch": 2, "status": "ok"}
 
 
 def _cut_off(attempt):
-    """What a second attempt gives, after a first that was told to end within an epoch."""
+    """What a second attempt gives, after a first that was asked to stop within an epoch."""
     often = mock.patch.object(loop, "UPDATES_AT_ONCE", 2)
     with often, tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "a.unfinished.pt"
@@ -163,13 +163,13 @@ def resumed(model):
     def attempt(device, path, stopped):
         begun = Begun(model, device)
         job = JOB | {"identity": begun.identity}
-        with Unfinished(path, job, seconds=0 if stopped else 1e9) as kept:
+        with ResumeState(path, job, seconds=0 if stopped else 1e9) as kept:
             start = kept.state()
             if start is not None:
                 loop.resume(begun.run, start)
 
             def keep(state):
-                kept._told = stopped and begun.run.step >= 8  # an epoch has 6 updates
+                kept._stop = stopped and begun.run.step >= 8  # an epoch has 6 updates
                 kept.keep(lambda: state() | job)
 
             loop.train(begun.run, 2, keep)
@@ -183,12 +183,12 @@ def resumed_classifier(device):
     made = classifier_identity("ddpm", ENCODER)
 
     def attempt(path, stopped):
-        with Unfinished(path, {"identity": made}) as kept:
+        with ResumeState(path, {"identity": made}) as kept:
             calls = []
 
             def keep(state):
                 calls.append(1)
-                kept._told = stopped and len(calls) == 2
+                kept._stop = stopped and len(calls) == 2
                 kept.keep(state)
 
             return classifiers.train(data("ddpm"), made, device, kept.state(), keep)

@@ -229,7 +229,7 @@ def timed_walks(wildcards):
             "guidance": STUDY.guidance(guidance),
             "classifiers": STUDY.guiding(guidance),
         }
-        for sampler, guidance in plan_times.walks(STUDY, wildcards.model)
+        for sampler, guidance in plan_times.sampled(STUDY, wildcards.model)
     ]
 
 
@@ -249,20 +249,20 @@ def timing_code(wildcards):
     model = wildcards.model
     return [
         STUDY.code("time_sampling", model=model, sampler=sampler, guidance=guidance)
-        for sampler, guidance in plan_times.walks(STUDY, model)
+        for sampler, guidance in plan_times.sampled(STUDY, model)
     ]
 
 
 def parts_of_cell(wildcards):
     """Shards of a cell's images."""
     cell, count = cell_of(wildcards), STUDY.config["num_images"]
-    return below_results(plan.part_files(STUDY, cell, 0, count))
+    return below_results(plan.shard_files(STUDY, cell, 0, count))
 
 
 def parts_of_many(wildcards):
     """A cell's images, and shards up to the largest of the sample sizes."""
     cell, first = cell_of(wildcards), STUDY.config["num_images"]
-    more = plan.part_files(
+    more = plan.shard_files(
         STUDY, cell, first, max(STUDY.config["sample_sizes"], default=0)
     )
     return below_results([cell.path("samples"), *more])

@@ -43,7 +43,7 @@ rule compare_samplers:
         mem_mb=8000,
         runtime=hours(6),
     params:
-        comparison=lambda w: plan_experiments.walks(STUDY, w.experiment, w.model),
+        comparison=lambda w: plan_experiments.comparison(STUDY, w.experiment, w.model),
         code=lambda w: plan_experiments.code(STUDY, w.experiment, w.model),
     script:
         "../../scripts/compare_samplers.py"

@@ -355,7 +355,7 @@ def _time_sampling(facts: Facts, job: Job, model: str, **_) -> Load:
     count = config["timing"].get("num_images", config["num_images"])
     count = costs.batch_of(count, facts.data_of(model).values)
     images = (config["timing"]["batches"] + 1) * count  # a batch to warm up
-    ways = plan_times.walks(facts.study, model)
+    ways = plan_times.sampled(facts.study, model)
     return Load([_evaluations(facts, model, *way, images, count) for way in ways])
 
 

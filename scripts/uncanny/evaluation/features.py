@@ -1,13 +1,13 @@
 """Features of image sets, extracted once and stored with their identity; control image sets."""
 
-import hashlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from uncanny.runtime import arrays
+from uncanny.runtime import arrays, files
 
 SORTS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
 
@@ -95,12 +95,10 @@ def array_sha256(array) -> str:
     """Hexadecimal SHA-256 of dtype, shape and contents, read in parts so that a memory map stays on
     disk.
     """
-    digest = hashlib.sha256()
     array = array if isinstance(array, np.ndarray) else np.asarray(array)
-    digest.update(f"{array.dtype.str} {array.shape}".encode())
-    for start in range(0, len(array), 1024):
-        digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
-    return digest.hexdigest()
+    starts = range(0, len(array), 1024)
+    parts = (np.ascontiguousarray(array[start : start + 1024]).data for start in starts)
+    return files.checksum(itertools.chain([f"{array.dtype.str} {array.shape}"], parts))
 
 
 def save(path: Path | str, features: Features, identity: dict[str, str]) -> None:

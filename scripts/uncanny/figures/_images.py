@@ -1,10 +1,10 @@
 """Images in figures: their position on the axes, and their entries in the plotted table."""
 
-import hashlib
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+
+from uncanny.runtime import files
 
 
 def frame(ax: Axes, columns: float, rows: float) -> None:
@@ -32,4 +32,4 @@ def _pixels(image: np.ndarray) -> np.ndarray:
 def describe(image: np.ndarray) -> dict:
     """Entries of an image in the plotted table: a hash of its content, and its mean."""
     content = np.ascontiguousarray(image).tobytes()
-    return {"sha256": hashlib.sha256(content).hexdigest()[:16], "mean_pixel": image.mean()}
+    return {"sha256": files.checksum([content])[:16], "mean_pixel": image.mean()}

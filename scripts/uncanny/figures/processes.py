@@ -1,7 +1,5 @@
 """Diffusion processes: forward trajectories of a real image, backward ones of a generated image."""
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +9,7 @@ from uncanny.figures import _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData, Trace
 from uncanny.figures.panels import CURVE
+from uncanny.runtime import files
 
 NEEDS = "traces"
 EPOCHS = "last"
@@ -73,7 +72,7 @@ def _table(data: FigureData, trace: Trace, letter: str, panel: dict) -> pd.DataF
             "sigma": trace.sigma[level],
             "alpha_bar": trace.alpha_bar[level],
             "mean": float(images[level].mean()),
-            "sha256": hashlib.sha256(_pixels(images[level]).tobytes()).hexdigest()[:16],
+            "sha256": files.checksum([_pixels(images[level]).tobytes()])[:16],
         }
         for direction, images in (("forward", trace.forward), ("backward", trace.backward))
         for level in range(len(images))

@@ -12,7 +12,7 @@ import numpy as np
 
 from uncanny.datasets import DTYPES, Dataset, _decoding
 from uncanny.datasets._sources import Source, opened
-from uncanny.registry.blocks import GIVEN
+from uncanny.registry.blocks import IMPORTED
 from uncanny.runtime import files
 from uncanny.sampling.sample_files import load_images, save
 
@@ -32,7 +32,7 @@ def run(*, path, key, num_images, seed, dataset, samples, record) -> None:
     images, origin = read(Path(path), data, num_images, seed=seed, key=key)
     save(samples, images, np.zeros(len(images), np.int64))
     facts = {
-        "sampler": {"kind": GIVEN},
+        "sampler": {"kind": IMPORTED},
         "guidance": None,
         "num_images": num_images,
         "image_seeds": None,

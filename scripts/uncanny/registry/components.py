@@ -1,9 +1,9 @@
-"""Components are found by name: a family, which is a section of a config, and a kind lead to one
-function, with no list to maintain.
+"""Components by name: a family, which is a section of a config, and a kind lead to one function,
+with no list to maintain.
 
 `samplers/heun.py` with a function `heun` is the sampler `heun`; the function `cosine` of
-`diffusion/schedules.py` is the schedule `cosine`. What a component may be given in the config is
-read from its signature in the syntax tree, so that a study can be checked without importing torch.
+`diffusion/schedules.py` is the schedule `cosine`. The options of a component are read from its
+signature in the syntax tree, so that a study can be checked without importing torch.
 """
 
 import ast
@@ -18,7 +18,7 @@ from uncanny.registry import option_types
 LIBRARY = Path(__file__).parents[1]
 
 # Section of a config -> the package, or the module, of its components.
-PLACES = {
+PACKAGES = {
     "datasets": "datasets",
     "schedules": "diffusion.schedules",
     "sigma_grids": "diffusion.sigma_grids",
@@ -79,12 +79,12 @@ def parse(path: Path) -> ast.Module:
 
 def source(family: str, kind: str) -> Path:
     """File in which the component is defined."""
-    place = _place(family)
-    return place / f"{kind}.py" if place.is_dir() else place.with_suffix(".py")
+    package = _package(family)
+    return package / f"{kind}.py" if package.is_dir() else package.with_suffix(".py")
 
 
-def _place(family: str) -> Path:
-    return LIBRARY.joinpath(*PLACES[family].split("."))
+def _package(family: str) -> Path:
+    return LIBRARY.joinpath(*PACKAGES[family].split("."))
 
 
 def _function(family: str, kind: str) -> ast.FunctionDef | None:
@@ -105,11 +105,11 @@ def _first_argument(node: ast.FunctionDef) -> str:
 @cache
 def kinds(family: str) -> list[str]:
     """Names of all components of a family, sorted."""
-    place = _place(family)
-    if place.is_dir():
-        names = [path.stem for path in place.glob("*.py")]
+    package = _package(family)
+    if package.is_dir():
+        names = [path.stem for path in package.glob("*.py")]
     else:
-        body = parse(place.with_suffix(".py")).body
+        body = parse(package.with_suffix(".py")).body
         names = [n.name for n in body if isinstance(n, ast.FunctionDef)]
     return sorted(n for n in names if not n.startswith("_") and _function(family, n) is not None)
 
@@ -178,42 +178,48 @@ def constant(family: str, kind: str, name: str, default: object = REQUIRED) -> o
 
 
 def load(family: str, kind: str):
-    """The component itself; imports its module, and no other component's."""
+    """Import a component's module, and no other component's, and return the component."""
     if _function(family, kind) is None:
         raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
-    module = f"uncanny.{PLACES[family]}" + (f".{kind}" if _place(family).is_dir() else "")
+    module = f"uncanny.{PACKAGES[family]}" + (f".{kind}" if _package(family).is_dir() else "")
     return getattr(importlib.import_module(module), kind)
 
 
-def check(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
-    """The options that a component knows, after what the config gives has been checked: known
-    names, right types, numbers within their limits.
+def check(
+    family: str, kind: str, options: dict, key_path: str, *, more: dict | None = None
+) -> dict:
+    """Check options of a component (known names, right types, numbers within their bounds) and
+    return all that it knows: name -> (type, default).
 
-    `where` is the config path used in messages; `more` are options that somebody else takes (name
-    -> (type, default)). Raises ValueError that names the key, the value and what was expected.
+    options: as the config has them. key_path: of the block, for messages. more: further options
+    that the block may have. Raises ValueError that names the key, the value and what was expected.
     """
     if kind not in kinds(family):
         raise ValueError(
-            f"{where}.kind: {kind!r} is not one of the {family}{near(kind, kinds(family))}"
+            f"{key_path}.kind: {kind!r} is not one of the {family}{near(kind, kinds(family))}"
         )
-    options = signature(family, kind).options | (more or {})
-    for key, value in given.items():
-        if key not in options:
-            raise ValueError(f"{where}.{key}: unknown option of {kind!r}{near(key, options)}")
-        option_types.check(value, options[key][0], f"{where}.{key}")
-    return options
+    known = signature(family, kind).options | (more or {})
+    for key, value in options.items():
+        if key not in known:
+            raise ValueError(f"{key_path}.{key}: unknown option of {kind!r}{near(key, known)}")
+        option_types.check(value, known[key][0], f"{key_path}.{key}")
+    return known
 
 
-def resolve(family: str, kind: str, given: dict, where: str, *, more: dict | None = None) -> dict:
-    """Complete options of a component: what the config gives, defaults for the rest, sorted by
-    name. See `check`.
+def resolve(
+    family: str, kind: str, options: dict, key_path: str, *, more: dict | None = None
+) -> dict:
+    """Complete options of a component: those of the config, defaults for the rest, sorted by name.
+    See `check`.
     """
-    options = check(family, kind, given, where, more=more)
-    for name, (annotation, default) in options.items():
-        if name not in given and default is REQUIRED:
-            raise ValueError(f"{where}.{name}: missing; expected {option_types.name(annotation)}")
-    complete = {name: given.get(name, options[name][1]) for name in sorted(options)}
-    option_types.check_beside(complete, {name: options[name][0] for name in complete}, where)
+    known = check(family, kind, options, key_path, more=more)
+    for name, (annotation, default) in known.items():
+        if name not in options and default is REQUIRED:
+            raise ValueError(
+                f"{key_path}.{name}: missing; expected {option_types.name(annotation)}"
+            )
+    complete = {name: options.get(name, known[name][1]) for name in sorted(known)}
+    option_types.check_order(complete, {name: known[name][0] for name in complete}, key_path)
     return complete
 
 

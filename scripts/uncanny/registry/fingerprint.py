@@ -1,4 +1,4 @@
-"""Code as an input by meaning: a hash of the syntax trees that a job really runs.
+"""Code of a job as an input: a hash of the syntax trees that the job really runs.
 
 From a script and the components that its job names, imports of this library are followed definition
 by definition. Comments, docstrings, layout and the types of arguments do not enter, nor do
@@ -56,7 +56,7 @@ def _module(path: Path) -> "_Module":
 
 
 class _Module:
-    """Top-level definitions of one file, what each says and what each mentions."""
+    """Top-level definitions of one file: the code of each, and the names that it mentions."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -89,30 +89,30 @@ class _Module:
         """(file, definition) pairs that a definition mentions, here or in other modules of the
         library.
         """
-        found = set()
+        used = set()
         for node in self._nodes(name):
             local = dict(self.imports)
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Import | ast.ImportFrom):
                     local.update(_imported(inner, self.path))
-            found |= self._mentioned(node, local)
-        return found - {(self.path, name)}
+            used |= self._mentioned(node, local)
+        return used - {(self.path, name)}
 
     def _mentioned(self, node: ast.stmt, imports: dict) -> set[tuple[Path, str]]:
-        found, qualified = set(), set()
+        mentioned, qualified = set(), set()
         for inner in ast.walk(node):
             if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
                 target = imports.get(inner.value.id)
                 if target and target[1] == WHOLE:
-                    found.add(_attribute(target[0], inner.attr))
+                    mentioned.add(_attribute(target[0], inner.attr))
                     qualified.add(id(inner.value))
         for inner in ast.walk(node):
             if isinstance(inner, ast.Name) and id(inner) not in qualified:
                 if inner.id in imports:
-                    found.add(imports[inner.id])
+                    mentioned.add(imports[inner.id])
                 elif inner.id in self.definitions:
-                    found.add((self.path, inner.id))
-        return found
+                    mentioned.add((self.path, inner.id))
+        return mentioned
 
 
 def _attribute(path: Path, name: str) -> tuple[Path, str]:

@@ -1,8 +1,8 @@
-"""Types of options: what a component's signature says of a value, checked before any job starts.
+"""Types of options: bounds in a component's signature, checked before any job starts.
 
     def heun(denoiser, ..., *, S_churn: Nonnegative = 0.0, alpha: Annotated[float, Bounds(above=0)])
 
-The names defined here may be used in the annotations of keyword-only arguments, beside the built-in
+The names defined here may be used in the annotations of keyword-only arguments, next to built-in
 types and `Literal`. A number must be finite and within the bounds of its type, if it has any.
 """
 
@@ -25,10 +25,10 @@ class Bounds:
     above: float = -math.inf
     below: float = math.inf
 
-    def check(self, value: float, where: str) -> None:
-        """ValueError that names the place, the number and the interval."""
+    def check(self, value: float, key_path: str) -> None:
+        """Raise ValueError that names the key, the number and the interval."""
         if not (self.at_least <= value <= self.at_most and self.above < value < self.below):
-            raise ValueError(f"{where}: {value!r}; expected a number in {self}")
+            raise ValueError(f"{key_path}: {value!r}; expected a number in {self}")
 
     def __str__(self) -> str:
         low, high = max(self.at_least, self.above), min(self.at_most, self.below)
@@ -38,26 +38,26 @@ class Bounds:
 
 
 class NotEmpty:
-    """A list has an entry."""
+    """At least one entry in a list."""
 
-    def check(self, value: list, where: str) -> None:
+    def check(self, value: list, key_path: str) -> None:
         if not value:
-            raise ValueError(f"{where}: []; expected at least one entry")
+            raise ValueError(f"{key_path}: []; expected at least one entry")
 
 
 @dataclass(frozen=True)
 class Above:
-    """More than another option of the component, where both are given."""
+    """More than another option of the component, where both are set."""
 
     other: str
     expected = "more than"
 
-    def check_beside(self, value: float | None, options: Mapping, where: str) -> None:
-        """ValueError that names the place where complete options contradict each other."""
+    def check_order(self, value: float | None, options: Mapping, key_path: str) -> None:
+        """Raise ValueError that names the key where complete options contradict each other."""
         other = options.get(self.other)
         if value is not None and other is not None and not self.holds(value, other):
             raise ValueError(
-                f"{where}: {value!r}; expected {self.expected} {self.other}, which is {other!r}"
+                f"{key_path}: {value!r}; expected {self.expected} {self.other}, which is {other!r}"
             )
 
     def holds(self, value: float, other: float) -> bool:
@@ -92,13 +92,13 @@ Quorum = Literal["all", "any"] | SmallInt  # how many of several must hold
 
 
 def evaluate(text: str) -> object:
-    """The type that the text of an annotation names; NameError for what is not known here."""
+    """Turn the text of an annotation into a type; NameError for a name that is not defined here."""
     builtins = {t.__name__: t for t in (int, float, bool, str, list, dict, object)}
     return eval(text, {"__builtins__": {}}, PUBLIC | builtins)
 
 
 def name(annotation: object) -> str:
-    """A type as messages have it, without its bounds."""
+    """Format a type for messages, without its bounds."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return name(arguments[0])
@@ -114,8 +114,8 @@ def name(annotation: object) -> str:
 
 
 def fits(value: object, annotation: object) -> bool:
-    """Whether a value is of a type, its entries and its bounds left aside; an integer may stand for
-    a float, a bool for neither.
+    """Whether a value is of a type, regardless of bounds and of the entries of a list; an integer
+    may stand for a float, a bool for neither.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
@@ -129,36 +129,36 @@ def fits(value: object, annotation: object) -> bool:
     return isinstance(value, accepted) and not (is_number and isinstance(value, bool))
 
 
-def check(value: object, annotation: object, where: str) -> None:
-    """ValueError that names the place, the value and what was expected, for a value that is not of
-    a type or not within its bounds.
+def check(value: object, annotation: object, key_path: str) -> None:
+    """Raise ValueError that names the key, the value and what was expected, for a value that is not
+    of a type or not within its bounds.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if not fits(value, annotation):
         hint = " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if _numeric_text(value) else ""
-        raise ValueError(f"{where}: {value!r} is not {name(annotation)}{hint}")
+        raise ValueError(f"{key_path}: {value!r} is not {name(annotation)}{hint}")
     if origin in (typing.Union, types.UnionType):
-        check(value, next(a for a in arguments if fits(value, a)), where)
+        check(value, next(a for a in arguments if fits(value, a)), key_path)
     if origin is Annotated:
-        check(value, arguments[0], where)
+        check(value, arguments[0], key_path)
         for bound in annotation.__metadata__:
             if hasattr(bound, "check"):
-                bound.check(value, where)
+                bound.check(value, key_path)
     if origin is list:
         for index, item in enumerate(value):
-            check(item, arguments[0], f"{where}[{index}]")
+            check(item, arguments[0], f"{key_path}[{index}]")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where}: {value!r}; expected a finite number")
+        raise ValueError(f"{key_path}: {value!r}; expected a finite number")
     if value == "":
-        raise ValueError(f"{where}: ''; expected text")
+        raise ValueError(f"{key_path}: ''; expected text")
 
 
-def check_beside(options: Mapping, annotations: Mapping, where: str) -> None:
-    """ValueError that names the key where complete options contradict each other."""
+def check_order(options: Mapping, annotations: Mapping, key_path: str) -> None:
+    """Raise ValueError that names the key where complete options contradict each other."""
     for key, annotation in annotations.items():
         for bound in getattr(annotation, "__metadata__", ()):
             if isinstance(bound, Above):
-                bound.check_beside(options[key], options, f"{where}.{key}")
+                bound.check_order(options[key], options, f"{key_path}.{key}")
 
 
 def _numeric_text(value: object) -> bool:

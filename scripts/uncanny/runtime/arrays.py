@@ -1,6 +1,6 @@
 """Sets of named arrays in one file (.npz) with a seal: samples, features, traces."""
 
-import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,13 @@ def load(path: Path | str, expected: str) -> dict[str, np.ndarray]:
 
 def digest(arrays: dict[str, np.ndarray]) -> str:
     """Hexadecimal SHA-256 of names, dtypes, shapes and contents."""
-    total = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        total.update(f"{name} {array.dtype.kind} {array.shape}".encode())
-        if array.dtype.kind == "U":  # its length is that of the longest text
-            total.update(repr(array.tolist()).encode())
-        else:
-            total.update(array.dtype.str.encode())
-            total.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return total.hexdigest()
+    return files.checksum(part for name in sorted(arrays) for part in _parts(name, arrays[name]))
+
+
+def _parts(name: str, array: np.ndarray) -> Iterator[str | np.ndarray]:
+    yield f"{name} {array.dtype.kind} {array.shape}"
+    if array.dtype.kind == "U":  # its dtype has the length of the longest text
+        yield repr(array.tolist())
+    else:
+        yield array.dtype.str
+        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8)

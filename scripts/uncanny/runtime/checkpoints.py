@@ -5,10 +5,11 @@ digest covers every byte of the tensors, and it knows its place: a damaged file,
 named and never used.
 """
 
-import hashlib
+import itertools
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -65,9 +66,11 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
     files.check_place(path, state.pop("place", ""))
     for name, expected in (("identity", identity), ("seed", seed)):
         if expected is not None and state[name] != expected:
-            found, wanted = _difference(state[name], expected)
+            key, found, wanted = files.difference(state[name], expected)
+            label = f"{key} = " if key else ""
             raise ValueError(
-                f"{path}: made with other parameters: {name} has {found}; expected {wanted}"
+                f"{path}: made with other parameters: {name} has {label}{found}; expected "
+                f"{label}{wanted}"
             )
     return state
 
@@ -90,43 +93,30 @@ def read_tensors(path: Path | str, expected: str, hint: str = "") -> object:
 
 def digest(state: dict) -> str:
     """SHA-256 over every tensor's bytes and all else of a state but its format number."""
-    total = hashlib.sha256()
-    _absorb(total, {key: value for key, value in state.items() if key != "format"})
-    return total.hexdigest()
+    rest = {key: value for key, value in state.items() if key != "format"}
+    return files.checksum(_parts(rest))
 
 
-def _absorb(total, value: object) -> None:
+def _parts(value: object) -> Iterator[str | memoryview]:
     if isinstance(value, dict):
         for key in sorted(value, key=str):
-            total.update(f"{key}=".encode())
-            _absorb(total, value[key])
+            yield f"{key}="
+            yield from _parts(value[key])
     elif isinstance(value, list | tuple):
         for item in value:
-            _absorb(total, item)
+            yield from _parts(item)
     elif isinstance(value, torch.Tensor):
-        total.update(f"{value.dtype}{tuple(value.shape)}".encode())
-        total.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        yield f"{value.dtype}{tuple(value.shape)}"
+        yield _bytes(value)
     else:
-        total.update(json.dumps(value).encode())
+        yield json.dumps(value)
 
 
-def _difference(found: object, expected: object, at: str = "") -> tuple[str, str]:
-    """The first place where two nested values differ, as 'key = value' on both sides."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys(), key=str):
-            if found.get(key) != expected.get(key):
-                return _difference(
-                    found.get(key), expected.get(key), f"{at}.{key}" if at else str(key)
-                )
-    label = f"{at} = " if at else ""
-    return f"{label}{found!r}", f"{label}{expected!r}"
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def weights_sha256(weights: dict[str, torch.Tensor]) -> str:
     """Hexadecimal SHA-256 of names, dtypes, shapes and values, whatever their order and file."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().data)
-    return digest.hexdigest()
+    parts = ((f"{n} {w.dtype} {tuple(w.shape)}", _bytes(w)) for n, w in sorted(weights.items()))
+    return files.checksum(itertools.chain.from_iterable(parts))

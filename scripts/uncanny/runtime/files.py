@@ -131,8 +131,7 @@ def _opened(path: Path | str, value: dict) -> dict:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return checksum([json.dumps(value, sort_keys=True, separators=(",", ":"))])
 
 
 # ---- JSON -------------------------------------------------------------------------------------
@@ -162,6 +161,18 @@ def read_json(path: Path | str) -> dict:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: {json_kind(value)}; expected an object")
     return _opened(path, value)
+
+
+def difference(found: object, expected: object, key: str = "") -> tuple[str, str, str]:
+    """The first key at which two nested values differ, and both values there, as text; `a.b` is b
+    in a. An empty key for values that are no objects; all empty for equal ones.
+    """
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for name in sorted(found.keys() | expected.keys(), key=str):
+            if found.get(name) != expected.get(name):
+                inner = f"{key}.{name}" if key else str(name)
+                return difference(found.get(name), expected.get(name), inner)
+    return ("", "", "") if found == expected else (key, repr(found), repr(expected))
 
 
 def json_kind(value: object) -> str:
@@ -258,6 +269,14 @@ def check_checksum(path: Path | str) -> None:
             f"{path}: damaged, or another file in its place: not as in {beside.name}; delete both "
             "and run again"
         )
+
+
+def checksum(parts: Iterable[str | bytes | memoryview]) -> str:
+    """Hexadecimal SHA-256 of texts (as UTF-8) and bytes, one after the other."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.encode(errors="surrogateescape") if isinstance(part, str) else part)
+    return total.hexdigest()
 
 
 def sha256(path: Path | str) -> str:

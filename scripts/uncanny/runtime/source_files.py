@@ -5,7 +5,6 @@ them is a param of the rule that reads them: where it has changed the rule runs 
 Snakemake's reason shows it before and now. No torch here: the Snakefile imports this.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -102,17 +101,18 @@ def _status(file: Path | os.DirEntry) -> tuple[int, int]:
 def _digest(place: Path, rows: list, total: int) -> tuple[str, str]:
     """(what counts, hexadecimal SHA-256)."""
     if len(rows) <= FEW and total <= SMALL:
-        digest = hashlib.sha256()
-        for name, size, _ in rows:
-            digest.update(f"{name} {size}\n".encode(errors="surrogateescape"))
-            if size:
-                digest.update((place / name).read_bytes())
-        return "contents", digest.hexdigest()
+        return "contents", files.checksum(_contents(place, rows))
     if place.is_file() and (directory := zip_directory(place)):
-        return "directory", hashlib.sha256(directory).hexdigest()
-    lines = "".join(f"{name} {size} {time}\n" for name, size, time in rows)
-    digest = hashlib.sha256(lines.encode(errors="surrogateescape"))
-    return "names, sizes and times", digest.hexdigest()
+        return "directory", files.checksum([directory])
+    lines = (f"{name} {size} {time}\n" for name, size, time in rows)
+    return "names, sizes and times", files.checksum(lines)
+
+
+def _contents(place: Path, rows: list) -> Iterator[str | bytes]:
+    for name, size, _ in rows:
+        yield f"{name} {size}\n"
+        if size:
+            yield (place / name).read_bytes()
 
 
 def zip_directory(path: Path) -> bytes:

@@ -1,5 +1,9 @@
-"""A table as three files: CSV to compute with, Markdown to read, LaTeX (booktabs) to print."""
+"""A table as three files: CSV to compute with, Markdown to read, LaTeX (booktabs) to print.
 
+What pandas writes Markdown and LaTeX with, tabulate and Jinja2, comes with Snakemake.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,25 +54,24 @@ def write(frame: pd.DataFrame, stem: Path | str, *, title: str, caption: str) ->
 
 def markdown(frame: pd.DataFrame, *, title: str, caption: str) -> str:
     """Title, table and caption as Markdown; numbers are aligned to the right."""
-    rules = ["---:" if _is_numeric(frame[name]) else "---" for name in frame.columns]
-    rows = [[cell(str(name)) for name in frame.columns], rules]
-    rows += [[cell(shown(v)) for v in row] for row in _rows(frame)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"## {title}", "", *lines, "", caption, ""])
+    sides = ["right" if _is_numeric(frame[name]) else "left" for name in frame]
+    texts = _texts(frame, cell)
+    table = texts.to_markdown(index=False, disable_numparse=True, colalign=sides)
+    return f"## {title}\n\n{table}\n\n{caption}\n"
 
 
 def latex(frame: pd.DataFrame, *, title: str, caption: str, label: str) -> str:
     """The table as a LaTeX table environment."""
-    rows = [" & ".join(tex(shown(v)) for v in row) + r" \\" for row in _rows(frame)]
-    head = " & ".join(tex(str(name)) for name in frame.columns) + r" \\"
     about = " ".join(text for text in (f"\\textbf{{{tex(title)}.}}", tex(caption)) if text)
-    return "\n".join(
-        [
-            *(r"\begin{table}", r"\centering", f"\\caption{{{about}}}", f"\\label{{tab:{label}}}"),
-            *(f"\\begin{{tabular}}{{{_columns(frame)}}}", r"\toprule", head, r"\midrule"),
-            *(*rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""),
-        ]
-    )
+    look = {"column_format": _columns(frame), "position_float": "centering", "hrules": True}
+    table = _texts(frame, tex).style.hide(axis="index")
+    return table.to_latex(caption=about, label=f"tab:{label}", **look)
+
+
+def _texts(frame: pd.DataFrame, escape: Callable[[str], str]) -> pd.DataFrame:
+    """The table as it is shown, names of columns included."""
+    texts = frame.astype(object).map(lambda value: escape(shown(value)))
+    return texts.set_axis([escape(str(name)) for name in frame], axis=1)
 
 
 def tex(text: str) -> str:
@@ -87,10 +90,6 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.0f}" if 10**DIGITS <= abs(value) < 1e15 else f"{value:.{DIGITS}g}"
     return str(value)
-
-
-def _rows(frame: pd.DataFrame):
-    return frame.astype(object).itertuples(index=False, name=None)
 
 
 def _is_numeric(column: pd.Series) -> bool:

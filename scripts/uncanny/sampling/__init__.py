@@ -1,3 +1,3 @@
-"""From a checkpoint to images: drawing, shards, trajectories. Imports the rooms up to
+"""From a checkpoint to images: drawing, the job, shards, trajectories. Imports the rooms up to
 `training`.
 """

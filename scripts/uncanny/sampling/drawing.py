@@ -72,7 +72,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Generated:
     """images [n, ...] in the model's range, float64; labels [n], a class for each; nfe, evaluations
     per image, their mean where a sampler chooses its steps; batch_size, the largest; deciles, what
     guidance did by decile of t, None without guidance.
@@ -94,7 +94,7 @@ def draw_images(
     originals=None,
     losses: dict | None = None,
     account: bool = True,
-) -> Drawn:
+) -> Generated:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
 
@@ -105,7 +105,7 @@ def draw_images(
     """
     guide, kept = _guide(model, sampler, guidance, account, originals)
 
-    def draw(batch: list[int]) -> Drawn:
+    def draw(batch: list[int]) -> Generated:
         return _draw_batch(model, sampler, batch, guide, originals, losses)
 
     report, parts = progress.Progress(len(seeds), "images"), []
@@ -113,15 +113,17 @@ def draw_images(
         for part in _in_batches(draw, seeds, model.batch_size, kept):
             parts.append(part)
             report.at(sum(len(part.images) for part in parts))
+    # Batches put together
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     counts = [len(part.images) for part in parts]
     nfe = mean_nfe([part.nfe for part in parts], counts)
-    return Drawn(images, labels, nfe, max(counts), kept.report() if kept else None)
+    return Generated(images, labels, nfe, max(counts), kept.report() if kept else None)
 
 
-def _in_batches(draw: Callable, seeds: list[int], size: int, statistics) -> Iterator[Drawn]:
+def _in_batches(draw: Callable, seeds: list[int], size: int, statistics) -> Iterator[Generated]:
     """Batches of at most `size` images; of half as many from where memory does not hold one."""
     while seeds:
+        # A batch that fails may have been counted in part.
         before = copy.deepcopy(statistics)
         try:
             part = draw(seeds[:size])
@@ -141,6 +143,7 @@ def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
     """Evaluations per image over sets of so many images: an integer, unless a sampler chooses its
     steps image by image.
     """
+    # sum_i n_i nfe_i / sum_i n_i
     mean = round(float(np.average(values, weights=images)), 4)
     return int(mean) if mean.is_integer() else mean
 
@@ -158,7 +161,9 @@ def _guide(model: Trained, sampler: dict, guidance, account: bool, originals) ->
 
 
 @torch.no_grad()
-def _draw_batch(model: Trained, sampler: dict, seeds: list[int], guide, originals, losses) -> Drawn:
+def _draw_batch(
+    model: Trained, sampler: dict, seeds: list[int], guide, originals, losses
+) -> Generated:
     # Random numbers of the images: latents, labels, then noise. Labels are drawn in any case, so
     # that the noise that follows is the same for every model.
     streams = ImageStreams(seeds)
@@ -182,7 +187,7 @@ def _draw_batch(model: Trained, sampler: dict, seeds: list[int], guide, original
     # Sampling
     solve = components.load("samplers", sampler["kind"])
     x = solve(guided, x, levels, noise=streams.noise, **(sampler["options"] | extra))
-    return Drawn(model.family.finish(x).cpu(), labels, counted.nfe, len(seeds))
+    return Generated(model.family.finish(x).cpu(), labels, counted.nfe, len(seeds))
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
@@ -215,17 +220,19 @@ def draw_set(
 ) -> SampleSet:
     """Draw a set, timed; diverged where an image is not finite. Arguments as of `draw_images`."""
     started = time.time()
-    drawn = draw_images(model, sampler, seeds, guidance, originals=originals, losses=losses)
-    facts = {"timing": _timing(time.time() - started, drawn, model, sampler), "nfe": drawn.nfe}
-    lost = int((~torch.isfinite(drawn.images)).flatten(1).any(dim=1).sum())
+    generated = draw_images(model, sampler, seeds, guidance, originals=originals, losses=losses)
+    timing = _timing(time.time() - started, generated, model, sampler)
+    facts = {"timing": timing, "nfe": generated.nfe}
+    lost = int((~torch.isfinite(generated.images)).flatten(1).any(dim=1).sum())
     if lost:
-        reason = f"{lost} of {len(drawn.images)} images are not finite"
+        reason = f"{lost} of {len(generated.images)} images are not finite"
         return SampleSet.diverged(model.shape, reason, **facts)
-    if drawn.deciles is not None:
-        facts["guidance_deciles"] = drawn.deciles
-    images = stored(drawn.images, truncated=sampler["init_sampling"].get("pixels") == "truncate")
+    if generated.deciles is not None:
+        facts["guidance_deciles"] = generated.deciles
+    truncated = sampler["init_sampling"].get("pixels") == "truncate"
+    images = stored(generated.images, truncated=truncated)
     extras = guidance.extras(originals, seeds) if hasattr(guidance, "extras") else {}
-    return SampleSet(images, drawn.labels.numpy(), facts | {"status": "ok"}, extras)
+    return SampleSet(images, generated.labels.numpy(), facts | {"status": "ok"}, extras)
 
 
 def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
@@ -233,17 +240,18 @@ def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
 
     truncated: 255 (x + 1) / 2 without its fraction, not rounded.
     """
+    # to_uint8 is floor(127.5 x + 128), rounding; at x - 1/255 it is floor(127.5 (x + 1)).
     if images.ndim != 4:
         return images.float().numpy()
     return to_uint8(images - 1 / 255 if truncated else images).numpy()
 
 
-def _timing(seconds: float, drawn: Drawn, model: Trained, sampler: dict) -> dict:
-    count = len(drawn.images)
+def _timing(seconds: float, generated: Generated, model: Trained, sampler: dict) -> dict:
+    count = len(generated.images)
     return {
         "seconds": round(seconds, 4),
-        "ms_per_nfe": round(1000 * seconds / (count * drawn.nfe), 5),
-        "batch_size": drawn.batch_size,
+        "ms_per_nfe": round(1000 * seconds / (count * generated.nfe), 5),
+        "batch_size": generated.batch_size,
         "precision": sampler["precision"],
         "device": hardware.describe(model.device),
         "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),

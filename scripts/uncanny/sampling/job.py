@@ -41,6 +41,7 @@ def run(
     seeds = image_seeds(draw, first, num_images)
     facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
     facts |= {"guidance": guidance}
+    # Files in
     if state["status"] == "diverged":
         result = drawing.SampleSet.diverged(state["shape"], state["reason"], timing={})
     else:
@@ -53,6 +54,7 @@ def run(
         result = drawing.draw_set(model, sampler, seeds, guide, **inputs)
         facts |= {"images_seen": state["images_seen"]}
         facts |= {"classifiers": guide.ids} if guide else {}
+    # Files out
     sample_files.save(samples, result.images, result.labels, **result.extras)
     files.write_json(record, facts | result.facts)
 

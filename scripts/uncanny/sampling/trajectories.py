@@ -1,7 +1,7 @@
-"""A walk made visible: one real image into noise, one image out of it, at the same noise levels.
+"""Trajectories: one real image into noise, one image out of it, at the same noise levels.
 
-Nothing in the samplers changes: the model that a sampler walks with is wrapped and notes the state
-that it is shown.
+Nothing in the samplers changes: the model that a sampler calls is wrapped and records each state
+that it is called with.
 """
 
 import math
@@ -24,7 +24,7 @@ AXES = {"annealed": "noise level", "discrete": "step t", "continuous": "noise le
 
 
 class Recorded:
-    """A model and the states that it was shown: (level, state [C, H, W]) of the only image."""
+    """A model, and (level, state [C, H, W]) of the only image at each call."""
 
     def __init__(self, model):
         self.model, self.seen = model, []
@@ -74,24 +74,26 @@ def trace(
     forward, backward [K, C, H, W], sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks),
     lane and axis, as figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
     """
-    sigma, states = _thinned(_walked(model, sampler, family), count)
+    sigma, states = _thinned(_trajectory(model, sampler, family), count)
     noisy = real + _noise(sigma, real)
+    # Both in units of the standard deviation, sqrt(1 + sigma^2) for data of unit variance;
+    # alpha_bar = 1 / (1 + sigma^2) of a process that keeps the variance.
     squares = 1 + sigma**2
     scale = squares.sqrt().reshape(-1, 1, 1, 1)
-    found = {"forward": noisy / scale, "backward": states / scale, "sigma": sigma}
-    found["alpha_bar"] = 1 / squares if shrinks else torch.full_like(sigma, math.nan)
+    paths = {"forward": noisy / scale, "backward": states / scale, "sigma": sigma}
+    paths["alpha_bar"] = 1 / squares if shrinks else torch.full_like(sigma, math.nan)
     named = {"lane": LANES.get(family, family), "axis": AXES.get(family, "noise level")}
-    return {name: array.numpy() for name, array in found.items()} | named
+    return {name: array.numpy() for name, array in paths.items()} | named
 
 
 @torch.no_grad()
-def _walked(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[float, Tensor]]:
-    """(sigma, unscaled state) at each level of the walk of the draw's first image, falling to 0."""
+def _trajectory(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[float, Tensor]]:
+    """(sigma, unscaled state) at each level of the first image's trajectory, falling to 0."""
     streams = ImageStreams(image_seeds(0, IMAGE, 1))
     latents = streams.latents(model.shape).to(model.device)
     labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
-    shown = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
-    recorded = Recorded(model.family.bind(model.network, shown))
+    classes = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
+    recorded = Recorded(model.family.bind(model.network, classes))
     x, levels, extra = model.family.init_sampling(recorded, latents, **sampler["init_sampling"])
     solve = components.load("samplers", sampler["kind"])
     with precision.computing(sampler["precision"], model.device):
@@ -103,8 +105,10 @@ def _walked(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[fl
 def _unscaled(family, name: str, level: float, x: Tensor) -> tuple[float, Tensor]:
     """Noise level and state of the form x0 + sigma n, for x0 in [-1, 1]."""
     if name == "discrete":
+        # x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) n
         alpha_bar = float(family.alphas_cumprod[int(level)])
         return math.sqrt((1 - alpha_bar) / alpha_bar), x / math.sqrt(alpha_bar)
+    # The family's finish is affine: its slope takes sigma to the range [-1, 1].
     zero, one = (_finished(family, torch.full((), v)) for v in (0.0, 1.0))
     return float(one - zero) * level, _finished(family, x)
 
@@ -125,16 +129,17 @@ def _last_at_each_level(states: list[tuple[float, Tensor]]) -> list[tuple[float,
 
 
 def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """sigma [K], rising, and states [K, C, H, W] of `count` (or all) of them, evenly by place."""
+    """sigma [K], rising, and states [K, C, H, W] of `count` (or all) of them, evenly spaced."""
     count = min(count, len(states))
-    places = np.linspace(len(states) - 1, 0, count).round().astype(int)
-    chosen = [states[place] for place in places]
+    rows = np.linspace(len(states) - 1, 0, count).round().astype(int)
+    chosen = [states[row] for row in rows]
     sigma = torch.tensor([sigma for sigma, _ in chosen], dtype=torch.float64)
     return sigma, torch.stack([state for _, state in chosen])
 
 
 def _noise(sigma: Tensor, real: Tensor) -> Tensor:
     """One path of growing noise [K, C, H, W]: independent increments of variance d sigma^2."""
+    # x(sigma_k) - x(sigma_{k-1}) ~ N(0, sigma_k^2 - sigma_{k-1}^2)
     like = (len(sigma), *real.shape)
     steps = torch.randn(like, generator=generator("trace", IMAGE), dtype=torch.float64)
     spread = sigma.square().diff(prepend=torch.zeros(1, dtype=torch.float64)).clamp(min=0).sqrt()

@@ -1,6 +1,5 @@
-"""A config as it was written becomes one that can be planned: text from the command line read as
-YAML, checked against the schema, defaults filled in. Every mistake is one message that names the
-key.
+"""Load a config: read values from the command line as YAML, check everything against the schema and
+fill in defaults. Every mistake is one message that names the key.
 """
 
 import copy
@@ -25,10 +24,10 @@ def validated(
     written: Iterable[Path | str] = (),
     overrides: Mapping[str, object] | None = None,
 ) -> dict:
-    """The config, with overrides read as YAML, validated and completed.
+    """Validate a config and fill in its defaults, with overrides read as YAML.
 
-    base: folder of the Snakefile. written: files that it was read from. overrides: what `--config`
-    gave, which the config already has as text.
+    base: folder of the Snakefile. written: files that the config was read from. overrides: values
+    of `--config`, which the config already has as text.
     Raises ValueError that names the key, the value and what was expected.
     """
     for path in written:
@@ -45,10 +44,10 @@ def validated(
 
 @cache
 def _validator(path: Path):
-    """A validator that fills in defaults.
+    """Make a validator that fills in defaults.
 
-    40.0 is no whole number for it, and a pattern holds for a text with all of its ends: neither is
-    so in JSON Schema as the library has it.
+    Unlike the library's own, it does not accept 40.0 as an integer, and a pattern must match the
+    whole text.
     """
     schema = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_rules.LOADER)
     base = jsonschema.Draft202012Validator
@@ -76,69 +75,66 @@ def _pattern(validator, pattern, instance, schema):
 
 
 def with_overrides(config: Mapping, overrides: Mapping) -> dict:
-    """The config whose values from the command line are numbers, booleans or null where YAML reads
-    them as such: Snakemake hands on what stands inside of blocks and lists as text.
+    """Merge values from the command line into a config, as numbers, booleans or null where YAML
+    reads them as such: Snakemake passes on values inside of blocks and lists as text.
 
-    overrides: what `--config` gave; its blocks are merged with those of the config.
+    overrides: values of `--config`; blocks are merged with those of the config.
     """
-    found = dict(config)
+    merged = dict(config)
     for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
-            found[key] = with_overrides(found[key], value)
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = with_overrides(merged[key], value)
         else:
-            found[key] = _as_yaml(value)
-    return found
+            merged[key] = _as_yaml(value)
+    return merged
 
 
 def _as_yaml(value: object) -> object:
-    """A value whose texts are read as plain scalars of YAML; what is no number, boolean or null
-    stays text.
-    """
+    """Read texts in a value as YAML scalars; all but numbers, booleans and null stay text."""
     if isinstance(value, Mapping):
-        return {key: _as_yaml(part) for key, part in value.items()}
+        return {key: _as_yaml(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_yaml(part) for part in value]
+        return [_as_yaml(item) for item in value]
     if not isinstance(value, str) or not value:
         return value
     try:
-        found = yaml.load(value, Loader=yaml_rules.LOADER)
+        scalar = yaml.load(value, Loader=yaml_rules.LOADER)
     except (yaml.YAMLError, ValueError):  # no YAML; 2020-13-01
         return value
-    return found if isinstance(found, int | float | None) else value
+    return scalar if isinstance(scalar, int | float | None) else value
 
 
 def message(error) -> str:
-    """One line from a jsonschema ValidationError: key, value, expectation."""
-    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)[1:]
+    """Format a jsonschema ValidationError as one line: key, value, expectation."""
+    key_path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)[1:]
     if error.validator == "additionalProperties":
-        return _unknown_keys(error, where)
+        return _unknown_keys(error, key_path)
     if error.validator == "required":
         if not RENAMED.keys().isdisjoint(error.instance):
-            return _unknown_keys(error, where)
+            return _unknown_keys(error, key_path)
         missing = [key for key in error.validator_value if key not in error.instance]
-        return "; ".join(f"{_join(where, key)}: missing" for key in missing)
+        return "; ".join(f"{_join(key_path, key)}: missing" for key in missing)
     if error.validator == "not" and error.validator_value == {}:
-        return f"{where}: does not go with the other keys of its block"
+        return f"{key_path}: does not go with the other keys of its block"
     if error.validator == "oneOf":
         known = [" with ".join(block["required"]) for block in error.validator_value]
-        found = [key for key in error.instance if key in " ".join(known).split()]
+        present = [key for key in error.instance if key in " ".join(known).split()]
         expected = f"expected one of {', '.join(known)}"
-        return f"{where}: has {' and '.join(found) or 'none of its keys'}; {expected}"
+        return f"{key_path}: has {' and '.join(present) or 'none of its keys'}; {expected}"
     if error.parent is not None and error.parent.validator == "propertyNames":
-        return (
-            f"{where or 'config'}: the name {error.instance!r} must match {error.validator_value}"
-        )
-    return f"{where or 'config'}: {_expectation(error)}"
+        expected = f"must match {error.validator_value}"
+        return f"{key_path or 'config'}: the name {error.instance!r} {expected}"
+    return f"{key_path or 'config'}: {_expectation(error)}"
 
 
-def _unknown_keys(error, where: str) -> str:
+def _unknown_keys(error, key_path: str) -> str:
     known = error.schema.get("properties", {})
     unknown = [key for key in error.instance if key not in known]
-    return "; ".join(f"{_join(where, key)}: unknown key{near(key, known)}" for key in unknown)
+    return "; ".join(f"{_join(key_path, key)}: unknown key{near(key, known)}" for key in unknown)
 
 
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
+def _join(key_path: str, key: str) -> str:
+    return f"{key_path}.{key}" if key_path else key
 
 
 def _expectation(error) -> str:

@@ -1,5 +1,5 @@
-"""What a config lets know of its data before a job runs: sizes of datasets, features of extractors.
-No torch here.
+"""Sizes of datasets and features of extractors as far as a config tells them before a job runs. No
+torch here.
 """
 
 import importlib
@@ -15,15 +15,15 @@ WIDEST = 4  # times the width of the first stage
 
 @cache
 def dataset(study: Study, name: str) -> Expected:
-    """What is known of a dataset before it is prepared; nothing of a kind that does not say."""
+    """Shape and counts of a dataset before it is prepared; None where its kind tells none."""
     options = dict(study.component("datasets", name))
     module = importlib.import_module(f"uncanny.datasets.{options.pop('kind')}")
     return module.expected(**options) if hasattr(module, "expected") else Expected()
 
 
 def features(study: Study, extractor: str, shape: tuple[int, ...] | None) -> int | None:
-    """Number of features that an extractor gives, made for data of a shape; None where it is not
-    known. A kind whose number is always the same has it as FEATURES in its module.
+    """Number of features of an extractor made for data of a shape; None where it is not known. A
+    kind whose number is always the same has it as FEATURES in its module.
     """
     block = study.component("extractors", extractor)
     if shape is not None and block["kind"] == "vectors":

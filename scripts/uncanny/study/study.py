@@ -1,8 +1,8 @@
-"""What the blocks of a study's config mean: the complete parameters and the code of every job.
+"""The blocks of a study's config resolved: complete parameters and code of every job.
 
-Which jobs there are follows from what is shown: plan.py. No torch here: the Snakefile imports this.
-Everything that a job depends on comes out sorted, so that the order of keys in a config means
-nothing.
+Which jobs there are follows from the figures, tables and claims: `plan`. No torch here: the
+Snakefile imports this. Everything that a job depends on is sorted, so that the order of keys in a
+config means nothing.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,19 @@ from itertools import product
 from pathlib import Path
 
 from uncanny.registry import components
-from uncanny.registry.blocks import GIVEN, canonical, completed, expanded, named_within
+from uncanny.registry.blocks import IMPORTED, canonical, completed, expanded, named_within
 from uncanny.registry.blocks import sampler as sampler_block
 from uncanny.registry.fingerprint import fingerprint
 
 SCRIPTS = Path(__file__).parents[2]
 APPEARANCE = {"label", "color"}  # keys that only figures and tables see
-# Families of components whose functions are not in a module of the section's own name.
 # Sections whose blocks are named by wildcards: "models" by {model}, and so on.
 NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
 NAMED += ("figures", "tables", "experiments")
 NO_GUIDANCE = NO_SCHEDULE = "none"
-# Where a model comes from: trained here, or by other people, or known by its images alone.
+# Where a model comes from: trained here, imported weights, or imported samples.
 ORIGINS = ("trained", "external", "samples")
-ELSEWHERE = [1]  # epochs of a model that is not trained here, where it does not say
+ELSEWHERE = [1]  # default milestones of a model that is not trained here
 CLASSIFIER_OPTIONS = ("classifier", "norm_of")  # options of a guidance that name a classifier
 
 # What the plan reads of an experiment on trained checkpoints: name -> (type, default; None: the
@@ -46,38 +45,38 @@ class Study:
         self.config = config
         self.name = config["study"]
 
-    # -- what determines the results -------------------------------------------------------------
+    # -- inputs of results -------------------------------------------------------------
 
     @cache
     def component(self, section: str, name: str) -> dict:
-        """Complete options of a named block and its kind, without its appearance."""
+        """Kind and complete options of a named block, without label and colour."""
         block = self.block(section, name)
-        where = f"{section}.{name}"
-        given = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
+        key_path = f"{section}.{name}"
+        options = {k: v for k, v in block.items() if k != "kind" and k not in APPEARANCE}
         family = section
         more = {"dataset": (str, components.REQUIRED)} if section == "extractors" else {}
         if section == "experiments" and block["kind"] in components.kinds(family):
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
-        options = components.resolve(family, block["kind"], expanded(given), where, more=more)
-        return {"kind": block["kind"]} | completed(options, where)
+        complete = components.resolve(family, block["kind"], expanded(options), key_path, more=more)
+        return {"kind": block["kind"]} | completed(complete, key_path)
 
     def source(self, section: str, name: str) -> str | None:
-        """Path of the files from outside that a block names; None where it names none."""
+        """Path of the external files that a block names; None where it names none."""
         block = self.component(section, name)
         option = components.constant(section, block["kind"], "SOURCE", None)
         return block[option] if option else None
 
     @cache
     def identity(self, model: str) -> dict:
-        """Everything that determines a model's weights but the seed: names replaced by what they
-        stand for.
+        """Everything that determines a model's weights but the seed, with names replaced by the
+        blocks that they refer to.
         """
         block, origin = self.names(model), self.origin(model)
         if origin == "samples":
             return {"dataset": block["dataset"], "samples": self.config["models"][model]["samples"]}
         schedule, training = block.get("schedule"), block.get("training")
-        found = {
+        identity = {
             "dataset": block["dataset"],
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
@@ -85,7 +84,7 @@ class Study:
             "training": canonical(self.block("training", training)) if training else None,
             "conditional": block.get("conditional", False),
         }
-        return found | ({"external": self.external(model)} if origin == "external" else {})
+        return identity | ({"external": self.external(model)} if origin == "external" else {})
 
     def origin(self, model: str) -> str:
         """One of ORIGINS."""
@@ -93,46 +92,46 @@ class Study:
         return next((origin for origin in ORIGINS[1:] if origin in block), ORIGINS[0])
 
     def models_of(self, *origins: str) -> list[str]:
-        """Names of the models that come from there."""
+        """Names of the models of these ORIGINS."""
         return [model for model in self.config["models"] if self.origin(model) in origins]
 
     def external(self, model: str) -> dict:
-        """What reads the weights of a model that was trained elsewhere, and from where."""
-        block, where = self.config["models"][model]["external"], f"models.{model}.external"
+        """Format and source of a model's imported weights."""
+        block, key_path = self.config["models"][model]["external"], f"models.{model}.external"
         folder = components.LIBRARY / "interop/formats"
         known = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
         if block["kind"] not in known:
             near = components.near(block["kind"], known)
-            raise ValueError(f"{where}.kind: {block['kind']!r} reads no weights{near}")
+            raise ValueError(f"{key_path}.kind: {block['kind']!r} reads no weights{near}")
         return canonical(block)
 
     @cache
     def sampler(self, sampler: str, model: str) -> dict:
         """Complete block of a sampler for a model, as `registry.blocks.sampler` describes it."""
         if self.origin(model) == "samples":
-            return {"kind": GIVEN}
+            return {"kind": IMPORTED}
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
-        given = {
+        options = {
             k: v
             for k, v in (block | special).items()
             if k not in APPEARANCE | {"kind", "by_process"}
         }
-        where = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
+        key_path = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         family = self.block("processes", process)["kind"]
-        return sampler_block(self.sampler_kind(sampler, model), family, given, where)
+        return sampler_block(self.sampler_kind(sampler, model), family, options, key_path)
 
     def sampler_kind(self, sampler: str, model: str) -> str:
-        """Kind of a sampler as it walks with a model."""
+        """Kind of a sampler for a model: `by_process` may replace it."""
         if self.origin(model) == "samples":
-            return GIVEN
+            return IMPORTED
         block = self.block("samplers", sampler)
         special = block.get("by_process", {}).get(self.names(model)["process"], {})
         return special.get("kind", block["kind"])
 
     def needs_losses(self, sampler: str, model: str) -> bool:
-        """Whether a walk goes along a grid that follows from the model's own losses."""
+        """Whether a sampler's noise-level grid is derived from the model's own losses."""
         grid = self.sampler(sampler, model).get("init_sampling", {}).get("grid")
         return grid is not None and components.takes("sigma_grids", grid["kind"], "losses")
 
@@ -142,16 +141,16 @@ class Study:
         return None if name == NO_GUIDANCE else self.component("guidances", name)
 
     def guiding(self, guidance: str) -> list[str]:
-        """Names of the classifiers that a guidance asks, each once."""
+        """Names of the classifiers that a guidance uses, each once."""
         options = self.guidance(guidance) or {}
         return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
 
-    def bends(self, guidance: str) -> str:
-        """The argument of samplers that a guidance gives."""
+    def guidance_argument(self, guidance: str) -> str:
+        """Name of the samplers' argument through which a guidance acts."""
         return "constrain" if "mask" in self.guidance(guidance) else "gradient"
 
     def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
-        """Whether a walk needs the images of the model's dataset: to start from, or to inpaint."""
+        """Whether sampling needs images of the dataset: as initial states, or to inpaint."""
         masked = "mask" in (self.guidance(guidance) or {})
         options = self.sampler(sampler, model).get("init_sampling", {})
         return masked or options.get("init") == "marginal"
@@ -162,7 +161,7 @@ class Study:
         model that it guides does. schedule: NO_SCHEDULE for processes that have none.
         """
         block = self.block("classifiers", name)
-        given = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
+        training = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
         return {
             "dataset": dataset,
             "process": self.component("processes", process),
@@ -170,7 +169,7 @@ class Study:
                 None if schedule == NO_SCHEDULE else self.component("schedules", schedule)
             ),
             "network": self.component("networks", block["network"]),
-            "training": canonical(given),
+            "training": canonical(training),
         }
 
     def evaluation(self, dataset: str) -> dict:
@@ -186,33 +185,36 @@ class Study:
         }
 
     def evaluation_of(self, model: str) -> dict:
-        """How the samples of a model are measured. Images that were drawn elsewhere were not asked
-        for the classes that ours are.
+        """How the samples of a model are measured. For imported samples, metrics by label are left
+        out: which classes they were to show is not known.
         """
-        found = self.evaluation(self.names(model)["dataset"])
+        evaluation = self.evaluation(self.names(model)["dataset"])
         if self.origin(model) != "samples":
-            return found
-        metrics = found["metrics"].items()
+            return evaluation
+        metrics = evaluation["metrics"].items()
         kept = {name: block for name, block in metrics if not by_label(block["kind"])}
-        return found | {"metrics": kept}
+        return evaluation | {"metrics": kept}
 
     def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
-        """How growing parts of one set are measured: `evaluation` of the metrics asked for there,
-        and `least`, the fewest images of each. model: whose set it is, where that is known.
+        """How subsets of growing size are measured: `evaluation` of the metrics under `sizes`,
+        and `least`, the fewest images of each. model: whose samples they are, where that is known.
         """
-        found = self.evaluation(dataset) if model is None else self.evaluation_of(model)
+        evaluation = self.evaluation(dataset) if model is None else self.evaluation_of(model)
         asked = self.block("evaluation", dataset).get("sizes", {})
-        names = sorted(set(self.measured(dataset, True)) & found["metrics"].keys())
+        names = sorted(set(self.measured(dataset, True)) & evaluation["metrics"].keys())
         least = {name: asked.get(name, 1) for name in names}
-        return found | {"metrics": {name: found["metrics"][name] for name in least}, "least": least}
+        return evaluation | {
+            "metrics": {name: evaluation["metrics"][name] for name in least},
+            "least": least,
+        }
 
     def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:
-        """Names of the metrics of a dataset's cells, or of growing parts of one set."""
+        """Names of the metrics of a dataset's cells, or of their subsets of growing size."""
         block = self.block("evaluation", dataset)
         return list(block.get("sizes", block["metrics"]) if of_sizes else block["metrics"])
 
     def neighbours(self, dataset: str) -> int:
-        """How many neighbours of each reference image the metrics of a dataset ask for."""
+        """Largest number of neighbours of a reference image that the metrics of a dataset use."""
         asked = 0
         for block in self.evaluation(dataset)["metrics"].values():
             options = components.constant("metrics", block["kind"], "AMONG_REFERENCES")
@@ -227,18 +229,21 @@ class Study:
         trained = self.origin(model) == "trained"
         return own or (self.config["milestones"] if trained else ELSEWHERE)
 
-    def runs(self, model: str, seeds: list[int], draws: list[int]) -> Iterator[tuple[int, int]]:
-        """(training seed, draw) of a model's sets of images: one that is not trained here has one
-        seed, and images from elsewhere are one draw.
+    def runs(
+        self, model: str, seeds: list[int], sampling_seeds: list[int]
+    ) -> Iterator[tuple[int, int]]:
+        """(training seed, sampling seed) of a model's sets of images: a model that is not trained
+        here has one training seed, and imported samples have one sampling seed.
         """
         origin = self.origin(model)
         return product(
-            seeds if origin == "trained" else seeds[:1], draws[:1] if origin == "samples" else draws
+            seeds if origin == "trained" else seeds[:1],
+            sampling_seeds[:1] if origin == "samples" else sampling_seeds,
         )
 
     def previous_epoch(self, epoch: int) -> int | None:
-        """The checkpoint that training to `epoch` goes on from: the last one of the grid before it,
-        or none.
+        """Epoch of the checkpoint from which training to `epoch` continues: the last multiple of
+        `segment_epochs` before it, or None.
         """
         length = self.config["segment_epochs"]
         return (epoch - 1) // length * length or None if epoch > 0 else None
@@ -267,9 +272,9 @@ class Study:
     ) -> str:
         """Fingerprint of the code that a job of a script runs.
 
-        The script's imports, and the components that the job finds by name: of a model, of a
-        sampler walking with it and its guidance, of what a dataset is evaluated with, of further
-        blocks (section=name) and (family, kind) pairs.
+        It covers the script's imports and the components that the job loads by name: of a model,
+        its sampler and guidance, of the evaluation of a dataset, of further blocks (section=name)
+        and (family, kind) pairs.
         """
         named = [*kinds]
         for section, name in blocks.items():
@@ -305,19 +310,19 @@ class Study:
         return [*named, *named_within(identity.get("process", {}))]
 
     def sampler_components(self, sampler: str, model: str) -> list[tuple[str, str]]:
-        """(family, kind) of a sampler as it walks with a model, and of what its options name."""
+        """(family, kind) of a model's sampler, and of the components that its options name."""
         block = self.sampler(sampler, model)
-        if block["kind"] == GIVEN:
+        if block["kind"] == IMPORTED:
             return []
         options = block["options"] | block["init_sampling"]
         return [("samplers", block["kind"]), *named_within(options)]
 
     def names(self, model: str) -> dict:
-        """A model's identity as the config has it: names of blocks."""
+        """Names of the blocks in a model's `identity`."""
         return self.block("models", model)["identity"]
 
     def block(self, section: str, name: str) -> dict:
-        """A named block as the config has it."""
+        """A named block, unchanged."""
         return self.config[section][name]
 
     @cached_property
@@ -332,13 +337,13 @@ class Study:
 
 
 def by_label(metric: str) -> bool:
-    """Whether a kind of metric asks for the classes that images were to show."""
+    """Whether a kind of metric depends on the classes that images were to show."""
     return metric in components.constant("metrics", metric, "BY_LABEL")
 
 
 @cache
-def family_offers(family: str) -> str:
-    """What a family of models gives to samplers: the name of their first argument."""
+def model_interface(family: str) -> str:
+    """Interface of a family of models: the name of its samplers' first argument."""
     return components.constant("processes", family, "MODEL_INTERFACE")
 
 

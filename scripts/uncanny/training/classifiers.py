@@ -14,7 +14,7 @@ from uncanny.guidance import noisy_classifier
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import seed_of
 from uncanny.training import loop
-from uncanny.training.resume_state import Unfinished
+from uncanny.training.resume_state import ResumeState
 
 
 def run(*, identity, dataset, checkpoint, report, threads, code="") -> None:
@@ -28,14 +28,14 @@ def run(*, identity, dataset, checkpoint, report, threads, code="") -> None:
     device = hardware.device(threads)
     data = Dataset.open(dataset, whole=True)
     job = {"identity": identity, "code": code, "dataset": files.sha256(Path(dataset) / DESCRIPTION)}
-    with Unfinished(Path(checkpoint).with_suffix(".unfinished.pt"), job) as unfinished:
-        state = train(data, identity, device, unfinished.state(), unfinished.keep)
+    with ResumeState(Path(checkpoint).with_suffix(".unfinished.pt"), job) as resume:
+        state = train(data, identity, device, resume.state(), resume.keep)
         checkpoints.save(checkpoint, state)
     seconds = round(time.time() - started, 3)
-    found = {"identity": identity, "history": state["history"], "steps": state["step"]}
-    found |= noisy_classifier.describe(noisy_classifier.Classifier.of(state, device), data, device)
+    facts = {"identity": identity, "history": state["history"], "steps": state["step"]}
+    facts |= noisy_classifier.describe(noisy_classifier.Classifier.of(state, device), data, device)
     timing = {"seconds": seconds, "device": hardware.describe(device)}
-    files.write_json(report, found | {"timing": timing})
+    files.write_json(report, facts | {"timing": timing})
 
 
 # --- Training ------------------------------------------------------------------------------------
@@ -71,11 +71,13 @@ def _begin(data: Dataset, identity: dict, device: torch.device) -> loop.Run:
     options, family = identity["training"], noisy_classifier.family_of(identity)
 
     def loss(network, x0: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        # x_t of the forward process at a uniform t
         t = family.draw_times(len(x0), generator)
         x = family.noised(x0, t, generator)
         logits = network(x, family.time_condition(t).to(x0.dtype))
         return F.cross_entropy(logits, labels)  # mean of -log p(y | x_t, t)
 
+    # Weights, optimiser (AdamW at a constant rate) and images of a training
     network = loop.seeded(
         lambda: noisy_classifier.build(identity, data.shape, data.num_classes),
         seed_of(options["seed"], "classifier"),
@@ -103,8 +105,9 @@ def _state(run: loop.Run, data: Dataset, identity: dict) -> dict:
 
 def _check(data: Dataset, identity: dict) -> None:
     if data.kind != "image" or data.num_classes < 2:
-        found = f"{data.kind}s of {data.num_classes} classes"
-        raise ValueError(f"{data.name}: {found}; a classifier needs images of 2 classes or more")
+        content = f"{data.kind}s of {data.num_classes} classes"
+        raise ValueError(f"{data.name}: {content}; a classifier needs images of 2 classes or more")
+    # The adaptive pool ends in a layer of zeros: untrained, its logits do not depend on x.
     untrained = identity["training"]["epochs"] == 0
     if untrained and identity["network"].get("pool") == "adaptive":
         raise ValueError(

@@ -101,6 +101,7 @@ def begin(
     build: makes the network from torch's global generator, which is left as it was.
     """
     network = seeded(build, seed_of(seed, "weights")).to(device)
+    # The average starts at the initial weights.
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = _optimizer(network, options)
     more = {"average": average, "most_grown": GROWN, "graphs": True}
@@ -119,6 +120,7 @@ def resume(run: Run, state: dict) -> None:
     run.network.load_state_dict(state["network"])
     if run.average is not None:
         run.average.load_state_dict(state["average"])
+    # Moments are stored; learning rate and betas are those of the options.
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
     run.started = [entry.to(run.device) for entry in state["started"]]
@@ -188,6 +190,7 @@ def _gradients(run: Run, x0: torch.Tensor, labels: torch.Tensor | None) -> torch
     """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]."""
     options, draws = run.options, run.generators[0]
     with precision.layers(options.get("precision", "fp32"), run.device):
+        # L = mean over the batch of l(network, x0)
         value = run.loss(run.network, augmented(x0, options, draws), labels, draws).mean()
     for weight in run.weights:  # as zero_grad does, without its bookkeeping
         weight.grad = None
@@ -208,6 +211,7 @@ def learning_rate(options: dict, step: int) -> float:
     """Learning rate of the update number `step`: a linear ramp over the first images, then
     constant. Images seen by then count, those of this update too unless `lr_from_zero`.
     """
+    # lr(k) = lr min(1, n / ramp), n = (k + 1) B images seen, or k B
     ramp = options.get("lr_rampup_images", 0)
     seen = (step + (not options.get("lr_from_zero", False))) * options["batch_size"]
     return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
@@ -220,13 +224,14 @@ def _repair_and_clip(weights: list[torch.Tensor], limit: float | None) -> torch.
     weights = [weight for weight in weights if weight.grad is not None]
     if weights[0].is_cuda:
         return _repair_and_clip_at_once(weights, limit)
+    # |g| over all weights; a repaired gradient has another norm, which is the one to limit.
     gradients = [weight.grad for weight in weights]
     norm = repaired = torch.nn.utils.get_total_norm(gradients)
     if not torch.isfinite(norm):
         for gradient in gradients:
             torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
         repaired = torch.nn.utils.get_total_norm(gradients)
-    if limit is not None:
+    if limit is not None:  # g ← g min(1, limit / |g|)
         torch.nn.utils.clip_grads_with_norm_(weights, limit, repaired)
     return norm
 
@@ -251,11 +256,13 @@ def augmented(x0: torch.Tensor, options: dict, generator: torch.Generator) -> to
     """x0 [N, ...] with half of the images mirrored at random where augment is `hflip`."""
     if options.get("augment", "none") == "none":
         return x0
+    # where, not an index by a mask: the host does not have to wait for the number of images.
     mirrored = torch.rand(len(x0), generator=generator, device=x0.device) < 0.5
     return torch.where(mirrored.reshape(-1, *[1] * (x0.ndim - 1)), x0.flip(-1), x0)
 
 
 def _check_finite(entries: list[torch.Tensor], epoch: int, step: int) -> None:
+    # The only copy to the host: one for all updates since the last look.
     bad = ~torch.isfinite(torch.stack(entries)[:, 0].cpu())
     if bad.any():
         first = step - len(entries) + int(bad.nonzero()[0])
@@ -271,7 +278,7 @@ def _check_grown(run: Run) -> None:
 
 def _summary(run: Run, epoch: int) -> dict:
     table = torch.stack(run.started).double().cpu()
-    norms = table[:, 1][table[:, 2] == 0]
+    norms = table[:, 1][table[:, 2] == 0]  # the mean is of finite ones
     return {
         "epoch": epoch,
         "step": run.step,
@@ -307,6 +314,7 @@ class Stream:
         """Rows of the batch of an update, int64 [B]: a stretch of the sequence, which may cross
         from one pass to the next. The order of a pass is copied to the device once.
         """
+        # Positions [first, last) of the sequence; position n is place n mod len of pass n // len.
         first, last = step * self.batch_size, (step + 1) * self.batch_size
         passes = range(first // len(self), (last - 1) // len(self) + 1)
         self._orders = {p: self._order(p, where) for p in passes}
@@ -343,6 +351,6 @@ class Stream:
         stored = getattr(self, name)
         if not self._resident(device):
             return torch.from_numpy(stored[rows.numpy()]).to(device)
-        if name not in self._kept:
+        if name not in self._kept:  # uint8, a quarter of the bytes of float32
             self._kept[name] = torch.from_numpy(np.array(stored)).to(device)
         return self._kept[name][rows]

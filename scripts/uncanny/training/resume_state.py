@@ -1,8 +1,8 @@
 """What a training job leaves behind when it is cut off, so that its next attempt goes on there.
 
-The state lies beside the checkpoint that the job is to make. It is written every ten minutes, and
-when the job is told to end (SIGTERM, as a cluster sends it at a time limit or before it gives the
-node to somebody else); it goes when the job is done.
+The state is in the folder of the checkpoint that the job is to make. It is written every ten
+minutes, and when the job is asked to stop (SIGTERM, as a cluster sends it at a time limit or before
+it gives the node to somebody else); it is removed when the job is done.
 """
 
 import signal
@@ -17,10 +17,10 @@ SECONDS = 600.0
 
 
 class Stopped(ValueError):
-    """The job was told to end and has kept its state."""
+    """The job was asked to stop and has kept its state."""
 
 
-class Unfinished:
+class ResumeState:
     """The state of one job between its start and its end; a context in which SIGTERM is heeded.
 
     path: where the state lies. job: everything that determines the result. A state that belongs to
@@ -29,9 +29,9 @@ class Unfinished:
 
     def __init__(self, path: Path | str, job: dict, *, seconds: float = SECONDS):
         self.path, self.job, self.seconds = Path(path), job, seconds
-        self._told, self._last, self._before = False, time.monotonic(), None
+        self._stop, self._last, self._before = False, time.monotonic(), None
 
-    def __enter__(self) -> "Unfinished":
+    def __enter__(self) -> "ResumeState":
         if threading.current_thread() is threading.main_thread():  # others hear no signals
             self._before = signal.signal(signal.SIGTERM, self._hear)
         return self
@@ -43,7 +43,7 @@ class Unfinished:
             self.path.unlink(missing_ok=True)
 
     def _hear(self, *_) -> None:
-        self._told = True
+        self._stop = True
 
     def state(self) -> dict | None:
         """What an earlier attempt at this job has kept, or None."""
@@ -61,15 +61,15 @@ class Unfinished:
         return state
 
     def keep(self, state: Callable[[], dict]) -> None:
-        """Write the state if it is time to; raise Stopped if the job was told to end."""
-        told, now = self._told, time.monotonic()
-        if not told and now - self._last < self.seconds:
+        """Write the state if it is time to; raise Stopped if the job was asked to stop."""
+        stop, now = self._stop, time.monotonic()
+        if not stop and now - self._last < self.seconds:
             return
-        found = state()
-        checkpoints.save(self.path, found | {"job": self.job})
+        current = state()
+        checkpoints.save(self.path, current | {"job": self.job})
         self._last = now
-        if told:
+        if stop:
             raise Stopped(
-                f"told to end at step {found['step']}; {self.path} keeps the state, and the same "
-                "command goes on from it"
+                f"asked to stop at step {current['step']}; {self.path} keeps the state, and the "
+                "same command goes on from it"
             )

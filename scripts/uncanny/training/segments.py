@@ -10,7 +10,7 @@ from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.networks.building import build_family, build_network
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.training import loop
-from uncanny.training.resume_state import Unfinished
+from uncanny.training.resume_state import ResumeState
 
 
 def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads, code="") -> None:
@@ -32,32 +32,35 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
         "derived": before["derived"] if before else build_family(identity).derive(data),
         "epoch": epoch,
     }
+    # What a state that was kept must have come from to be used
     inputs = {"dataset": files.sha256(Path(dataset) / DESCRIPTION), "code": code}
     inputs |= {"previous": files.sha256(previous) if previous else None}
     kept = Path(checkpoint).with_suffix(".unfinished.pt")
-    with Unfinished(kept, facts | inputs) as unfinished:
+    with ResumeState(kept, facts | inputs) as resume:
         if before is not None and before["status"] == "diverged":
             state, updates = before | {"epoch": epoch}, 0
         else:
-            state, updates = _trained(facts, data, before, device, unfinished)
+            state, updates = _trained(facts, data, before, device, resume)
         checkpoints.save(checkpoint, facts | state)
         timing = {"seconds": round(time.time() - started, 3), "updates": updates}
         timing |= {"device": hardware.describe(device)}
         timing |= {"peak_memory_mb": round(hardware.peak_memory_mb(device), 1)}
-        said = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
-        record = {k: v for k, v in (facts | state).items() if k in said}
+        keys = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
+        record = {k: v for k, v in (facts | state).items() if k in keys}
         files.write_json(history, record | {"timing": timing})
 
 
 def _trained(
-    facts: dict, data: Dataset, before: dict | None, device: torch.device, resume: Unfinished
+    facts: dict, data: Dataset, before: dict | None, device: torch.device, resume: ResumeState
 ) -> tuple[dict, int]:
     """The state at the end of the segment, and the updates that this attempt has made."""
+    # From the state of an attempt that was cut off, else from the checkpoint before
     run = _begin(facts, data, device)
     start = resume.state() or before
     if start is not None:
         loop.resume(run, start)
     first = run.step
+    # To the end of the epoch
     try:
         loop.train(run, facts["epoch"], resume.keep)
     except loop.Diverged as error:

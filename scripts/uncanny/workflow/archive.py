@@ -4,7 +4,6 @@ A tar file of paths below results/STUDY/ after a manifest: format, study, what i
 on, versions, and the SHA-256 of each file. Equal results make equal bytes. No torch here.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -124,22 +123,12 @@ def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
 def _check(path: Path | str, manifest: Mapping, study: str, identity: Mapping) -> None:
     if manifest["study"] != study:
         raise ValueError(f"{path}: of study {manifest['study']!r}; the config has {study!r}")
-    key, archived, configured = _difference(manifest["identity"], identity)
+    key, archived, configured = files.difference(manifest["identity"], identity)
     if key:
         made = manifest.get("commit") or "another version"
         raise ValueError(
             f"{path}: made with {key} {archived} (at {made}); the config has {configured}"
         )
-
-
-def _difference(archived: object, configured: object, at: str = "") -> tuple[str, str, str]:
-    """First key at which two nested values differ, and both values; empty if they are equal."""
-    if isinstance(archived, dict) and isinstance(configured, dict):
-        for key in sorted(archived.keys() | configured.keys()):
-            inner = f"{at}.{key}" if at else key
-            if archived.get(key) != configured.get(key):
-                return _difference(archived.get(key), configured.get(key), inner)
-    return ("", "", "") if archived == configured else (at, repr(archived), repr(configured))
 
 
 def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: Path) -> None:
@@ -150,7 +139,7 @@ def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: 
         content = archive.extractfile(name).read()
     except (KeyError, AttributeError, OSError, tarfile.TarError):
         content = b""
-    if hashlib.sha256(content).hexdigest() != digest:
+    if files.checksum([content]) != digest:
         raise ValueError(f"{path}: {name} is damaged or not there; copy the archive again")
     if target.exists() and files.sha256(target) != digest:
         raise ValueError(f"{target}: there already, and another than in {path}; move it away first")

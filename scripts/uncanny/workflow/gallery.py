@@ -38,7 +38,8 @@ def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> 
 def _verdicts(claims: str) -> list[str]:
     """The first columns of the scorecard, and a link to all of it."""
     table = itertools.takewhile(bool, claims[claims.index("\n|") + 1 :].splitlines())
-    rows = [" | ".join(re.split(r" (?<!\\)\| ", row)[:SHOWN]) + " |" for row in table]
+    cells = [re.split(r"(?<!\\)\|", row)[1 : SHOWN + 1] for row in table]
+    rows = ["| " + " | ".join(text.strip() for text in row) + " |" for row in cells]
     return ["\n".join(rows), "Rules, intervals and controls: [tables/claims.md](tables/claims.md)."]
 
 

@@ -7,7 +7,6 @@ logits [N, k]), float32. A network whose logits are not the classes of the datas
 `exam(split)` -> images, and the labels that its logits should give them.
 """
 
-import hashlib
 import importlib
 import json
 from pathlib import Path
@@ -78,8 +77,7 @@ def load(path: Path | str, device: str = "cpu") -> Extractor:
 
 def _digest(state: dict, weights: str) -> str:
     """Hexadecimal SHA-256 of a state whose weights have that of their own."""
-    text = json.dumps([state["kind"], state["config"], weights], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return files.checksum([json.dumps([state["kind"], state["config"], weights], sort_keys=True)])
 
 
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:

@@ -1,4 +1,4 @@
-"""Whether a config means something: references that exist, options that fit, figures that can be
+"""Check a config for consistency: references that exist, options that fit, figures that can be
 drawn.
 
 Every inconsistency is one ValueError that names the key, the value and what was expected.
@@ -21,7 +21,7 @@ from uncanny.study.study import (
     NO_GUIDANCE,
     Study,
     family_needs_schedule,
-    family_offers,
+    model_interface,
 )
 
 SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
@@ -65,13 +65,13 @@ def check(study: Study) -> None:
 
 
 def _check_precision(study: Study, section: str) -> None:
-    """All blocks are compared with one another, in results and in times."""
-    found = {}
+    """One precision for all blocks, since their results and times are compared."""
+    precisions = {}
     for name, block in study.config[section].items():
         for options in (block, *block.get("by_process", {}).values()):
-            found[options.get("precision", block.get("precision", "fp32"))] = name
-    if len(found) > 1:
-        (one, first), (other, second), *_ = sorted(found.items())
+            precisions[options.get("precision", block.get("precision", "fp32"))] = name
+    if len(precisions) > 1:
+        (one, first), (other, second), *_ = sorted(precisions.items())
         raise ValueError(
             f"{section}.{first}.precision: {one}, but {section}.{second} has {other}; expected one "
             "precision in a study, so that no comparison mixes them"
@@ -116,23 +116,23 @@ def _check_guidance(study: Study, guidance: str) -> None:
 def _check_sampler(study: Study, sampler: str) -> None:
     """Names and types of a sampler's options, whether a figure uses it or not."""
     block = study.block("samplers", sampler)
-    where = f"samplers.{sampler}"
+    key_path = f"samplers.{sampler}"
     for process in block.get("by_process", {}):
-        _refer(study, "processes", process, f"{where}.by_process")
-    for place, part in ((where, block), *by_process(block, where)):
+        _refer(study, "processes", process, f"{key_path}.by_process")
+    for part_path, part in ((key_path, block), *by_process(block, key_path)):
         kind = part.get("kind", block["kind"])
-        components.check("samplers", kind, {}, where)
-        walked = components.signature("samplers", kind).first
+        components.check("samplers", kind, {}, key_path)
+        interface = components.signature("samplers", kind).first
         nfe.formula(kind)
-        found = [f for f in components.kinds("processes") if family_offers(f) == walked]
-        given = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
-        options = expanded(given)
-        more = PRECISION | {k: v for f in found for k, v in components.init_options(f).items()}
-        components.check("samplers", kind, options, place, more=more)
+        families = [f for f in components.kinds("processes") if model_interface(f) == interface]
+        own = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
+        options = expanded(own)
+        more = PRECISION | {k: v for f in families for k, v in components.init_options(f).items()}
+        components.check("samplers", kind, options, part_path, more=more)
         for key in options.keys() & NESTED.keys():
             if isinstance(options[key], dict) and "kind" in options[key]:
                 inner = dict(options[key])
-                components.check(NESTED[key], inner.pop("kind"), inner, f"{place}.{key}")
+                components.check(NESTED[key], inner.pop("kind"), inner, f"{part_path}.{key}")
 
 
 def _check_milestones(study: Study, model: str) -> None:
@@ -147,125 +147,127 @@ def _check_milestones(study: Study, model: str) -> None:
     _check_ascending(study.milestones(model), f"models.{model}.milestones" if own else "milestones")
 
 
-def _check_ascending(numbers: list[int], where: str) -> None:
+def _check_ascending(numbers: list[int], key_path: str) -> None:
     for before, after in pairwise(numbers):
         if after < before:
             raise ValueError(
-                f"{where}: {after} stands after a larger number in {numbers}; "
+                f"{key_path}: {after} stands after a larger number in {numbers}; "
                 "expected ascending ones"
             )
 
 
 def _check_figure(study: Study, figure: str) -> None:
     block = study.block("figures", figure)
-    where = f"figures.{figure}"
-    given = {"metric": block["metric"]} if "metric" in block else {}
-    components.resolve("figures", block["kind"], given | block.get("options", {}), where)
-    _check_sources(study, figure, where)
+    key_path = f"figures.{figure}"
+    metric = {"metric": block["metric"]} if "metric" in block else {}
+    components.resolve("figures", block["kind"], metric | block.get("options", {}), key_path)
+    _check_sources(study, figure, key_path)
     checks_origins.check_figure(study, figure)
     for number, selection in enumerate(plan.selections(block)):
-        _check_selection(study, selection, f"{where}.panels[{number}]")
-    if "sizes" in plan.needs(study, figure) and not study.config["sample_sizes"]:
-        raise ValueError(f"sample_sizes: empty; {where} draws metrics against numbers of images")
+        _check_selection(study, selection, f"{key_path}.panels[{number}]")
+    if "sizes" in plan.figure_sources(study, figure) and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {key_path} draws metrics against numbers of images")
 
 
-def _check_sources(study: Study, figure: str, where: str) -> None:
-    """A figure draws cells, which its panels name, or experiments, or both."""
-    block, found = study.block("figures", figure), set(plan.needs(study, figure))
-    keys = {"panels": found != {"experiments"}, "experiments": "experiments" in found}
+def _check_sources(study: Study, figure: str, key_path: str) -> None:
+    """Check that a figure names what its kind shows: panels, experiments, or both."""
+    block, sources = study.block("figures", figure), set(plan.figure_sources(study, figure))
+    keys = {"panels": sources != {"experiments"}, "experiments": "experiments" in sources}
     wanted = [key for key, is_wanted in keys.items() if is_wanted]
     for key in wanted:
         if key not in block:
-            raise ValueError(f"{where}.{key}: missing; figures of kind {block['kind']!r} need it")
+            raise ValueError(
+                f"{key_path}.{key}: missing; required for figures of kind {block['kind']!r}"
+            )
     for key in keys.keys() - wanted:
         if key in block:
             raise ValueError(
-                f"{where}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
+                f"{key_path}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
             )
     for name in block.get("experiments", []):
-        _refer(study, "experiments", name, f"{where}.experiments")
+        _refer(study, "experiments", name, f"{key_path}.experiments")
 
 
 def _check_table(study: Study, table: str) -> None:
-    block, where = study.block("tables", table), f"tables.{table}"
-    checks_origins.check_table(study, block, where)
-    components.resolve("tables", block["kind"], block.get("options", {}), where)
+    block, key_path = study.block("tables", table), f"tables.{table}"
+    checks_origins.check_table(study, block, key_path)
+    components.resolve("tables", block["kind"], block.get("options", {}), key_path)
     for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
-            _refer(study, section, name, f"{where}.{section}")
+            _refer(study, section, name, f"{key_path}.{section}")
     for model in block.get("training", []):
-        _refer(study, "models", model, f"{where}.training")
+        _refer(study, "models", model, f"{key_path}.training")
     for key in ("sampling", "scores", "sizes"):
         for number, selection in enumerate(block.get(key, [])):
-            _check_selection(study, selection, f"{where}.{key}[{number}]")
+            _check_selection(study, selection, f"{key_path}.{key}[{number}]")
     if block.get("sizes") and not study.config["sample_sizes"]:
-        raise ValueError(f"sample_sizes: empty; {where} shows metrics of numbers of images")
+        raise ValueError(f"sample_sizes: empty; {key_path} shows metrics of numbers of images")
 
 
 def _check_claim(study: Study, claim: str) -> None:
-    """Rules that exist, with the selections that they compare. What the study lacks is no mistake:
-    it makes the claim untestable.
+    """Check that rules exist, with the selections that they compare. A claim on something that the
+    study lacks is no mistake, but untestable.
     """
-    for place, part in plan_claims.parts(study.block("claims", claim)):
-        where, (key, selections) = f"claims.{claim}.{place}", plan_claims.selected(part)
+    for part_path, part in plan_claims.parts(study.block("claims", claim)):
+        key_path, (key, selections) = f"claims.{claim}.{part_path}", plan_claims.selected(part)
         options = part.get("options", {})
-        components.resolve("claims", part["kind"], options, f"{where}.options")
+        components.resolve("claims", part["kind"], options, f"{key_path}.options")
         takes = components.signature("claims", part["kind"]).first
         if key != takes:
-            raise ValueError(f"{where}: rule {part['kind']!r} judges {takes}, not {key}")
+            raise ValueError(f"{key_path}: rule {part['kind']!r} compares {takes}, not {key}")
         names = components.constant("claims", part["kind"], "SELECTIONS")
         if names and set(selections) != set(names):
-            found = ", ".join(selections)
-            raise ValueError(f"{where}.{key}: selections {found}; expected {', '.join(names)}")
+            named = ", ".join(selections)
+            raise ValueError(f"{key_path}.{key}: selections {named}; expected {', '.join(names)}")
         if tuple(names) == ("a", "b"):
-            _check_pairing(selections, options.get("best"), f"{where}.{key}")
-        if place not in plan_claims.resolved(study, claim)["missing"]:
+            _check_pairing(selections, options.get("best"), f"{key_path}.{key}")
+        if part_path not in plan_claims.resolved(study, claim)["missing"]:
             for name, selection in selections.items():
                 if key == "timings":
-                    checks_origins.check_timings(study, selection, f"{where}.{key}.{name}")
+                    checks_origins.check_timings(study, selection, f"{key_path}.{key}.{name}")
                 if "samplers" in selection:
-                    _check_selection(study, selection, f"{where}.{key}.{name}")
+                    _check_selection(study, selection, f"{key_path}.{key}.{name}")
 
 
-def _check_pairing(selections: dict, best: str | None, where: str) -> None:
-    """Two selections are compared axis by axis: names in order, or one name with all."""
+def _check_pairing(selections: dict, best: str | None, key_path: str) -> None:
+    """Selections are paired axis by axis: names in order, or one name with all."""
     for axis in ("models", "samplers", "guidances"):
         a, b = (len(selections[side].get(axis, [NO_GUIDANCE])) for side in "ab")
         if best is None and a != b and 1 not in (a, b):
             raise ValueError(
-                f"{where}: a has {a} {axis}, b has {b}; expected as many, or one on a side"
+                f"{key_path}: a has {a} {axis}, b has {b}; expected as many, or one on a side"
             )
 
 
-def _check_selection(study: Study, selection: dict, where: str) -> None:
-    """Names that exist, and combinations that can be drawn."""
+def _check_selection(study: Study, selection: dict, key_path: str) -> None:
+    """Check that names exist, and that combinations can be sampled."""
     for section in ("models", "samplers", "guidances"):
         for name in selection.get(section, []):
             if (section, name) != ("guidances", NO_GUIDANCE):
-                _refer(study, section, name, f"{where}.{section}")
-    checks_origins.check_selection(study, selection, where)
+                _refer(study, section, name, f"{key_path}.{section}")
+    checks_origins.check_selection(study, selection, key_path)
     for model, sampler in product(selection["models"], selection["samplers"]):
-        _check_pair(study, model, sampler, where)
+        _check_pair(study, model, sampler, key_path)
         for guidance in selection.get("guidances", [NO_GUIDANCE]):
             if guidance != NO_GUIDANCE:
-                _check_guided(study, guidance, model, sampler, f"{where}.guidances")
+                _check_guided(study, guidance, model, sampler, f"{key_path}.guidances")
 
 
-def _check_guided(study: Study, guidance: str, model: str, sampler: str, where: str) -> None:
-    bends = study.bends(guidance)
-    if not components.takes("samplers", study.sampler_kind(sampler, model), bends):
+def _check_guided(study: Study, guidance: str, model: str, sampler: str, key_path: str) -> None:
+    argument = study.guidance_argument(guidance)
+    if not components.takes("samplers", study.sampler_kind(sampler, model), argument):
         raise ValueError(
-            f"{where}: {guidance!r} cannot guide sampler {sampler!r} of model "
-            f"{model!r}; expected a sampler that takes a {bends}"
+            f"{key_path}: {guidance!r} cannot guide sampler {sampler!r} of model "
+            f"{model!r}; expected a sampler that takes a {argument}"
         )
 
 
-def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
+def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
     if not plan.fits(study, model, sampler):
-        needs = components.signature("samplers", study.sampler_kind(sampler, model)).first
-        offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
+        takes = components.signature("samplers", study.sampler_kind(sampler, model)).first
+        gives = model_interface(study.block("processes", study.names(model)["process"])["kind"])
         raise ValueError(
-            f"{where}: sampler {sampler!r} walks with {needs}, but model {model!r} gives {offers}"
+            f"{key_path}: sampler {sampler!r} takes {takes}, but model {model!r} gives {gives}"
         )
     if study.origin(model) != "samples":
         block = study.sampler(sampler, model)
@@ -273,25 +275,25 @@ def _check_pair(study: Study, model: str, sampler: str, where: str) -> None:
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
 
 
-def _check_steps(kind: str, options: dict, where: str) -> None:
-    """Samplers with a tolerance choose their own steps between the ends of a walk."""
+def _check_steps(kind: str, options: dict, key_path: str) -> None:
+    """Samplers with a tolerance choose their own steps between the first and the last time."""
     if "times" not in options:
         return
     ends = options["times"] == "ends"
     if ends != components.takes("samplers", kind, "tol"):
         raise ValueError(
-            f"{where}.times: {options['times']!r} for {kind!r}; expected ends for "
+            f"{key_path}.times: {options['times']!r} for {kind!r}; expected ends for "
             "samplers with a tolerance, and for no other"
         )
     if ends != (options["num_steps"] is None):
         raise ValueError(
-            f"{where}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
+            f"{key_path}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
             "expected a number, or null with times ends"
         )
 
 
-def _refer(study: Study, section: str, name: str, where: str) -> None:
+def _refer(study: Study, section: str, name: str, key_path: str) -> None:
     known = study.config.get(section, {})
     if name not in known:
         near = components.near(name, known)
-        raise ValueError(f"{where}: {name!r} is not defined in {section}{near}")
+        raise ValueError(f"{key_path}: {name!r} is not defined in {section}{near}")

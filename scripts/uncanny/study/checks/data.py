@@ -1,5 +1,5 @@
-"""Whether metrics, classes and networks go with the data: with what the config says of them before
-anything runs, and with what is there once a dataset is prepared.
+"""Check that metrics, classes and networks suit the data: before anything runs as far as the config
+tells, and once a dataset is prepared.
 
 Every inconsistency is one ValueError that names the key, the value and what was expected.
 """
@@ -18,7 +18,7 @@ from uncanny.study.study import NO_GUIDANCE, Study, by_label
 
 
 def check(study: Study) -> None:
-    """Check all datasets of a study as far as its config says what they are."""
+    """Check all datasets of a study as far as its config tells their sizes."""
     for dataset in study.config["datasets"]:
         data = known_data.dataset(study, dataset)
         _check_dataset(study, dataset, data)
@@ -26,8 +26,8 @@ def check(study: Study) -> None:
 
 
 def check_prepared(study: Study, folder: Path) -> None:
-    """Check a prepared dataset of which the config alone did not tell everything, and say which of
-    its networks have no attention.
+    """Check a prepared dataset whose sizes the config alone did not tell, and print which of its
+    networks have no attention.
     """
     expected = known_data.dataset(study, folder.name)
     if None not in astuple(expected):  # checked when the config was read
@@ -52,7 +52,7 @@ def _check_dataset(study: Study, dataset: str, data: Expected) -> None:
 
 
 def _check_without_classes(study: Study, dataset: str) -> None:
-    """Nothing asks for the class of an image where there is none."""
+    """Refuse conditional models, metrics and guidance by class for a dataset without classes."""
     none = f"dataset {dataset!r} has no classes"
     for name, block in study.config["models"].items():
         identity = block["identity"]
@@ -64,19 +64,19 @@ def _check_without_classes(study: Study, dataset: str) -> None:
     for name in study.config["evaluation"].get(dataset, {}).get("metrics", []):
         if by_label(study.block("metrics", name)["kind"]):
             raise ValueError(f"evaluation.{dataset}.metrics: {name!r} compares classes, but {none}")
-    for where, model, guidance in _guided(study):
+    for key_path, model, guidance in _guided(study):
         if study.names(model)["dataset"] == dataset and study.guiding(guidance):
             raise ValueError(
-                f"{where}.guidances: {guidance!r} guides {model!r} towards classes, but {none}"
+                f"{key_path}.guidances: {guidance!r} guides {model!r} towards classes, but {none}"
             )
 
 
 def _guided(study: Study) -> Iterator[tuple[str, str, str]]:
-    """(key, model, guidance) of everything that is drawn with guidance."""
-    for where, selection in _selections(study):
+    """(key, model, guidance) of everything that is sampled with guidance."""
+    for key_path, selection in _selections(study):
         for guidance in selection.get("guidances", []):
             if guidance != NO_GUIDANCE:
-                yield from ((where, model, guidance) for model in selection["models"])
+                yield from ((key_path, model, guidance) for model in selection["models"])
 
 
 def _selections(study: Study) -> Iterator[tuple[str, Mapping]]:
@@ -89,38 +89,38 @@ def _selections(study: Study) -> Iterator[tuple[str, Mapping]]:
             for number, selection in enumerate(block.get(key, [])):
                 yield f"tables.{name}.{key}[{number}]", selection
     for name in study.config["claims"]:
-        found = plan_claims.resolved(study, name)
-        for place, part in plan_claims.parts(found["block"]):
+        resolved = plan_claims.resolved(study, name)
+        for part_path, part in plan_claims.parts(resolved["block"]):
             key, selections = plan_claims.selected(part)
-            if place not in found["missing"]:
+            if part_path not in resolved["missing"]:
                 for side, selection in selections.items():
-                    yield f"claims.{name}.{place}.{key}.{side}", selection
+                    yield f"claims.{name}.{part_path}.{key}.{side}", selection
 
 
 # ---- Numbers of images ----------------------------------------------------------------------
 
 
 def _check_counts(study: Study, dataset: str, data: Expected) -> None:
-    """As many images as the metrics of a dataset need, in its cells and in its reference."""
+    """Enough images for the metrics of a dataset, in its cells and in its reference."""
     block = study.evaluation(dataset)
-    features, where = _features(study, dataset, data), f"evaluation.{dataset}"
+    features, key_path = _features(study, dataset, data), f"evaluation.{dataset}"
     images, split = study.config["num_images"], block["reference"]
     real, largest = getattr(data, split), max(study.config["sample_sizes"], default=0)
     for name, metric in block["metrics"].items():
-        who = f"metrics.{name} ({where})"
-        need = fewest_images.of_sample(metric, features)
-        _refuse(f"num_images: {images}", images, need, who)
-        found = f"{where}.reference: split {split!r} has {real} images"
-        _refuse(found, real, fewest_images.of_reference(metric, features), who)
+        who = f"metrics.{name} ({key_path})"
+        fewest = fewest_images.of_sample(metric, features)
+        _refuse(f"num_images: {images}", images, fewest, who)
+        setting = f"{key_path}.reference: split {split!r} has {real} images"
+        _refuse(setting, real, fewest_images.of_reference(metric, features), who)
         for figure in _of_sizes(study, dataset, name):
-            found = f"sample_sizes: at most {largest} images"
-            _refuse(found, largest, need, f"{who}, drawn by figures.{figure},")
+            setting = f"sample_sizes: at most {largest} images"
+            _refuse(setting, largest, fewest, f"{who}, drawn by figures.{figure},")
     for name in study.config["experiments"]:
         _check_experiment(study, name, dataset, features)
 
 
 def _check_batches(study: Study, dataset: str, images: int) -> None:
-    """No batch shows an image twice: an epoch would end within an update."""
+    """Batches no larger than a training set: an epoch would end within an update."""
     for model, block in study.config["models"].items():
         training = block["identity"].get("training")
         if study.names(model)["dataset"] == dataset and training is not None:
@@ -133,32 +133,32 @@ def _check_batches(study: Study, dataset: str, images: int) -> None:
 
 
 def _features(study: Study, dataset: str, data: Expected) -> int | None:
-    """Number of features that the metrics of a dataset look at."""
+    """Number of features that the metrics of a dataset use."""
     extractor = study.evaluation(dataset)["extractor"]
     made_for = study.component("extractors", extractor)["dataset"]
     shape = data.shape if made_for == dataset else known_data.dataset(study, made_for).shape
     return known_data.features(study, extractor, shape)
 
 
-def _refuse(found: str, count: int | None, need: tuple[int, str], who: str) -> None:
-    needs, why = need
-    if count is not None and count < needs:
+def _refuse(setting: str, count: int | None, fewest: tuple[int, str], who: str) -> None:
+    number, why = fewest
+    if count is not None and count < number:
         because = f" ({why})" if why else ""
-        raise ValueError(f"{found}; {who} needs at least {needs} images{because}")
+        raise ValueError(f"{setting}; {who} needs at least {number} images{because}")
 
 
 def _of_sizes(study: Study, dataset: str, metric: str) -> Iterator[str]:
     """Figures that draw a metric of a dataset's models against the number of images."""
     for figure, block in study.config["figures"].items():
-        if "sizes" in plan.needs(study, figure):
-            drawn = checks_shown.drawn_metrics(block, f"figures.{figure}")
-            shown = {(n, study.names(m)["dataset"]) for _, n, models in drawn for m in models}
+        if "sizes" in plan.figure_sources(study, figure):
+            metrics = checks_shown.figure_metrics(block, f"figures.{figure}")
+            shown = {(n, study.names(m)["dataset"]) for _, n, models in metrics for m in models}
             if (metric, dataset) in shown:
                 yield figure
 
 
 def _check_experiment(study: Study, name: str, dataset: str, features: int | None) -> None:
-    """The same of an experiment on trained models, which may have its own number of images."""
+    """Enough images for an experiment on trained models, which may have its own `num_images`."""
     if not plan_experiments.is_trained(study, name):
         return
     extent = plan_experiments.extent(study, name)
@@ -166,15 +166,15 @@ def _check_experiment(study: Study, name: str, dataset: str, features: int | Non
         metric = study.component("metrics", extent["metric"])
         own = study.component("experiments", name)["num_images"] is not None
         key, images = f"experiments.{name}." if own else "", extent["num_images"]
-        need, who = fewest_images.of_sample(metric, features), f"metrics.{extent['metric']}"
-        _refuse(f"{key}num_images: {images}", images, need, f"{who} (experiments.{name})")
+        fewest, who = fewest_images.of_sample(metric, features), f"metrics.{extent['metric']}"
+        _refuse(f"{key}num_images: {images}", images, fewest, f"{who} (experiments.{name})")
 
 
 # ---- Attention ------------------------------------------------------------------------------
 
 
 def attention_notes(study: Study) -> list[str]:
-    """One line for each network whose default attention is at no resolution that it has."""
+    """One line for each network none of whose default attention resolutions exists."""
     notes = []
     for dataset in study.config["datasets"]:
         notes += _without_attention(study, dataset, known_data.dataset(study, dataset))
@@ -182,38 +182,43 @@ def attention_notes(study: Study) -> list[str]:
 
 
 def _without_attention(study: Study, dataset: str, data: Expected) -> list[str]:
-    """Networks that have no attention with the images of a dataset, though they ask for it."""
+    """One line for each network that has none of its attention resolutions with a dataset."""
     return [
         f"networks.{network}.attention: {asked}, but with the images of {dataset!r} there are "
-        f"{_listed(there)}: no level has attention"
+        f"{_listed(available)}: no level has attention"
         for network in _networks(study, dataset)
-        if (asked := _attention(study, network)) and (there := _resolutions(study, network, data))
-        if not set(asked) & set(there)
+        if (asked := _attention(study, network))
+        and (available := _resolutions(study, network, data))
+        if not set(asked) & set(available)
     ]
 
 
 def _check_attention(study: Study, dataset: str, data: Expected) -> None:
-    """Attention that the config asks for is there: at some resolution with every dataset, and each
+    """Check that attention in the config exists: at some resolution with every dataset, and each
     resolution with some dataset.
     """
     for network in _networks(study, dataset):
-        there = _resolutions(study, network, data)
-        if there is None or not study.block("networks", network).get("attention"):
+        available = _resolutions(study, network, data)
+        if available is None or not study.block("networks", network).get("attention"):
             continue
         asked, reached = _attention(study, network), _reached(study, network)
-        lost = asked if not set(asked) & set(there) else sorted(set(asked) - (reached or {*asked}))
+        lost = (
+            asked if not set(asked) & set(available) else sorted(set(asked) - (reached or {*asked}))
+        )
         if lost:
             raise ValueError(
                 f"networks.{network}.attention: {_listed(lost)}; expected resolutions that the "
-                f"network has, {_listed(there)} with the images of {dataset!r}"
+                f"network has, {_listed(available)} with the images of {dataset!r}"
             )
 
 
 def _reached(study: Study, network: str) -> set[int] | None:
     """Resolutions that a network has with any of its datasets; None where one is not known."""
     datasets = [name for name in study.config["datasets"] if network in _networks(study, name)]
-    found = [_resolutions(study, network, known_data.dataset(study, name)) for name in datasets]
-    return None if None in found else set().union(*found)
+    resolutions = [
+        _resolutions(study, network, known_data.dataset(study, name)) for name in datasets
+    ]
+    return None if None in resolutions else set().union(*resolutions)
 
 
 def _networks(study: Study, dataset: str) -> list[str]:
@@ -230,7 +235,7 @@ def _networks(study: Study, dataset: str) -> list[str]:
 
 
 def _attention(study: Study, network: str) -> list[int]:
-    """Resolutions at which a network is to have attention."""
+    """Resolutions at which a network is configured to have attention."""
     return study.component("networks", network).get("attention") or []
 
 

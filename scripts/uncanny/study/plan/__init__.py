@@ -1,7 +1,7 @@
-"""Which results a study needs: the cells behind every figure, table and claim. No torch here.
+"""Results that a study requires: the cells behind every figure, table and claim. No torch here.
 
-A *selection* is what config blocks say they show: {models, samplers, guidances, epochs, seeds,
-draws}; all but the first two have defaults.
+A *selection* in a config block is {models, samplers, guidances, epochs, seeds, sampling_seeds}; all
+but the first two have defaults.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,20 +12,20 @@ from uncanny.registry import components
 from uncanny.registry.blocks import named_within
 from uncanny.runtime.result_paths import Cell, path
 from uncanny.study.plan import experiments as plan_experiments
-from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, family_offers
+from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, model_interface
 
 
 def cell_record(study: Study, cell: Cell) -> dict:
-    """A cell's identity as its record holds it."""
+    """Identity of a cell for its record."""
     return {"study": study.name, "dataset": study.names(cell.model)["dataset"]} | vars(cell)
 
 
 def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
     """The cells of a selection, each once, in the order of the config.
 
-    epochs: which milestones are meant where the selection does not say: "all" or "last".
+    epochs: milestones of a selection without `epochs`: "all" or "last".
     """
-    seeds, draws = (
+    seeds, sampling_seeds = (
         selection.get("seeds", study.seeds),
         selection.get("sampling_seeds", study.sampling_seeds),
     )
@@ -33,9 +33,9 @@ def cells(study: Study, selection: Mapping, epochs: str = "all") -> list[Cell]:
         selection["models"], selection["samplers"], selection.get("guidances", [NO_GUIDANCE])
     )
     return [
-        Cell(model, seed, sampler, guidance, draw, epoch)
+        Cell(model, seed, sampler, guidance, sampling_seed, epoch)
         for model, sampler, guidance in dict.fromkeys(curves)
-        for seed, draw in study.runs(model, seeds, draws)
+        for seed, sampling_seed in study.runs(model, seeds, sampling_seeds)
         for epoch in epochs_of(study, model, selection.get("epochs", epochs))
     ]
 
@@ -50,49 +50,49 @@ def epochs_of(study: Study, model: str, wanted: str | list[int] | Mapping) -> li
     return milestones[-last:]
 
 
-# ---- Parts of a large set of images ---------------------------------------------------------
+# ---- Shards of a large set of images --------------------------------------------------------
 
 
 def spans(study: Study, first: int, end: int) -> list[tuple[int, int]]:
-    """Images first .. end - 1 as (first, count) of what one job draws."""
+    """Split images first .. end - 1 into the (first, count) of single jobs."""
     size = study.config.get("shard_images") or max(end - first, 1)
     return [(start, min(size, end - start)) for start in range(first, end, size)]
 
 
-def part_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
+def shard_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
     """Sample sets of images first .. end - 1 of a cell, below the study's results."""
-    parts = spans(study, first, end)
-    return [cell.path("parts", first=start, number=count) for start, count in parts]
+    shards = spans(study, first, end)
+    return [cell.path("parts", first=start, number=count) for start, count in shards]
 
 
-def unique(found: Iterable) -> list:
-    return list(dict.fromkeys(found))
+def unique(items: Iterable) -> list:
+    return list(dict.fromkeys(items))
 
 
 # ---- Figures --------------------------------------------------------------------------------
 
 
 def selections(block: Mapping) -> list[dict]:
-    """What the panels of a figure show; the series of a panel replace its own keys."""
+    """Selections of the panels of a figure; the series of a panel replace its own keys."""
     panels = block.get("panels", [])
     return [panel | series for panel in panels for series in panel.get("series", [{}])]
 
 
 def paper_figures(study: Study) -> list[str]:
-    """Figures of the paper itself, without their companions."""
+    """Figures of the paper itself, without supplementary ones."""
     blocks = study.config["figures"].items()
     return [name for name, block in blocks if not block.get("supplementary")]
 
 
-def needs(study: Study, figure: str) -> tuple[str, ...]:
-    """What a figure is drawn from, of "scores", "samples", "sizes", "traces" and "experiments"."""
-    found = components.constant("figures", study.block("figures", figure)["kind"], "NEEDS")
-    return (found,) if isinstance(found, str) else tuple(found)
+def figure_sources(study: Study, figure: str) -> tuple[str, ...]:
+    """Kinds of file that a figure reads: "scores", "samples", "sizes", "traces", "experiments"."""
+    sources = components.constant("figures", study.block("figures", figure)["kind"], "NEEDS")
+    return (sources,) if isinstance(sources, str) else tuple(sources)
 
 
 @cache
 def figure_cells(study: Study, figure: str) -> list[Cell]:
-    """Cells that a figure draws; its kind says of which epochs and runs."""
+    """Cells that a figure shows; its kind has constants for their epochs and runs."""
     block = study.block("figures", figure)
     epochs, runs = (
         components.constant("figures", block["kind"], name) for name in ("EPOCHS", "RUNS")
@@ -104,40 +104,40 @@ def figure_cells(study: Study, figure: str) -> list[Cell]:
 
 
 def first_run(study: Study) -> dict:
-    """The part of a selection that keeps to one training seed and one draw."""
+    """Keys that restrict a selection to one training seed and one sampling seed."""
     return {"seeds": study.seeds[:1], "sampling_seeds": study.sampling_seeds[:1]}
 
 
 def figure_datasets(study: Study, figure: str) -> list[str]:
-    """Datasets of the models that a figure draws."""
+    """Datasets of the models that a figure shows."""
     return sorted({study.names(model)["dataset"] for model in shown(study, figure, "models")})
 
 
 def shown(study: Study, figure: str, axis: str) -> set[str]:
     """Names of the models, samplers or guidances that a figure shows."""
     block = study.block("figures", figure)
-    found = [] if axis == "guidances" else _extents(study, block)
-    found += selections(block)
-    return {name for selection in found for name in selection.get(axis, [NO_GUIDANCE])}
+    selected = [] if axis == "guidances" else _extents(study, block)
+    selected += selections(block)
+    return {name for selection in selected for name in selection.get(axis, [NO_GUIDANCE])}
 
 
 def _extents(study: Study, block: Mapping) -> list[dict]:
-    """Of the experiments on trained models that a figure shows."""
+    """Extents of the experiments on trained models that a figure shows."""
     names = [n for n in block.get("experiments", []) if plan_experiments.is_trained(study, n)]
     return [plan_experiments.extent(study, name) for name in names]
 
 
 @cache
-def drawn_models(study: Study) -> frozenset[str]:
+def figure_models(study: Study) -> frozenset[str]:
     """Names of the models of all figures."""
-    found = (shown(study, figure, "models") for figure in study.config["figures"])
-    return frozenset().union(*found)
+    names = (shown(study, figure, "models") for figure in study.config["figures"])
+    return frozenset().union(*names)
 
 
 def trained_models(study: Study) -> list[str]:
     """Models of all figures that are trained here, in the order of the config."""
-    drawn = drawn_models(study)
-    return [m for m in study.config["models"] if m in drawn and study.origin(m) == "trained"]
+    in_figures = figure_models(study)
+    return [m for m in study.config["models"] if m in in_figures and study.origin(m) == "trained"]
 
 
 def histories(study: Study, model: str) -> list[str]:
@@ -147,13 +147,13 @@ def histories(study: Study, model: str) -> list[str]:
 
 
 def appearance(study: Study, figure: str) -> dict:
-    """Labels and colours of what a figure shows, in the order of the config.
+    """Labels and colours of everything that a figure shows, in the order of the config.
 
-    Models of other figures are there by name: colours are shared out among all of them.
+    Models of other figures are included by name: colours are assigned among all of them.
     """
     own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
     blocks = study.config["models"].items()
-    models = [(name, block) for name, block in blocks if name in drawn_models(study)]
+    models = [(name, block) for name, block in blocks if name in figure_models(study)]
     figure_block = study.block("figures", figure)
     measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
@@ -169,12 +169,12 @@ def appearance(study: Study, figure: str) -> dict:
 
 def metrics(block: Mapping) -> set:
     """Names of all metrics that a figure shows."""
-    places = [
+    blocks = [
         block,
         *block.get("panels", []),
         {"metric": block.get("options", {}).get("one_split")},
     ]
-    return {place["metric"] for place in places if place.get("metric")}
+    return {b["metric"] for b in blocks if b.get("metric")}
 
 
 def _looks(study: Study, section: str, names: set) -> dict:
@@ -195,22 +195,20 @@ def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
 
 
 def timed_cells(study: Study, block: Mapping) -> list[Cell]:
-    """Cells whose `sampling` a block has timed: at the first seed and the last milestone."""
+    """Cells whose `sampling` a block times: at the first seed and the last milestone."""
     selected = [first_run(study) | selection for selection in block.get("sampling", [])]
     return unique(cell for selection in selected for cell in cells(study, selection, "last"))
 
 
 def timing_files(study: Study, block: Mapping) -> list[str]:
-    """Records of the times that a block asks for: models whose `training` is timed, selections
-    whose `sampling` is.
-    """
+    """Records of the times of a block: of models for `training`, of selections for `sampling`."""
     trained = [path("training_times")] if block.get("training") else []
     sampled = [cell.path("sampling_times") for cell in timed_cells(study, block)]
     return unique(trained + sampled)
 
 
 def timed_names(study: Study, block: Mapping) -> list[dict]:
-    """Names of what a block has timed, in its order, as the records have them."""
+    """Names of everything that a block times, in its order, as in the records."""
     trained = [{"what": "training", "model": model} for model in block.get("training", [])]
     names = ("model", "sampler", "guidance")
     sampled = [
@@ -223,18 +221,18 @@ def timed_names(study: Study, block: Mapping) -> list[dict]:
 def table_contents(study: Study, table: str) -> dict:
     """Complete parameters of the blocks that a table names, and their labels.
 
-    A sampler's are given for each of the models that it can walk with.
+    Those of a sampler are by model, for each model that it can sample.
     """
     block = study.block("tables", table)
     keys = ("sampling", "scores", "sizes")
-    parts = [block, *(selection for key in keys for selection in block.get(key, []))]
+    blocks = [block, *(selection for key in keys for selection in block.get(key, []))]
     names = {
-        key: unique(name for part in parts for name in part.get(key, []))
+        key: unique(name for entry in blocks for name in entry.get(key, []))
         for key in ("models", "samplers", "guidances", "classifiers")
     }
     names["models"] = unique([*names["models"], *block.get("training", [])])
-    given = study.models_of("samples")
-    names["models"] = [name for name in names["models"] if name not in given]
+    imported = study.models_of("samples")
+    names["models"] = [name for name in names["models"] if name not in imported]
     names["processes"] = unique(study.names(model)["process"] for model in names["models"])
     return {
         "timed": timed_names(study, block),
@@ -250,8 +248,8 @@ def table_contents(study: Study, table: str) -> dict:
         },
         "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
         "labels": {
-            section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in found}
-            for section, found in names.items()
+            section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in entries}
+            for section, entries in names.items()
         },
     }
 
@@ -270,17 +268,19 @@ def classifier_file(study: Study, kind: str, classifier: str, model: str) -> str
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:
-    """Whether a sampler walks with what a model gives; images that are there fit all."""
+    """Whether a sampler takes the interface of a model; imported samples fit all."""
     if study.origin(model) == "samples":
         return True
-    offers = family_offers(study.block("processes", study.names(model)["process"])["kind"])
-    return components.signature("samplers", study.sampler_kind(sampler, model)).first == offers
+    interface = model_interface(study.block("processes", study.names(model)["process"])["kind"])
+    return components.signature("samplers", study.sampler_kind(sampler, model)).first == interface
 
 
 def table_code(study: Study, table: str) -> str:
-    """Fingerprint of the code that renders a table, with the components that it describes."""
+    """Fingerprint of the code of a table and of the components that it describes."""
     block, contents = study.block("tables", table), table_contents(study, table)
-    described = [options for found in contents["samplers"].values() for options in found.values()]
+    described = [
+        options for by_model in contents["samplers"].values() for options in by_model.values()
+    ]
     kinds = [("tables", block["kind"])]
     if "models" in block:
         kinds += [pair for block in described for pair in named_within(block["init_sampling"])]

@@ -1,9 +1,9 @@
-"""What the claims of a study are judged on: their cells, times, sample sizes, classifier reports
-and experiments. No torch here.
+"""Inputs of the claims of a study: cells, times, sample sizes, classifier reports and experiments.
+No torch here.
 
-A claim is made of parts and controls; each has a rule (a kind of the family "claims") and named
-selections under one of the keys of SELECTED. What a study lacks makes a part untestable; it is no
-mistake of the config.
+A claim consists of parts and controls; each has a rule (a kind of the family "claims") and named
+selections under one of the keys of SELECTED. A part that selects something that the study lacks is
+untestable; it is no mistake of the config.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ WHOLE = ("reports", "experiments")  # selections of names alone
 
 
 def parts(block: Mapping) -> Iterator[tuple[str, dict]]:
-    """(place within the claim, part) of all parts and controls."""
+    """(path within the claim, part) of all parts and controls."""
     for group in ("parts", "controls"):
         for name, part in block.get(group, {}).items():
             yield f"{group}.{name}", part
@@ -43,16 +43,16 @@ def kinds(study: Study) -> tuple:
 
 @cache
 def resolved(study: Study, claim: str) -> dict:
-    """A claim as it is judged: {"block": with complete options and epochs, "missing": place of a
-    part -> names of what the study lacks}.
+    """A claim for its decision: {"block": with complete options and epochs, "missing": path of a
+    part -> names that the study lacks}.
     """
     block = canonical(study.block("claims", claim))
     missing = {}
-    for place, part in parts(block):
+    for part_path, part in parts(block):
         key, selections = selected(part)
-        where = f"claims.{claim}.{place}"
+        key_path = f"claims.{claim}.{part_path}"
         part["options"] = components.resolve(
-            "claims", part["kind"], part.get("options", {}), f"{where}.options"
+            "claims", part["kind"], part.get("options", {}), f"{key_path}.options"
         )
         lacking = {
             name
@@ -60,14 +60,14 @@ def resolved(study: Study, claim: str) -> dict:
             for name in _lacking(study, key, selection, part["options"].get("metric"))
         }
         if lacking:
-            missing[place] = sorted(lacking)
+            missing[part_path] = sorted(lacking)
         else:
             part[key] = {name: _complete(study, key, s) for name, s in selections.items()}
     return {"block": block, "missing": missing}
 
 
 def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> Iterator[str]:
-    """What a selection names that the study does not have."""
+    """Names in a selection that the study does not have."""
     wanted = selection | {"models": [*selection.get("models", []), *selection.get("training", [])]}
     unknown = [
         f"{section.rstrip('s')} {name}"
@@ -92,20 +92,20 @@ def _complete(study: Study, key: str, selection: Mapping) -> dict:
     """A selection with its defaults; the epochs of each model where it has scores."""
     if key in WHOLE or "training" in selection:
         return dict(selection)
-    found = {"guidances": [NO_GUIDANCE]} | selection
+    complete = {"guidances": [NO_GUIDANCE]} | selection
     if key == "timings":
-        return found
+        return complete
     default = "last" if key == "sizes" else "all"
     wanted = selection.get("epochs", default)
-    return found | {"epochs": {m: plan.epochs_of(study, m, wanted) for m in selection["models"]}}
+    return complete | {"epochs": {m: plan.epochs_of(study, m, wanted) for m in selection["models"]}}
 
 
 def _available(study: Study) -> Iterator[tuple[str, dict]]:
-    """(key, selection) of everything that the claims are judged on and the study has."""
-    for claim in study.config.get("claims", {}):
-        found = resolved(study, claim)
-        for place, part in parts(found["block"]):
-            if place not in found["missing"]:
+    """(key, selection) of everything that the claims compare and the study has."""
+    for name in study.config.get("claims", {}):
+        claim = resolved(study, name)
+        for part_path, part in parts(claim["block"]):
+            if part_path not in claim["missing"]:
                 key, selections = selected(part)
                 yield from ((key, selection) for selection in selections.values())
 
@@ -123,31 +123,31 @@ def _cells(study: Study, selection: Mapping) -> list[Cell]:
 
 @cache
 def timed_blocks(study: Study) -> list[dict]:
-    """What the claims have timed, as blocks with `training` or `sampling`."""
-    found = [selection for key, selection in _available(study) if key == "timings"]
-    return [s if "training" in s else {"sampling": [s]} for s in found]
+    """Timings of the claims as blocks with `training` or `sampling`."""
+    timings = [selection for key, selection in _available(study) if key == "timings"]
+    return [s if "training" in s else {"sampling": [s]} for s in timings]
 
 
 @cache
 def files(study: Study) -> dict[str, list[str]]:
-    """Files that the claims are judged on, below the study's results: {"scores", "sizes",
+    """Files that the claims read, below the study's results: {"scores", "sizes",
     "timings", "reports", "experiments", "references"}.
     """
-    found = {key: [] for key in FILES}
+    by_kind = {key: [] for key in FILES}
     guided = _guided(study)
     for block in timed_blocks(study):
-        found["timings"] += plan.timing_files(study, block)
+        by_kind["timings"] += plan.timing_files(study, block)
     for key, selection in _available(study):
         if key == "cells":
-            found["scores"] += [cell.path("scores") for cell in _cells(study, selection)]
+            by_kind["scores"] += [cell.path("scores") for cell in _cells(study, selection)]
         elif key == "sizes":
             first = plan.first_run(study) | selection
-            found["sizes"] += [cell.path("sizes") for cell in _cells(study, first)]
+            by_kind["sizes"] += [cell.path("sizes") for cell in _cells(study, first)]
         elif key == "experiments":
             names = selection["experiments"]
-            found[key] += [path for name in names for path in plan_experiments.files(study, name)]
+            by_kind[key] += [path for name in names for path in plan_experiments.files(study, name)]
         elif key == "reports":
-            found["reports"] += [
+            by_kind["reports"] += [
                 plan.classifier_file(study, "reports", name, model)
                 for name in selection["classifiers"]
                 for model, guidance in guided
@@ -155,23 +155,23 @@ def files(study: Study) -> dict[str, list[str]]:
             ]
         for model in selection.get("models", []):
             dataset = study.names(model)["dataset"]
-            found["references"].append(path("references", dataset=dataset))
-    return {key: plan.unique(paths) for key, paths in found.items()}
+            by_kind["references"].append(path("references", dataset=dataset))
+    return {key: plan.unique(paths) for key, paths in by_kind.items()}
 
 
 def _guided(study: Study) -> list[tuple[str, str]]:
-    """(model, guidance) of all that is drawn or judged with guidance, each once."""
+    """(model, guidance) of everything in figures and claims with guidance, each once."""
     blocks = study.config["figures"].values()
-    found = [selection for block in blocks for selection in plan.selections(block)]
-    found += [selection for key, selection in _available(study) if key == "cells"]
+    selections = [selection for block in blocks for selection in plan.selections(block)]
+    selections += [selection for key, selection in _available(study) if key == "cells"]
     pairs = (
-        pair for s in found for pair in product(s["models"], s.get("guidances", [NO_GUIDANCE]))
+        pair for s in selections for pair in product(s["models"], s.get("guidances", [NO_GUIDANCE]))
     )
     return [pair for pair in plan.unique(pairs) if pair[1] != NO_GUIDANCE]
 
 
 def summary(study: Study) -> dict:
-    """What the scorecard says about the study: its seeds and draws, labels of what claims name."""
+    """Facts of the study for the scorecard: training and sampling seeds, and labels."""
     return {
         "study": study.name,
         "seeds": study.seeds,

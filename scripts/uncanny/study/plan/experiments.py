@@ -1,8 +1,7 @@
-"""What experiments need: those on trained checkpoints, the samples and losses of each of them. No
-torch here.
+"""Inputs of experiments: for those on trained checkpoints, the samples and losses of each of them.
+No torch here.
 
-A kind whose function takes `checkpoints` first is judged on models of the study; any other needs
-nothing.
+A kind whose function takes `checkpoints` first reads models of the study; any other has no inputs.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from uncanny.study.study import EXTENT, Study
 
 
 def is_trained(study: Study, name: str) -> bool:
-    """Whether an experiment is judged on trained checkpoints."""
+    """Whether an experiment is on trained checkpoints."""
     kind = study.block("experiments", name)["kind"]
     return components.signature("experiments", kind).first == "checkpoints"
 
@@ -42,7 +41,7 @@ def files(study: Study, name: str) -> list[str]:
 
 @cache
 def extent(study: Study, name: str) -> dict:
-    """Models, samplers, metric, seeds, draws and images of an experiment on trained checkpoints."""
+    """Values of the keys in EXTENT of an experiment on trained checkpoints."""
     block = study.component("experiments", name)
     default = {key: study.config[key] for key in ("seeds", "sampling_seeds", "num_images")}
     return {key: default[key] if block[key] is None else block[key] for key in EXTENT}
@@ -56,7 +55,7 @@ def options(study: Study, name: str) -> dict:
 
 @cache
 def checkpoints(study: Study, name: str) -> list[dict]:
-    """{model, seed, epoch} of every checkpoint that an experiment is judged on."""
+    """{model, seed, epoch} of every checkpoint of an experiment."""
     wanted = extent(study, name)
     return [
         {"model": model, "seed": seed, "epoch": epoch}
@@ -67,25 +66,27 @@ def checkpoints(study: Study, name: str) -> list[dict]:
 
 def compared(study: Study, name: str) -> list[str]:
     """Records of the samples of every checkpoint, below the study's results."""
-    return [path("compared", experiment=name, **each) for each in checkpoints(study, name)]
+    return [
+        path("compared", experiment=name, **checkpoint) for checkpoint in checkpoints(study, name)
+    ]
 
 
 def losses(study: Study, name: str) -> list[str]:
     """Records of the losses of every checkpoint, below the study's results."""
-    return [path("losses", **each) for each in checkpoints(study, name)]
+    return [path("losses", **checkpoint) for checkpoint in checkpoints(study, name)]
 
 
 def best_epoch(study: Study, model: str) -> int:
-    """The epoch whose checkpoint stands for the best denoiser of a model."""
+    """The epoch whose checkpoint serves as the best denoiser of a model."""
     return study.milestones(model)[-1]
 
 
 def derives(study: Study, name: str, model: str) -> bool:
-    """Whether a sampler of an experiment walks along a grid that follows from losses."""
+    """Whether a sampler of an experiment has a noise-level grid derived from losses."""
     return any(study.needs_losses(s, model) for s in extent(study, name)["samplers"])
 
 
-def walks(study: Study, name: str, model: str) -> dict:
+def comparison(study: Study, name: str, model: str) -> dict:
     """Everything but code and seeds that determines the samples of a checkpoint."""
     wanted, dataset = extent(study, name), study.names(model)["dataset"]
     return {
@@ -98,7 +99,7 @@ def walks(study: Study, name: str, model: str) -> dict:
 
 
 def code(study: Study, name: str, model: str) -> str:
-    """Fingerprint of the code that samples a checkpoint in all ways of an experiment."""
+    """Fingerprint of the code that samples a checkpoint with all samplers of an experiment."""
     wanted = extent(study, name)
     kinds = {pair for s in wanted["samplers"] for pair in study.sampler_components(s, model)}
     metric = study.block("metrics", wanted["metric"])["kind"]
@@ -108,5 +109,5 @@ def code(study: Study, name: str, model: str) -> str:
 
 
 def loss_names(study: Study, model: str) -> Mapping:
-    """What a record of losses says about its model."""
+    """Names of a model for its record of losses."""
     return {"model": model, "dataset": study.names(model)["dataset"]}

@@ -1,4 +1,4 @@
-"""Input files of figures, tables and claims: kind of file -> paths below the study's results.
+"""Inputs of figures, tables and claims: kind of file -> paths below the study's results.
 
 Rules take their inputs from here, and the archive its files. No torch here.
 """
@@ -12,22 +12,23 @@ from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import Study
 
-# What a figure reads for comparison with files of these kinds.
-COMPARED = {"references": {"scores", "sizes"}, "datasets": {"samples", "traces"}}
+# Kinds of file that a figure compares with scores of real images, or with real images.
+SCORED, SHOWN = {"scores", "sizes"}, {"samples", "traces"}
 
 
 def of_figure(study: Study, figure: str) -> dict[str, list[str]]:
-    """The kinds that its own kind NEEDS; with scores also "references", the scores of real images
-    and noise; with images also "datasets", the real images.
+    """Paths of the kinds of file that a figure's own kind NEEDS; with scores also "references", the
+    scores of real images and noise, and with images also "datasets", the real images.
     """
-    kinds = plan.needs(study, figure)
-    inputs = {kind: _files(study, figure, kind) for kind in kinds}
-    for kind in (kind for kind, compared in COMPARED.items() if compared & set(kinds)):
-        inputs[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
-    return inputs
+    kinds = plan.figure_sources(study, figure)
+    paths = {kind: _paths(study, figure, kind) for kind in kinds}
+    needed_by = {"references": SCORED, "datasets": SHOWN}
+    for kind in (kind for kind, users in needed_by.items() if users & set(kinds)):
+        paths[kind] = [path(kind, dataset=name) for name in plan.figure_datasets(study, figure)]
+    return paths
 
 
-def _files(study: Study, figure: str, kind: str) -> list[str]:
+def _paths(study: Study, figure: str, kind: str) -> list[str]:
     if kind == "experiments":
         names = study.block("figures", figure)["experiments"]
         return [file for name in names for file in plan_experiments.files(study, name)]
@@ -35,7 +36,7 @@ def _files(study: Study, figure: str, kind: str) -> list[str]:
 
 
 def of_table(study: Study, table: str) -> dict[str, list[str]]:
-    """Timings, scores of cells and of their sample sizes (by default at the last milestone), and
+    """Times, scores of cells and of their sample sizes (by default at the last milestone), and
     verdicts of experiments.
     """
     block = study.block("tables", table)
@@ -54,12 +55,12 @@ def of_table(study: Study, table: str) -> dict[str, list[str]]:
 
 
 def of_claims(study: Study) -> dict[str, list[str]]:
-    """Scores, sizes, timings, reports of classifiers, experiments and references."""
+    """Scores, sizes, times, reports of classifiers, experiments and references."""
     return plan_claims.files(study)
 
 
 def of_all(study: Study) -> list[str]:
-    """All files that figures, tables, claims and experiments of a study read, each once."""
+    """All inputs of figures, tables and claims, and files of experiments, each once."""
     groups = (paths for kinds in _of_all(study) for paths in kinds.values())
     return plan.unique(itertools.chain.from_iterable(groups))
 

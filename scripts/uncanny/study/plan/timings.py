@@ -1,4 +1,4 @@
-"""What is timed side by side: all that tables and claims of a study compare. No torch here."""
+"""Times that tables and claims of a study compare. No torch here."""
 
 from functools import cache
 
@@ -14,21 +14,21 @@ def trained(study: Study) -> list[str]:
 
 
 @cache
-def walks(study: Study, model: str) -> list[tuple[str, str]]:
-    """(sampler, guidance) of all walks of a model that are timed."""
+def sampled(study: Study, model: str) -> list[tuple[str, str]]:
+    """(sampler, guidance) with which the sampling of a model is timed."""
     cells = [cell for block in _blocks(study) for cell in plan.timed_cells(study, block)]
     return plan.unique((cell.sampler, cell.guidance) for cell in cells if cell.model == model)
 
 
 def guiding(study: Study, model: str) -> list[str]:
-    """Names of the classifiers that the timed walks of a model ask."""
-    found = [study.guiding(guidance) for _, guidance in walks(study, model)]
-    return plan.unique(name for names in found for name in names)
+    """Names of the classifiers that guide the timed sampling of a model."""
+    classifiers = [study.guiding(guidance) for _, guidance in sampled(study, model)]
+    return plan.unique(name for names in classifiers for name in names)
 
 
 def needs_losses(study: Study, model: str) -> bool:
-    """Whether a timed walk of a model goes along a grid that follows from its losses."""
-    return any(study.needs_losses(sampler, model) for sampler, _ in walks(study, model))
+    """Whether timed sampling of a model has a noise-level grid derived from its losses."""
+    return any(study.needs_losses(sampler, model) for sampler, _ in sampled(study, model))
 
 
 @cache

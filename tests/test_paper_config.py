@@ -93,7 +93,7 @@ NFE = {  # (sampler, model): solver steps
 
 @pytest.mark.parametrize(("sampler", "model"), NFE)
 def test_samplers_take_the_published_steps(paper, sampler, model):
-    assert paper.sampler(sampler, model)["num_steps"] == NFE[sampler, model]
+    assert paper.sampler(sampler, model)["init_sampling"]["num_steps"] == NFE[sampler, model]
 
 
 @pytest.mark.parametrize("evaluations", [63, 255])
@@ -106,11 +106,13 @@ def test_companions_take_equal_evaluations_and_churn_as_much_per_step(paper, eva
             if name.startswith(("MARK", "DDIM")):
                 model = "ddpm_cosine"
             sampler = paper.sampler(name, model)
-            steps = sampler["num_steps"]
+            steps = sampler["init_sampling"]["num_steps"]
             assert (2 * steps - 1 if sampler["kind"] == "heun" else steps) == evaluations
             if name.startswith("STO"):
                 whole = paper.sampler(name.removesuffix(suffix), model)
-                assert sampler["S_churn"] / steps == pytest.approx(whole["S_churn"] / 256)
+                assert sampler["options"]["S_churn"] / steps == pytest.approx(
+                    whole["options"]["S_churn"] / 256
+                )
 
 
 def test_extent_is_that_of_the_paper(paper):

@@ -1,4 +1,4 @@
-"""Fail if a model of a figure diverged, and name it. The figure has been drawn without it. Rule:
+"""Fail if a model of a figure diverged, and name it. The figure itself leaves it out. Rule:
 confirm_figure.
 """
 

@@ -73,7 +73,7 @@ def test_images_from_elsewhere_are_called_by_the_model_alone():
     data = FigureData(**look)
     assert data.curve_label("theirs", "DDIM", "none") == "Theirs"
     assert data.curve_label("hub", "DDIM", "none") == "hub · DDIM"
-    assert "given" not in look["models"]["ours"]
+    assert "imported" not in look["models"]["ours"]
 
 
 def test_images_from_elsewhere_are_not_asked_for_classes():

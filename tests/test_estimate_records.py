@@ -31,7 +31,7 @@ def cost(estimate, rates, path, number=0):
     """(seconds of one unit, basis) of a work of the job that makes a file."""
     work = works_of(estimate, path)[number]
     ratio, basis, _ = rates.of(work.key)
-    return ratio * work.each, basis
+    return ratio * work.unit_seconds, basis
 
 
 def works_of(estimate, path):

@@ -1,4 +1,4 @@
-"""Selections of other records than scores: timings, scores over the number of images, reports of
+"""Selections of records other than scores: timings, scores over the number of images, reports of
 classifiers, experiments.
 """
 
@@ -30,9 +30,9 @@ class Timings:
     seed: str = ""
 
     def __post_init__(self):
-        self._found = {_timing_key(record): record for record in self.records}
+        self._records = {_timing_key(record): record for record in self.records}
         self._axes = {name: _axes(block) for name, block in self.selections.items()}
-        self._draws: dict = {}
+        self._log_times: dict = {}
 
     def selected(self, selection: str) -> list[tuple]:
         return list(product(*(self._axes[selection][axis] for axis in AXES)))
@@ -42,25 +42,24 @@ class Timings:
         return list(broadcast(self._axes["a"], self._axes["b"]))
 
     def log_time(self, key: tuple, quantity: str) -> tuple[float, np.ndarray]:
-        """Mean log time of a key's rounds and draws [B] of it, the same whenever asked for.
+        """Mean log time of a key's rounds and its replicates [B], the same in every call.
 
-        Draws have the t distribution of a mean of so many rounds. A draw weighs the rounds of all
-        keys alike: what slows a whole round leaves ratios as they are.
+        The replicates follow the t distribution of a mean of so many rounds. A replicate has the
+        same weights for the rounds of all keys: what slows a whole round cancels in ratios.
         """
-        if key not in self._found:
+        if key not in self._records:
             raise NotTestable(f"missing: timing of {_timing_name(key)}")
-        times = np.array(self._found[key].get(quantity) or [], float)
+        times = np.array(self._records[key].get(quantity) or [], float)
         if len(times) < FEWEST_ROUNDS or not np.all(times > 0):
             raise NotTestable(
                 f"{len(times)} timed rounds of {_timing_name(key)}, expected {FEWEST_ROUNDS}"
             )
-        if (key, quantity) not in self._draws:
+        if (key, quantity) not in self._log_times:
             logs, rng = np.log(times), generator(f"{self.seed}/{quantity}")
-            drawn = logs.mean() + replicate_weights(len(logs), REPLICATES, rng) @ (
-                logs - logs.mean()
-            )
-            self._draws[key, quantity] = float(logs.mean()), drawn
-        return self._draws[key, quantity]
+            mean = logs.mean()
+            replicates = mean + replicate_weights(len(logs), REPLICATES, rng) @ (logs - mean)
+            self._log_times[key, quantity] = float(mean), replicates
+        return self._log_times[key, quantity]
 
 
 def _timing_key(record: Mapping) -> tuple:
@@ -88,7 +87,7 @@ class Sizes:
     records: Sequence[Mapping]
     selections: dict[str, dict]
     seeds: Sequence[int]
-    draws: Sequence[int]
+    sampling_seeds: Sequence[int]
     seed: str = ""
 
     @property
@@ -102,21 +101,21 @@ class Sizes:
     def cells(self) -> list[Cell]:
         """Cells of selection a."""
         block = self.selections["a"]
-        keys = product(*(block[axis] for axis in AXES), self.seeds, self.draws)
+        keys = product(*(block[axis] for axis in AXES), self.seeds, self.sampling_seeds)
         return [
-            Cell(model, seed, sampler, guidance, draw, epoch)
-            for model, sampler, guidance, seed, draw in keys
+            Cell(model, seed, sampler, guidance, sampling_seed, epoch)
+            for model, sampler, guidance, seed, sampling_seed in keys
             for epoch in block["epochs"][model]
         ]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Cells of selection a, as verdicts name them."""
+        """Names of the cells of selection a, as in verdicts."""
         return tuple(map(_name, self.cells))
 
     def curves(self, metric: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """n, values and errors [sizes] of each cell; NotTestable that names one which is missing or
-        diverged.
+        """n, values and errors [sizes] of each cell. Raises NotTestable that names a missing or
+        diverged cell.
         """
         return [self._curve(cell, metric) for cell in self.cells]
 
@@ -177,7 +176,7 @@ class Experiments:
         return [line for name in names for line in self._known(name, self.verdicts)]
 
     def suffixes(self, lines: Sequence[Mapping]) -> frozenset[str]:
-        """Single run, where all verdicts on trained models are about one training seed."""
+        """Single run, if all verdicts on trained models are about one training seed."""
         seeds = {line["train_seed"] for line in lines if "train_seed" in line}
         return frozenset({SINGLE_RUN} if len(seeds) == 1 else ())
 
@@ -185,7 +184,7 @@ class Experiments:
         return self.selections[selection]["experiments"]
 
     @staticmethod
-    def _known(name: str, found: Mapping):
-        if name not in found:
+    def _known(name: str, by_name: Mapping):
+        if name not in by_name:
             raise NotTestable(f"missing: experiment {name}")
-        return found[name]
+        return by_name[name]

@@ -1,1 +1,1 @@
-"""What a study costs before it is run: hours, disk and memory of every target."""
+"""Cost of a study before it is run: hours, disk and memory of every target."""

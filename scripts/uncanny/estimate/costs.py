@@ -1,7 +1,7 @@
-"""What a unit of work costs where nothing has been measured: on one core of a processor, and on an
-accelerator. No torch here.
+"""Stated cost of a unit of work, for work without measurements: on one core of a processor, and on
+an accelerator. No torch here.
 
-Work is counted in floating-point operations of the networks; each layer adds the time of its start.
+Work is counted in floating-point operations of the networks; each layer adds a launch time.
 Stated rates:
 * processor: one core of a server (AVX-512), measured with the networks of the study of digits;
 * accelerator: an NVIDIA A100 in float32. Training at the rate that the paper prints for its DDPM
@@ -22,8 +22,8 @@ class Device:
     """Where the jobs that ask for `gpu=1` run.
 
     training, sampling: operations per second. update, layer: seconds that a layer adds to an update
-    of weights, and to an evaluation of a batch. rest: seconds of a job beside its own work. base:
-    MB of a process with its libraries.
+    of weights, and to an evaluation of a batch. rest: seconds of a job's overhead. base: MB of a
+    process with its libraries.
     """
 
     name: str
@@ -44,19 +44,19 @@ ACCELERATOR = Device("accelerator", 10.7e12, 13e12, 1e-4, 3e-5, 5.0, 2500)
 DEVICES = {device.name: device for device in (PROCESSOR, ACCELERATOR)}
 # Metrics run in float64 on one core everywhere.
 CORE = 30e9  # operations per second
-SORTING = 600  # operations' worth of time of a pair of images, beside their distance
+SORTING = 600  # operations' worth of time of a pair of images, in addition to their distance
 ELSE = 1e5  # of each image, in metrics that compare no pairs
 
 
 def update(size, batch: int, device: Device) -> float:
     """Seconds of an update with a batch of images. size: networks.Size."""
-    # t = 3·B·flops / rate + layers · start of a layer
+    # t = 3·B·flops / rate + layers · launch of a layer
     return TRAINING * batch * size.flops / device.training + device.update * size.layers
 
 
 def evaluation(size, batch: int, device: Device) -> float:
-    """Seconds of an evaluation per image, in batches of so many."""
-    # t/B = flops / rate + layers · start of a layer / B
+    """Seconds of an evaluation per image, in batches of a given size."""
+    # t/B = flops / rate + layers · launch of a layer / B
     return size.flops / device.sampling + device.layer * size.layers / batch
 
 
@@ -71,7 +71,7 @@ def batch_of(count: int, values: int) -> int:
 
 
 def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> float:
-    """Operations of a metric of n images against m of a reference, with so many features each."""
+    """Operations of a metric of n images against m of a reference. width: number of features."""
     pair = 2 * width + SORTING
     if kind == "fid":
         # Two covariances, n·d² each; square roots of d×d matrices, d³, also per jackknife group.

@@ -1,5 +1,5 @@
-"""Sizes of datasets, as prepared or, before that, as their kind and options let expect. No torch
-here.
+"""Sizes of datasets: as prepared or, before that, as expected from their kind and options. No
+torch here.
 """
 
 import math
@@ -17,7 +17,7 @@ REACH = 0.9  # largest distance of two images, in diagonals of the cube that the
 
 @dataclass(frozen=True)
 class Data(Expected):
-    """What a dataset is taken to be where its options do not say it: nothing is None."""
+    """Sizes of a dataset, assumed where its options do not determine them: nothing is None."""
 
     @property
     def values(self) -> int:
@@ -25,13 +25,13 @@ class Data(Expected):
         return math.prod(self.shape)
 
 
-UNKNOWN = (50_000, 10_000)  # training and test images of a folder that nobody has counted
+UNKNOWN = (50_000, 10_000)  # training and test images of a folder whose images are not counted
 UNKNOWN_SIDE = 32  # pixels
 MANY_CLASSES = 1000
 
 
 def of_dataset(study: Study, name: str, results: Path) -> Data:
-    """A dataset as it is prepared below `results`; else as the config lets expect it."""
+    """Sizes of a dataset as it is prepared below `results`, else as expected from the config."""
     description = results / result_paths.path("datasets", dataset=name)
     if description.exists():
         prepared = files.read_json(description)
@@ -47,8 +47,8 @@ def of_dataset(study: Study, name: str, results: Path) -> Data:
 
 
 def noise_levels(process: dict, data: Data) -> int | None:
-    """Number of noise levels of an annealed process; by the rules of NCSNv2, for images as far from
-    each other as those of CIFAR-10, where it is to be derived from the images.
+    """Number of noise levels of an annealed process; by the rules of NCSNv2, for images with
+    the distances of CIFAR-10's, if the number follows from the images.
     """
     if process["kind"] != "annealed" or process["num_levels"] is not None:
         return process.get("num_levels")

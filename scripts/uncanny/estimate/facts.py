@@ -1,4 +1,4 @@
-"""Sizes of a study's datasets and networks, and how often they are used."""
+"""Sizes of a study's datasets and networks, and numbers of updates and evaluations."""
 
 import json
 import math
@@ -17,7 +17,7 @@ ADAPTIVE = -16, 43
 
 
 class Facts:
-    """A study's numbers. results: its folder, where prepared datasets are. device: where jobs that
+    """Numbers of a study. results: its folder, with the prepared datasets. device: where jobs that
     ask for a GPU run.
     """
 
@@ -40,14 +40,14 @@ class Facts:
 
     @cache
     def size(self, model: str) -> networks.Size:
-        """Of a model's network."""
+        """Size of a model's network."""
         network, shape = self.network(model)
         conditional = self.study.identity(model)["conditional"]
         return _size(network, shape, self.data_of(model).num_classes if conditional else 0)
 
     @cache
     def network(self, model: str) -> tuple[str, tuple[int, ...]]:
-        """What the cost of an evaluation depends on: options of the network, shape of an image."""
+        """Key of the cost of an evaluation: options of the network, shape of an image."""
         return text(self.study.identity(model)["network"]), self.data_of(model).shape
 
     @cache
@@ -68,13 +68,13 @@ class Facts:
 
     @cache
     def extractor(self, name: str) -> tuple[networks.Size, tuple[int, int]]:
-        """Size of an extractor; how many features and how many logits it keeps of an image."""
+        """Size of an extractor; numbers of features and of logits per image."""
         block = self.study.component("extractors", name)
         data = self.data(block["dataset"])
         return networks.of_extractor(block, data.shape, max(data.num_classes, 2))
 
     def features(self, dataset: str) -> int:
-        """Numbers that are kept of an image for scores of a dataset: features and logits."""
+        """Numbers per image in the features and logits that scores of a dataset are made from."""
         return sum(self.extractor(self.study.evaluation(dataset)["extractor"])[1])
 
     def reference_count(self, dataset: str) -> int:
@@ -96,8 +96,8 @@ class Facts:
     def updates(self, model: str, epoch: int) -> int:
         """Updates of the segment of training that ends with an epoch."""
         images, batch = self.data_of(model).train, self.batch_size(model)
-        start = self.study.previous_epoch(epoch) or 0
-        return steps_until(epoch, images, batch) - steps_until(start, images, batch)
+        previous = self.study.previous_epoch(epoch) or 0
+        return steps_until(epoch, images, batch) - steps_until(previous, images, batch)
 
 
 @cache
@@ -106,5 +106,5 @@ def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Si
 
 
 def text(block: dict) -> str:
-    """A block as part of a key."""
+    """A block as text, for a key."""
     return json.dumps(block, sort_keys=True)

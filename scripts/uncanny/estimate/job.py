@@ -1,6 +1,6 @@
-"""Jobs as plain values, and which of them a file takes. No torch here.
+"""Jobs as plain values, and which of them a file depends on. No torch here.
 
-`workflow.dag` takes them from Snakemake; nothing here knows what a rule reads or writes.
+`workflow.dag` takes them from Snakemake; nothing here depends on what a rule reads or writes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ class Job:
 
     @property
     def subject(self) -> str:
-        """The name without the rule: a path of what the job is about."""
+        """The name without the rule, which identifies the job within its rule."""
         return self.name.partition("/")[2]
 
 
@@ -55,14 +55,14 @@ class Jobs:
     def behind(
         self, paths: Iterable[str], exists: Callable[[str], bool] = lambda path: False
     ) -> list[Job]:
-        """The jobs that files take, each after those that it needs, each once.
+        """The jobs that files depend on, without repetition, in an order in which they can run.
 
-        exists(path): a file that is there takes no job, nor does what only it needs.
+        exists(path): whether a file is there; such a file needs no jobs.
         """
         jobs: dict[str, Job] = {}
 
         def add(paths: Iterable[str]) -> None:
-            # Depth first; Snakemake's own graph takes more of the stack for each step of a chain.
+            # Depth first; Snakemake's own graph uses more of the stack per step of a chain.
             for path in paths:
                 job = self._makers.get(path)
                 if job and job.name not in jobs and not exists(path):

@@ -1,7 +1,7 @@
-"""What a job of each rule takes: amounts of work, bytes that stay, memory. One entry per rule.
+"""Load of a job of each rule: amounts of work, bytes on disk, memory. One entry per rule.
 
-A rule without an entry is counted with its start and its rest alone, until records of its jobs say
-more; the estimate names it.
+Of a rule without an entry only startup and overhead are counted until its jobs have left records;
+the estimate names it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from uncanny.study.study import NO_GUIDANCE
 from uncanny.training.loop import steps_until
 
 REPORTED = 2560  # gradients in a classifier's report
-# Seconds on a core of what is neither training nor sampling: of a job, and of one of its inputs.
+# Seconds on a core of jobs that neither train nor sample: per job, and per input file.
 SHOWING = {"plot_figure": (1.0, 2e-3), "make_table": (0.3, 1e-3), "assess_claims": (3.0, 5e-3)}
 SHOWING |= {"run_trained": (3.0, 2e-3), "run_exact": (7.0, 0.0)}
 CONFIRMING = 0.05
@@ -36,29 +36,29 @@ SAMPLES = 24  # bytes of a number of an image while images are sampled or gather
 
 @dataclass(frozen=True)
 class Work:
-    """An amount of one kind of work. key: from the kind to all that its cost depends on.
+    """An amount of one kind of work. key: its kind, then all that its cost depends on.
 
-    each: stated seconds of one unit.
+    unit_seconds: stated seconds of one unit.
     """
 
     key: tuple
     amount: float
-    each: float
+    unit_seconds: float
 
     @property
     def stated(self) -> float:
-        """Stated seconds of all of it."""
-        return self.amount * self.each
+        """Stated seconds of the whole amount."""
+        return self.amount * self.unit_seconds
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a job takes.
+    """Amounts that a job takes.
 
-    works: its own work, which its records time, first. rest: of what it does besides, reading,
-    writing, waiting for the device; None: as jobs on the device do. disk: bytes that stay. memory:
-    bytes beside its libraries. unit: dataset and network of the first work, and what it counts, in
-    words, where the table of rates shows it.
+    works: its own work, that which its records time first. rest: overhead such as reading, writing
+    and waiting for the device; None: the default of its device. disk: bytes of its outputs. memory:
+    bytes in addition to its libraries. unit: dataset, network and name of the unit of the first
+    work, for the table of rates.
     """
 
     works: list[Work] = field(default_factory=list)
@@ -80,7 +80,7 @@ ENTRIES: dict[str, Entry] = {}
 
 
 def entry(kind: str, *rules: str):
-    """Register what jobs of rules take."""
+    """Register a function that returns the load of jobs of some rules."""
 
     def register(function: Callable[..., Load]):
         ENTRIES.update(dict.fromkeys(rules, Entry(kind, function)))
@@ -91,7 +91,7 @@ def entry(kind: str, *rules: str):
 
 @cache
 def of_job(facts: Facts, job: Job) -> tuple[Load, list[Work]]:
-    """What a job takes, and all its work, the rest last."""
+    """Load of a job, and all its work, the rest last."""
     known = ENTRIES.get(job.rule)
     load = known.load(facts, job, **job.wildcards) if known else Load()
     seconds = (facts.device if job.on_device else costs.PROCESSOR).rest
@@ -100,7 +100,7 @@ def of_job(facts: Facts, job: Job) -> tuple[Load, list[Work]]:
 
 
 def kind(job: Job) -> str:
-    """The kind of a job's work; of a rule without an entry, that no cost is stated."""
+    """Kind of a job's work; for a rule without an entry, its name and that no cost is stated."""
     return ENTRIES[job.rule].kind if job.rule in ENTRIES else f"{job.rule} (no stated cost)"
 
 
@@ -126,7 +126,7 @@ def _import_model(facts: Facts, job: Job, model: str, **_) -> Load:
 
 @entry("data", "import_samples", "import_many_samples")
 def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_) -> Load:
-    """Images of a cell that are put together. memory: bytes of a number of an image."""
+    """Images of a cell joined in one file. memory: bytes per number of an image."""
     config = facts.study.config
     count = max(config["sample_sizes"]) if "many" in job.rule else config["num_images"]
     values = count * facts.data_of(model).values
@@ -149,12 +149,12 @@ def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
 
 def _updates(facts: Facts, model: str, count: int) -> Work:
     batch = facts.batch_size(model)
-    each = costs.update(facts.size(model), batch, facts.device)
-    return Work(("update", facts.network(model), batch), count, each)
+    seconds = costs.update(facts.size(model), batch, facts.device)
+    return Work(("update", facts.network(model), batch), count, seconds)
 
 
 def _training_memory(facts: Facts, model: str) -> float:
-    """What is kept, thrice; on a processor, the activations of a batch besides."""
+    """Three times a checkpoint; on a processor, also the activations of a batch."""
     size, batch = facts.size(model), facts.batch_size(model)
     held = 0 if facts.device.accelerates else 4 * batch * size.activations
     return 3 * CHECKPOINT * size.parameters + held
@@ -167,7 +167,7 @@ def _training_memory(facts: Facts, model: str) -> float:
 def _draw_samples(
     facts: Facts, job: Job, model: str, sampler: str, guidance: str, number: str = "", **_
 ) -> Load:
-    """number: of images, where they are a part of a cell's, which goes when all are gathered."""
+    """number: of images in a shard, which is deleted after gathering; empty for a whole cell."""
     count = int(number or facts.study.config["num_images"])
     work = _evaluations(facts, model, sampler, guidance, count, count)
     names, gradients = facts.study.names(model), len(work.key[2])
@@ -183,18 +183,18 @@ def _draw_samples(
 def _evaluations(
     facts: Facts, model: str, sampler: str, guidance: str, count: int, at_once: int
 ) -> Work:
-    """count · NFE evaluations of a network, each with a gradient of every classifier."""
+    """count · NFE evaluations of a network, with a gradient of every classifier in each."""
     batch = costs.batch_of(at_once, facts.data_of(model).values)
     classifiers = facts.classifiers_of(guidance, model)
-    each = costs.evaluation(facts.size(model), batch, facts.device)
-    each += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
+    seconds = costs.evaluation(facts.size(model), batch, facts.device)
+    seconds += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
     networks = tuple(text(identity["network"]) for identity, _ in classifiers)
     key = ("evaluation", facts.network(model), networks, facts.study.sampler_kind(sampler, model))
-    return Work(key, count * facts.nfe(sampler, model), each)
+    return Work(key, count * facts.nfe(sampler, model), seconds)
 
 
 def _sampling_memory(facts: Facts, model: str, count: int) -> float:
-    """Images; on a processor, the activations of a batch besides."""
+    """Images; on a processor, also the activations of a batch."""
     values = facts.data_of(model).values
     batch = 0 if facts.device.accelerates else costs.batch_of(count, values)
     return SAMPLES * count * values + 4 * FREED * batch * facts.size(model).activations
@@ -208,12 +208,12 @@ def _gather_samples(facts: Facts, job: Job, model: str, **_) -> Load:
 @entry("sampling", "trace_process")
 def _trace_process(facts: Facts, job: Job, model: str, sampler: str, **_) -> Load:
     work = _evaluations(facts, model, sampler, NO_GUIDANCE, 1, 1)
-    return Load([Work((job.rule, model), work.amount, work.each)])
+    return Load([Work((job.rule, model), work.amount, work.unit_seconds)])
 
 
 @entry("sampling", "compare_samplers")
 def _compare_samplers(facts: Facts, job: Job, experiment: str, model: str, **_) -> Load:
-    """Images of every sampler and sampling seed, and one metric of each."""
+    """Images of every sampler and sampling seed, with one metric."""
     extent = plan_experiments.extent(facts.study, experiment)
     count, samplers = extent["num_images"], extent["samplers"]
     works = [_evaluations(facts, model, s, NO_GUIDANCE, count, count) for s in samplers]
@@ -238,11 +238,11 @@ def _extract_reference(
 ) -> Load:
     size, (width, _) = facts.extractor(extractor)
     count = getattr(facts.data(dataset), split)
-    each = costs.evaluation(size, costs.BATCH, facts.device)
+    seconds = costs.evaluation(size, costs.BATCH, facts.device)
     if facts.study.neighbours(dataset):
-        each += costs.neighbours(count, width) / costs.CORE
+        seconds += costs.neighbours(count, width) / costs.CORE
     kept = 4 * facts.features(dataset) * facts.reference_count(dataset)  # float32
-    return Load([Work((job.rule, extractor, dataset), count, each)], disk=kept, memory=2 * kept)
+    return Load([Work((job.rule, extractor, dataset), count, seconds)], disk=kept, memory=2 * kept)
 
 
 @entry("scoring", "score_references")
@@ -305,8 +305,9 @@ def _measure_losses(facts: Facts, job: Job, model: str, **_) -> Load:
     """Two models at each noise level."""
     options, data = facts.study.config["losses"], facts.data_of(model)
     count = min(options["items"], getattr(data, options["split"]))
-    each = costs.evaluation(facts.size(model), costs.batch_of(count, data.values), facts.device)
-    work = Work((job.rule, facts.network(model)), 2 * count * options["levels"], each)
+    batch = costs.batch_of(count, data.values)
+    seconds = costs.evaluation(facts.size(model), batch, facts.device)
+    work = Work((job.rule, facts.network(model)), 2 * count * options["levels"], seconds)
     return Load([work], memory=_experiment_memory(facts, model))
 
 
@@ -317,7 +318,7 @@ def _measure_losses(facts: Facts, job: Job, model: str, **_) -> Load:
 def _train_extractor(facts: Facts, job: Job, extractor: str, **_) -> Load:
     block, (size, _) = facts.study.component("extractors", extractor), facts.extractor(extractor)
     data, batch = facts.data(block["dataset"]), block.get("batch_size", 1)
-    # With its images a batch carries half as many of noise; to tell turns, four and as many.
+    # A batch of images has half as many of noise; for rotations, four copies and as many.
     images = batch * {"classifier": 1.5, "rotation": 5}.get(block["kind"], 0)
     seconds = block.get("epochs", 0) * (data.train // batch)
     seconds *= costs.update(size, images, facts.device)
@@ -333,15 +334,13 @@ def _train_classifier(
     identity, size = facts.classifier(classifier, dataset, process, schedule)
     data, options, device = facts.data(dataset), identity["training"], facts.device
     batch, network = options["batch_size"], (text(identity["network"]), data.shape)
-    count, each = (
-        steps_until(options["epochs"], data.train, batch),
-        costs.update(size, batch, device),
-    )
+    count = steps_until(options["epochs"], data.train, batch)
+    seconds = costs.update(size, batch, device)
     # Accuracy at ten noise levels on all test images, and gradients of some.
     report = 10 * data.test * costs.evaluation(size, costs.BATCH, device)
     report += REPORTED * costs.gradient(size, costs.BATCH, device)
     return Load(
-        [Work(("classifier update", network, batch), count, each)],
+        [Work(("classifier update", network, batch), count, seconds)],
         rest=Work(("report", network), 1, device.rest + report),
         disk=WEIGHT * size.parameters,
     )
@@ -373,11 +372,11 @@ def _time_training(facts: Facts, job: Job, **_) -> Load:
 
 @entry("figures, tables, claims", *SHOWING)
 def _show(facts: Facts, job: Job, **_) -> Load:
-    """A job without networks: so long, and longer with each file that it reads."""
-    alone, each = SHOWING[job.rule]
+    """A job without networks: a constant, and a share per file that it reads."""
+    constant, per_input = SHOWING[job.rule]
     shown = {key: job.wildcards[key] for key in ("figure", "table") if key in job.wildcards}
     kinds = [facts.study.block(f"{key}s", name)["kind"] for key, name in shown.items()]
-    work = Work((job.rule, *kinds, job.subject), 1, alone + each * len(job.inputs))
+    work = Work((job.rule, *kinds, job.subject), 1, constant + per_input * len(job.inputs))
     return Load([work], rest=NO_REST, disk=FIGURE if job.rule == "plot_figure" else RECORD)
 
 

@@ -1,4 +1,4 @@
-"""What a network costs, counted on torch's meta device: nothing is allocated or computed."""
+"""Size of a network, counted on torch's meta device: nothing is allocated or computed."""
 
 import importlib
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from uncanny.registry import components
 @dataclass(frozen=True)
 class Size:
     """parameters; floating-point operations of one evaluation of one image (a multiplication and
-    an addition are two); layers: modules with weights, each of which costs its time to start;
-    activations: numbers that an image makes in all modules, which training holds.
+    an addition are two); layers: modules with weights, each of which takes time to launch;
+    activations: numbers per image in the outputs of all modules, which training keeps.
     """
 
     parameters: int
@@ -40,7 +40,7 @@ def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
 def of_extractor(
     block: dict, shape: tuple[int, ...], num_classes: int
 ) -> tuple[Size, tuple[int, int]]:
-    """Size of a feature extractor; how many features and how many logits it keeps of an image."""
+    """Size of a feature extractor; numbers of features and of logits per image."""
     if block["kind"] == "inception":
         return INCEPTION, INCEPTION_WIDTHS
     if block["kind"] == "vectors":

@@ -1,4 +1,4 @@
-"""What earlier jobs of the study took, from the records that they left. No torch here."""
+"""Time and memory that earlier jobs of the study took, from their records. No torch here."""
 
 import json
 import statistics
@@ -12,9 +12,9 @@ from uncanny.estimate.job import Job
 from uncanny.estimate.loads import Work
 from uncanny.runtime.result_paths import Cell, is_of
 
-ENOUGH = 100  # records of one kind that are read
+ENOUGH = 100  # records that are read of one kind
 FEW = 10  # records, of which the median is taken
-# Work that says how fast the device is.
+# Work that shows the speed of the device.
 ON_DEVICE = {"update", "evaluation", "classifier update"}
 
 
@@ -63,25 +63,25 @@ def learn(facts: Facts, jobs: Iterable[Job]) -> tuple[Rates, dict[str, float]]:
     Records of jobs that ask for a GPU count only where they ran on a device of the same kind.
     """
     rates, memory, jobs = Rates(), {}, list(jobs)
-    elsewhere = _device(facts, jobs) not in (None, facts.device.name)
+    other_device = _device(facts, jobs) not in (None, facts.device.name)
     for job in jobs:
         _, works = loads.of_job(facts, job)
-        if (job.on_device and elsewhere) or all(rates.enough(work.key) for work in works):
+        if (job.on_device and other_device) or all(rates.enough(work.key) for work in works):
             continue
         benchmark = _json(facts.results / f"benchmarks/{job.name}.json")
         if works[0].amount and "peak_memory_mb" in benchmark:
             memory[job.rule] = max(benchmark["peak_memory_mb"], memory.get(job.rule, 0.0))
         for work, seconds in _shares(works, _timing(facts, job), benchmark.get("seconds")):
-            if work.stated:  # what is stated to cost nothing has no ratio
+            if work.stated:  # a stated cost of zero has no ratio
                 rates.learn(work.key, seconds / work.stated)
     return rates, memory
 
 
 def _shares(works: list[Work], timing: dict, whole: float | None) -> Iterator[tuple[Work, float]]:
-    """(work, seconds) of a job, as far as its records tell them apart. whole: of all of it."""
+    """(work, seconds) of a job, as far as its records separate them. whole: seconds of the job."""
     own, *more = works
-    if "each" in timing:
-        yield own, timing["each"] * own.amount
+    if "unit_seconds" in timing:
+        yield own, timing["unit_seconds"] * own.amount
         if whole is not None and more and "seconds" in timing:
             yield more[0], max(whole - timing["seconds"], 0.0)
     elif whole is not None and not any(work.key[0] in ON_DEVICE for work in more):
@@ -97,27 +97,27 @@ def _device(facts: Facts, jobs: list[Job]) -> str | None:
 
 
 def _timing(facts: Facts, job: Job) -> dict:
-    """What the record of a job that trains or samples has of its time: seconds of its own work,
-    device; each: seconds of one unit.
+    """Times in the record of a job that trains or samples: seconds of its own work, device,
+    unit_seconds.
     """
     work = loads.of_job(facts, job)[1][0].key[0]
     if work not in ON_DEVICE:
         return {}
     path = next((path for path in job.outputs if path.endswith(".json")), "")
     record = _json(facts.results / path)
-    if not record and is_of("samples", job.outputs[0]):  # scores keep the times of what is gone
+    if not record and is_of("samples", job.outputs[0]):  # scores keep the times of deleted samples
         record = _json(facts.results / Cell.from_path(job.outputs[0]).path("scores"))
     timing = record.get("timing") or {}
     if work == "evaluation" and "ms_per_nfe" in timing:
-        return timing | {"each": timing["ms_per_nfe"] / 1000}
+        return timing | {"unit_seconds": timing["ms_per_nfe"] / 1000}
     count = timing.get("updates") or record.get("steps")
     if work != "evaluation" and count and timing.get("seconds"):
-        return timing | {"each": timing["seconds"] / count}
+        return timing | {"unit_seconds": timing["seconds"] / count}
     return timing
 
 
 def _json(path: Path) -> dict:
-    """A record; empty where there is none, or a damaged one: an estimate can do without."""
+    """A record; empty if it is missing or damaged: an estimate can do without."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

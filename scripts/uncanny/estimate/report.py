@@ -55,7 +55,7 @@ def heading(estimate: Estimate) -> str:
 
 
 def notes_of(estimate: Estimate) -> str:
-    """What the reader of the numbers must know."""
+    """Notes for the reader of the numbers."""
     device = estimate.site.device.name
     notes = [
         HOURS[device],
@@ -78,7 +78,7 @@ def rates(estimate: Estimate) -> pd.DataFrame:
         key = work.key[:3]
         if load.unit and key not in rows:
             ratio, basis, count = estimate.rates.of(key)
-            rows[key] = loads.kind(job), *load.unit, 1000 * ratio * work.each, basis, count
+            rows[key] = loads.kind(job), *load.unit, 1000 * ratio * work.unit_seconds, basis, count
     columns = ["work", "dataset", "network", "unit", "ms", "basis", "records"]
     return pd.DataFrame(list(rows.values()), columns=columns)
 
@@ -86,7 +86,7 @@ def rates(estimate: Estimate) -> pd.DataFrame:
 def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFrame:
     """The table with few digits and headings in words; minutes where there are few hours in all.
 
-    What is left is shown where it is not everything.
+    Columns of what is left are shown if some of it is done.
     """
     unit, scale = ("min", 60) if hours <= SHORT else ("h", 1)
     device = DEVICE[estimate.site.device.name]

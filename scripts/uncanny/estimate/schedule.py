@@ -1,4 +1,4 @@
-"""How long jobs take that run side by side. No torch here."""
+"""Duration of jobs that run in parallel. No torch here."""
 
 import heapq
 from collections.abc import Container, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Hours, disk and memory of every target of a study, the whole of it and what is left."""
+"""Hours, disk and memory of every target of a study: in all, and of what is left."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from uncanny.study.study import Study
 
 STARTING = "starting of jobs"
 BASES = ("measured", "scaled", "default")
-START = {"here": 0.25, "cluster": 20.0}  # seconds before a job works: imports shared, or its own
+START = {"here": 0.25, "cluster": 20.0}  # seconds before a job works: shared imports, or its own
 
 
 @dataclass(frozen=True)
 class Site:
     """Where a study runs.
 
-    device: of jobs that ask for a GPU. at_once: jobs side by side; devices: GPUs side by side, None
-    for as many. start: seconds before a job works. one_machine: a job that takes all cores keeps
-    all others waiting.
+    device: of jobs that request a GPU. at_once: number of parallel jobs. start: seconds before a
+    job works. one_machine: whether a job that takes all cores keeps all others waiting. devices:
+    number of parallel GPUs, None for one per job.
     """
 
     device: costs.Device
@@ -35,11 +35,11 @@ class Site:
 
 
 class Estimate:
-    """What a study costs at a site. results: folder of its results, and of earlier records. jobs:
-    those behind its targets, from `workflow.dag`.
+    """Cost of a study at a site. results: folder of its results, and of earlier records. jobs:
+    those that its targets depend on, from `workflow.dag`.
 
-    costs: one row per job, by its name: kind of work, seconds by what they rest on and of its
-    start, bytes that stay, memory in MB.
+    costs: one row per job, by its name: kind of work, seconds by their basis and of its start,
+    bytes on disk, memory in MB.
     """
 
     def __init__(self, study: Study, results: Path, site: Site, jobs: Iterable[Job]):
@@ -51,7 +51,7 @@ class Estimate:
         self.costs = pd.DataFrame(map(self._cost, self.every), [job.name for job in self.every])
 
     def of_targets(self) -> list[dict]:
-        """One row per target: its sums, those of what is `left`, and what they rest on."""
+        """One row per target: its sums, those of what is `left`, and their basis."""
         rows = []
         for target in self.jobs.targets:
             whole, left = (self._sums(costs, wall=True) for costs in self._whole_and_left(target))
@@ -59,7 +59,7 @@ class Estimate:
         return rows
 
     def of_work(self, target: str = "all") -> list[dict]:
-        """One row per kind of work of a target; the start of its jobs is a kind of its own."""
+        """One row per kind of work of a target; the start of jobs is a separate kind."""
         whole, left = (costs.assign(start=0.0) for costs in self._whole_and_left(target))
         known = dict.fromkeys(entry.kind for entry in loads.ENTRIES.values())
         kinds = set(whole["kind"])
@@ -72,13 +72,13 @@ class Estimate:
         return [*rows, {"work": STARTING} | sums | _left(sums_left)]
 
     def without_entry(self) -> dict[str, int]:
-        """rule -> number of jobs, of rules whose cost nobody has stated."""
+        """rule -> number of jobs, of rules without a stated cost."""
         rules = [job.rule for job in self.every if job.rule not in loads.ENTRIES]
         return {rule: rules.count(rule) for rule in dict.fromkeys(rules)}
 
     @cache
     def exists(self, path: str) -> bool:
-        """Whether a file is there. What a changed config makes again is for a dry run to say."""
+        """Whether a file is there; files that a changed config would make again count as there."""
         return (self.facts.results / path).exists()
 
     def _cost(self, job: Job) -> dict:
@@ -123,7 +123,7 @@ def _left(sums: dict) -> dict:
 
 
 def shares(seconds: Mapping[str, float]) -> str:
-    """What an amount rests on: one word, or shares in percent."""
+    """Basis of an amount: one word, or shares in percent."""
     total = sum(seconds.values())
     percent = {basis: 100 * value / total for basis, value in seconds.items() if total}
     large = {basis: share for basis, share in percent.items() if share >= 0.5}

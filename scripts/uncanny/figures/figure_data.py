@@ -1,4 +1,4 @@
-"""What figures are drawn from, and how it is read from files."""
+"""Data of figures, and how they are read from files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from uncanny.runtime.result_paths import Cell
 
 @dataclass(frozen=True)
 class Trace:
-    """One image on its way into noise and another on its way out, at the same K noise levels.
+    """Forward trajectory of one image and backward trajectory of another, at the same K levels.
 
     forward, backward: float [K, C, H, W], scaled to unit variance of the noisy image; images are
     in [-1, 1]. sigma: [K], rising from 0, relative to the unscaled image. alpha_bar: [K], NaN for
-    a process that does not shrink the signal. axis: what the levels are numbered by. lane: name of
-    the process.
+    a process that does not shrink the signal. axis: name of the number that counts the levels.
+    lane: name of the process.
     """
 
     model: str
@@ -36,18 +36,18 @@ class Trace:
 
 @dataclass(frozen=True)
 class FigureData:
-    """What a figure may draw; a kind uses the part that it NEEDS.
+    """What a figure may show; a kind uses the fields that it NEEDS.
 
     table: tidy scores (scores.tidy). models, samplers, guidances, metrics: appearance, name ->
     {label, ...}, a metric also with unit; `models` holds all models of the study in its order,
     which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
     controls that are measured as samples are; left_out: dataset -> {"test": [{metric, n, needs}]},
     metrics for which a control has too few images. datasets: model -> its dataset. images: uint8
-    [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: how they were
-    drawn; inpainted: of cells that have them, the originals [n, C, H, W] and which of their pixels
-    were `known`, bool. sizes: scores of growing samples. traces: walks into noise and back. exact:
-    rows of all experiments, with the column experiment; verdicts: their cells with a verdict.
-    training: dataset -> real images uint8 [N, C, H, W].
+    [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: of their
+    sampling; inpainted: of cells that have them, the originals [n, C, H, W] and which of their
+    pixels were `known`, bool. sizes: scores by number of images. traces: forward and backward
+    trajectories. exact: rows of all experiments, with the column experiment; verdicts: their cells
+    with a verdict. training: dataset -> real images uint8 [N, C, H, W].
     """
 
     table: pd.DataFrame = field(default_factory=lambda: score_records.tidy([]))
@@ -69,33 +69,33 @@ class FigureData:
     training: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def references_of(self, dataset: str, metric: str) -> dict[str, tuple[Mapping, bool]]:
-        """Control -> (its entry, whether it is measured); an entry that is not says n and needs.
+        """Control -> (its entry, whether it is measured); an entry that is not has n and needs.
 
-        None at all where the figure was given no references. Raises ValueError where there are
-        some, but not of this dataset or not of this metric.
+        Empty if the figure has no references. Raises ValueError if it has some, but none of this
+        dataset or none of this metric.
         """
         if not self.references:
             return {}
         if dataset not in self.references:
             known = ", ".join(self.references)
             raise ValueError(f"figure: no references of dataset {dataset!r}; there are {known}")
-        found = {}
+        entries = {}
         for control, measured in self.references[dataset].items():
             left_out = self.left_out.get(dataset, {}).get(control, [])
-            entries = [(entry, True) for entry in measured] + [(entry, False) for entry in left_out]
-            named = [pair for pair in entries if pair[0]["metric"] == metric]
-            if not named:
+            pairs = [(entry, True) for entry in measured] + [(entry, False) for entry in left_out]
+            matching = [pair for pair in pairs if pair[0]["metric"] == metric]
+            if not matching:
                 raise ValueError(f"figure: no {metric} of reference {control!r} of {dataset!r}")
-            found[control] = named[0]
-        return found
+            entries[control] = matching[0]
+        return entries
 
     def label(self, family: str, name: str) -> str:
-        """The label of a component of the given family, or its name."""
+        """The label of a component of a family, or its name."""
         return getattr(self, family).get(name, {}).get("label") or name
 
-    def is_given(self, model: str) -> bool:
-        """Whether its images were drawn elsewhere: no sampler and no epoch of ours made them."""
-        return bool(self.models.get(model, {}).get("given"))
+    def is_imported(self, model: str) -> bool:
+        """Whether a model's images are imported, without a sampler or an epoch of the study."""
+        return bool(self.models.get(model, {}).get("imported"))
 
     def metric_label(self, metric: str) -> str:
         """The label of a metric with its unit."""
@@ -103,20 +103,20 @@ class FigureData:
         return self.label("metrics", metric) + (f" ({unit})" if unit else "")
 
     def guidance_label(self, guidance: str) -> str:
-        """The label of a guidance; sampling without one says so."""
+        """The label of a guidance, or that there is none."""
         known = self.guidances.get(guidance, {}).get("label")
         return known or ("no guidance" if guidance == "none" else guidance)
 
     def curve_label(self, model: str, sampler: str, guidance: str) -> str:
-        """Model, sampler and guidance in words, of images from elsewhere the model alone;
-        ValueError for a model without appearance.
+        """Labels of model, sampler and guidance, or of the model alone for imported images.
+        Raises ValueError for a model without appearance.
         """
         if model not in self.models:
             raise ValueError(f"figure: model {model!r} is not one of {', '.join(self.models)}")
-        if self.is_given(model):
+        if self.is_imported(model):
             return self.label("models", model)
-        parts = [self.label("models", model), self.label("samplers", sampler)]
-        return " · ".join(parts + [self.guidance_label(guidance)] * (guidance != "none"))
+        labels = [self.label("models", model), self.label("samplers", sampler)]
+        return " · ".join(labels + [self.guidance_label(guidance)] * (guidance != "none"))
 
 
 # ---- Reading --------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class FigureData:
 def read(paths: Mapping[str, Iterable[str | Path]]) -> dict:
     """The fields of FigureData that files fill; paths: kind of file, one of READERS -> paths.
 
-    Raises ValueError that names the file where one is missing, damaged or of another sort.
+    Raises ValueError that names a file which is missing, damaged or of another kind.
     """
     if unknown := paths.keys() - READERS:
         raise ValueError(f"figure reads {min(unknown)!r}, expected one of {', '.join(READERS)}")
@@ -140,14 +140,16 @@ def _read_scores(paths: list[Path]) -> dict:
 
 
 def _read_samples(paths: list[Path]) -> dict:
-    """Samples (.npz) with the record beside each of them."""
+    """Samples (.npz) with their records (.json)."""
     cells = [Cell.from_path(path) for path in paths]
     stored = [_read_arrays(path, ("images", "labels")) for path in paths]
-    beside = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
+    inpainted = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
     return {
-        "images": {cell: found["images"] for cell, found in zip(cells, stored, strict=True)},
-        "labels": {cell: found["labels"] for cell, found in zip(cells, stored, strict=True)},
-        "inpainted": {cell: found for cell, found in zip(cells, beside, strict=True) if found},
+        "images": {cell: content["images"] for cell, content in zip(cells, stored, strict=True)},
+        "labels": {cell: content["labels"] for cell, content in zip(cells, stored, strict=True)},
+        "inpainted": {
+            cell: content for cell, content in zip(cells, inpainted, strict=True) if content
+        },
         "records": {
             cell: files.read_json(path.with_suffix(".json"))
             for cell, path in zip(cells, paths, strict=True)
@@ -156,11 +158,11 @@ def _read_samples(paths: list[Path]) -> dict:
 
 
 def _read_sizes(paths: list[Path]) -> dict:
-    found = [files.read_json(path) for path in paths]
-    for path, record in zip(paths, found, strict=True):
+    records = [files.read_json(path) for path in paths]
+    for path, record in zip(paths, records, strict=True):
         if not {"cell", "status", "sizes"} <= set(record):
             raise ValueError(f"{path}: not scores by size: expected cell, status and sizes")
-    return {"sizes": found}
+    return {"sizes": records}
 
 
 def _read_traces(paths: list[Path]) -> dict:
@@ -193,26 +195,26 @@ TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
 
 
 def read_trace(path: Path | str) -> Trace:
-    """A trace file (traces.run)."""
-    cell, found = Cell.from_path(path), _read_arrays(Path(path), TRACE_ARRAYS)
-    named = {"lane": str(found.pop("lane")), "axis": str(found.pop("axis"))}
-    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **named, **found)
+    """Read the trajectories of a file of `sampling.trajectories.run`."""
+    cell, fields = Cell.from_path(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    fields |= {name: str(fields[name]) for name in ("lane", "axis")}
+    return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **fields)
 
 
 def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) -> dict:
     expected = f"a whole file of {', '.join(names)}"
     stored = arrays.load(path, expected)
-    lost = [name for name in names if name not in stored]
-    if lost and not optional:
-        raise ValueError(f"{path}: not {expected} (no {lost[0]}); delete it and run again")
+    missing = [name for name in names if name not in stored]
+    if missing and not optional:
+        raise ValueError(f"{path}: not {expected} (no {missing[0]}); delete it and run again")
     return {name: stored[name] for name in names if name in stored}
 
 
 def _read_references(paths: list[Path]) -> dict:
-    found = [files.read_json(path) for path in paths]
+    records = [files.read_json(path) for path in paths]
     return {
-        "references": {entry["dataset"]: entry["references"] for entry in found},
-        "left_out": {entry["dataset"]: entry.get("left_out", {}) for entry in found},
+        "references": {entry["dataset"]: entry["references"] for entry in records},
+        "left_out": {entry["dataset"]: entry.get("left_out", {}) for entry in records},
     }
 
 

@@ -101,7 +101,7 @@ def _grid(
     index = table.groupby("role").cumcount()
     table["row"], table["column"] = index // columns, index % columns
     title = panel.get("title") or data.curve_label(cell.model, cell.sampler, cell.guidance)
-    title += "" if data.is_given(cell.model) else f", epoch {cell.epoch}"
+    title += "" if data.is_imported(cell.model) else f", epoch {cell.epoch}"
     facts = {"panel": letter, "panel_title": title, **vars(cell)}
     facts["curve"] = data.curve_label(cell.model, cell.sampler, cell.guidance)
     facts["dataset"] = data.datasets.get(cell.model)

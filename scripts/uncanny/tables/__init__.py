@@ -1,4 +1,4 @@
-"""Tables: what the study is configured to do and how long it takes, next to the paper's numbers.
+"""Tables: configuration, times and scores of a study, next to the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, and a
 constant NEEDS: "config" if the config is enough, "timings", "scores" or "verdicts" (of experiments)
@@ -21,11 +21,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a table is made from, each in the order in which it is shown.
+    """Data of a table, in the order in which they are shown.
 
     models: name → identity. processes: model → name of its process. samplers: name → model →
     complete options. classifiers: name → network and training. labels: section → name → label.
-    timings: records of `timing`, of which those are shown whose names `timed` lists. scores:
+    timings: records of `timing`; `timed`: names by which those to be shown are selected. scores:
     records of cells, and of their sample sizes. verdicts: of experiments, as written by them.
     """
 

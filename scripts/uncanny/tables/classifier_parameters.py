@@ -29,12 +29,12 @@ TRAINING = {
 
 
 def classifier_parameters(contents: Contents) -> pd.DataFrame:
-    """One column per classifier, and what the paper prints."""
+    """One column per classifier, and the paper's values."""
     columns = {}
     for name, block in contents.classifiers.items():
         values = {row: block["network"].get(option) for row, option in NETWORK.items()}
         values |= {row: block.get(option) for row, option in TRAINING.items()}
-        if not block["epochs"]:  # untrained: nothing but the seed has a part in it
+        if not block["epochs"]:  # untrained: only the seed has an effect
             values |= {row: "–" for row in TRAINING if row not in ("epochs", "seed")}
         label = contents.label("classifiers", name)
         heading = f"{label} [{name}]" if label in columns else label

@@ -1,7 +1,7 @@
-"""What samplers compute, as formulas: solvers, noise levels, clocks and scalings by their names.
+"""Samplers as formulas: solvers, noise levels, clocks and scalings by their names.
 
 Written with i = 0 … N−1 for the step, N for num_steps, and otherwise the names of options and of
-`processes`. A test evaluates each against the code that it describes.
+`processes`. A test compares each with the code that it describes.
 """
 
 SOLVERS = {
@@ -49,7 +49,7 @@ MATCHED = {
     ("ve", "ve"): "σ_max²·(σ_min²/σ_max²)^((1 − ε_s)·i/(N−1))",
 }
 
-# Times of the discrete process with T levels, and what they mean there (a_t is its alpha_bar)
+# Times of the discrete process with T levels, and σ and scaling at them (a_t is its alpha_bar)
 TIMES = {
     "ancestral": "round((T−1)·(N−1−i)/(N−1))",
     "ddim": "trunc(T − 1 − i·T/N)",

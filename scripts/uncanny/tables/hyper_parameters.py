@@ -1,4 +1,4 @@
-"""Networks and training of the models, next to what the paper prints."""
+"""Networks and training of the models, next to the paper's values."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ NETWORK = {
     "attention resolutions": "attention",
     "dropout": "dropout",
 }
-# What networks have without an option for it.
+# Parameters of networks that are not options.
 FIXED = {
     "refinenet": {
         "resampling filter": "mean down, bilinear up",
@@ -30,7 +30,7 @@ FIXED = {
 FILTERS = {(1, 1): "box", (1, 3, 3, 1): "bilinear"}
 ARCHITECTURES = {"refinenet": "NCSNv2", "unet": "DDPM", "mlp": "MLP"}
 SONG_UNETS = {"positional": "DDPM++", "fourier": "NCSN++"}
-# With which process each was published; a column of the paper belongs to no other pair.
+# Published pairs of network and process, to which the paper's columns belong.
 PUBLISHED = {
     ("NCSNv2", "annealed"),
     ("DDPM", "discrete"),

@@ -10,8 +10,8 @@ from functools import cache
 # Minutes on one NVIDIA A100; batch size of sampling and precision are not stated. `process` and
 # `sampler` have the names of this study, `any` stands for all. nfe: evaluations per image, not
 # printed for the SDE samplers: `basis` says how sure they are (stated; anchored: fits the steps
-# that Karras et al. document; inferred: from the minutes alone). sure: whether the cell's place in
-# the printed table is certain (sure), reconstructed (likely) or a guess (unsure).
+# that Karras et al. document; inferred: from the minutes alone). sure: whether the position of
+# the cell in the printed table is certain (sure), reconstructed (likely) or a guess (unsure).
 TIMES = """\
 table,what,process,config,conditional,guidance,sampler,minutes,sure,nfe,basis,note
 A.5,training,ddpm,sigmoid,no,,,298,sure,,,

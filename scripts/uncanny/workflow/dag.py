@@ -1,8 +1,8 @@
 """The jobs behind a study's targets, from Snakemake's own graph of jobs, as plain values.
 
 The main Snakemake has the rules and all settings of its command line: it builds the graph a second
-time, for all targets, and without asking what is to be run (`list_jobs`, when a run starts). A job
-of the same run reads the list (`read`). Nothing stays when the run ends.
+time, for all targets, whether or not they are to be run (`list_jobs`, when a run starts). A job
+of the same run reads the list (`read`), which is deleted when the run ends.
 """
 
 import atexit
@@ -48,7 +48,7 @@ def from_json(text: str) -> list[Job]:
 
 def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
     """The jobs behind target rules, and those of the targets themselves."""
-    from snakemake.dag import DAG  # a job that reads the list does without
+    from snakemake.dag import DAG  # slow, and not needed by a job that reads the list
 
     graph = DAG(workflow, workflow.rules, targetrules=set())
     workflow.async_run(_add(graph, [workflow.get_rule(target) for target in targets]))

@@ -17,7 +17,7 @@ TIMES = (
 
 
 def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> str:
-    """Text of the page, for a file beside the folders figures/ and tables/.
+    """Text of the page, for a file in the folder of figures/ and tables/.
 
     command: shell command for a target, with {} for its name. costs: rows of
     `estimate.totals.Estimate.of_targets` by target. claims: text of tables/claims.md, or empty.

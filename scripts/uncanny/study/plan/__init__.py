@@ -183,7 +183,7 @@ def _looks(study: Study, section: str, names: set) -> dict:
 
 
 def _origin(study: Study, model: str) -> dict:
-    return {"given": True} if study.origin(model) == "samples" else {}
+    return {"imported": True} if study.origin(model) == "samples" else {}
 
 
 def _look(name: str, block: Mapping, labelled: bool = True) -> dict:

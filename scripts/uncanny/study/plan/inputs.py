@@ -61,8 +61,8 @@ def of_claims(study: Study) -> dict[str, list[str]]:
 
 def of_all(study: Study) -> list[str]:
     """All inputs of figures, tables and claims, and files of experiments, each once."""
-    found = (paths for kinds in _of_all(study) for paths in kinds.values())
-    return plan.unique(itertools.chain.from_iterable(found))
+    groups = (paths for kinds in _of_all(study) for paths in kinds.values())
+    return plan.unique(itertools.chain.from_iterable(groups))
 
 
 def _of_all(study: Study) -> Iterator[dict[str, list[str]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uncanny.runtime import progress
-from uncanny.runtime.progress import Progress, spoken
+from uncanny.runtime.progress import Progress, format_duration
 from uncanny.workflow.watching import view
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -52,7 +52,7 @@ class TestAJob:
     ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (11_100, "3 h 05 min")]
 )
 def test_durations(seconds, said):
-    assert spoken(seconds) == said
+    assert format_duration(seconds) == said
 
 
 class TestFromOutside:

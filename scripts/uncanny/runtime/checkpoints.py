@@ -1,8 +1,8 @@
-"""Checkpoints: the full state of a training run in one file, with the identity that it belongs to.
+"""Checkpoints: the full state of a training run in one file, with the identity of its model.
 
 A checkpoint holds only tensors, numbers and text, so that loading one never executes code. Its
-digest covers every byte of the tensors, and it knows its place: a damaged file, or another's, is
-named and never used.
+digest covers every byte of the tensors and the path that it was written to: a damaged or misplaced
+file is named and never used.
 """
 
 import hashlib
@@ -24,16 +24,15 @@ def save(path: Path | str, state: dict) -> None:
     state: nested dicts and lists of tensors, numbers, text and None, with at least identity, seed,
     epoch and status.
     """
-    state = state | {"place": files.place(path)}
+    state = state | {"place": files.relative_path(path)}
     state = _unshared(state | {"format": FORMAT, "digest": digest(state)})
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 
 def _unshared(value: object) -> object:
-    """The same value, of which equal texts are one object and nothing else is: pickle writes an
-    object that comes again as a reference, so that its bytes would tell where a state comes from.
-    """
+    """Copy a value so that equal texts are one object, and no other objects are shared."""
+    # pickle writes a repeated object as a reference: equal states would differ in their bytes.
     if isinstance(value, dict):
         return {_unshared(key): _unshared(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -44,7 +43,7 @@ def _unshared(value: object) -> object:
 def load(path: Path | str, *, identity: dict | None = None, seed: int | None = None) -> dict:
     """Read a state and check it.
 
-    Raises ValueError that names the file where it is missing, damaged, another's, or was made with
+    Raises ValueError that names the file where it is missing, damaged, misplaced, or was made with
     another identity or seed.
     """
     try:
@@ -56,40 +55,40 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
         raise ValueError(f"{path}: no such checkpoint") from None
     except OSError as error:
         raise ValueError(f"{path}: not readable ({error.strerror or error})") from None
-    except Exception:  # readers of broken files raise what they like
+    except Exception:  # readers of broken files raise any exception
         intact = False
     if not intact:
         raise ValueError(
             f"{path}: not a whole checkpoint (truncated or damaged); delete it and run again"
         )
-    files.check_place(path, state.pop("place", ""))
+    files.check_path(path, state.pop("place", ""))
     for name, expected in (("identity", identity), ("seed", seed)):
         if expected is not None and state[name] != expected:
-            found, wanted = _difference(state[name], expected)
+            actual, wanted = _difference(state[name], expected)
             raise ValueError(
-                f"{path}: made with other parameters: {name} has {found}; expected {wanted}"
+                f"{path}: made with other parameters: {name} has {actual}; expected {wanted}"
             )
     return state
 
 
 def read_tensors(path: Path | str, expected: str, hint: str = "") -> object:
-    """What torch.save wrote, read without running code; ValueError that names the file and says
-    what was found and expected.
+    """Read a file of torch.save without running code; ValueError that names the file, its contents
+    and what was expected.
 
-    hint: what to do about a file that is damaged.
+    hint: advice for a damaged file, appended to the message.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected {expected}") from None
-    except Exception as error:  # readers of broken files raise what they like
+    except Exception as error:  # readers of broken files raise any exception
         reason = re.split(r"\. |\n", str(error))[0] or type(error).__name__
-        found = f"{files.describe(path)}; {reason}"
-        raise ValueError(f"{path}: not readable as {expected} ({found}){hint}") from None
+        contents = f"{files.describe(path)}; {reason}"
+        raise ValueError(f"{path}: not readable as {expected} ({contents}){hint}") from None
 
 
 def digest(state: dict) -> str:
-    """SHA-256 over every tensor's bytes and all else of a state but its format number."""
+    """SHA-256 over every tensor's bytes and all other values of a state but its format number."""
     total = hashlib.sha256()
     _absorb(total, {key: value for key, value in state.items() if key != "format"})
     return total.hexdigest()
@@ -110,20 +109,19 @@ def _absorb(total, value: object) -> None:
         total.update(json.dumps(value).encode())
 
 
-def _difference(found: object, expected: object, at: str = "") -> tuple[str, str]:
-    """The first place where two nested values differ, as 'key = value' on both sides."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys(), key=str):
-            if found.get(key) != expected.get(key):
-                return _difference(
-                    found.get(key), expected.get(key), f"{at}.{key}" if at else str(key)
-                )
+def _difference(actual: object, expected: object, at: str = "") -> tuple[str, str]:
+    """First difference between two nested values, as 'key = value' of both."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        for key in sorted(actual.keys() | expected.keys(), key=str):
+            if actual.get(key) != expected.get(key):
+                dotted = f"{at}.{key}" if at else str(key)
+                return _difference(actual.get(key), expected.get(key), dotted)
     label = f"{at} = " if at else ""
-    return f"{label}{found!r}", f"{label}{expected!r}"
+    return f"{label}{actual!r}", f"{label}{expected!r}"
 
 
 def weights_sha256(weights: dict[str, torch.Tensor]) -> str:
-    """Hexadecimal SHA-256 of names, dtypes, shapes and values, whatever their order and file."""
+    """Hexadecimal SHA-256 of names, dtypes, shapes and values, independent of their order."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()

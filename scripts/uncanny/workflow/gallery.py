@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from uncanny.runtime.progress import spoken
+from uncanny.runtime.progress import format_duration
 from uncanny.runtime.table_files import cell
 from uncanny.study import plan
 from uncanny.study.study import Study
@@ -62,4 +62,4 @@ def _cost(command: str, target: str, costs: Mapping[str, dict]) -> str:
     row = costs[target]
     number = f"{row['jobs']} job{'s' if row['jobs'] > 1 else ''}"
     hours = row["device_hours"] + row["cpu_hours"]
-    return f"`{command.format(target)}`: {number}, {spoken(3600 * hours)}"
+    return f"`{command.format(target)}`: {number}, {format_duration(3600 * hours)}"

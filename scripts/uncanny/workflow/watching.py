@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from uncanny.runtime.progress import MARK, spoken
+from uncanny.runtime.progress import MARK, format_duration
 from uncanny.workflow import jobs
 
 STALE = 120.0  # seconds after a job's last output, from which on it is not shown
@@ -61,9 +61,11 @@ def _total(logs: Path, now: float) -> list[str]:
     done, total = map(int, counted[-1]) if counted else (0, 0)
     working = newest.stat().st_mtime - _started(newest)
     facts = [f"{done:,} of {total:,} jobs" if total else "no job done yet"]
-    facts += [f"{spoken(now - _started(newest))} since the start"]
+    facts += [f"{format_duration(now - _started(newest))} since the start"]
     if 0 < done < total:
-        facts.append(f"about {spoken(working / done * (total - done))} left at the same rate")
+        facts.append(
+            f"about {format_duration(working / done * (total - done))} left at the same rate"
+        )
     if failed:
         facts.append(f"{failed} failed: see {newest}")
     return [", ".join(facts)]

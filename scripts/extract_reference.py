@@ -16,7 +16,7 @@ def main(snakemake):
     split = data.splits[snakemake.wildcards.split]
     extracted = features.extract(extractor, split.images, scoring.BATCH, split.labels)
     if snakemake.params.neighbours:
-        near = neighbours.others(extracted.pool, snakemake.params.neighbours)
+        near = neighbours.within(extracted.pool, snakemake.params.neighbours)
         extracted = dataclasses.replace(extracted, neighbours=near)
     features.save(
         snakemake.output[0], extracted, features.identity(extractor, split.images, split.labels)

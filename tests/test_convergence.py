@@ -109,7 +109,7 @@ class TestPlateau:
 
 class TestDistribution:
     def test_without_error_all_draws_agree(self):
-        found = plateau_distribution(EPOCHS, RISES, np.zeros(10), draws=50, **CONTROLS)
+        found = plateau_distribution(EPOCHS, RISES, np.zeros(10), replicates=50, **CONTROLS)
         assert found.probabilities[50.0] == 1
         assert found.frequencies == {"converged": 1, "peaked": 0, "not_converged": 0, "failed": 0}
         assert found.quantiles(0.025, 0.5, 0.975) == [50, 50, 50]
@@ -117,7 +117,7 @@ class TestDistribution:
     def test_is_a_function_of_its_seed(self):
         starts = [
             plateau_distribution(
-                EPOCHS, RISES, np.full(10, 0.1), seed=seed, draws=100, **CONTROLS
+                EPOCHS, RISES, np.full(10, 0.1), seed=seed, replicates=100, **CONTROLS
             ).start
             for seed in (1, 1, 2)
         ]
@@ -125,7 +125,9 @@ class TestDistribution:
         assert not np.array_equal(starts[0], starts[2])
 
     def test_censoring_is_infinite_and_all_adds_up(self):
-        found = plateau_distribution(EPOCHS, STILL_RISING, np.full(10, 0.1), draws=400, **CONTROLS)
+        found = plateau_distribution(
+            EPOCHS, STILL_RISING, np.full(10, 0.1), replicates=400, **CONTROLS
+        )
         assert found.censored > 0.5
         assert np.isinf(found.quantiles(0.9)[0])
         no_plateau = found.censored + found.frequencies["failed"]
@@ -152,7 +154,9 @@ class TestDistribution:
     def test_epoch_that_one_seed_lacks_is_left_out(self):
         values = np.array([RISES, RISES]) + np.array([[0.01], [-0.01]])
         values[0, 3] = np.nan
-        found = plateau_distribution(EPOCHS, values, np.full((2, 10), 0.01), draws=50, **CONTROLS)
+        found = plateau_distribution(
+            EPOCHS, values, np.full((2, 10), 0.01), replicates=50, **CONTROLS
+        )
         assert 40.0 not in found.probabilities
         assert len(found.epochs) == 9
 
@@ -175,14 +179,14 @@ class TestDraws:
         rng, seeds, se = np.random.default_rng(1), 40, 0.3
         values = se * rng.standard_normal((seeds, 200))
         weights = convergence.replicate_weights(seeds, 400, rng)
-        drawn = convergence.curve_draws(values, np.full(values.shape, se), weights, rng)
+        drawn = convergence.curve_replicates(values, np.full(values.shape, se), weights, rng)
         assert drawn.std(axis=0).mean() == pytest.approx(se / np.sqrt(seeds), rel=0.15)
 
     def test_training_differences_are_whole_curves(self):
         rng = np.random.default_rng(2)
         values = rng.standard_normal((30, 1)) + np.zeros(8)
         weights = convergence.replicate_weights(30, 2000, rng)
-        drawn = convergence.curve_draws(values, np.full(values.shape, 1e-6), weights, rng)
+        drawn = convergence.curve_replicates(values, np.full(values.shape, 1e-6), weights, rng)
         assert np.ptp(drawn, axis=1).max() < 1e-4
         assert drawn[:, 0].std() == pytest.approx(values.std(ddof=1) / np.sqrt(30), rel=0.1)
 
@@ -204,7 +208,7 @@ class TestSizeLimit:
         assert (found.limit, found.coefficient) == pytest.approx((20, 40_000))
         assert found.at(10_000) == pytest.approx(24)
         assert found.remaining(10_000) == pytest.approx(0.2)
-        assert found.draws(10) == pytest.approx(np.tile([20, 40_000], (10, 1)))
+        assert found.replicates(10) == pytest.approx(np.tile([20, 40_000], (10, 1)))
 
     def test_inception_score_of_ten_splits(self):
         """200 modes and 1008 outputs: about 1.5 % is still missing at 10,000 images."""
@@ -252,9 +256,9 @@ class TestSizeLimit:
 
     def test_draws_have_the_covariance(self):
         fit = size_limit(SIZES, 20 + 4e4 / SIZES, 10 / np.sqrt(SIZES))
-        drawn = fit.draws(4000, seed=1)
+        drawn = fit.replicates(4000, seed=1)
         assert np.cov(drawn.T)[0, 0] == pytest.approx(fit.covariance[0, 0], rel=0.1)
-        assert np.array_equal(drawn, fit.draws(4000, seed=1))
+        assert np.array_equal(drawn, fit.replicates(4000, seed=1))
 
     @pytest.mark.parametrize(
         ("n", "values", "se", "message"),

@@ -135,11 +135,11 @@ def test_precision_and_recall_are_those_of_whole_matrices(rows, monkeypatch):
 def test_neighbours_of_the_reference_may_be_known(monkeypatch):
     rng = np.random.default_rng(0)
     sample, reference = _gaussian(rng, 50, 6, 0.1), _gaussian(rng, 80, 6)
-    known = replace(reference, neighbours=neighbours.others(reference.pool, 4))
+    known = replace(reference, neighbours=neighbours.within(reference.pool, 4))
     assert metrics.precision(sample, known, k=3) == metrics.precision(sample, reference, k=3)
     assert metrics.precision(sample, known, k=5) == metrics.precision(sample, reference, k=5)
     assert known[:40].neighbours is None
-    monkeypatch.setattr(neighbours, "others", None)
+    monkeypatch.setattr(neighbours, "within", None)
     metrics.precision(sample, known, k=4)
 
 

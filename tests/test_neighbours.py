@@ -49,10 +49,10 @@ def test_the_nearest_and_which_they_are(rows, dtype):
     np.testing.assert_allclose(squared, np.sort(distances, axis=1)[:, :4] ** 2, rtol=1e-9)
 
 
-def test_others_leave_a_row_itself_out(rows):
+def test_neighbours_within_a_set_leave_the_row_itself_out(rows):
     _, y = made(0, 30)
     expected = np.sort(cdist(y, y), axis=1)[:, 1:4]
-    np.testing.assert_allclose(np.sqrt(neighbours.others(y, 3)), expected, rtol=1e-9)
+    np.testing.assert_allclose(np.sqrt(neighbours.within(y, 3)), expected, rtol=1e-9)
 
 
 def test_radii_within_sets(rows):

@@ -54,7 +54,7 @@ def test_means_fit_and_limit_are_the_table():
     assert line.get_ydata().tolist() == points["value"].tolist()
     assert (fit["value"], fit["coefficient"]) == pytest.approx((8, -60))
     known = size_limit.size_limit(SIZES, points["value"], points["se"])
-    interval = np.quantile(known.draws()[:, 0], [0.025, 0.975])
+    interval = np.quantile(known.replicates()[:, 0], [0.025, 0.975])
     assert fit[["lower", "upper"]].tolist() == pytest.approx(interval)
     (curve,) = lines(left, "VE · EUL fit")
     assert curve.get_ydata() == pytest.approx(8 - 60 / curve.get_xdata())

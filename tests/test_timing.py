@@ -19,7 +19,7 @@ WALK = {"names": NAMES, "sampler": HEUN, "guidance": None, "classifiers": []}
 
 def timed(checkpoint, output, **changes):  # noqa: F811
     arguments = {
-        "checkpoint": checkpoint, "identity": IDENTITY, "model": "vp_cond", "seed": 0, "walks": [WALK],
+        "checkpoint": checkpoint, "identity": IDENTITY, "model": "vp_cond", "seed": 0, "samplings": [WALK],
         "classifiers": {}, "num_images": 6, "batches": 5, "output": output,
     }  # fmt: skip
     timing.time_sampling(**arguments | changes)
@@ -91,7 +91,7 @@ def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa
 
 def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811
     call("time_sampling", tmp_path, wildcards={"model": "vp_cond", "seed": "0", "epoch": "1"},
-         params={"identity": IDENTITY, "walks": [WALK, WALK], "classifiers": [], "num_images": 4, "batches": 1},
+         params={"identity": IDENTITY, "samplings": [WALK, WALK], "classifiers": [], "num_images": 4, "batches": 1},
          inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"record": tmp_path / "s.json"})  # fmt: skip
     records = files.read_json(tmp_path / "s.json")["records"]
     assert [record["sampler"] for record in records] == ["HEUN", "HEUN"]
@@ -107,7 +107,7 @@ def test_works_take_turns_in_changing_order_and_clocks_wait(monkeypatch):
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(timing, "_wait", lambda device: events.append("wait"))
     works = [lambda number, name=name: events.append((name, number)) for name in "abc"]
-    seconds = timing.side_by_side(works, 6, torch.device("cpu"))
+    seconds = timing.alternating(works, 6, torch.device("cpu"))
     assert seconds == [[1] * 6] * 3
     assert events[::3] == events[2::3] == ["wait"] * 18
     rounds = [events[1::3][start : start + 3] for start in range(0, 18, 3)]
@@ -115,7 +115,7 @@ def test_works_take_turns_in_changing_order_and_clocks_wait(monkeypatch):
         assert sorted(done) == [(name, number) for name in "abc"]
     assert len({tuple(name for name, _ in done) for done in rounds}) > 1
     with pytest.raises(ValueError, match="0 rounds to be timed: expected at least 1"):
-        timing.side_by_side(works, 0, torch.device("cpu"))
+        timing.alternating(works, 0, torch.device("cpu"))
 
 
 def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F811
@@ -132,7 +132,7 @@ def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F8
     free = WALK | {"sampler": DDIM}
     guided = free | {"guidance": block, "classifiers": ["noisy"]}
     records = timed(
-        paths["model"], tmp_path / "t.json", identity=MODEL, walks=[free, guided], batches=1,
+        paths["model"], tmp_path / "t.json", identity=MODEL, samplings=[free, guided], batches=1,
         classifiers={"noisy": paths["noisy"]},
     )  # fmt: skip
     assert [record["nfe"] for record in records] == [12, 12]  # not the classifier's evaluations

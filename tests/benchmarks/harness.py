@@ -64,7 +64,7 @@ def compare(
     calls = [work.call for work in works.values()] + [call for call, _ in ceilings.values()]
     for call in calls:
         call(0)
-    taken = np.array(timing.side_by_side(calls, rounds, device, clock=clocks))
+    taken = np.array(timing.alternating(calls, rounds, device, clock=clocks))
     rates = {
         name: amount / seconds
         for (name, (_, amount)), seconds in zip(ceilings.items(), taken[len(works) :], strict=True)

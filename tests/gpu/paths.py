@@ -354,9 +354,9 @@ def inpainted(name, mask):
 
 def losses_by_level(device):
     model, images = model_of("vp_cond", device), data("vp_cond")
-    shown = denoising_losses.chosen(images, "train", 16, model)
-    bound = denoising_losses._bound(model, shown.labels)
-    losses = denoising_losses.measure(bound, bound, shown, np.geomspace(0.02, 50, 4), 8)
+    held_out = denoising_losses.chosen(images, "train", 16, model)
+    bound = denoising_losses._bound(model, held_out.labels)
+    losses = denoising_losses.measure(bound, bound, held_out, np.geomspace(0.02, 50, 4), 8)
     return {name: torch.from_numpy(np.asarray(value)) for name, value in losses.items()}
 
 

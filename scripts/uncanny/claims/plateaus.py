@@ -17,7 +17,7 @@ def starts(cells: Cells, keys: Sequence[tuple], selection: str, metric: str, que
     """
     curves = [cells.curve(selection, key, metric) for key in keys]
     rng = cells.rng(f"{metric}/runs")
-    weights = convergence.replicate_weights(len(curves[0].seeds), convergence.DRAWS, rng)
+    weights = convergence.replicate_weights(len(curves[0].seeds), convergence.REPLICATES, rng)
     plateaus = [
         _read(cells, curve, metric, weights, f"{metric}/{question}/{curve.name}")
         for curve in curves
@@ -31,7 +31,7 @@ def _read(cells: Cells, curve: Curve, metric: str, weights: np.ndarray, question
     floor, ceiling = cells.scores.bounds(curve.model, metric) or (None, None)
     values, errors = curve.sampling_means
     try:
-        return convergence.read_draws(
+        return convergence.plateau_replicates(
             *(curve.epochs, values, errors, weights, cells.rng(question)),
             floor=floor,
             ceiling=ceiling,

@@ -34,7 +34,7 @@ def settles(
         known_errors = errors if np.all(errors > 0) else None
         fits.append(sample_size.size_limit(n, values, known_errors))
         seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
-        limit, coefficient = fits[-1].draws(REPLICATES, seed).T
+        limit, coefficient = fits[-1].replicates(REPLICATES, seed).T
         distances.append(coefficient / at / limit)  # (y(at) - limit) / limit
     distance = np.mean(distances, axis=0)
     if expect == "settled":

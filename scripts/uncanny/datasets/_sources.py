@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uncanny.runtime.source_files import is_hidden, walk
+from uncanny.runtime.source_files import file_names, is_hidden
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
@@ -119,7 +119,7 @@ def _folder(path: Path) -> Source:
             return str(error.strerror)
         return f"{status.st_size} {status.st_mtime_ns}"
 
-    names, other_files = _sorted(walk(path))
+    names, other_files = _sorted(file_names(path))
     lost = [name for name in other_files if not (is_hidden(name) or os.path.exists(path / name))]
     return Source(
         path=path,

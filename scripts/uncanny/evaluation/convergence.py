@@ -1,7 +1,7 @@
-"""Where a curve settles over training epochs.
+"""Plateaus of curves over training epochs.
 
 A plateau is read off the curve by thresholds (no model of its shape); its uncertainty comes from
-seeded draws of the curve. Metrics that fall during training (FID, KID) are analysed as -value.
+seeded replicates of the curve. Metrics that fall during training (FID, KID) are analysed as -value.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST_POINTS = 6
-FOLLOWING = 2  # points after the start of a plateau, or it is not known to be one
+FOLLOWING = 2  # fewest points after E*: a plateau of fewer may be chance
 CHANCE = 0.2  # share of the way from noise to real images that a trained model must exceed
-DRAWS = 2000
+REPLICATES = 2000  # of a curve
 RISING, FALLING = 0.01, 0.02  # default thresholds: of the maximum, of the descent
 CODES = ("converged", "peaked", "not_converged", "failed")
 
@@ -70,14 +70,14 @@ def plateau(
     curve, error, sign = values.mean(axis=0), shape_error(values, se), 1 if increasing else -1
     bar = _failure_bar(floor, ceiling, sign)
     code, first, tau = _read(sign * curve[None], error, bar, rel, increasing)
-    status, start, best = CODES[code[0]], int(first[0]), int(np.argmax(sign * curve))
-    levels = {"converged": float(curve[start:].mean()), "peaked": float(curve[best])}
+    status, onset, best = CODES[code[0]], int(first[0]), int(np.argmax(sign * curve))
+    levels = {"converged": float(curve[onset:].mean()), "peaked": float(curve[best])}
     return Plateau(
         status=status,
-        epoch=float(epochs[start]) if status in levels else None,
+        epoch=float(epochs[onset]) if status in levels else None,
         level=levels.get(status),
         threshold=float(tau[0]),
-        reached=float(epochs[start]),
+        reached=float(epochs[onset]),
         peaked=bool(sign * (curve[best] - curve[-1]) > tau[0]),
         best=float(curve[best]),
         best_epoch=float(epochs[best]),
@@ -96,6 +96,7 @@ def _checked(epochs, values, se) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise ValueError(f"an epoch is repeated in {epochs.tolist()}")
     if np.any(se < 0):
         raise ValueError(f"se has the negative value {np.nanmin(se)}")
+    # An epoch counts only where all training seeds have it: else the mean would jump between seeds.
     order = np.argsort(epochs)
     used = order[np.isfinite(values[:, order]).all(axis=0)]
     if len(used) < FEWEST_POINTS:
@@ -104,11 +105,12 @@ def _checked(epochs, values, se) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _failure_bar(floor: float | None, ceiling: float | None, sign: int) -> float:
-    """The best of a failed curve does not exceed this, as sign * value."""
+    """Largest best value of a failed curve, as sign * value."""
     if floor is None or ceiling is None:
         return -np.inf
     if sign * ceiling <= sign * floor:
         raise ValueError(f"floor {floor} (noise) is no worse than ceiling {ceiling} (real images)")
+    # floor + (ceiling - floor)/5
     return sign * (floor + CHANCE * (ceiling - floor))
 
 
@@ -118,11 +120,15 @@ def _read(y, se, bar, rel, increasing) -> tuple[np.ndarray, np.ndarray, np.ndarr
     if rel < 0:
         raise ValueError(f"rel is {rel}, expected at least 0")
     best = y.max(axis=1)
+    # tau = max(rel * scale, 2 median se); scale: the maximum, or y_best - y_0 of a falling metric.
+    # The median is over known se (finite); without any, rel alone decides.
     noise = 2 * np.median(se[np.isfinite(se)]) if np.isfinite(se).any() else 0.0
     tau = np.maximum(rel * (best if increasing else best - y[:, 0]), noise)
-    to_come = np.maximum.accumulate(y[:, ::-1], axis=1)[:, ::-1]  # max over j >= i
-    first = np.argmax(to_come - y <= tau[:, None], axis=1)
-    # The best lies at or after E*: there the remaining gain is zero.
+    # E* = min {i : max_{j >= i} y_j - y_i <= tau}; argmax finds the first True
+    future_best = np.maximum.accumulate(y[:, ::-1], axis=1)[:, ::-1]
+    first = np.argmax(future_best - y <= tau[:, None], axis=1)
+    # The remaining gain is zero at the best, which therefore lies at or after E*.
+    # The first condition that holds decides: failed, not converged, peaked.
     conditions = [best <= bar, y.shape[1] - 1 - first < FOLLOWING, best - y[:, -1] > tau]
     return np.select(conditions, [3, 2, 1], 0), first, tau
 
@@ -132,7 +138,7 @@ def _read(y, se, bar, rel, increasing) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class PlateauDistribution:
-    """Readings of B draws of a curve: start [B] is E*, infinite where there is none; code [B]."""
+    """Plateaus of B replicates of a curve: start [B] is E*, infinite without one; code [B]."""
 
     epochs: np.ndarray
     start: np.ndarray
@@ -159,6 +165,7 @@ class PlateauDistribution:
 
     def quantiles(self, *levels: float) -> list[float]:
         """Quantiles of E*, on the grid of the epochs; infinite where there is no plateau."""
+        # inverted_cdf takes no mean of two values, one of which may be infinite.
         return [float(q) for q in np.quantile(self.start, levels, method="inverted_cdf")]
 
 
@@ -171,30 +178,31 @@ def plateau_distribution(
     ceiling: float | None,
     rel: float | None = None,
     increasing: bool = True,
-    draws: int = DRAWS,
+    replicates: int = REPLICATES,
     seed: int = 0,
 ) -> PlateauDistribution:
     """Distribution of the plateau under the errors of values [m], or [R, m] for R training seeds.
 
-    Draws are curve_draws, read as in plateau. The observed curve already holds noise and a draw
-    adds as much again, which makes E* of the draws come somewhat late. An epoch that one seed
-    lacks is left out. Raises ValueError as plateau does, and where nothing tells the error.
+    Each of curve_replicates is read as in plateau. The observed curve already holds noise and a
+    replicate adds as much again, so that its E* comes somewhat late. An epoch that one seed lacks
+    is left out. Raises ValueError as plateau does, and where the error is unknown.
     """
     rng = np.random.default_rng(seed)
-    weights = replicate_weights(len(np.atleast_2d(values)), draws, rng)
-    return read_draws(
-        *(epochs, values, se, weights, rng),
-        **{"floor": floor, "ceiling": ceiling, "rel": rel, "increasing": increasing},
-    )
+    weights = replicate_weights(len(np.atleast_2d(values)), replicates, rng)
+    options = {"floor": floor, "ceiling": ceiling, "rel": rel, "increasing": increasing}
+    return plateau_replicates(epochs, values, se, weights, rng, **options)
 
 
-def read_draws(epochs, values, se, weights, rng, *, floor, ceiling, rel=None, increasing=True):
-    """plateau_distribution with given weights [B, R]: two curves of the same runs share them."""
+def plateau_replicates(
+    epochs, values, se, weights, rng, *, floor, ceiling, rel=None, increasing=True
+):
+    """plateau_distribution from weights [B, R], which curves of the same runs share."""
     epochs, values, se = _checked(epochs, values, se)
     sign = 1 if increasing else -1
     bar = _failure_bar(floor, ceiling, sign)
-    curves = curve_draws(values, se, weights, rng)
+    curves = curve_replicates(values, se, weights, rng)
     code, first, _ = _read(sign * curves, shape_error(values, se), bar, rel, increasing)
+    # Converged (0) and peaked curves (1) have a plateau.
     return PlateauDistribution(epochs, np.where(code <= 1, epochs[first], np.inf), code)
 
 
@@ -205,42 +213,49 @@ def shape_error(values: np.ndarray, se: np.ndarray) -> np.ndarray:
     larger of the spread between curves less their own means and the evaluation error
     sqrt(sum se²)/R: curves that agree by chance promise no more than their evaluation can.
     """
+    # Independent evaluation errors: Var(mean over r) = Σ_r se_r² / R²
     evaluation = np.sqrt(np.sum(se**2, axis=0)) / len(se)
     if len(values) < 2:
         return evaluation
+    # Spread of the shapes y_r(t) - mean_t y_r, without the level of each curve
     shapes = values - values.mean(axis=1, keepdims=True)
+    # fmax ignores NaN, an unknown evaluation error.
     return np.fmax(shapes.std(axis=0, ddof=1) / np.sqrt(len(values)), evaluation)
 
 
-def replicate_weights(replicates: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Weights [B, R]: mean + weights @ (values - mean) are draws of the mean of R replicates.
+def replicate_weights(runs: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Weights [B, R] of R runs: mean + weights @ (values - mean) are B replicates of their mean.
 
-    Resampling R = 3 replicates would understate their spread by sqrt(2/3) and know only ten
-    samples. With normal weights over sqrt(R (R - 1)), times sqrt((R - 1)/chi²_{R-1}) for the
-    uncertain spread, every single value has exactly its t distribution with R - 1 degrees of
-    freedom, and values of one replicate keep their correlation. R = 1: zeros.
+    Resampling R = 3 runs would understate their spread by sqrt(2/3) and know only ten samples. Here
+    every single value has exactly its t distribution with R - 1 degrees of freedom, and values of
+    one run keep their correlation. R = 1: zeros.
     """
-    if replicates < 2:
-        return np.zeros((draws, replicates))
-    freedom = replicates - 1
-    scale = np.sqrt(freedom / rng.chisquare(freedom, (draws, 1)))
-    return scale * rng.standard_normal((draws, replicates)) / np.sqrt(replicates * freedom)
+    if runs < 2:
+        return np.zeros((replicates, runs))
+    freedom = runs - 1
+    # Σ_r z_r (y_r - ȳ)/sqrt(R (R-1)) ~ N(0, s²/R) for z ~ N(0, 1): the deviations sum to zero.
+    # Times sqrt((R-1)/χ²_{R-1}), as the spread s is itself estimated: Student's t.
+    scale = np.sqrt(freedom / rng.chisquare(freedom, (replicates, 1)))
+    return scale * rng.standard_normal((replicates, runs)) / np.sqrt(runs * freedom)
 
 
-def curve_draws(values: np.ndarray, se: np.ndarray, weights: np.ndarray, rng) -> np.ndarray:
-    """Draws [B, m] of the mean over the R training seeds of values [R, m].
+def curve_replicates(values: np.ndarray, se: np.ndarray, weights: np.ndarray, rng) -> np.ndarray:
+    """Replicates [B, m] of the mean over the R training seeds of values [R, m].
 
     Evaluation errors are drawn independently per epoch; differences between seeds are drawn as
     whole curves (replicate_weights), shrunk by the share of their variance that is evaluation
     error, so that no error counts twice. Raises ValueError where R = 1 and a se is unknown.
     """
+    # ȳ(t) + share Σ_r w_r (y_r(t) - ȳ(t)) + e(t) z(t), with e² = Σ_r se_r²/R² and z ~ N(0, 1)
     deviations = values - values.mean(axis=0)
     known = np.isfinite(se).all(axis=0)
     if len(values) < 2 and not known.all():
         raise ValueError("one training seed and no standard error: the curve's error is unknown")
+    # Standard error of the mean from the evaluation alone; zero where unknown, as the spread has it
     evaluation = np.where(known, np.sqrt(np.sum(se**2, axis=0)), 0.0) / len(values)
+    # Var between curves = Var(seed) + Var(evaluation): share² = 1 - mean se²/spread
     spread = np.mean(deviations**2) * len(values) / max(len(values) - 1, 1)
     noise = np.mean(np.where(known, se, 0.0) ** 2)
     share = np.sqrt(max(0.0, 1 - noise / spread)) if spread > 0 else 0.0
-    drawn = evaluation * rng.standard_normal((len(weights), values.shape[1]))
-    return values.mean(axis=0) + share * weights @ deviations + drawn
+    errors = evaluation * rng.standard_normal((len(weights), values.shape[1]))
+    return values.mean(axis=0) + share * weights @ deviations + errors

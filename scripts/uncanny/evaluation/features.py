@@ -9,17 +9,16 @@ import numpy as np
 
 from uncanny.runtime import arrays, files
 
-SORTS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
+FORMATS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
 
 
 @dataclass(frozen=True)
 class Features:
     """Features of n images: pool float32 [n, d], logits float32 [n, k], labels int64 [n] or None.
 
-    labels are the classes that the images were asked to show, not those that the extractor sees.
-    neighbours: squared distances of each pool to the nearest others, ascending, float64 [n, k], or
-    None where nobody has looked.
-    Indexing takes a subset of the images, features[:1000], whose neighbours are other ones.
+    labels are the classes that the images were conditioned on, not the extractor's predictions.
+    neighbours: squared distances of each pool to its nearest ones in the set, ascending, float64
+    [n, k]; None where unknown, as in a subset of the images, features[:1000].
     """
 
     pool: np.ndarray
@@ -55,6 +54,7 @@ def extract(extractor: Callable, images, batch_size: int, labels=None) -> Featur
         batch = images[start : start + batch_size]
         batch = torch.from_numpy(np.array(batch)) if isinstance(batch, np.ndarray) else batch
         pool, logit = extractor(batch)
+        # To the processor batch by batch, so that the accelerator holds one batch only
         pools.append(pool.cpu().numpy())
         logits.append(logit.cpu().numpy())
     return Features(np.concatenate(pools), np.concatenate(logits), _as_labels(labels))
@@ -64,23 +64,23 @@ def load_or_extract(path: Path | str, extractor, images, batch_size: int, labels
     """Features from the file if it holds those of this extractor, images and labels; else anew.
 
     The identity compared is the extractor's id and the SHA-256 of images and labels, never a name
-    or a time. New features take the place of a stale or damaged file.
+    or a time. New features replace a stale or damaged file.
     """
     labels = _as_labels(labels)
     expected = identity(extractor, images, labels)
     try:
-        features, found = load(path)
+        features, stored = load(path)
     except ValueError:
-        found = None
-    if found != expected:
+        stored = None
+    if stored != expected:
         features = extract(extractor, images, batch_size, labels)
         save(path, features, expected)
     return features
 
 
 def identity(extractor, images, labels=None) -> dict[str, str]:
-    """What determines the features: extractor id, SHA-256 of the images, SHA-256 of the labels
-    (empty without).
+    """Origin of the features: extractor id, SHA-256 of the images and of the labels (empty
+    without).
     """
     _check_images(images)
     digest = "" if labels is None else array_sha256(_as_labels(labels))
@@ -103,21 +103,21 @@ def array_sha256(array) -> str:
 
 def save(path: Path | str, features: Features, identity: dict[str, str]) -> None:
     """Store features as .npz, whole or not at all; the same features give the same bytes."""
-    found = {name: a for name, a in vars(features).items() if a is not None}
-    arrays.save(path, **found, **identity)
+    known = {name: a for name, a in vars(features).items() if a is not None}
+    arrays.save(path, **known, **identity)
 
 
 def load(path: Path | str) -> tuple[Features, dict[str, str]]:
     """Stored features and their identity; ValueError that names the file where it is missing or
     damaged.
     """
-    found = arrays.load(path, "a file of features")
+    stored = arrays.load(path, "a file of features")
     try:
-        own = [found.pop(name, None) for name in ("labels", "neighbours")]
-        features = Features(found.pop("pool"), found.pop("logits"), *own)
+        optional = [stored.pop(name, None) for name in ("labels", "neighbours")]
+        features = Features(stored.pop("pool"), stored.pop("logits"), *optional)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a file of features ({error})") from None
-    return features, {name: str(value) for name, value in found.items()}
+    return features, {name: str(value) for name, value in stored.items()}
 
 
 def gaussian_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -127,6 +127,7 @@ def gaussian_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
     noise = np.random.default_rng(seed).standard_normal((n, *shape), dtype=np.float32)
     if len(shape) == 1:
         return noise
+    # Inverse of x = (pixel - 127.5)/127.5, rounded: 127.5 z + 127.5 + 1/2
     return np.floor(np.clip(127.5 * noise + 128, 0, 255)).astype(np.uint8)
 
 
@@ -139,8 +140,8 @@ def uniform_noise(n: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def _check_images(images) -> None:
-    """Images, or vectors, as datasets have them."""
-    if (str(images.dtype).removeprefix("torch."), images.ndim) not in SORTS or len(images) == 0:
+    """Reject what are neither images nor vectors of a dataset."""
+    if (str(images.dtype).removeprefix("torch."), images.ndim) not in FORMATS or len(images) == 0:
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}, expected uint8 [N, C, H, W], N >= 1"
             " (vectors: float32 [N, D])"

@@ -1,5 +1,5 @@
-"""How many images a metric needs: what its kind declares (FEWEST of metrics.py), for the options of
-a block. No torch here.
+"""Fewest images of a metric: what its kind declares (FEWEST of metrics.py), for the options of a
+block. Imports no torch, as configs are checked with it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,18 +10,18 @@ FEATURES = "features"  # stands for the number of features that an extractor giv
 
 
 def of_sample(block: Mapping, features: int | None) -> tuple[int, str]:
-    """Fewest images of a sample, and why so many. block: a metric with its complete options;
+    """Fewest images of a sample, and the reason. block: a metric with its complete options;
     features: of the extractor, None where that is not known yet.
     """
-    return needed("FEWEST", block, features)
+    return _largest("FEWEST", block, features)
 
 
 def of_reference(block: Mapping, features: int | None) -> tuple[int, str]:
-    """The same of the reference; 0 for a metric that compares with none."""
-    return needed("FEWEST_REFERENCE", block, features)
+    """Fewest images of the reference, and the reason; 0 for a metric that compares with none."""
+    return _largest("FEWEST_REFERENCE", block, features)
 
 
-def needed(table: str, block: Mapping, features: int | None) -> tuple[int, str]:
+def _largest(table: str, block: Mapping, features: int | None) -> tuple[int, str]:
     """The largest number that a table of metrics.py declares for a kind and its options."""
     terms = components.constant("metrics", block["kind"], table).get(block["kind"], {})
     return max(_numbers(terms, {**block, FEATURES: features}), default=(0, ""))
@@ -30,7 +30,7 @@ def needed(table: str, block: Mapping, features: int | None) -> tuple[int, str]:
 def _numbers(terms: Mapping, options: Mapping) -> Iterator[tuple[int, str]]:
     """(factor * option + more, why) of each term whose option is known."""
     for option, (factor, more) in terms.items():
-        if not option:
+        if not option:  # a number alone
             yield more, ""
         elif options.get(option) is not None:
             value = options[option]
@@ -42,15 +42,15 @@ def _numbers(terms: Mapping, options: Mapping) -> Iterator[tuple[int, str]]:
 def carried(
     metrics: Mapping[str, Mapping], n: int, features: int | None
 ) -> tuple[dict, list[dict]]:
-    """The metrics, name -> complete block, that a sample of n images carries; and of those left
-    out: metric, kind, n, needs, why.
+    """Metrics, name -> complete block, for which n images are enough; and of those left out:
+    metric, kind, n, needs, why.
     """
     kept, left_out = {}, []
     for name, block in metrics.items():
-        needs, why = of_sample(block, features)
-        if n >= needs:
+        fewest, why = of_sample(block, features)
+        if n >= fewest:
             kept[name] = block
         else:
-            found = {"metric": name, "kind": block["kind"], "n": n, "needs": needs, "why": why}
-            left_out.append(found)
+            numbers = {"n": n, "needs": fewest, "why": why}
+            left_out.append({"metric": name, "kind": block["kind"]} | numbers)
     return kept, left_out

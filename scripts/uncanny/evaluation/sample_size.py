@@ -1,11 +1,11 @@
-"""What a metric tends to as the number of images grows."""
+"""Extrapolation of a metric to infinitely many images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from uncanny.evaluation.convergence import DRAWS
+from uncanny.evaluation.convergence import REPLICATES
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class SizeLimit:
         return self.limit + self.coefficient / n
 
     def remaining(self, n: float) -> float:
-        """(y(n) - limit) / limit: what n images are off, as a share of the limit."""
+        """Remaining bias of n images as a share of the limit, (y(n) - limit) / limit."""
         return self.coefficient / n / self.limit
 
-    def draws(self, count: int = DRAWS, seed: int = 0) -> np.ndarray:
-        """Draws [count, 2] of limit and coefficient."""
+    def replicates(self, count: int = REPLICATES, seed: int = 0) -> np.ndarray:
+        """Replicates [count, 2] of limit and coefficient."""
         rng = np.random.default_rng(seed)
         errors = rng.multivariate_normal([0.0, 0.0], self.covariance, count)
         if np.isfinite(self.freedom):
+            # Residuals estimate the errors: Student's t instead of the normal distribution
             errors *= np.sqrt(self.freedom / rng.chisquare(self.freedom, (count, 1)))
         return np.array([self.limit, self.coefficient]) + errors
 
@@ -65,23 +66,26 @@ def size_limit(
         raise ValueError(f"se {se.tolist()}: expected {len(n)} positive numbers")
     order, freedom = np.argsort(n), len(n) - 2
     n, values = n[order], values[order]
+    # y = X β + error with X = [1, 1/n] and β = (limit, coefficient)
     design = np.stack([np.ones(len(n)), 1 / n], axis=1)
     weights = np.ones(len(n)) if se is None else 1 / se[order] ** 2
+    # Weighted least squares: β = (Xᵀ W X)⁻¹ Xᵀ W y, W = diag(1/se²)
     estimator = np.linalg.solve(design.T @ (weights[:, None] * design), design.T * weights)
-    found = estimator @ values
-    residual = float(weights @ (values - design @ found) ** 2) / freedom
+    fit = estimator @ values
+    # χ² per degree of freedom; without se the variance of the residuals
+    residual = float(weights @ (values - design @ fit) ** 2) / freedom
     if se is None:
         covariance = residual * estimator @ estimator.T
-        return SizeLimit(*map(float, found), covariance, np.nan, freedom)
+        return SizeLimit(*map(float, fit), covariance, np.nan, freedom)
+    # Cov β = A Cov(y) Aᵀ, as the weights neglect the correlation of nested samples
     errors = _nested_covariance(se[order]) if nested else np.diag(se[order] ** 2)
     covariance = max(1.0, residual) * estimator @ errors @ estimator.T
-    return SizeLimit(*map(float, found), covariance, residual, np.inf)
+    return SizeLimit(*map(float, fit), covariance, residual, np.inf)
 
 
 def _nested_covariance(se: np.ndarray) -> np.ndarray:
-    """Means over nested samples: the covariance of two is the variance of the larger.
-
-    se [m] by increasing n; an error that grows with n is chance and counts for smaller n, too.
-    """
+    """Covariance [m, m] of means over nested samples, from se [m] by increasing n."""
+    # Cov(mean of n, mean of N) = σ²/N for n <= N: the variance of the larger sample.
+    # An error that grows with n is chance and counts for smaller n, too.
     variances = np.maximum.accumulate(se[::-1] ** 2)[::-1]
     return variances[np.maximum.outer(np.arange(len(se)), np.arange(len(se)))]

@@ -1,7 +1,7 @@
 """Score records as one tidy table, and its means and standard errors.
 
 One row of the table is one metric value of one cell (model, training seed, sampler, guidance,
-draw, epoch). Nothing here draws or knows where the records lie.
+draw, epoch). Nothing here samples, or composes paths of records.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from uncanny.runtime.result_paths import Cell
 
 CURVE = ["dataset", "model", "sampler", "guidance"]
 CELL_COLUMNS = ["model", "train_seed", "sampler", "guidance", "sample_seed", "epoch"]
-# Where in a record's parameters the columns are found: the first place that has one.
+# Column -> keys of a record's parameters, dotted; the first that has a value counts.
 PARAMETERS = {
     "arch": ["arch", "identity.network.kind"],
     "precond": ["precond", "identity.process.preconditioning"],
@@ -25,6 +25,7 @@ PARAMETERS = {
     "scale": ["scale", "guidance.scale"],
     "clf_id": ["clf_id", "guidance.classifier"],
 }
+# Fields that shift a metric's value by more than the differences of interest
 COMPARABLE = ["n", "splits", "extractor_id", "reference"]
 COLUMNS = [
     *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
@@ -57,7 +58,7 @@ def _read_record(path: Path) -> dict:
 
 
 def _problem(record: object) -> str:
-    """What is wrong with a record, or an empty string."""
+    """Fault of a record, or an empty string."""
     if not isinstance(record, dict) or not isinstance(record.get("cell"), dict):
         return "expected an object with the key 'cell'"
     if missing := CELL_KEYS - record["cell"].keys():
@@ -82,6 +83,7 @@ def _metrics_problem(metrics: object) -> str:
 
 
 def _is_finite(value: object) -> bool:
+    # In Python True is an int, and NaN a float.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and bool(np.isfinite(value))
 
@@ -89,15 +91,17 @@ def _is_finite(value: object) -> bool:
 def tidy(records: Iterable[dict]) -> pd.DataFrame:
     """Flatten score records to one row per metric value (columns: COLUMNS).
 
-    `sample_seed` is the draw and `params` the mapping of the record's parameters. PARAMETERS says
-    where further columns are found in these; a block of options is written as kind(option=value).
-    What a record does not say is empty.
-    A diverged record gives one row with an empty metric and value. Raises ValueError when two
+    `sample_seed` is the draw and `params` the mapping of the record's parameters. PARAMETERS names
+    the keys of further columns in these; a block of options is written as kind(option=value).
+    What a record lacks is empty. A diverged record gives one row with an empty metric and value.
+    Raises ValueError when two
     records give the same metric of the same cell.
     """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=COLUMNS)
+    # Int64 of pandas is an integer column that may have empty cells.
     table = table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(REAL_NUMBERS, float))
+    # A model may be trained on several datasets of a study: the dataset is part of the key.
     repeated = table[table.duplicated(["dataset", *CELL_COLUMNS, "metric"])]
     if len(repeated):
         metric = repeated["metric"].iloc[0]
@@ -106,6 +110,7 @@ def tidy(records: Iterable[dict]) -> pd.DataFrame:
 
 
 def _rows(record: dict) -> list[dict]:
+    # One empty row of a diverged cell: it counts as a run, without a value.
     metrics = record["metrics"] if record["status"] == "ok" else [{}]
     shared = _shared_columns(record)
     return [shared | _metric_columns(entry) for entry in metrics]
@@ -115,7 +120,7 @@ def _shared_columns(record: dict) -> dict:
     cell, parameters = record["cell"], record.get("parameters") or {}
     timing = record.get("timing") or {}
     return {
-        **{column: _option(parameters, places) for column, places in PARAMETERS.items()},
+        **{column: _option(parameters, keys) for column, keys in PARAMETERS.items()},
         **{key: cell.get(key) for key in ("study", *CURVE, "epoch")},
         "train_seed": cell["seed"],
         "sample_seed": cell["draw"],
@@ -128,17 +133,17 @@ def _shared_columns(record: dict) -> dict:
     }
 
 
-def value_at(parameters: Mapping, place: str) -> object:
-    """The value at a dotted place such as identity.schedule.kind, or None."""
+def value_at(parameters: Mapping, dotted: str) -> object:
+    """The value of a dotted key such as identity.schedule.kind, or None."""
     value = parameters
-    for key in place.split("."):
+    for key in dotted.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _option(parameters: Mapping, places: list[str]) -> object:
-    """The value at the first of the places that exists, a block of options in words; or None."""
-    values = (value_at(parameters, place) for place in places)
+def _option(parameters: Mapping, keys: list[str]) -> object:
+    """The value of the first dotted key that exists, a block of options as text; or None."""
+    values = (value_at(parameters, key) for key in keys)
     value = next((value for value in values if value is not None), None)
     if not isinstance(value, Mapping):
         return value
@@ -158,13 +163,15 @@ def check_comparable(table: pd.DataFrame) -> None:
     reference set: each of them shifts the value by more than the differences of interest. Raises
     ValueError naming the field, its values and the cells. Diverged rows carry no measurement.
     """
+    # Diverged rows have neither n nor reference, which would differ from those of all others.
     measured = table[table["status"] != "diverged"]
     for metric, rows in measured.groupby("metric"):
         for field in COMPARABLE:
+            # dropna=False: rows without a value differ from rows with one.
             groups = [(value, _cells(g)) for value, g in rows.groupby(field, dropna=False)]
             if len(groups) > 1:
-                found = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
-                raise ValueError(f"metric {metric}: cells differ in {field}: {found}")
+                values = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
+                raise ValueError(f"metric {metric}: cells differ in {field}: {values}")
 
 
 def _shown(value: object) -> str:
@@ -185,24 +192,19 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
     The mean is taken over the K draws of a training seed, then over the R training seeds.
 
-    Within a seed, se_r = sqrt(sum_k se_k^2) / K. Every draw is a fresh set of images, so the
-    evaluation error of one draw already holds the chance of its latents; only where a draw has no
-    evaluation error is the spread used, sd_k / sqrt(K).
-
-    Between seeds, se = max( sd_r / sqrt(R), sqrt(sum_r se_r^2) / R ) for R >= 2. The spread over
-    seeds already contains the evaluation error, hence no sum of both; the maximum keeps two or
-    three seeds that agree by chance from promising more than their evaluation can. For R = 1 it
-    is se_1, and the training seed is not included. Evaluation errors count as independent, though
-    draws of the same number share their latents between training seeds. Standard deviations have
-    ddof = 1; a standard error that cannot be known is empty. With two or three seeds, 1.96
-    standard errors cover less than 95 %.
+    Within a seed, the standard error is that of the evaluation, or the spread over draws where one
+    has no evaluation error; between seeds the larger of spread and evaluation error. For R = 1 the
+    training seed is not included. Evaluation errors count as independent, though draws of the same
+    number share their latents between training seeds. An unknown standard error is empty. With two
+    or three seeds, 1.96 standard errors cover less than 95 %.
 
     Columns: those of the curve, metric, epoch, value, se, seeds (R), draws (fewest K of a seed),
-    levels (what se includes, of "evaluation", "sampling seed", "training seed"), runs and
+    levels (sources of error in se, of "evaluation", "sampling seed", "training seed"), runs and
     diverged (number of records, and of diverged ones), status ("ok", "partial": mean of the runs
     that are left, "diverged": no value), images_seen, n, splits, images_per_split, extractor_id,
     reference.
     """
+    # dropna=False keeps diverged points of a study without any measurement.
     groups = _diverged_in_every_metric(table).groupby([*CURVE, "metric", "epoch"], dropna=False)
     points = [dict(zip(groups.keys, key, strict=True)) | _point(rows) for key, rows in groups]
     summary = pd.DataFrame(points, columns=[*groups.keys, *_POINT_COLUMNS])
@@ -227,35 +229,48 @@ def _diverged_in_every_metric(table: pd.DataFrame) -> pd.DataFrame:
 
 def _point(rows: pd.DataFrame) -> dict:
     ok = rows[rows["status"] == "ok"]
+    # First over draws, then over seeds: a seed with more draws has no greater weight.
     per_seed = [_over_draws(group) for _, group in ok.groupby("train_seed")]
+    # The fewest draws of a seed; more of another do not make up for them.
     draws = int(ok.groupby("train_seed").size().min()) if len(ok) else 0
     value, se = _over_seeds(per_seed)
     diverged = len(rows) - len(ok)
     return {
-        **{"value": value, "se": se, "seeds": len(per_seed), "draws": draws},
+        "value": value,
+        "se": se,
+        "seeds": len(per_seed),
+        "draws": draws,
         "levels": _levels(len(per_seed), draws, se),
-        **{"runs": len(rows), "diverged": diverged},
+        "runs": len(rows),
+        "diverged": diverged,
         "status": "ok" if not diverged else "partial" if len(ok) else "diverged",
+        # The same in all rows (check_comparable): that of the first that was measured
         **{name: (ok if len(ok) else rows)[name].iloc[0] for name in _SHARED_BY_RUNS},
     }
 
 
 def _over_draws(rows: pd.DataFrame) -> tuple[float, float]:
-    """Mean over the draws of one training seed and its standard error."""
+    """Mean over the K draws of one training seed and its standard error."""
+    # se_r = sqrt(Σ_k se_k²)/K. Every draw is a fresh set of images: its evaluation error already
+    # contains the chance of its latents. Without evaluation errors, the spread sd_k/sqrt(K).
     values, errors = rows["value"].to_numpy(), rows["se"].to_numpy()
     evaluation = _error_of_mean(errors)
     return values.mean(), _spread(values) if np.isnan(evaluation) else evaluation
 
 
 def _over_seeds(per_seed: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean over training seeds and its standard error."""
+    """Mean over R training seeds and its standard error."""
     if not per_seed:
         return np.nan, np.nan
     values, errors = np.array(per_seed).T
-    return values.mean(), np.fmax(_spread(values), _error_of_mean(errors))  # fmax skips NaN
+    # se = max(sd_r/sqrt(R), sqrt(Σ_r se_r²)/R). The spread already contains the evaluation error,
+    # hence no sum; the maximum keeps two seeds that agree by chance from promising more than their
+    # evaluation can. fmax ignores NaN: the spread of one seed, an unknown evaluation error.
+    return values.mean(), np.fmax(_spread(values), _error_of_mean(errors))
 
 
 def _error_of_mean(errors: np.ndarray) -> float:
+    # Independent errors: Var(mean) = Σ se²/n²
     return np.sqrt(np.sum(errors**2)) / len(errors)
 
 
@@ -264,6 +279,7 @@ def _spread(values: np.ndarray) -> float:
 
 
 def _levels(seeds: int, draws: int, se: float) -> str:
+    """Sources of error that a standard error includes."""
     if np.isnan(se):
         return ""
     included = {"evaluation": True, "sampling seed": draws > 1, "training seed": seeds > 1}

@@ -1,4 +1,4 @@
-"""From images to score records: every metric with its uncertainty and everything that made it."""
+"""Score records of image sets: every metric with its uncertainty and its origin."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ CONTROL_SEED = 0  # of the choice of real images and of the noise images
 def score(
     sample: Features, reference: Features, extractor_id: str, evaluation: dict, dataset: str
 ) -> list[dict]:
-    """All metrics of a set of features: one entry per metric, its value, standard error and what it
-    was made with.
+    """Entry of each metric of a set of features: value, standard error and origin.
 
     evaluation: complete metric blocks by name, and the name of the reference split. reference:
     features of that split.
@@ -40,31 +39,26 @@ def _entry(
     estimate = components.load("metrics", block["kind"])(sample, reference, **options)
     uses_reference = "n_reference" in estimate.details
     return {
-        **{
-            "metric": name,
-            "kind": block["kind"],
-            "value": estimate.value,
-            "se": estimate.se,
-            "n": estimate.n,
-        },
-        **{
-            "splits": estimate.details.get("splits"),
-            "images_per_split": estimate.details.get("images_per_split"),
-        },
-        **{
-            "extractor": extractor_id,
-            "reference": against if uses_reference else None,
-            "details": estimate.details,
-        },
+        "metric": name,
+        "kind": block["kind"],
+        "value": estimate.value,
+        "se": estimate.se,
+        "n": estimate.n,
+        "splits": estimate.details.get("splits"),
+        "images_per_split": estimate.details.get("images_per_split"),
+        "extractor": extractor_id,
+        # The same metric against another reference is another metric (check_comparable).
+        "reference": against if uses_reference else None,
+        "details": estimate.details,
     }
 
 
 @dataclass(frozen=True)
 class SampleSet:
-    """The images of a cell, and what they are measured with.
+    """The images of a cell, with extractor and reference.
 
-    samples, record, extractor, reference: files. evaluation: as in `score`. cell, identity: what
-    the record says of the cell and of its model.
+    samples, record, extractor, reference: files. evaluation: as in `score`. cell, identity: of the
+    cell and of its model, for the score record.
     """
 
     samples: Path | str
@@ -77,61 +71,66 @@ class SampleSet:
     device: torch.device
 
     def write(
-        self, output: Path | str, scores: str, said: Iterable[str], measure: Callable[..., dict]
+        self, output: Path | str, scores: str, recorded: Iterable[str], measure: Callable[..., dict]
     ) -> None:
-        """Write a score record. Images that diverged are not measured; it says why.
+        """Write a score record. Images that diverged are not measured; the record has the reason.
 
-        scores: key of the list of scores. said: keys of the drawing's record that are parameters.
-        measure(drawing's record, extractor, images, labels, features of the reference): the rest.
+        scores: key of the list of scores. recorded: keys of the sampling record that are
+        parameters. measure(sampling record, extractor, images, labels, features of the reference):
+        the rest.
         """
-        drawn = files.read_json(self.record)
-        parameters = {"identity": self.identity} | {key: drawn[key] for key in said}
-        parameters |= {key: drawn[key] for key in ("chosen", "source_files") if key in drawn}
-        found = {"cell": self.cell, "status": drawn["status"], "parameters": parameters, scores: []}
-        if drawn["status"] == "ok":
+        sampling = files.read_json(self.record)
+        parameters = {"identity": self.identity} | {key: sampling[key] for key in recorded}
+        # Of imported samples only
+        parameters |= {key: sampling[key] for key in ("chosen", "source_files") if key in sampling}
+        result = {"cell": self.cell, "status": sampling["status"], "parameters": parameters}
+        result[scores] = []
+        if sampling["status"] == "ok":
             network = extractors.load(self.extractor, str(self.device))
             real, _ = features.load(self.reference)
-            found |= measure(drawn, network, *load_images(self.samples), real)
+            result |= measure(sampling, network, *load_images(self.samples), real)
         else:
-            found |= {"reason": drawn["reason"]}
-        files.write_json(output, found | {"timing": drawn["timing"]})
+            result |= {"reason": sampling["reason"]}
+        files.write_json(output, result | {"timing": sampling["timing"]})
 
 
 def score_samples(sample_set: SampleSet, features_path: Path | str, output: Path | str) -> None:
-    """Write the record of one cell. A diverged cell's record says so and has no metrics.
+    """Write the record of one cell; that of a diverged cell has its status and no metrics.
 
-    features_path: where features are kept; they are used again while extractor and images are the
-    same.
+    features_path: file of features, used again while extractor and images are the same.
     """
 
-    def measure(drawn, network, images, labels, real):
+    def measure(sampling, network, images, labels, real):
         sample = features.load_or_extract(features_path, network, images, BATCH, labels)
         metrics = score(sample, real, network.id, sample_set.evaluation, sample_set.cell["dataset"])
-        found = {"nfe": drawn["nfe"], "images_seen": drawn["images_seen"], "metrics": metrics}
-        more = ("classifiers", "guidance_deciles")
-        return found | {key: drawn[key] for key in more if key in drawn}
+        costs = {"nfe": sampling["nfe"], "images_seen": sampling["images_seen"]}
+        # With guidance only
+        extras = ("classifiers", "guidance_deciles")
+        return costs | {"metrics": metrics} | {k: sampling[k] for k in extras if k in sampling}
 
-    said = ("sampler", "guidance", "num_images", "image_seeds")
-    sample_set.write(output, "metrics", said, measure)
+    recorded = ("sampler", "guidance", "num_images", "image_seeds")
+    sample_set.write(output, "metrics", recorded, measure)
 
 
 def score_sizes(sample_set: SampleSet, sizes: list[int], output: Path | str) -> None:
     """Write the metrics of the first n images of one set, for each n of `sizes` (ascending).
 
     The sets are nested, so that their errors are not independent. evaluation["least"]: metric ->
-    fewest images of which it is measured. What a size does not carry is left out, and said.
+    fewest images of which it is measured. Metrics that need more images than a size has are listed
+    under `left_out`.
     """
     metrics, least = sample_set.evaluation["metrics"], sample_set.evaluation["least"]
 
-    def measure(drawn, network, images, labels, real):
-        sample, found = features.extract(network, images, BATCH, labels), []
+    def measure(_, network, images, labels, real):
+        # Features of an image do not depend on the others: once for all sizes
+        sample, results = features.extract(network, images, BATCH, labels), []
         for n in sizes:
             asked = {name: block for name, block in metrics.items() if n >= least[name]}
             kept, left_out = fewest_images.carried(asked, n, sample.pool.shape[1])
             evaluation = sample_set.evaluation | {"metrics": kept}
             values = score(sample[:n], real, network.id, evaluation, sample_set.cell["dataset"])
-            found.append({"n": n, "metrics": values, "left_out": left_out})
-        return {"sizes": found}
+            results.append({"n": n, "metrics": values, "left_out": left_out})
+        return {"sizes": results}
 
     sample_set.write(output, "sizes", ("sampler", "num_images"), measure)
 
@@ -142,7 +141,7 @@ def score_references(
     """Write the scores of real images (train and test) and of noise (Gaussian, uniform), as many as
     samples have.
 
-    A split with fewer images than that is scored with all it has; each entry says how many. Metrics
+    A split with fewer images than that is scored with all it has; each entry has its n. Metrics
     that need more than a set has are under `left_out`: set -> [{metric, kind, n, needs, why}].
     Raises ValueError for a metric that no set of num_images carries.
     """
@@ -150,7 +149,7 @@ def score_references(
     network = extractors.load(extractor, str(device))
     real, _ = features.load(reference)
     sets = {split: _some(data.splits[split], num_images) for split in ("train", "test")}
-    # Noise shows no class: chance is what the share of the class asked for is compared with.
+    # Noise shows no class: uniform labels give the accuracy of chance, 1/K.
     classes = np.random.default_rng(CONTROL_SEED).integers(
         max(data.num_classes, 1), size=num_images
     )
@@ -158,19 +157,21 @@ def score_references(
         noise = getattr(features, f"{name}_noise")(num_images, data.shape, CONTROL_SEED)
         sets[name] = noise, classes
     _check_carried(evaluation["metrics"], num_images, real.pool.shape[1])
-    found, left_out = {}, {}
+    references, left_out = {}, {}
     for name, (images, labels) in sets.items():
         sample = features.extract(network, images, BATCH, labels)
         kept, left_out[name] = fewest_images.carried(
             evaluation["metrics"], len(sample), sample.pool.shape[1]
         )
-        asked = evaluation | {"metrics": kept}
-        found[name] = score(sample, real, network.id, asked, data.name)
-    files.write_json(output, {"dataset": data.name, "references": found, "left_out": left_out})
+        carried = evaluation | {"metrics": kept}
+        references[name] = score(sample, real, network.id, carried, data.name)
+    record = {"dataset": data.name, "references": references, "left_out": left_out}
+    files.write_json(output, record)
 
 
 def _check_carried(metrics: dict, num_images: int, width: int) -> None:
-    """What the config could not tell of an extractor whose number of features it does not know."""
+    """Reject metrics that num_images do not suffice for."""
+    # The check of the config cannot see this where an extractor's number of features is unknown.
     for lost in fewest_images.carried(metrics, num_images, width)[1]:
         raise ValueError(
             f"num_images: {num_images}; metrics.{lost['metric']} needs at least {lost['needs']} "
@@ -179,8 +180,6 @@ def _check_carried(metrics: dict, num_images: int, width: int) -> None:
 
 
 def _some(split: Split, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` images chosen at random, in random order, and their labels; all of them where there
-    are not more.
-    """
+    """At most `count` images of a split at random, in random order, and their labels."""
     rows = np.random.default_rng(CONTROL_SEED).permutation(len(split))[:count]
     return np.ascontiguousarray(split.images[rows]), np.asarray(split.labels[rows])

@@ -1,7 +1,7 @@
-"""How long sampling and training take: repeated after a warm-up, on the code that the study runs.
+"""Times of sampling and training: repeated after a warm-up, on the code that the study runs.
 
-What is compared takes turns in one process, in an order drawn anew for every round: whatever slows
-the machine for a while slows all alike, and ratios of the times of a round are free of it. A record
+Tasks that are compared alternate in one process, in a new random order for every round: what slows
+the machine for a while slows all alike, and cancels in ratios of the times of a round. A record
 holds every round. Times are those of one processor thread, as jobs of the study have, or of the
 accelerator.
 """
@@ -22,7 +22,7 @@ from uncanny.sampling import drawing, job
 from uncanny.training import loop
 
 THREADS = 1
-UPDATES_PER_BLOCK = 20  # long enough to be timed, short beside an epoch of a large dataset
+UPDATES_PER_BLOCK = 20  # long enough to be timed, short against an epoch of a large dataset
 
 
 def time_sampling(
@@ -31,52 +31,53 @@ def time_sampling(
     identity,
     model,
     seed,
-    walks: Sequence[Mapping],
+    samplings: Sequence[Mapping],
     classifiers,
     num_images,
     batches,
     output,
     losses=None,
 ) -> None:
-    """Time so many batches of each walk, as large as sampling makes them for num_images.
+    """Time `batches` batches of each sampling, as large as the study's for num_images.
 
-    walks: {names, sampler, guidance, classifiers} each: sampler and guidance of the study, for the
-    record; complete options; complete block, or None; whom it asks. classifiers: files by name.
-    losses: as in sampling.run. A diverged checkpoint leaves records without times.
+    samplings: {names, sampler, guidance, classifiers} each: sampler and guidance of the study, for
+    the record; complete options; complete block, or None; names of its classifiers. classifiers:
+    files by name. losses: as in sampling.run. A diverged checkpoint leaves records without times.
     """
     device = hardware.device(THREADS)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
     facts = {"what": "sampling", "status": state["status"], "dataset": identity["dataset"]}
     facts |= {"model": model, "seed": seed, "epoch": state["epoch"]}
-    times, nfe, count = [[] for _ in walks], [None for _ in walks], None
+    times, nfe, count = [[] for _ in samplings], [None for _ in samplings], None
     if state["status"] != "diverged":
         trained = drawing.Trained.of(state, device)
         count = min(num_images, trained.batch_size)
         measured = files.read_json(losses) if losses else None
-        given = classifiers, identity, count, measured
-        works = [_drawing(trained, walk, *given) for walk in walks]
-        nfe = [work(0) for work in works]
-        times = side_by_side(works, batches, device)
+        tasks = [_sampling(trained, s, classifiers, identity, count, measured) for s in samplings]
+        # Batch 0 is the warm-up; its nfe is that of all batches.
+        nfe = [task(0) for task in tasks]
+        times = alternating(tasks, batches, device)
     records = [
-        facts | walk["names"] | _sampled(walk["sampler"], taken, evaluations, count)
-        for walk, taken, evaluations in zip(walks, times, nfe, strict=True)
+        facts | sampling["names"] | _sampled(sampling["sampler"], seconds, evaluations, count)
+        for sampling, seconds, evaluations in zip(samplings, times, nfe, strict=True)
     ]
     write(output, records, device)
 
 
-def _drawing(model, walk: Mapping, classifiers, identity, count: int, losses) -> Callable:
-    """Draws batch `number` with a walk: evaluations per image. Every batch has seeds of its own."""
-    given = {name: classifiers[name] for name in walk["classifiers"]}
+def _sampling(model, sampling: Mapping, classifiers, identity, count: int, losses) -> Callable:
+    """Task that samples batch `number`, with its own seeds, and returns the nfe of an image."""
+    files_of = {name: classifiers[name] for name in sampling["classifiers"]}
     guided = {}
-    if walk["guidance"] is not None:  # no account of what guidance does is kept
-        bent = job.load_guidance(walk["guidance"], given, identity, model.device)
-        guided = {"guidance": bent, "account": False}
+    if sampling["guidance"] is not None:
+        guidance = job.load_guidance(sampling["guidance"], files_of, identity, model.device)
+        # Without statistics by decile, which cost time that sampling does not need
+        guided = {"guidance": guidance, "account": False}
 
-    def draw(number: int) -> int:
+    def task(number: int) -> int:
         seeds = image_seeds(0, number * count, count)
-        return drawing.draw_images(model, walk["sampler"], seeds, losses=losses, **guided).nfe
+        return drawing.draw_images(model, sampling["sampler"], seeds, losses=losses, **guided).nfe
 
-    return draw
+    return task
 
 
 def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
@@ -85,15 +86,16 @@ def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int
         "precision": sampler["precision"],
         "nfe": nfe,
         "batch_size": count,
-        "seconds_per_image": [taken / count for taken in seconds],
-        "ms_per_nfe": [1000 * taken / (count * nfe) for taken in seconds],
+        # nfe is per image: a batch of `count` images costs count * nfe evaluations.
+        "seconds_per_image": [s / count for s in seconds],
+        "ms_per_nfe": [1000 * s / (count * nfe) for s in seconds],
     }
 
 
 def time_training(
     *, datasets, identities, blocks, output, seed=0, updates=UPDATES_PER_BLOCK
 ) -> None:
-    """Time so many blocks of updates of each model, from the start of its training.
+    """Time `blocks` blocks of updates of each model, from the beginning of its training.
 
     datasets: prepared folders, identities: complete parameters, both by the model's name in the
     study. updates: of one block. All models with their optimisers are in memory.
@@ -105,13 +107,13 @@ def time_training(
         for name, identity in identities.items()
         for options in [identity["training"]]
     }
-    works = [
+    tasks = [
         _training(identity, opened[name], streams[name], seed, updates, device)
         for name, identity in identities.items()
     ]
-    for work in works:
-        work(0)
-    times = side_by_side(works, blocks, device)
+    for task in tasks:  # warm-up
+        task(0)
+    times = alternating(tasks, blocks, device)
     records = [
         {
             "what": "training",
@@ -122,40 +124,40 @@ def time_training(
             "batch_size": identity["training"]["batch_size"],
             "updates_per_epoch": len(streams[name]) / identity["training"]["batch_size"],
             "updates_per_block": updates,
-            "ms_per_update": [1000 * seconds / updates for seconds in taken],
+            "ms_per_update": [1000 * s / updates for s in seconds],
         }
-        for (name, identity), taken in zip(identities.items(), times, strict=True)
+        for (name, identity), seconds in zip(identities.items(), times, strict=True)
     ]
     write(output, records, device)
 
 
 def _training(identity, data: Dataset, stream, seed: int, updates: int, device) -> Callable:
-    """Goes on with a model's training for one block."""
+    """Task that continues a model's training by one block of updates."""
     build = partial(building.build_network, identity, data.shape, data.num_classes)
     family = building.build_family(identity, building.build_family(identity).derive(data))
     run = loop.begin(build, family.loss, stream, identity["training"], seed, device)
     return lambda _: loop.advance(run, updates)
 
 
-def side_by_side(
-    works: Sequence[Callable[[int], object]],
+def alternating(
+    tasks: Sequence[Callable[[int], object]],
     rounds: int,
     device: torch.device,
     clock: Callable = lambda: time.perf_counter(),
 ) -> list[list]:
-    """Seconds [works][rounds] of work(1), work(2), … of each, one of each in every round.
+    """Seconds [tasks][rounds] of task(1), task(2), … of each, one of each in every round.
 
-    Works are warm. The order of a round is drawn anew, the same in every run. The accelerator's
-    queue is empty when a clock starts and stops.
+    Tasks are warmed up. Every round has a new random order, the same in every run.
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds to be timed: expected at least 1")
-    order, seconds = random.Random(0), [[] for _ in works]
+    order, seconds = random.Random(0), [[] for _ in tasks]
     for number in range(1, rounds + 1):
-        for index in order.sample(range(len(works)), len(works)):
+        for index in order.sample(range(len(tasks)), len(tasks)):
+            # Accelerators compute asynchronously: wait before the clock starts and before it stops.
             _wait(device)
             started = clock()
-            works[index](number)
+            tasks[index](number)
             _wait(device)
             seconds[index].append(clock() - started)
     return seconds
@@ -167,10 +169,10 @@ def _wait(device: torch.device) -> None:
 
 
 def write(output, records: list[dict], device: torch.device) -> None:
-    """Write records: what was timed side by side, and where."""
-    where = {
+    """Write the records of tasks that were timed together, with device and peak memory."""
+    machine = {
         "device": hardware.describe(device),
         "threads": THREADS if device.type == "cpu" else None,
         "peak_memory_mb": round(hardware.peak_memory_mb(device), 1),
     }
-    files.write_json(output, {"records": [record | where for record in records]})
+    files.write_json(output, {"records": [record | machine for record in records]})

@@ -205,7 +205,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         "the threshold, 1 % of the best value (2 % of the descent of a falling metric) or twice "
         "the standard error, whichever is larger",
         "Arrows: fewer than two points follow, the curve may still change. Bars and percentages: "
-        f"share of {convergence.DRAWS:,} bootstrap replicates of the curve{single}",
+        f"share of {convergence.REPLICATES:,} bootstrap replicates of the curve{single}",
         f"n = {captions.span(measured['n'])} images per sampling seed, "
         f"{captions.span(measured['points'])} epochs, extractor {captions.extractors(measured)}",
     ]

@@ -146,7 +146,7 @@ def _fit(points: pd.DataFrame) -> pd.DataFrame:
     se = points["se"].to_numpy(float)
     has_errors = np.isfinite(se).all() and (se > 0).all()
     fit = size_limit.size_limit(points["n"], points["value"], se if has_errors else None)
-    lower, upper = np.quantile(fit.draws()[:, 0], [0.025, 0.975])
+    lower, upper = np.quantile(fit.replicates()[:, 0], [0.025, 0.975])
     row = {"role": FIT, "value": fit.limit, "lower": lower, "upper": upper, "status": "ok"}
     return pd.DataFrame([row | {"coefficient": fit.coefficient, "misfit": fit.misfit}])
 

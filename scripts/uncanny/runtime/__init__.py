@@ -1,3 +1,3 @@
-"""What every job stands on: files with checksums, checkpoints, device and precision, random
+"""Foundations of every job: files with checksums, checkpoints, device and precision, random
 streams, progress. Imports `registry` only.
 """

@@ -1,4 +1,4 @@
-"""Sets of named arrays in one file (.npz) with a seal: samples, features, traces."""
+"""Sets of named arrays in one file (.npz) with a checksum: samples, features, trajectories."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,29 +9,29 @@ from uncanny.runtime import files
 
 
 def save(path: Path | str, **arrays) -> None:
-    """Write arrays, whole or not at all; the same arrays in the same place give the same bytes."""
-    found = {name: np.asarray(array) for name, array in arrays.items()}
-    seal = np.array(files.seal(path, digest(found)))
+    """Write arrays, whole or not at all; the same arrays and path give the same bytes."""
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    checksum = np.array(files.signature(path, digest(arrays)))
     with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **found, seal=seal)
+        np.savez(file, **arrays, seal=checksum)
 
 
 def load(path: Path | str, expected: str) -> dict[str, np.ndarray]:
-    """All arrays of a file, without its seal; never executes code.
+    """Read all arrays of a file, without its checksum; never executes code.
 
-    expected: what the file should be, for messages. Raises ValueError that names the file where it
-    is missing, damaged, or another's.
+    expected: kind of file, for messages. Raises ValueError that names the file where it is missing,
+    damaged, or one of another path.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected {expected}") from None
-    except Exception as error:  # readers of broken archives raise what they like
+    except Exception as error:  # readers of broken archives raise any exception
         raise ValueError(f"{path}: not {expected} ({error}); delete it and run again") from None
-    if "seal" in found:
-        files.check_seal(path, str(found.pop("seal")), digest(found))
-    return found
+    if "seal" in arrays:
+        files.verify(path, str(arrays.pop("seal")), digest(arrays))
+    return arrays
 
 
 def digest(arrays: dict[str, np.ndarray]) -> str:

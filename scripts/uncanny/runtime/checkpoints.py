@@ -1,8 +1,8 @@
-"""Checkpoints: the full state of a training run in one file, with the identity that it belongs to.
+"""Checkpoints: the full state of a training run in one file, with the identity of its model.
 
 A checkpoint holds only tensors, numbers and text, so that loading one never executes code. Its
-digest covers every byte of the tensors, and it knows its place: a damaged file, or another's, is
-named and never used.
+digest covers every byte of the tensors and the path that it was written to: a damaged or misplaced
+file is named and never used.
 """
 
 import itertools
@@ -25,16 +25,15 @@ def save(path: Path | str, state: dict) -> None:
     state: nested dicts and lists of tensors, numbers, text and None, with at least identity, seed,
     epoch and status.
     """
-    state = state | {"place": files.place(path)}
+    state = state | {"place": files.relative_path(path)}
     state = _unshared(state | {"format": FORMAT, "digest": digest(state)})
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 
 def _unshared(value: object) -> object:
-    """The same value, of which equal texts are one object and nothing else is: pickle writes an
-    object that comes again as a reference, so that its bytes would tell where a state comes from.
-    """
+    """Copy a value so that equal texts are one object, and no other objects are shared."""
+    # pickle writes a repeated object as a reference: equal states would differ in their bytes.
     if isinstance(value, dict):
         return {_unshared(key): _unshared(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -45,7 +44,7 @@ def _unshared(value: object) -> object:
 def load(path: Path | str, *, identity: dict | None = None, seed: int | None = None) -> dict:
     """Read a state and check it.
 
-    Raises ValueError that names the file where it is missing, damaged, another's, or was made with
+    Raises ValueError that names the file where it is missing, damaged, misplaced, or was made with
     another identity or seed.
     """
     try:
@@ -57,38 +56,38 @@ def load(path: Path | str, *, identity: dict | None = None, seed: int | None = N
         raise ValueError(f"{path}: no such checkpoint") from None
     except OSError as error:
         raise ValueError(f"{path}: not readable ({error.strerror or error})") from None
-    except Exception:  # readers of broken files raise what they like
+    except Exception:  # readers of broken files raise any exception
         intact = False
     if not intact:
         raise ValueError(
             f"{path}: not a whole checkpoint (truncated or damaged); delete it and run again"
         )
-    files.check_place(path, state.pop("place", ""))
+    files.check_path(path, state.pop("place", ""))
     for name, expected in (("identity", identity), ("seed", seed)):
         if expected is not None and state[name] != expected:
-            key, found, wanted = files.difference(state[name], expected)
+            key, actual, wanted = files.difference(state[name], expected)
             label = f"{key} = " if key else ""
             raise ValueError(
-                f"{path}: made with other parameters: {name} has {label}{found}; expected "
+                f"{path}: made with other parameters: {name} has {label}{actual}; expected "
                 f"{label}{wanted}"
             )
     return state
 
 
 def read_tensors(path: Path | str, expected: str, hint: str = "") -> object:
-    """What torch.save wrote, read without running code; ValueError that names the file and says
-    what was found and expected.
+    """Read a file of torch.save without running code; ValueError that names the file, its contents
+    and what was expected.
 
-    hint: what to do about a file that is damaged.
+    hint: advice for a damaged file, appended to the message.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected {expected}") from None
-    except Exception as error:  # readers of broken files raise what they like
+    except Exception as error:  # readers of broken files raise any exception
         reason = re.split(r"\. |\n", str(error))[0] or type(error).__name__
-        found = f"{files.describe(path)}; {reason}"
-        raise ValueError(f"{path}: not readable as {expected} ({found}){hint}") from None
+        contents = f"{files.describe(path)}; {reason}"
+        raise ValueError(f"{path}: not readable as {expected} ({contents}){hint}") from None
 
 
 def digest(state: dict) -> str:

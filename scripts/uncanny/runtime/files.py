@@ -1,7 +1,7 @@
-"""Files that are either whole or not there, and that know their contents and their place.
+"""Atomic writes with checksums.
 
-What the workflow stores has a seal: a SHA-256 of its contents, and where it was written below the
-study's results. A file that is damaged, or lies in the place of another, is named and never used.
+Every stored file has a checksum: the SHA-256 of its contents, and its path below the study's
+results. A damaged or misplaced file is named and never used.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A temporary path in the same folder that takes the final name when the block succeeds, and
-    goes when it fails. What was left there by a process that was killed goes, too. OSError that
-    names the path where it cannot be written.
+    """Yield a temporary path in the same folder that takes the final name when the block succeeds,
+    and is removed when it fails, as are those of killed processes. OSError that names the path
+    where it cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,12 +27,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     temporary = Path(name)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch speaks of positions where a disk is full
+    except (OSError, RuntimeError) as error:  # torch hides a full disk in a RuntimeError
         if (known := _of_system(error)) is None or known.filename:
             raise
         raise OSError(known.errno, known.strerror, str(path)) from error
@@ -42,14 +42,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def _of_system(error: BaseException | None) -> OSError | None:
-    """What the system said, of an error or of what led to it."""
+    """Error of the operating system in the chain of an exception, or None."""
     while error is not None and not (isinstance(error, OSError) and error.errno):
         error = error.__context__
     return error
 
 
 def _sweep(path: Path) -> None:
-    """Remove temporary files of a path whose writers are gone: the lock went with them."""
+    """Remove temporary files of a path whose writers have ended, and their locks with them."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}{path.suffix}"):
         with contextlib.suppress(OSError), left.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,70 +63,70 @@ def _umask() -> int:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Text, whole or not at all."""
+    """Write text, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-# ---- Seals ------------------------------------------------------------------------------------
+# ---- Checksums --------------------------------------------------------------------------------
 
 
-def place(path: Path | str) -> str:
-    """Where a file lies below results/STUDY/; empty for one that lies elsewhere."""
-    parts = Path(path).parts
-    if "results" not in parts:
+def relative_path(path: Path | str) -> str:
+    """Path of a file below results/STUDY/; empty for a file outside of results."""
+    folders = Path(path).parts
+    if "results" not in folders:
         return ""
-    last = len(parts) - 1 - parts[::-1].index("results")
-    return "/".join(parts[last + 2 :])
+    last = len(folders) - 1 - folders[::-1].index("results")
+    return "/".join(folders[last + 2 :])
 
 
-def seal(path: Path | str, digest: str) -> str:
-    """What a file carries of itself: the digest of its contents, and its place."""
-    return f"{digest} {place(path)}".rstrip()
+def signature(path: Path | str, digest: str) -> str:
+    """Stored checksum of a file: the digest of its contents, and its path below the results."""
+    return f"{digest} {relative_path(path)}".rstrip()
 
 
-def check_seal(path: Path | str, found: str, digest: str) -> None:
-    """ValueError that names the file where its contents have another digest than its seal says, or
-    it was written for another place.
+def verify(path: Path | str, stored: str, digest: str) -> None:
+    """Raise ValueError that names the file where its contents have another digest than its stored
+    checksum, or it was written to another path.
     """
-    sealed, _, written = found.partition(" ")
-    if sealed != digest:
+    expected, _, written = stored.partition(" ")
+    if expected != digest:
         raise ValueError(
             f"{path}: damaged, its contents are not those of its checksum; delete it and run again"
         )
-    check_place(path, written)
+    check_path(path, written)
 
 
-def check_place(path: Path | str, written: str) -> None:
-    """ValueError that names a file which was written for another place."""
-    if written and place(path) and written != place(path):
+def check_path(path: Path | str, written: str) -> None:
+    """Raise ValueError that names a file which was written to another path."""
+    if written and relative_path(path) and written != relative_path(path):
         raise ValueError(
             f"{path}: another file in its place, written as {written}; delete it and run again"
         )
 
 
-def _sealed(path: Path | str, value: dict) -> dict:
-    """The seal covers all but `timing`, which has its own: the rest is the same bytes again."""
+def _with_checksum(path: Path | str, value: dict) -> dict:
+    """Add checksums: of all but `timing`, which has its own as it differs between equal runs."""
     value = json.loads(json.dumps(value, allow_nan=False))
-    rest = {key: part for key, part in value.items() if key not in ("seal", "timing")}
-    sealed = rest | {"seal": seal(path, _digest(rest))}
+    rest = {key: entry for key, entry in value.items() if key not in ("seal", "timing")}
+    stored = rest | {"seal": signature(path, _digest(rest))}
     if "timing" in value:
-        sealed["timing"] = value["timing"]
+        stored["timing"] = value["timing"]
         if isinstance(value["timing"], dict) and value["timing"]:
-            sealed["timing"] = value["timing"] | {"seal": _digest(value["timing"])}
-    return sealed
+            stored["timing"] = value["timing"] | {"seal": _digest(value["timing"])}
+    return stored
 
 
-def _opened(path: Path | str, value: dict) -> dict:
-    """What was sealed, or was written by hand; ValueError as for `check_seal`."""
+def _verified(path: Path | str, value: dict) -> dict:
+    """Remove and verify the checksums, which a file written by hand lacks."""
     if not isinstance(value.get("seal"), str):
         return value
-    found, timing = value.pop("seal"), value.get("timing")
-    rest = {key: part for key, part in value.items() if key != "timing"}
-    check_seal(path, found, _digest(rest))
+    stored, timing = value.pop("seal"), value.get("timing")
+    rest = {key: entry for key, entry in value.items() if key != "timing"}
+    verify(path, stored, _digest(rest))
     if isinstance(timing, dict) and "seal" in timing:
-        inner = timing.pop("seal")
-        check_seal(path, str(inner), _digest(timing))
+        stored = timing.pop("seal")
+        verify(path, str(stored), _digest(timing))
     return value
 
 
@@ -138,17 +138,17 @@ def _digest(value: object) -> str:
 
 
 def write_json(path: Path | str, value: object) -> None:
-    """JSON with sorted keys, whole or not at all; NaN and infinity are refused. An object gets a
-    seal.
+    """Write JSON with sorted keys, whole or not at all; NaN and infinity are refused. An object
+    gets a checksum.
     """
-    value = _sealed(path, value) if isinstance(value, dict) else value
+    value = _with_checksum(path, value) if isinstance(value, dict) else value
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def read_json(path: Path | str) -> dict:
-    """Object of a JSON file without its seal; ValueError that names the file where it is missing,
-    damaged, another's, or holds anything else.
+    """Read the object of a JSON file, without its checksum; ValueError that names the file where it
+    is missing, damaged, misplaced, or no object.
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def read_json(path: Path | str) -> dict:
         raise ValueError(f"{path}: not valid JSON (too deep); delete it and run again") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path}: {json_kind(value)}; expected an object")
-    return _opened(path, value)
+    return _verified(path, value)
 
 
 def difference(found: object, expected: object, key: str = "") -> tuple[str, str, str]:
@@ -176,19 +176,19 @@ def difference(found: object, expected: object, key: str = "") -> tuple[str, str
 
 
 def json_kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """Kind of a JSON value, for messages."""
     names = {dict: "an object", list: "a list", str: "text", type(None): "null"}
     return names.get(type(value), json.dumps(value))
 
 
 def write_json_lines(path: Path | str, values: Iterable[object]) -> None:
-    """One JSON value per line, whole or not at all; NaN and infinity are refused."""
+    """Write one JSON value per line, whole or not at all; NaN and infinity are refused."""
     lines = [json.dumps(value, allow_nan=False, ensure_ascii=False) for value in values]
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def read_json_lines(path: Path | str) -> list:
-    """The values of a file with one JSON value per line; ValueError as for `read_json`."""
+    """Read a file with one JSON value per line; ValueError as for `read_json`."""
     check_checksum(path)
     try:
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
@@ -198,9 +198,9 @@ def read_json_lines(path: Path | str) -> list:
         raise ValueError(f"{path}: not valid JSON lines ({error}); delete and run again") from None
 
 
-# ---- Files of others --------------------------------------------------------------------------
+# ---- Files from outside -----------------------------------------------------------------------
 
-# First bytes of what is often found where another kind of file was expected.
+# First bytes of files that are often mistaken for another kind
 BEGINNINGS = {
     b"version https://git-lfs": "a Git LFS pointer; `git lfs pull` fetches the file itself",
     b"PK\3\4": "a zip archive or a file of torch.save",
@@ -213,22 +213,22 @@ BEGINNINGS = {
 
 
 def describe(path: Path | str) -> str:
-    """Size of a file that somebody else made, and its kind where the first bytes tell it."""
+    """Size of a file from outside, and its kind where the first bytes identify it."""
     if not os.path.isfile(path):
         return "a folder" if os.path.isdir(path) else "no file"
     with open(path, "rb") as file:
-        start = file.read(32)
-    kinds = (kind for begin, kind in BEGINNINGS.items() if start.lstrip().startswith(begin))
-    # Safetensors begin with the length of a JSON header, whose bytes may be those of anything.
+        head = file.read(32)
+    kinds = (kind for begin, kind in BEGINNINGS.items() if head.lstrip().startswith(begin))
+    # Safetensors begin with the length of a JSON header, which may be any eight bytes.
     size = os.path.getsize(path)
-    header = start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size
+    header = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size
     kind = "safetensors" if header else next(kinds, "")
     return f"{size} byte{'s' * (size != 1)}{f', {kind}' if kind else ''}"
 
 
 def read_settings(path: Path | str) -> dict:
-    """The JSON object in a file that somebody else made; ValueError that names the file where it is
-    missing or anything else. NaN and infinity are refused.
+    """Read the JSON object of a file from outside; ValueError that names the file where it is
+    missing or no object. NaN and infinity are refused.
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
@@ -246,28 +246,28 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-# ---- Tables, pictures: checksums beside them --------------------------------------------------
+# ---- Tables and figures: checksums in a file of their own -------------------------------------
 
 
 def write_checksums(paths: Iterable[Path | str]) -> None:
-    """Write STEM.sha256 beside files of one stem, as `sha256sum --check` reads it."""
+    """Write STEM.sha256 for files of one stem, as `sha256sum --check` reads it."""
     paths = [Path(path) for path in paths]
     lines = [f"{sha256(path)}  {path.name}\n" for path in paths]
     write_text(paths[0].with_suffix(".sha256"), "".join(lines))
 
 
 def check_checksum(path: Path | str) -> None:
-    """ValueError that names a file unlike the one whose checksum lies beside it, if one does."""
+    """Raise ValueError that names a file unlike its checksum in STEM.sha256, if that exists."""
     path = Path(path)
-    beside = path.with_suffix(".sha256")
-    if not beside.exists() or not path.exists():
+    checksums = path.with_suffix(".sha256")
+    if not checksums.exists() or not path.exists():
         return
-    lines = beside.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = checksums.read_text(encoding="utf-8", errors="replace").splitlines()
     known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if known.get(path.name) != sha256(path):
         raise ValueError(
-            f"{path}: damaged, or another file in its place: not as in {beside.name}; delete both "
-            "and run again"
+            f"{path}: damaged, or another file in its place: not as in {checksums.name}; delete "
+            "both and run again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where and how tensors are computed."""
+"""Device, threads and memory of a process."""
 
 import contextlib
 import ctypes
@@ -15,9 +15,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def device(threads: int = 1) -> torch.device:
-    """The accelerator if there is one, else the processor with so many threads, numpy's linear
+    """The accelerator if there is one, else the processor with `threads` threads, numpy's linear
     algebra included; float32 means float32 (no TF32). ValueError where there is a GPU that CUDA
-    cannot use: one core would take its place for days.
+    cannot use: one core would compute for days instead.
     """
     _keep_freed_memory()
     torch.set_num_threads(threads)
@@ -51,44 +51,44 @@ def _reason() -> str:
     return "CUDA finds no device"
 
 
-def sent(tensor: torch.Tensor, where: torch.device) -> torch.Tensor:
-    """A tensor of the processor on a device, without waiting for what the device is doing."""
-    if where.type == "cuda" and tensor.device.type == "cpu":
-        return tensor.pin_memory().to(where, non_blocking=True)
-    return tensor.to(where)
+def sent(tensor: torch.Tensor, target: torch.device) -> torch.Tensor:
+    """Copy a tensor to a device without waiting for work that is queued there."""
+    if target.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(target, non_blocking=True)
+    return tensor.to(target)
 
 
-def constant(matrix: torch.Tensor, where: torch.device) -> torch.Tensor:
+def constant(matrix: torch.Tensor, target: torch.device) -> torch.Tensor:
     """A small table or matrix on a device; the same values are copied there once."""
-    if matrix.device == where:
+    if matrix.device == target:
         return matrix
-    return _copy(tuple(matrix.flatten().tolist()), tuple(matrix.shape), matrix.dtype, where)
+    return _copy(tuple(matrix.flatten().tolist()), tuple(matrix.shape), matrix.dtype, target)
 
 
 @functools.lru_cache(maxsize=2**14)
-def _copy(values: tuple, shape: tuple, dtype: torch.dtype, where: torch.device) -> torch.Tensor:
-    return sent(torch.tensor(values, dtype=dtype).reshape(shape), where)
+def _copy(values: tuple, shape: tuple, dtype: torch.dtype, target: torch.device) -> torch.Tensor:
+    return sent(torch.tensor(values, dtype=dtype).reshape(shape), target)
 
 
 def _keep_freed_memory() -> None:
-    """Use freed blocks again, whatever their size. glibc hands large ones back to the system, and
-    every tensor of a batch then waits for fresh pages: a third of the time of small networks.
-    """
+    """Reuse freed blocks of any size."""
+    # glibc returns large ones to the system, and every tensor of a batch then waits for new pages:
+    # a third of the time of small networks.
     with contextlib.suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def describe(where: torch.device) -> str:
+def describe(target: torch.device) -> str:
     """Name of the device for records."""
-    return torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu"
+    return torch.cuda.get_device_name(target) if target.type == "cuda" else "cpu"
 
 
-def peak_memory_mb(where: torch.device) -> float:
+def peak_memory_mb(target: torch.device) -> float:
     """Largest memory so far in MB: of the device if it is an accelerator, else of this process."""
-    if where.type == "cuda":
-        return torch.cuda.max_memory_allocated(where) / 2**20
+    if target.type == "cuda":
+        return torch.cuda.max_memory_allocated(target) / 2**20
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""In which precision networks are evaluated; states, noise, losses and weights keep theirs."""
+"""Precision in which networks are evaluated; states, noise, losses and weights keep theirs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 @contextlib.contextmanager
 def computing(name: str, device: torch.device) -> Iterator[None]:
-    """What is inside is computed so, networks included. ValueError for an unknown name."""
+    """Compute the block in a precision, networks included. ValueError for an unknown name."""
     with products(name), layers(name, device):
         yield
 

@@ -1,4 +1,4 @@
-"""What a long job says of itself while it runs: a line in its log every few seconds."""
+"""Progress of a long job: a line in its log every few seconds."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ SECONDS = 5.0  # between two lines of a job
 
 
 class Progress:
-    """How far one job is. total: of its units; first: how many an earlier attempt has done."""
+    """Progress of one job. total: number of units; first: units done by an earlier attempt."""
 
     def __init__(self, total: int, unit: str, first: int = 0, *, seconds: float = SECONDS):
         self.total, self.unit, self.first, self.seconds = total, unit, first, seconds
-        self.began = self.said = time.monotonic()
+        self.began = self.printed = time.monotonic()
 
     def at(self, done: int, facts: Callable[[], dict] = dict) -> None:
-        """Print a line if it is time to. facts: asked for only then, name → number."""
+        """Print a line if the last is old enough. facts: called only then, name → number."""
         now = time.monotonic()
-        if now - self.said < self.seconds or done <= self.first:
+        if now - self.printed < self.seconds or done <= self.first:
             return
-        self.said = now
+        self.printed = now
         rate = (done - self.first) / (now - self.began)
         words = [f"{done:,} of {self.total:,} {self.unit}", f"{rate:.3g} per second"]
         words += [f"{format_duration((self.total - done) / rate)} left"]
@@ -28,7 +28,7 @@ class Progress:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person says them: 42 s, 7 min, 3 h 05 min."""
+    """Seconds as text: 42 s, 7 min, 3 h 05 min."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

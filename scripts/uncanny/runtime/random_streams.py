@@ -1,7 +1,7 @@
 """Randomness as an argument: seeded generators, no global state.
 
 Training draws come from `generator(seed, "noise", step)`; images from one stream per image, so that
-image k is the same image whatever the batch it is drawn in.
+image k is the same image in every batch.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ IMAGES_PER_DRAW = 1_000_000
 
 def seed_of(*key: int | str) -> int:
     """A seed below 2^64 that is a pure function of the key: the start of its SHA-256."""
-    for part in key:
-        if not isinstance(part, int | str) or isinstance(part, bool):
-            raise ValueError(f"key {key!r} of a seed: {part!r} is neither an integer nor a string")
+    for entry in key:
+        if not isinstance(entry, int | str) or isinstance(entry, bool):
+            raise ValueError(f"key {key!r} of a seed: {entry!r} is neither an integer nor a string")
     digest = hashlib.sha256(json.dumps(key).encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
@@ -43,23 +43,24 @@ def image_seeds(draw: int, first: int, count: int) -> list[int]:
 
 
 def chosen(seeds: Iterable[int], count: int) -> list[int]:
-    """Which of `count` images of a dataset each image starts from: a function of its seed alone."""
+    """Index, below count, of the dataset's image that each image starts from, by its seed alone."""
     return [int(torch.randint(count, (), generator=generator(s, "original"))) for s in seeds]
 
 
 class ImageStreams:
-    """One random stream per image of a batch, to be drawn in the order of the methods below.
+    """One random stream per image of a batch, to be used in the order of the methods below.
 
     seeds: one non-negative integer per image, taken modulo 2^32 as in the EDM command line.
-    Draws are made on the CPU, hence the same for every device. Another order is a RuntimeError.
+    Numbers are generated on the CPU, hence the same for every device. RuntimeError for another
+    order.
     """
 
     def __init__(self, seeds: Iterable[int]):
         self._generators = [torch.Generator().manual_seed(seed % 2**32) for seed in seeds]
-        self._drawn = 0
+        self._position = 0
 
     def latents(self, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal start, float32 [N, *shape]."""
+        """Standard normal latents, float32 [N, *shape]."""
         self._next(1, "latents")
         return self._normal(shape, torch.float32)
 
@@ -69,19 +70,18 @@ class ImageStreams:
         return torch.stack([torch.randint(num_classes, (), generator=g) for g in self._generators])
 
     def noise(self, step: int, like: Tensor) -> Tensor:
-        """Fresh standard normal noise like `like` [N, ...], drawn in float64.
+        """Fresh standard normal noise like `like` [N, ...], generated in float64.
 
-        Each stream just goes on: `step` is not used, it is there for noise that was recorded.
+        step: not used, as each stream continues; it is the interface of recorded noise.
         """
-        self._drawn = 3
-        drawn = self._normal(like.shape[1:], torch.float64)
-        return sent(drawn, like.device).to(like.dtype)
+        self._position = 3
+        noise = self._normal(like.shape[1:], torch.float64)
+        return sent(noise, like.device).to(like.dtype)
 
     def _normal(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        draws = [torch.randn(shape, generator=g, dtype=dtype) for g in self._generators]
-        return torch.stack(draws)
+        return torch.stack([torch.randn(shape, generator=g, dtype=dtype) for g in self._generators])
 
-    def _next(self, position: int, what: str) -> None:
-        if self._drawn >= position:
-            raise RuntimeError(f"{what} come once, in the order latents, class labels, noise")
-        self._drawn = position
+    def _next(self, position: int, name: str) -> None:
+        if self._position >= position:
+            raise RuntimeError(f"{name} come once, in the order latents, class labels, noise")
+        self._position = position

@@ -1,6 +1,6 @@
-"""Where a study's files lie below results/STUDY, and what their paths name.
+"""Paths of a study's files below results/STUDY, and the names in them.
 
-Every path is composed from FILES, and taken apart by it. No other module knows a folder's name.
+Every path is composed from FILES, and parsed by it. No other module knows a folder's name.
 """
 
 import re
@@ -55,8 +55,8 @@ def path(kind: str, **names: str | int) -> str:
 
 
 def names(kind: str, file: Path | str) -> dict[str, str | int]:
-    """What the path of a file of a kind names: the inverse of `path`, whatever folders stand before
-    it. ValueError where it is of no such file.
+    """Names in the path of a file of a kind, below any folder: the inverse of `path`. ValueError
+    for the path of another file.
     """
     match = _pattern(kind).search(Path(file).as_posix())
     if match is None:
@@ -65,13 +65,13 @@ def names(kind: str, file: Path | str) -> dict[str, str | int]:
 
 
 def is_of(kind: str, file: Path | str) -> bool:
-    """Whether a path is one of a kind of file."""
+    """True for the path of a file of a kind."""
     return _pattern(kind).search(Path(file).as_posix()) is not None
 
 
 @cache
 def _pattern(kind: str) -> re.Pattern:
-    """Names are made of letters, digits and underscores, as the schema of configs has them."""
+    # Names consist of letters, digits and underscores, as in the schema of configs.
     return re.compile(f"(?:^|/){re.sub(BRACED, _group, re.escape(FILES[kind]))}$", re.ASCII)
 
 
@@ -98,19 +98,19 @@ class Cell:
         return CELL.format(**vars(self))
 
     def path(self, kind: str, **more: str | int) -> str:
-        """Its file of a kind; more: what a file's path names beside the cell, as `number`."""
+        """Its file of a kind; more: further names in the path, as `number`."""
         return path(kind, **vars(self), **more)
 
     @classmethod
-    def of(cls, named: Mapping) -> "Cell":
-        """The cell of a mapping that has its names, and may have others."""
-        return cls(**{field.name: named[field.name] for field in fields(cls)})
+    def of(cls, names: Mapping) -> "Cell":
+        """The cell of a mapping with its names; further names are ignored."""
+        return cls(**{field.name: names[field.name] for field in fields(cls)})
 
     @classmethod
     def from_path(cls, file: Path | str) -> "Cell":
-        """The cell that the path of one of its files names: the inverse of `path`.
+        """The cell in the path of one of its files: the inverse of `path`.
 
-        A trace is of no guidance and no draw: "none" and 0. ValueError for other files.
+        A trajectory has no guidance and no draw: "none" and 0. ValueError for other files.
         """
         kind = next((kind for kind in OF_CELLS if is_of(kind, file)), None)
         if kind is None:

@@ -1,4 +1,4 @@
-"""A table as three files: CSV to compute with, Markdown to read, LaTeX (booktabs) to print.
+"""Tables as three files: CSV to compute with, Markdown to read, LaTeX (booktabs) to print.
 
 What pandas writes Markdown and LaTeX with, tabulate and Jinja2, comes with Snakemake.
 """
@@ -15,7 +15,7 @@ DIGITS = 4  # significant digits in Markdown and LaTeX; CSV keeps all of them
 LONG = 32  # a text column with a longer cell breaks its lines in LaTeX
 TEXT_WIDTH = 0.9  # of the line, shared by the long columns
 
-# Characters that LaTeX takes for commands, and those that its plain fonts lack.
+# Characters that are commands in LaTeX, and those that its fonts lack.
 _TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -35,7 +35,7 @@ def write(frame: pd.DataFrame, stem: Path | str, *, title: str, caption: str) ->
     """Write stem.csv, stem.md and stem.tex, each whole or not at all, the same bytes for the same
     table.
 
-    The index is not written. What is missing (NaN, None, NA) is empty. CSV has all digits and the
+    The index is not written. A missing value (NaN, None, NA) is empty. CSV has all digits and the
     column names as they are; Markdown and LaTeX have DIGITS significant digits. The LaTeX file is
     a table environment that needs the package booktabs; its label is tab: and the file's name.
     Raises ValueError for a table without columns or with a repeated column name.
@@ -75,12 +75,12 @@ def _texts(frame: pd.DataFrame, escape: Callable[[str], str]) -> pd.DataFrame:
 
 
 def tex(text: str) -> str:
-    """Text as LaTeX shows it."""
+    """Text with LaTeX's special characters escaped."""
     return "".join(_TEX.get(character, character) for character in text)
 
 
 def shown(value: object) -> str:
-    """A value in words: empty where missing, yes or no, at most DIGITS significant digits, large
+    """A value as text: empty where missing, yes or no, at most DIGITS significant digits, large
     numbers without exponent.
     """
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):

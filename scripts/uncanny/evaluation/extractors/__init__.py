@@ -28,6 +28,7 @@ class Extractor:
 
     def __init__(self, state: dict, device: str = "cpu", *, sha256: str | None = None):
         """sha256: that of the weights, where it is known."""
+        # A kind is a module of its own: an added file needs no line here.
         module = importlib.import_module(f"uncanny.evaluation.extractors.{state['kind']}")
         network = module.build(state["config"], state["weights"])
         self.exam = getattr(network, "exam", _as_labelled)
@@ -40,20 +41,18 @@ class Extractor:
         """images uint8 [N, C, H, W], or vectors float32 [N, D], as the network takes them -> pool
         float32 [N, d], logits float32 [N, k].
         """
+        # Metrics take float32, whatever the network computes in.
         pool, logits = self.network(images.to(self.device))
         return pool.float(), logits.float()
 
 
 def save(path: Path | str, state: dict) -> None:
-    """Store a state with its seal, whole or not at all."""
-    sealed = state | {
-        "seal": files.seal(path, _digest(state, checkpoints.weights_sha256(state["weights"])))
-    }
-    with (
-        files.replacing(path) as temporary,
-        temporary.open("wb") as file,
-    ):  # the name of a path would enter the bytes
-        torch.save(sealed, file)
+    """Store a state with its checksum, whole or not at all."""
+    digest = _digest(state, checkpoints.weights_sha256(state["weights"]))
+    stored = state | {"seal": files.signature(path, digest)}
+    # An open file: torch.save would write the name of a path into the bytes.
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(stored, file)
 
 
 def load(path: Path | str, device: str = "cpu") -> Extractor:
@@ -63,16 +62,17 @@ def load(path: Path | str, device: str = "cpu") -> Extractor:
     state = checkpoints.read_tensors(
         path, "a stored feature extractor", "; delete it and run again"
     )
-    seal = state.pop("seal", None) if isinstance(state, dict) else None
-    if seal is None or set(state) != {"kind", "config", "weights"}:
+    # read_tensors accepts any file of torch.save: compare the keys.
+    checksum = state.pop("seal", None) if isinstance(state, dict) else None
+    if checksum is None or set(state) != {"kind", "config", "weights"}:
         raise ValueError(f"{path}: not a stored feature extractor (expected kind, config, weights)")
     try:
-        found = checkpoints.weights_sha256(state["weights"])
-        digest = _digest(state, found)
-    except Exception:  # what stands for weights may be anything
-        found = digest = ""
-    files.check_seal(path, str(seal), digest)
-    return Extractor(state, device, sha256=found)
+        weights_sha256 = checkpoints.weights_sha256(state["weights"])
+        digest = _digest(state, weights_sha256)
+    except Exception:  # the weights of a damaged file may be any value
+        weights_sha256 = digest = ""
+    files.verify(path, str(checksum), digest)
+    return Extractor(state, device, sha256=weights_sha256)
 
 
 def _digest(state: dict, weights: str) -> str:
@@ -81,37 +81,39 @@ def _digest(state: dict, weights: str) -> str:
 
 
 def report(extractor: Extractor, dataset, batch_size: int = 256) -> dict:
-    """What the extractor makes of known images, measured: the scale on which values are read.
+    """Scores of known images: the scale on which values are read.
 
     accuracy: share of test images that are classified as labelled, or as the kind's own `exam`
-    says. floor: Inception Score (one split) of Gaussian and of uniform noise images, as many as
-    there are test images; ceiling: that of the test and of the training images; both only where
-    the dataset has classes, which the extractor has to know. Of vectors nothing is to be known.
+    labels them. floor: Inception Score (one split) of Gaussian and of uniform noise images, as many
+    as there are test images; ceiling: that of the test and of the training images; both only where
+    the dataset has classes, which the extractor has to know. Vectors have neither.
     """
     count = len(dataset.test)
     if dataset.kind == "vector":
         return {"extractor": extractor.id, "dataset": dataset.name, "n": {"test": count}}
     examined, labels = extractor.exam(dataset.test)
-    found = features.extract(extractor, examined, batch_size, labels)
+    exam = features.extract(extractor, examined, batch_size, labels)
     facts = {
         "extractor": extractor.id,
         "dataset": dataset.name,
-        "accuracy": metrics.class_accuracy(found).value,
+        "accuracy": metrics.class_accuracy(exam).value,
     }
+    # Without classes p(y|x) is of no meaning, and there is no Inception Score.
     if not dataset.num_classes:
         return facts | {"n": {"test": count}}
+    # IS of noise is 1 and of real images K for an extractor that knows noise and all K classes.
     images = {
         "gaussian": features.gaussian_noise(count, dataset.shape, CONTROL_SEED),
         "uniform": features.uniform_noise(count, dataset.shape, CONTROL_SEED),
         "train": dataset.train.images,
         "test": dataset.test.images,
     }
-    found = {name: features.extract(extractor, x, batch_size) for name, x in images.items()}
-    scores = {name: metrics.inception_score(f, splits=1).value for name, f in found.items()}
+    sets = {name: features.extract(extractor, x, batch_size) for name, x in images.items()}
+    scores = {name: metrics.inception_score(f, splits=1).value for name, f in sets.items()}
     return facts | {
         "floor": {name: scores[name] for name in ("gaussian", "uniform")},
         "ceiling": {name: scores[name] for name in ("test", "train")},
-        "n": {name: len(f) for name, f in found.items()},
+        "n": {name: len(f) for name, f in sets.items()},
     }
 
 

@@ -38,10 +38,12 @@ class ResidualBlock(nn.Module):
             *_conv(out_channels, out_channels, 3, 1),
         )
         same = stride == 1 and in_channels == out_channels
+        # A projection where the shape changes (He et al., eq. 2), else the identity
         project = [] if same else _conv(in_channels, out_channels, 1, stride)
-        self.skip = nn.Sequential(*project)  # the identity where it is empty
+        self.skip = nn.Sequential(*project)
 
     def forward(self, x: Tensor) -> Tensor:
+        # relu(skip(x) + F(x))
         return F.relu(self.skip(x) + self.body(x))
 
 
@@ -55,7 +57,9 @@ class ResidualNetwork(nn.Module):
     def __init__(self, shape, num_classes: int, width: int, depth: int):
         super().__init__()
         self.shape = tuple(shape)
+        # Each stage but the first halves the resolution, as long as 4×4 pixels are left.
         stages = 1 + max(0, int(math.log2(min(shape[1:]) / 4)))
+        # Stem, then `depth` blocks a stage; the first block of a stage halves the resolution.
         layers, channels = [*_conv(shape[0], width, 3, 1), nn.ReLU()], width
         for stage in range(stages):
             for block in range(depth):
@@ -69,17 +73,19 @@ class ResidualNetwork(nn.Module):
         """uint8 images, or float in [-1, 1], [N, C, H, W] -> pool [N, d] >= 0, logits [N, K]."""
         if tuple(images.shape[1:]) != self.shape:
             raise ValueError(f"images of shape {tuple(images.shape[1:])}, expected {self.shape}")
+        # Global average pooling
         pool = self.body(to_model(images)).mean(dim=(2, 3))
         return pool, self.head(pool)
 
 
 def _conv(in_channels: int, out_channels: int, size: int, stride: int) -> list[nn.Module]:
+    # No bias: batch norm subtracts the mean, and adds a bias of its own.
     conv = nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, bias=False)
     return [conv, nn.BatchNorm2d(out_channels)]
 
 
 def build(config: dict, weights: dict | None = None) -> ResidualNetwork:
-    """The network of a state; with fresh weights where none are given."""
+    """The network of a state; without weights, freshly initialised."""
     network = ResidualNetwork(**config)
     if weights is not None:
         network.load_state_dict(weights)
@@ -116,6 +122,7 @@ def classifier(
 
     def with_noise(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple:
         images = augment(images, shift, flip, generator)
+        # Noise images come last, without labels: _loss separates them by their number.
         noise = noise_images(images[: batch_size // 2], generator)
         return torch.cat([images, noise]), labels
 
@@ -134,6 +141,7 @@ def fit(
     finite.
     """
     optimizer = torch.optim.AdamW(network.parameters(), **options)
+    # The learning rate rises to its maximum and falls to about 0 within exactly these updates.
     steps = epochs * len(batches) // batches.batch_size
     options |= {"batch_size": batches.batch_size}
     run = loop.Run(network, optimizer, loss, batches, options)
@@ -145,24 +153,24 @@ def fit(
 
 
 def state_of(kind: str, config: dict, network: nn.Module) -> dict:
-    """What is stored of a trained extractor."""
+    """The state of a trained extractor."""
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     return {"kind": kind, "config": config, "weights": weights}
 
 
 def _check(dataset, batch_size: int) -> None:
     if dataset.kind != "image" or dataset.num_classes < 2:
-        found = f"{dataset.kind}s of {dataset.num_classes} classes"
-        raise ValueError(f"{dataset.name}: {found}; a classifier needs images of 2 classes or more")
+        kind = f"{dataset.kind}s of {dataset.num_classes} classes"
+        raise ValueError(f"{dataset.name}: {kind}; a classifier needs images of 2 classes or more")
     if not 1 < batch_size <= len(dataset.train):
         expected = f"2 to {len(dataset.train)}, the training images of {dataset.name}"
         raise ValueError(f"batch_size is {batch_size}, expected {expected}")
 
 
 class Batches:
-    """Full batches of a split, in a new order in every epoch; to be asked for one after the other.
+    """Full batches of a split, in a new order in every epoch; steps have to be consecutive.
 
-    make(images float32 in [-1, 1], labels int64, generator): the batch that a network is shown.
+    make(images float32 in [-1, 1], labels int64, generator): the batch that is the network's input.
     """
 
     def __init__(self, split, batch_size: int, seed: int, make: Callable):
@@ -175,40 +183,49 @@ class Batches:
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Images and labels of an update, on the device."""
-        start = step * self.batch_size % len(self)
-        if not start:
+        first = step * self.batch_size % len(self)
+        if not first:  # a new epoch
             self.order = torch.randperm(len(self.split), generator=self.generator).numpy()
-        rows = self.order[start : start + self.batch_size]
+        rows = self.order[first : first + self.batch_size]
         images, labels = to_model(self.split.images[rows]), self.split.labels[rows]
         images, labels = self.make(images, torch.from_numpy(labels), self.generator)
         return images.to(device), labels.to(device)
 
 
 def _loss(network, images: Tensor, labels: Tensor, _, noise_weight: float) -> Tensor:
-    """-log p(y | x) of real images, - noise_weight * mean_k log p(k | x) of noise behind them."""
+    """Cross-entropy of images with labels, and of the noise images that follow them."""
+    # L = E[-ln p(y|x)] + w E_noise[H(U; p)], H(U; p) = -(1/K) Σ_k ln p(k|x)
+    # (outlier exposure: Hendrycks, Mazeika and Dietterich, 2019, section 3)
     _, logits = network(images)
+    # Labels exist for real images only; the rest of the batch is noise.
     real, noise = logits.tensor_split([len(labels)])
     return F.cross_entropy(real, labels) - noise_weight * F.log_softmax(noise, dim=1).mean()
 
 
 def noise_images(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Images that show nothing: a third each of Gaussian, of uniform, of shuffled pixels."""
+    """Noise images [N, C, H, W]: a third each of Gaussian, of uniform, of shuffled pixels."""
     gaussian, uniform, shuffled = images.tensor_split(3)
+    # In the model's units [-1, 1]
     gaussian = torch.randn(gaussian.shape, generator=generator).clamp(-1, 1)
     uniform = 2 * torch.rand(uniform.shape, generator=generator) - 1
-    pixels = shuffled.flatten(2)  # [n, C, H*W]; a pixel keeps its colour
+    # Shuffled pixels [n, C, H W] keep the colours of an image: its histogram tells nothing.
+    pixels = shuffled.flatten(2)
+    # Sorting random numbers gives a permutation of each image, the same for all channels.
     order = torch.rand(len(pixels), 1, pixels.shape[2], generator=generator).argsort(dim=2)
     shuffled = pixels.gather(2, order.expand_as(pixels)).view_as(shuffled)
     return torch.cat([gaussian, uniform, shuffled])
 
 
 def augment(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Images [N, C, H, W] mirrored at random and translated by up to `shift` pixels."""
     if flip:
         mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
         images = torch.where(mirrored, images.flip(3), images)
     if shift:
         n, c, h, w = images.shape
+        # Window [top : top + H, left : left + W] of the padded image, a different one per image
         top, left = torch.randint(0, 2 * shift + 1, (2, n, 1), generator=generator)
+        # Indices [n, 1, H, 1] and [n, 1, 1, W] broadcast to whole images.
         rows = (top + torch.arange(h))[:, None, :, None]
         columns = (left + torch.arange(w))[:, None, None, :]
         image, channel = torch.arange(n)[:, None, None, None], torch.arange(c)[:, None, None]

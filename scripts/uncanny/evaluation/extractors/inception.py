@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from uncanny.runtime import checkpoints
 
 FEATURES = 2048  # of the pool
-SOURCE = "weights"  # the option that names files from outside
+SOURCE = "weights"  # the option that names a file from outside of the study
 EXPECTED = "the Inception v3 weights of torch-fidelity (weights-inception-2015-12-05-6726825d.pth)"
 
 
@@ -37,6 +37,7 @@ class Inception(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise ValueError(f"images of shape {tuple(images.shape)}, expected [N, 1 or 3, H, W]")
+        # The network resizes to 299×299 and normalises by itself.
         return self.network(images.expand(-1, 3, -1, -1))
 
 
@@ -52,17 +53,20 @@ def inception(dataset, device: str = "cpu", *, weights: str) -> dict:
     where the images of the dataset have neither one nor three channels.
     """
     if dataset.kind != "image" or dataset.shape[0] not in (1, 3):
-        found = f"{dataset.kind}s of shape {dataset.shape}"
-        raise ValueError(f"{dataset.name}: {found}; inception needs images of 1 or 3 channels")
+        kind = f"{dataset.kind}s of shape {dataset.shape}"
+        raise ValueError(f"{dataset.name}: {kind}; inception needs images of 1 or 3 channels")
     tensors = checkpoints.read_tensors(weights, EXPECTED)
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise ValueError(f"{weights}: no table of tensors; expected {EXPECTED}")
+    # Rounded weights would give other values than the literature's under the same name.
     if halved := [name for name, t in tensors.items() if t.is_floating_point() and t.itemsize < 4]:
-        found = f"{len(halved)} tensors of {tensors[halved[0]].dtype}"
-        raise ValueError(f"{weights}: {found}; expected float32, {EXPECTED}")
+        types = f"{len(halved)} tensors of {tensors[halved[0]].dtype}"
+        raise ValueError(f"{weights}: {types}; expected float32, {EXPECTED}")
+    # Building the network once compares names and shapes before anything is stored.
     try:
         build({}, tensors)
     except RuntimeError as error:
+        # torch lists missing and unexpected names in quotes, others as "size mismatch for NAME".
         names = re.findall(r'(?<=")[\w.]+(?=")|(?<=size mismatch for )[\w.]+', str(error))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise ValueError(

@@ -1,9 +1,9 @@
-"""Feature extractor for images without classes: which way up is it?
+"""Feature extractor for images without classes, trained to predict rotations.
 
-The network of `classifier` learns to tell by how many quarter turns an image was rotated, for which
-it has to see what is in it (Gidaris, Singh and Komodakis, ICLR 2018). A fifth answer, for noise, is
-learnt beside the four turns, so that features tell noise from images. Logits say nothing about
-what an image shows: there is no Inception Score.
+The network of `classifier` learns by how many quarter turns an image was rotated, for which it has
+to recognise its content (Gidaris, Singh and Komodakis, ICLR 2018). Noise is a fifth class, so that
+features separate noise from images. Logits are no classes of the dataset: there is no Inception
+Score.
 """
 
 import numpy as np
@@ -30,20 +30,21 @@ from uncanny.registry.option_types import (
 from uncanny.training import loop
 
 TURNS = 4
-NOISE = TURNS  # the fifth answer
+NOISE = TURNS  # the fifth class
 
 
 class RotationNetwork(ResidualNetwork):
     """The network of `classifier`, whose logits are those of 0 to 3 quarter turns, and of noise."""
 
+    # The dataset has no labels that these logits could be compared with: report() uses turns.
     @staticmethod
     def exam(split) -> tuple[Tensor, Tensor]:
-        """What it is measured by: images of a split in all positions, and their quarter turns."""
+        """Images of a split in all four positions, and their quarter turns as labels."""
         return rotated(torch.from_numpy(np.array(split.images)))
 
 
 def build(config: dict, weights: dict | None = None) -> RotationNetwork:
-    """The network of a state; with fresh weights where none are given."""
+    """The network of a state; without weights, freshly initialised."""
     network = RotationNetwork(num_classes=TURNS + 1, **config)
     if weights is not None:
         network.load_state_dict(weights)
@@ -75,6 +76,7 @@ def rotation(
     network = loop.seeded(lambda: build(config), seed).to(device)
 
     def turned(images: Tensor, _, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        # All four positions of an image in one batch: nothing but the turn differs between them.
         positions, turns = rotated(augment(images, 0, flip, generator))
         noise = noise_images(images, generator)
         return torch.cat([positions, noise]), torch.cat([turns, torch.full((len(noise),), NOISE)])
@@ -85,19 +87,22 @@ def rotation(
 
 
 def _loss(network, images: Tensor, turns: Tensor, _) -> Tensor:
+    # Cross-entropy of the five classes: -ln p(turn|x)
     return F.cross_entropy(network(images)[1], turns)
 
 
 def rotated(images: Tensor) -> tuple[Tensor, Tensor]:
     """Images [N, C, H, H] in all four positions [4 N, C, H, H], and their quarter turns [4 N]."""
+    # Grouped by turn, in the order of the images: [N of 0, N of 1, N of 2, N of 3]
     turns = torch.arange(TURNS).repeat_interleave(len(images))
     return torch.cat([images.rot90(k, dims=(2, 3)) for k in range(TURNS)]), turns
 
 
 def _check(dataset, batch_size: int) -> None:
+    # A quarter turn of H×W is W×H, which fits in a batch only where H = W.
     if dataset.kind != "image" or dataset.shape[1] != dataset.shape[2]:
-        found = f"{dataset.kind}s of shape {dataset.shape}"
-        raise ValueError(f"{dataset.name}: {found}; rotations need square images")
+        kind = f"{dataset.kind}s of shape {dataset.shape}"
+        raise ValueError(f"{dataset.name}: {kind}; rotations need square images")
     if not 1 <= batch_size <= len(dataset.train):
         expected = f"1 to {len(dataset.train)}, the training images of {dataset.name}"
         raise ValueError(f"batch_size is {batch_size}, expected {expected}")

@@ -1,11 +1,11 @@
-"""Data that are vectors are their own features: nothing is trained."""
+"""Feature extractor for vectors, which are their own features: nothing is trained."""
 
 import torch
 from torch import Tensor
 
 
 class Values(torch.nn.Module):
-    """Float32 [N, D] -> itself, and logits [N, 1] that say nothing."""
+    """Float32 [N, D] -> itself, and logits [N, 1] of zeros."""
 
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
         return values, torch.zeros_like(values[:, :1])
@@ -17,7 +17,7 @@ def build(config: dict, weights: dict | None = None) -> Values:
 
 
 def vectors(dataset, device: str = "cpu") -> dict:
-    """The state {"kind", "config", "weights"} of an extractor that hands values on as they are.
+    """The state {"kind", "config", "weights"} of an extractor that returns its input.
 
     Raises ValueError for a dataset of images.
     """

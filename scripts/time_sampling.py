@@ -12,7 +12,7 @@ def main(snakemake):
         identity=params.identity,
         model=snakemake.wildcards.model,
         seed=int(snakemake.wildcards.seed),
-        samplings=params.walks,
+        samplings=params.samplings,
         classifiers=dict(zip(params.classifiers, paths, strict=True)),
         num_images=params.num_images,
         batches=params.batches,

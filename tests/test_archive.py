@@ -89,7 +89,7 @@ def manifest(**changes):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(manifest(format=2), "format 2; this version reads 1"),
+    [(manifest(format=1), "format 1; this version reads 2: adopt the archive in a clone of .*, or run"),
      (manifest(study="paper"), "of study 'paper'; the config has 'tiny'"),
      (manifest(identity={"seeds": [1], "samplers": {}}), r"made with samplers\.EUL None .*; the config has \{'num_steps': 4\}|made with samplers|made with seeds"),
      (lambda members: members | {NAMES[0]: b"{}"}, f"{NAMES[0]} is damaged or not there"),

@@ -220,7 +220,7 @@ def walk(wildcards):
     }
 
 
-def timed_walks(wildcards):
+def timed_samplings(wildcards):
     """All combinations of sampler and guidance that are timed for a model, with their names."""
     return [
         {

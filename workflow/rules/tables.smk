@@ -18,7 +18,7 @@ rule time_sampling:
         runtime=hours(12),
     params:
         identity=lambda w: STUDY.identity(w.model),
-        walks=timed_walks,
+        samplings=timed_samplings,
         classifiers=lambda w: plan_times.guiding(STUDY, w.model),
         num_images=STUDY.config["timing"].get("num_images", STUDY.config["num_images"]),
         batches=STUDY.config["timing"]["batches"],

@@ -11,7 +11,7 @@ from uncanny.runtime import files
 def save(path: Path | str, **arrays) -> None:
     """Write arrays, whole or not at all; the same arrays and path give the same bytes."""
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    checksum = np.array(files.signature(path, digest(arrays)))
+    checksum = np.array(files.path_checksum(path, digest(arrays)))
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, seal=checksum)
 

@@ -80,7 +80,7 @@ def relative_path(path: Path | str) -> str:
     return "/".join(folders[last + 2 :])
 
 
-def signature(path: Path | str, digest: str) -> str:
+def path_checksum(path: Path | str, digest: str) -> str:
     """Stored checksum of a file: the digest of its contents, and its path below the results."""
     return f"{digest} {relative_path(path)}".rstrip()
 
@@ -109,7 +109,7 @@ def _with_checksum(path: Path | str, value: dict) -> dict:
     """Add checksums: of all but `timing`, which has its own as it differs between equal runs."""
     value = json.loads(json.dumps(value, allow_nan=False))
     rest = {key: entry for key, entry in value.items() if key not in ("seal", "timing")}
-    stored = rest | {"seal": signature(path, _digest(rest))}
+    stored = rest | {"seal": path_checksum(path, _digest(rest))}
     if "timing" in value:
         stored["timing"] = value["timing"]
         if isinstance(value["timing"], dict) and value["timing"]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from uncanny.runtime import files, result_paths
 
-FORMAT, MANIFEST = 1, "manifest.json"
+FORMAT, MANIFEST = 2, "manifest.json"  # 2: config keys and sampler blocks have other names
 PACKAGES = ("snakemake", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pandas")
 EXPECTED = "expected an archive of `snakemake archive`"
 
@@ -116,7 +116,12 @@ def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
         raise ValueError(f"{path}: no {MANIFEST}; {EXPECTED}") from None
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if version != FORMAT:
-        raise ValueError(f"{path}: format {version!r}; this version reads {FORMAT}")
+        commit = manifest.get("commit") if isinstance(manifest, dict) else None
+        where = f"in a clone of {commit}, which packed it" if commit else "with its own version"
+        raise ValueError(
+            f"{path}: format {version!r}; this version reads {FORMAT}: adopt the archive {where}, "
+            "or run `snakemake archive` again where the results are"
+        )
     return manifest
 
 

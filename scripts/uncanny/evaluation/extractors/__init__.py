@@ -49,7 +49,7 @@ class Extractor:
 def save(path: Path | str, state: dict) -> None:
     """Store a state with its checksum, whole or not at all."""
     digest = _digest(state, checkpoints.weights_sha256(state["weights"]))
-    stored = state | {"seal": files.signature(path, digest)}
+    stored = state | {"seal": files.path_checksum(path, digest)}
     # An open file: torch.save would write the name of a path into the bytes.
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(stored, file)

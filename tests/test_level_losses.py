@@ -134,7 +134,9 @@ class TestDerivedGrid:
         assert step.max() <= np.log(80 / 0.002) / (0.5 * 17) * 1.01
 
     def test_mistakes_are_named(self):
-        with pytest.raises(ValueError, match="grid derived: no losses; expected those of the model's checkpoint"):
+        with pytest.raises(
+            ValueError, match="grid derived: no losses; expected those of the model's checkpoint"
+        ):
             sigma_grids.derived(5, 0.002, 80.0)
         with pytest.raises(ValueError, match=r"losses are measured from sigma 0\.002 to 80; the"):
             sigma_grids.derived(5, 0.001, 80.0, losses=RECORD | {"loss": [1e-9] * 60})

@@ -222,7 +222,10 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"experiments": None}, r"figures\.figure_9\.experiments: missing; figures of kind"),
+            (
+                {"experiments": None},
+                r"figures\.figure_9\.experiments: missing; required for figures of kind",
+            ),
             ({"experiments": ["gaussian"]}, r"'gaussian' is not defined in experiments; did you"),
             (
                 {"panels": [{"models": ["vp_uncond"], "samplers": ["HEUN"]}]},
@@ -239,5 +242,7 @@ class TestPlan:
     def test_options_of_an_experiment_are_checked(self):
         config = with_experiment()
         config["experiments"]["gaussians"]["num_steps"] = [10, "18"]
-        with pytest.raises(ValueError, match=r"experiments\.gaussians\.num_steps: \[10, '18'\] is"):
+        with pytest.raises(
+            ValueError, match=r"experiments\.gaussians\.num_steps\[1\]: '18' is not int"
+        ):
             plan(config)

@@ -301,7 +301,7 @@ CHANGES = {
         "scripts/uncanny/networks/song_unet.py", [("embedding: Literal", "more: int = 1,\n    embedding: Literal")],
         {"train_model": 4, "draw_samples": 6, "score_samples": 6} | PLOT,
     ),
-    "a schedule that no model has": ("scripts/uncanny/diffusion/schedules.py", [("width: float = 6.0", "width: float = 5.0")], {}),
+    "a schedule that no model has": ("scripts/uncanny/diffusion/schedules.py", [("width: Positive = 6.0", "width: Positive = 5.0")], {}),
     "how jobs are started": ("scripts/uncanny/workflow/fork_server.py", [("listen(128)", "listen(64)")], {}),
     "a metric's code": (
         "scripts/uncanny/evaluation/metrics.py", [("GROUPS = 10", "GROUPS = 5")],

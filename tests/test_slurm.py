@@ -323,7 +323,7 @@ MISTAKES = {
     "a partition that is not there": ("gpu: {", "gpux: {", "no partition 'gpux' on this cluster; it has cpu, gpu"),
     "no partition with GPUs": (", max_gpu: 1", "", "no partition has max_gpu, but jobs need a GPU"),
     "GPUs where there are none": ("cpu: {", "cpu: {max_gpu: 1, ", "partition 'cpu' has max_gpu: it offers no GPU"),
-    "less memory than jobs need": ("gpu: {", "gpu: {max_mem_mb: 4000, ", "which asks for threads=1, gpu=1, mem_mb=8000"),
+    "less memory than jobs need": ("gpu: {", "gpu: {max_mem_mb: 4000, ", "which requests threads=1, gpu=1, mem_mb=8000"),
     "a time that has two meanings": ("gpu: {max_runtime: 3d", "gpu: {max_runtime: 30:00", "partition 'gpu': max_runtime: 30:00; expected a number of minutes"),
     "a misspelt limit": (", max_gpu: 1", ", max_gpus: 1", "partition 'gpu': max_gpus: unknown limit; did you mean 'max_gpu'"),
 }  # fmt: skip

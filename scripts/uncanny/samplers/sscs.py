@@ -57,6 +57,22 @@ def sscs(
         score = guided_score(phase_model, z, t, gradient)
         return process.rate(t) * (apply(process.recipe.GGT, score) + apply(whitened, z))
 
+    correct = langevin(phase_model, draw, gradient, corrector, snr)
+    return integrate(
+        _splitting(process, drift, ou_half_step, order),
+        phase_model,
+        z,
+        times,
+        gradient=gradient,
+        constrain=constrain,
+        correct=correct,
+        denoise_drift=denoise_drift,
+    )
+
+
+def _splitting(process, drift: Callable, ou_half_step: Callable, order: int) -> Callable:
+    """One step: A over its first half, S over all of it, A over its second half."""
+
     def step(z: Tensor, t_cur: float, t_next: float) -> Tensor:
         h, t_mid = t_cur - t_next, (t_cur + t_next) / 2
         # B(t), the integral of beta: the clock on which A is exact
@@ -72,17 +88,7 @@ def sscs(
         # A: second half-step
         return ou_half_step(z, B_mid - B_next)
 
-    correct = langevin(phase_model, draw, gradient, corrector, snr)
-    return integrate(
-        step,
-        phase_model,
-        z,
-        times,
-        gradient=gradient,
-        constrain=constrain,
-        correct=correct,
-        denoise_drift=denoise_drift,
-    )
+    return step
 
 
 def transition(recipe: Recipe, duration: Tensor) -> tuple[Tensor, Tensor]:

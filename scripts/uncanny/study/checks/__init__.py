@@ -14,6 +14,7 @@ from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks import shown as checks_shown
+from uncanny.study.checks.names import refer
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import (
     APPEARANCE,
@@ -34,7 +35,7 @@ def check(study: Study) -> None:
         for name in study.config.get(section, {}):
             options = study.component(section, name)
             if section == "extractors":
-                _refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
+                refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
     for name, block in study.config.get("classifiers", {}).items():
         _check_classifier(study, name, block)
     for name in study.config.get("guidances", {}):
@@ -45,10 +46,10 @@ def check(study: Study) -> None:
     for sampler in study.config["samplers"]:
         _check_sampler(study, sampler)
     for dataset, block in study.config["evaluation"].items():
-        _refer(study, "datasets", dataset, "evaluation")
-        _refer(study, "extractors", block["extractor"], f"evaluation.{dataset}.extractor")
+        refer(study, "datasets", dataset, "evaluation")
+        refer(study, "extractors", block["extractor"], f"evaluation.{dataset}.extractor")
         for metric in block["metrics"]:
-            _refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
+            refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
         for metric in block.get("sizes", {}):
             checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
     for section in ("training", "samplers"):
@@ -83,8 +84,8 @@ def _check_model(study: Study, model: str) -> None:
     checks_origins.check_model(study, model)
     for key, section in checks_origins.SECTIONS.items():
         if key in block:
-            _refer(study, section, block[key], f"models.{model}.identity.{key}")
-    _refer(study, "evaluation", block["dataset"], f"models.{model}.identity.dataset")
+            refer(study, section, block[key], f"models.{model}.identity.{key}")
+    refer(study, "evaluation", block["dataset"], f"models.{model}.identity.dataset")
     if study.origin(model) == "samples":
         return
     discrete = family_needs_schedule(study.block("processes", block["process"])["kind"])
@@ -98,7 +99,7 @@ def _check_model(study: Study, model: str) -> None:
 
 
 def _check_classifier(study: Study, name: str, block: dict) -> None:
-    _refer(study, "networks", block["network"], f"classifiers.{name}.network")
+    refer(study, "networks", block["network"], f"classifiers.{name}.network")
     network = study.component("networks", block["network"])
     if block["epochs"] == 0 and network.get("pool") == "adaptive":
         raise ValueError(
@@ -110,7 +111,7 @@ def _check_classifier(study: Study, name: str, block: dict) -> None:
 def _check_guidance(study: Study, guidance: str) -> None:
     for key, value in study.guidance(guidance).items():
         if key in CLASSIFIER_OPTIONS:
-            _refer(study, "classifiers", value, f"guidances.{guidance}.{key}")
+            refer(study, "classifiers", value, f"guidances.{guidance}.{key}")
 
 
 def _check_sampler(study: Study, sampler: str) -> None:
@@ -118,7 +119,7 @@ def _check_sampler(study: Study, sampler: str) -> None:
     block = study.block("samplers", sampler)
     key_path = f"samplers.{sampler}"
     for process in block.get("by_process", {}):
-        _refer(study, "processes", process, f"{key_path}.by_process")
+        refer(study, "processes", process, f"{key_path}.by_process")
     for part_path, part in ((key_path, block), *by_process(block, key_path)):
         kind = part.get("kind", block["kind"])
         components.check("samplers", kind, {}, key_path)
@@ -185,7 +186,7 @@ def _check_sources(study: Study, figure: str, key_path: str) -> None:
                 f"{key_path}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
             )
     for name in block.get("experiments", []):
-        _refer(study, "experiments", name, f"{key_path}.experiments")
+        refer(study, "experiments", name, f"{key_path}.experiments")
 
 
 def _check_table(study: Study, table: str) -> None:
@@ -194,9 +195,9 @@ def _check_table(study: Study, table: str) -> None:
     components.resolve("tables", block["kind"], block.get("options", {}), key_path)
     for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
-            _refer(study, section, name, f"{key_path}.{section}")
+            refer(study, section, name, f"{key_path}.{section}")
     for model in block.get("training", []):
-        _refer(study, "models", model, f"{key_path}.training")
+        refer(study, "models", model, f"{key_path}.training")
     for key in ("sampling", "scores", "sizes"):
         for number, selection in enumerate(block.get(key, [])):
             _check_selection(study, selection, f"{key_path}.{key}[{number}]")
@@ -244,7 +245,7 @@ def _check_selection(study: Study, selection: dict, key_path: str) -> None:
     for section in ("models", "samplers", "guidances"):
         for name in selection.get(section, []):
             if (section, name) != ("guidances", NO_GUIDANCE):
-                _refer(study, section, name, f"{key_path}.{section}")
+                refer(study, section, name, f"{key_path}.{section}")
     checks_origins.check_selection(study, selection, key_path)
     for model, sampler in product(selection["models"], selection["samplers"]):
         _check_pair(study, model, sampler, key_path)
@@ -290,10 +291,3 @@ def _check_steps(kind: str, options: dict, key_path: str) -> None:
             f"{key_path}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
             "expected a number, or null with times ends"
         )
-
-
-def _refer(study: Study, section: str, name: str, key_path: str) -> None:
-    known = study.config.get(section, {})
-    if name not in known:
-        near = components.near(name, known)
-        raise ValueError(f"{key_path}: {name!r} is not defined in {section}{near}")

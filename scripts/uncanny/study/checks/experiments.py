@@ -4,6 +4,7 @@ from uncanny.registry import components
 from uncanny.registry.option_types import Above
 from uncanny.study import plan
 from uncanny.study.checks import origins as checks_origins
+from uncanny.study.checks.names import refer
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import Study
 
@@ -23,8 +24,8 @@ def _check_trained(study: Study, name: str) -> None:
     extent, key_path = plan_experiments.extent(study, name), f"experiments.{name}"
     for section in ("models", "samplers"):
         for entry in extent[section]:
-            _refer(study, section, entry, f"{key_path}.{section}")
-    _refer(study, "metrics", extent["metric"], f"{key_path}.metric")
+            refer(study, section, entry, f"{key_path}.{section}")
+    refer(study, "metrics", extent["metric"], f"{key_path}.metric")
     seeds = extent["sampling_seeds"]
     if len(set(seeds)) < FEWEST_DRAWS:
         raise ValueError(
@@ -63,10 +64,3 @@ def _check_model(study: Study, model: str, extent: dict, key_path: str) -> None:
                 f"{key_path}.samplers: {sampler!r} takes {takes}, but model {model!r} gives "
                 "a denoiser"
             )
-
-
-def _refer(study: Study, section: str, name: str, key_path: str) -> None:
-    known = study.config.get(section, {})
-    if name not in known:
-        near = components.near(name, known)
-        raise ValueError(f"{key_path}: {name!r} is not defined in {section}{near}")

@@ -12,6 +12,8 @@ from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.networks import building
 from uncanny.training import loop
+from uncanny.training import stream as stream_of_images
+from uncanny.training.stream import Stream
 
 OPTIONS = {
     "batch_size": 100,
@@ -47,7 +49,7 @@ def data(tmp_path_factory):
 
 
 def fresh(data, seed=0, options=OPTIONS, loss=None):
-    stream = loop.Stream(data, options["batch_size"], seed, False)
+    stream = Stream(data, options["batch_size"], seed, False)
     build = functools.partial(building.build_network, IDENTITY, data.shape, 10)
     loss = loss or building.build_family(IDENTITY).loss
     return loop.begin(build, loss, stream, options, seed, CPU)
@@ -96,7 +98,7 @@ def test_an_epoch_ends_with_the_first_update_that_completes_it():
 
 
 def test_each_pass_shows_every_image_once(data):
-    stream = loop.Stream(data, 100, 0, False)
+    stream = Stream(data, 100, 0, False)
     rows = torch.cat([stream.rows(step, CPU) for step in range(29)]).tolist()
     first, second = rows[: len(data.train)], rows[len(data.train) : 2 * len(data.train)]
     assert sorted(first) == list(range(len(data.train)))
@@ -105,17 +107,17 @@ def test_each_pass_shows_every_image_once(data):
 
 
 def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
-    plain = loop.Stream(data, 100, 0, True)
+    plain = Stream(data, 100, 0, True)
     expected = [plain.batch(step, CPU) for step in (0, 17, 18)]
-    monkeypatch.setattr(loop, "RESIDENT", {"cpu"})
-    kept = loop.Stream(data, 100, 0, True)
+    monkeypatch.setattr(stream_of_images, "RESIDENT", {"cpu"})
+    kept = Stream(data, 100, 0, True)
     found = [kept.batch(step, CPU) for step in (0, 17, 18)]
     assert kept._kept["images"].dtype == torch.uint8
     assert all(
         equal(a, b) for e, f in zip(expected, found, strict=True) for a, b in zip(e, f, strict=True)
     )
-    monkeypatch.setattr(loop, "RESIDENT_BYTES", 0)
-    large = loop.Stream(data, 100, 0, True)
+    monkeypatch.setattr(stream_of_images, "RESIDENT_BYTES", 0)
+    large = Stream(data, 100, 0, True)
     assert equal(large.batch(3, CPU)[0], kept.batch(3, CPU)[0])
     assert not large._kept
 
@@ -263,7 +265,7 @@ def test_a_state_may_be_a_vector(tmp_path):
     }
     options = OPTIONS | {"augment": "none"}
     build = functools.partial(building.build_network, identity, data.shape, 0)
-    stream, loss = loop.Stream(data, 100, 0, False), building.build_family(identity).loss
+    stream, loss = Stream(data, 100, 0, False), building.build_family(identity).loss
     run = loop.begin(build, loss, stream, options, 0, CPU)
     loop.train(run, 8)
     assert run.history[-1]["loss"] < run.history[0]["loss"]

@@ -13,6 +13,7 @@ from uncanny.networks import building
 from uncanny.registry import blocks
 from uncanny.sampling import drawing
 from uncanny.training import loop
+from uncanny.training.stream import Stream
 
 RECIPE = {"lr": 0.0002, "lr_rampup_images": 0, "grad_clip": 1.0, "augment": "none"}
 RECIPE |= {"ema": {"kind": "constant", "beta": 0.9999}}
@@ -70,7 +71,7 @@ def begun(scale: Scale, family: str, device: torch.device) -> loop.Run:
     data = SimpleNamespace(
         train=Split(scale.images(), np.zeros(512, np.int64)), num_classes=0, shape=scale.shape
     )
-    stream = loop.Stream(data, scale.batch, 0, conditional=False)
+    stream = Stream(data, scale.batch, 0, conditional=False)
     build = partial(building.build_network, identity, scale.shape, 0)
     return loop.begin(build, loss, stream, identity["training"], 0, device)
 

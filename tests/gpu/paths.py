@@ -27,6 +27,7 @@ from uncanny.runtime import checkpoints, random_streams
 from uncanny.sampling import drawing
 from uncanny.training import classifiers, loop
 from uncanny.training.resume_state import ResumeState, Stopped
+from uncanny.training.stream import Stream
 
 IMAGES, BATCH, CLASSES = 48, 8, 4
 CPU = torch.device("cpu")
@@ -109,7 +110,7 @@ class Begun:
         derived = building.build_family(made).derive(self.data)
         self.family = building.build_family(made, derived)
         build = functools.partial(building.build_network, made, self.data.shape, CLASSES)
-        stream = loop.Stream(self.data, BATCH, 0, made["conditional"])
+        stream = Stream(self.data, BATCH, 0, made["conditional"])
         self.run = loop.begin(build, self.family.loss, stream, self.options, 0, device)
         self.derived = derived
 

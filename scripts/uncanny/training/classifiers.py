@@ -15,6 +15,7 @@ from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import seed_of
 from uncanny.training import loop
 from uncanny.training.resume_state import ResumeState
+from uncanny.training.stream import Stream
 
 
 def run(*, identity, dataset, checkpoint, report, threads, code="") -> None:
@@ -85,7 +86,7 @@ def _begin(data: Dataset, identity: dict, device: torch.device) -> loop.Run:
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], fused=True
     )
-    stream = loop.Stream(data, options["batch_size"], options["seed"], conditional=True)
+    stream = Stream(data, options["batch_size"], options["seed"], conditional=True)
     return loop.Run(network, optimizer, loss, stream, options, options["seed"], "classifier")
 
 

@@ -11,6 +11,7 @@ from uncanny.networks.building import build_family, build_network
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.training import loop
 from uncanny.training.resume_state import ResumeState
+from uncanny.training.stream import Stream
 
 
 def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, threads, code="") -> None:
@@ -74,6 +75,6 @@ def _trained(
 def _begin(facts: dict, data: Dataset, device: torch.device) -> loop.Run:
     identity, seed = facts["identity"], facts["seed"]
     options, loss = identity["training"], build_family(identity, facts["derived"]).loss
-    stream = loop.Stream(data, options["batch_size"], seed, identity["conditional"])
+    stream = Stream(data, options["batch_size"], seed, identity["conditional"])
     build = partial(build_network, identity, data.shape, data.num_classes)
     return loop.begin(build, loss, stream, options, seed, device)

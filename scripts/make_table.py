@@ -1,4 +1,6 @@
-"""Make one table from the config, or from timings, scores or verdicts. Rule: make_table."""
+"""Make one table from the config and records of training, timings, scores or verdicts. Rule:
+make_table.
+"""
 
 from pathlib import Path
 
@@ -14,13 +16,14 @@ def main(snakemake):
     block = snakemake.params.table
     records = {
         key: [files.read_json(path) for path in snakemake.input.get(key, [])]
-        for key in ("timings", "scores")
+        for key in ("timings", "scores", "trained")
     }
     paths = snakemake.input.get("verdicts", [])
     contents = tables.Contents(
         **snakemake.params.contents,
         timings=[record for timing in records["timings"] for record in timing["records"]],
         scores=records["scores"],
+        trained=records["trained"],
         verdicts=[line for path in paths for line in files.read_json_lines(path)],
     )
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))

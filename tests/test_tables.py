@@ -15,7 +15,7 @@ from resolved import sampler as resolved
 from test_configuration import TINY, plan
 from test_scripts import call
 
-from uncanny.diffusion import forward, schedules
+from uncanny.diffusion import forward, noise_range, schedules
 from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
@@ -221,7 +221,7 @@ class TestFormulas:
         options = {"polynomial": {"rho": 7.0}, "vp": {"epsilon_s": 0.001}, "ve": {"epsilon_s": 1e-5}}  # fmt: skip
         sigmas = components.load("sigma_grids", grid)(N, low, high, **options.get(grid, {}))[:-1]
         path = forward.Path.named(time, "vp", low, high)
-        beta_d, beta_min = forward.vp_betas(low, high)
+        beta_d, beta_min = noise_range.vp_betas(low, high)
         names = {"N": N, "σ_min": low, "σ_max": high, "ρ": 7.0, "β_d": beta_d, "β_min": beta_min}
         names |= {"i": np.arange(N), "ε_s": options.get(grid, {}).get("epsilon_s")}
         assert np.allclose(self.value(formulas.GRIDS[grid], **names), sigmas, rtol=1e-9)

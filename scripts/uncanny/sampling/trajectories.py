@@ -55,7 +55,8 @@ def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> Non
         known = ", ".join(sorted(LANES))
         raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
     shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
-    arrays.save(output, **trace(model, process["kind"], sampler, real, shrinks=shrinks))
+    paths = trace(model, process["kind"], sampler, real, shrinks=shrinks, seed=seed)
+    arrays.save(output, **paths)
 
 
 def trace(
@@ -66,15 +67,17 @@ def trace(
     *,
     shrinks: bool,
     count: int = LEVELS,
+    seed: int = 0,
 ) -> dict:
     """Both ways at `count` of the levels that the sampler visits, evenly along its steps.
 
     family: kind of the model's process. sampler: its complete block. real: an image in [-1, 1],
-    float64 [C, H, W]. shrinks: whether the process shrinks the signal as noise grows. Returns
+    float64 [C, H, W]. shrinks: whether the process shrinks the signal as noise grows. seed: of the
+    training, to which the image's random numbers belong. Returns
     forward, backward [K, C, H, W], sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks),
     lane and axis, as figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
     """
-    sigma, states = _thinned(_trajectory(model, sampler, family), count)
+    sigma, states = _thinned(_trajectory(model, sampler, family, seed), count)
     noisy = real + _noise(sigma, real)
     # Both in units of the standard deviation, sqrt(1 + sigma^2) for data of unit variance;
     # alpha_bar = 1 / (1 + sigma^2) of a process that keeps the variance.
@@ -87,9 +90,11 @@ def trace(
 
 
 @torch.no_grad()
-def _trajectory(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[float, Tensor]]:
+def _trajectory(
+    model: drawing.Trained, sampler: dict, family: str, seed: int
+) -> list[tuple[float, Tensor]]:
     """(sigma, unscaled state) at each level of the first image's trajectory, falling to 0."""
-    streams = ImageStreams(image_seeds(0, IMAGE, 1))
+    streams = ImageStreams(image_seeds(0, IMAGE, 1, seed))
     latents = streams.latents(model.shape).to(model.device)
     labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
     classes = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None

@@ -229,6 +229,11 @@ class Study:
             asked = max(asked, block.get(options.get(block["kind"]), 0))
         return asked
 
+    def uses_kernels(self, dataset: str) -> bool:
+        """Whether a metric of a dataset needs the mean kernel of two reference images."""
+        kinds = {block["kind"] for block in self.evaluation(dataset)["metrics"].values()}
+        return any(kind in components.constant("metrics", kind, "KERNELS") for kind in kinds)
+
     # -- extent ----------------------------------------------------------------------------------
 
     def milestones(self, model: str) -> list[int]:

@@ -190,9 +190,10 @@ def test_an_exact_network_draws_its_gaussian(kind, options, block):
     assert images.mean() == pytest.approx(0, abs=0.04)
 
 
-class TestData:
-    NETWORK = {"kind": "song_unet", "width": 4, "multipliers": [1], "blocks": 1, "attention": [], "embedding": "fourier"}  # fmt: skip
+NETWORK = {"kind": "song_unet", "width": 4, "multipliers": [1], "blocks": 1, "attention": [], "embedding": "fourier"}  # fmt: skip
 
+
+class TestData:
     def test_the_range_is_the_largest_distance(self, data):
         for kind in ("ve", "vp"):
             found = continuous(None, preconditioning=kind, sigma_max="data").derive(data)
@@ -210,7 +211,7 @@ class TestData:
 
     def test_it_is_recorded_with_the_model_and_used_for_sampling(self, data, tmp_path):
         config = changed(("processes", "ve", "sigma_max"), "data")
-        config["networks"]["ncsnpp"] = self.NETWORK
+        config["networks"]["ncsnpp"] = NETWORK
         identity = plan(config).identity("ve_cond")
         assert identity["process"]["sigma_max"] == "data"
         record = tmp_path / "m.json"
@@ -247,7 +248,7 @@ class TestData:
 
     def test_without_it_the_network_is_built_and_nothing_else(self):
         process = {"kind": "continuous", "preconditioning": "ve", "sigma_max": "data"}
-        identity = {"process": process, "schedule": None, "network": self.NETWORK, "conditional": False}  # fmt: skip
+        identity = {"process": process, "schedule": None, "network": NETWORK, "conditional": False}  # fmt: skip
         assert building.build_network(identity, (1, 8, 8), 0) is not None
         with pytest.raises(ValueError, match="sigma_max='data': expected a number, derived from"):
             building.build_family(identity).preconditioning  # noqa: B018

@@ -56,7 +56,7 @@ class Contents:
         for name, by_model in self.samplers.items():
             for model, options in by_model.items():
                 process, block = self.processes[model], self.process(model)
-                label, dataset = self.label("processes", process), self.models[model]["dataset"]
+                label, dataset = self.label("processes", process), self.models[model].get("dataset")
                 key = name, process, dataset if block != self.models[model]["process"] else None
                 samplings.setdefault(
                     key, Sampling(name, self.label("samplers", name), label, options, block)

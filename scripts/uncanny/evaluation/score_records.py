@@ -138,7 +138,7 @@ def _metric_columns(entry: dict) -> dict:
 
 def _corrected_columns(record: dict, entry: dict) -> dict:
     if not entry.get("jackknife"):
-        return {}
+        return {"score": None}
     without = Jackknife(**entry["jackknife"])
     # Images of imported sets grew from latents that are not known: from none that others share.
     seeds = (record.get("parameters") or {}).get("image_seeds")

@@ -191,3 +191,46 @@ def test_intervals_of_differences_cover_the_true_value(correlation):
     # Binomial: 200 trials at 0.95 have a standard deviation of 0.015.
     assert (trials.mean(axis=0) > 0.9).all()
     assert (trials.mean(axis=0) < 0.995).all()
+
+
+def test_bias_comes_off_before_ratios_are_formed():
+    """FID of two models with common latents: small values have the larger bias."""
+    rng = np.random.default_rng(0)
+    reference = Features(rng.standard_normal((1000, 8)), np.zeros((1000, 2)))
+
+    def pair(n):
+        x = rng.standard_normal((n, 8))
+        sets = (x + 0.12, 1.05 * x + 0.3)
+        return [metrics.fid(Features(a, np.zeros((n, 2))), reference).jackknife for a in sets]
+
+    truth = math.log(np.divide(*[j.corrected for j in pair(200_000)]))
+    covered = {"less bias": 0, "raw": 0}
+    for _ in range(60):
+        found = pair(400)
+        raw = [Score(j.value, np.array(j.replicates), 0) for j in found]
+        for name, scores in {"less bias": [of(j) for j in found], "raw": raw}.items():
+            contrast = compare(scores[:1], scores[1:], "log")
+            low, high = contrast.interval()
+            covered[name] += contrast.scale == "log" and low < truth < high
+    assert covered["less bias"] >= 54
+    assert covered["raw"] <= 45
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_intervals_of_fid_cover_the_true_distance(shift):
+    """At the reference's own law errors are overstated, farther away they are right."""
+    rng = np.random.default_rng(3)
+
+    def features(n):
+        return Features(shift + rng.standard_normal((n, 8)), np.zeros((n, 2)))
+
+    reference = Features(rng.standard_normal((1000, 8)), np.zeros((1000, 2)))
+    truth = metrics.fid(features(200_000), reference).jackknife.corrected
+    found = [metrics.fid(features(300), reference) for _ in range(150)]
+    covered = 0
+    for estimate in found:
+        low, high = mean([of(estimate.jackknife)]).interval()
+        covered += low < truth < high
+    assert covered >= 0.9 * 150
+    # Raw values are far above: no interval around them would do.
+    assert np.mean([f.value for f in found]) > truth + 2 * np.std([f.value for f in found]) or shift

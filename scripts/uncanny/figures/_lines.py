@@ -80,7 +80,7 @@ def label_panels(axes: list[Axes], plotted: pd.DataFrame) -> None:
     first = plotted.groupby("panel")[["panel_title", "metric", "metric_label"]].first()
     for i, (ax, panel) in enumerate(zip(axes, first.itertuples(), strict=True)):
         _page.set_panel_title(ax, panel.Index if len(axes) > 1 else "", panel.panel_title)
-        if _page.is_first_in_row(i) or panel.metric != first["metric"].iloc[i - 1]:
+        if is_first_in_row(i) or panel.metric != first["metric"].iloc[i - 1]:
             ax.set_ylabel(panel.metric_label)
         else:
             ax.tick_params(labelleft=False)
@@ -90,7 +90,7 @@ def label_references(axes: list[Axes], plotted: pd.DataFrame) -> None:
     """Label the references at the right edge, once per row for panels with the same ones."""
     texts = [_reference_texts(rows) for _, rows in plotted.groupby("panel")]
     for i, ax in enumerate(axes):
-        is_last = i + 1 == len(axes) or _page.is_first_in_row(i + 1)
+        is_last = i + 1 == len(axes) or is_first_in_row(i + 1)
         if is_last or texts[i] != texts[i + 1]:
             _page.margin_labels(ax, texts[i])
 
@@ -161,3 +161,8 @@ def legend_entry(
     """Legend entry of a model and a variant; the default label is the model's."""
     text = model.label if label is None else label
     return Line2D([], [], **style.line_look(model, variant), label=text)
+
+
+def is_first_in_row(panel: int) -> bool:
+    """Whether a panel, by its index among several, is the first in its row."""
+    return panel % 2 == 0

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
 
+from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.registry.blocks import named_within
 from uncanny.runtime.result_paths import Cell, path
@@ -149,7 +150,7 @@ def histories(study: Study, model: str) -> list[str]:
 def appearance(study: Study, figure: str) -> dict:
     """Labels and colours of everything that a figure shows, in the order of the config.
 
-    Models of other figures are included by name: colours are assigned among all of them.
+    Models of other figures are included by name: several of one role share its hue.
     """
     own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
     blocks = study.config["models"].items()
@@ -158,7 +159,7 @@ def appearance(study: Study, figure: str) -> dict:
     measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
         "models": {
-            n: _look(n, block, n in own["models"]) | _origin(study, n) for n, block in models
+            n: _look(n, block, n in own["models"]) | model_role(study, n) for n, block in models
         },
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
@@ -182,8 +183,12 @@ def _looks(study: Study, section: str, names: set) -> dict:
     return {name: _look(name, block) for name, block in blocks if name in names}
 
 
-def _origin(study: Study, model: str) -> dict:
-    return {"imported": True} if study.origin(model) == "samples" else {}
+def model_role(study: Study, model: str) -> dict:
+    """What decides a model's colour (`palette.looks`), and whether it is imported images."""
+    identity = study.identity(model)
+    facts = {"role": palette.role(identity), "dataset": study.names(model)["dataset"]}
+    conditional = {"conditional": True} if identity.get("conditional") else {}
+    return facts | conditional | ({"imported": True} if study.origin(model) == "samples" else {})
 
 
 def _look(name: str, block: Mapping, labelled: bool = True) -> dict:

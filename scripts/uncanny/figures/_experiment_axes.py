@@ -3,16 +3,15 @@
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from uncanny.figures import _lines, _page, style
+from uncanny.figures import _lines, _page, palette, style
 from uncanny.figures import panels as naming
 
 SCHEDULES = ("exponential", "polynomial", "derived")
-COLORS = dict(zip(SCHEDULES, sns.color_palette("colorblind").as_hex(), strict=False))
+COLORS = {n: palette.HUES[h] for n, h in zip(SCHEDULES, ("blue", "orange", "green"), strict=True)}
 MARKERS = dict(zip(SCHEDULES, "os^", strict=True))
 SOLVERS = {"sde": "reverse SDE", "heun": "Heun", "euler": "Euler"}
 METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
@@ -43,8 +42,7 @@ def panel_table(panels: list[tuple[str, pd.DataFrame]], columns: list[str]) -> p
 
 def mosaic(counts: list[int], heights: list[float]) -> tuple[Figure, list[Axes]]:
     """A full-width figure with `counts` panels in its rows, of `heights` in inches."""
-    figure = Figure(figsize=(style.FULL_WIDTH, sum(heights)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _page.page(style.FULL_WIDTH, sum(heights), "constrained")
     rows = figure.add_gridspec(len(counts), 1, height_ratios=heights)
     cells = [
         cell for row, count in zip(rows, counts, strict=True) for cell in row.subgridspec(1, count)
@@ -61,17 +59,17 @@ def draw_panels(axes: list[Axes], plotted: pd.DataFrame, draw) -> None:
         _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
 
 
-def draw_lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, palette: dict, **options) -> None:
+def draw_lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, colors: dict, **options) -> None:
     """A line per value of column `hue`, with a band from lower to upper where these are known."""
-    shown = rows[rows[hue].isin(list(palette))]
+    shown = rows[rows[hue].isin(list(colors))]
     own = {"estimator": None, "legend": False, "markersize": 4, "markeredgewidth": 0.4}
-    order = [name for name in palette if name in set(shown[hue])]
-    names = {"hue": hue, "hue_order": order, "palette": {name: palette[name] for name in order}}
+    order = [name for name in colors if name in set(shown[hue])]
+    names = {"hue": hue, "hue_order": order, "palette": {name: colors[name] for name in order}}
     sns.lineplot(shown, x=x, y="value", ax=ax, **names, **(own | options))
     has_bands = "lower" in shown
     for name, curve in shown.sort_values(x).groupby(hue, sort=False) if has_bands else ():
         bounds = curve[["lower", "upper"]].to_numpy(float).T
-        ax.fill_between(curve[x], *bounds, color=palette[name], alpha=0.16, lw=0)
+        ax.fill_between(curve[x], *bounds, color=colors[name], alpha=0.16, lw=0)
 
 
 def draw_schedules(ax: Axes, rows: pd.DataFrame, x: str, **options) -> None:
@@ -84,8 +82,8 @@ def draw_intervals(ax: Axes, rows: pd.DataFrame, labels: list[str], colors: list
     """A labelled row for each value with its interval, and a line at 1; a triangle is a bound."""
     for y, (row, color) in enumerate(zip(rows.itertuples(), colors, strict=True)):
         marker = ">" if row.status == "at least" else "o"
-        ax.plot([row.lower, row.upper], [y, y], color=color, lw=1.6, solid_capstyle="butt")
-        ax.plot([row.value], [y], marker, color=color, ms=4, mew=0.5, mec="white")
+        ax.plot([row.lower, row.upper], [y, y], color=color, lw=1.4)
+        ax.plot([row.value], [y], marker, color=color, ms=5, mew=0.5, mec="white")
     ax.axvline(1, color="0.35", lw=0.8)
     ax.set_yticks(range(len(rows)), labels)
     ax.set(ylim=(len(rows) - 0.4, -0.6), xscale="log")
@@ -107,7 +105,9 @@ def set_updates(ax: Axes, steps: pd.Series) -> None:
     ax.set_xscale("symlog", linthresh=smallest, linscale=0.4)
     ax.set_xlim(-0.25 * smallest if has_start else 0.8 * smallest, 1.3 * steps.max())
     ax.set_xlabel("Updates of the network")
-    _lines.number_ticks(ax, _lines.spaced(ax, steps[steps > 0]), {0.0: "0"} if has_start else {})
+    gap = 0.36 / (ax.get_position().width * style.FULL_WIDTH)
+    labelled = _lines.spaced(ax, steps[steps > 0], gap)
+    _lines.number_ticks(ax, labelled, {0.0: "0"} if has_start else {})
 
 
 def set_log(ax: Axes, rows: pd.DataFrame) -> None:

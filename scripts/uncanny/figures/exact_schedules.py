@@ -107,8 +107,8 @@ def _title(rows: pd.DataFrame) -> str:
     return {
         "curve": f"{family.title}, N = {first['num_steps']}",
         "map": f"{family.title}, N = {first['num_steps']}",
-        "term": f"parts of path KL, {family.symbol} = {first['strength']:g}",
-        "excess": f"against derived, N = {first['num_steps']}",
+        "term": f"parts, {family.symbol} = {first['strength']:g}",
+        "excess": f"excess, N = {first['num_steps']}",
     }[first["role"]]
 
 
@@ -230,8 +230,8 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"σ^(1/{rho:g}) (polynomial)",
         "Errors of the score: "
         + "; ".join(FAMILIES[name].about for name in table["family"].unique()),
-        "KL: divergence of the data at the last σ from the samples; path KL: of whole trajectories, "
-        "never less",
+        "KL: divergence of the data at the last σ from the samples; path KL: of whole "
+        "trajectories, never less",
         "A ring marks the strength at which the better schedule changes"
         + (f"; there is no change in {missing} panels" if missing else ""),
         f"Maps: {maps['width'].nunique()} standard deviations of the data from "

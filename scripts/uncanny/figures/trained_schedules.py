@@ -126,17 +126,17 @@ def facts(table: pd.DataFrame) -> list[str]:
     better, worse = (gains["upper"] < 1).sum(), (gains["lower"] > 1).sum()
     return [
         f"Lines are means over {captions.counted(str(seeds), 'training seed')} with "
-        f"{captions.counted(str(draws), 'sampling seed')} each, which all schedules share; bands are "
-        "the range over training seeds or, of a model with one training seed, ±1.96 standard errors "
-        "over sampling seeds",
-        "Lower is better in all metrics; where the polynomial schedule is better, the difference is "
-        "above 0",
+        f"{captions.counted(str(draws), 'sampling seed')} each, which all schedules share; bands "
+        "are the range over training seeds or, of a model with one training seed, ±1.96 standard "
+        "errors over sampling seeds",
+        "Lower is better in all metrics; where the polynomial schedule is better, the difference "
+        "is above 0",
         "Prediction: the difference in path KL (the divergence of whole trajectories) that follows "
         "from the denoising loss of each checkpoint, without sampling",
-        f"Changes: a marker per training seed; filled, from the samples, where the exponential "
+        "Changes: a marker per training seed; filled, from the samples, where the exponential "
         "schedule is better at two checkpoints in a row; open, from path KL. It changes in "
         f"{(changes['status'] == 'change').sum()} of {len(changes)} cases",
-        "Intervals are 95 % over training seeds, or over sampling seeds of a single one; the number "
-        f"after the solver is that of evaluations. The derived schedule is better than both others "
-        f"in {better} of {len(gains)} cells, and worse than the better one in {worse}",
+        "Intervals are 95 % over training seeds, or over sampling seeds of a single one; the "
+        "number after the solver is that of evaluations. The derived schedule is better than both "
+        f"others in {better} of {len(gains)} cells, and worse than the better one in {worse}",
     ]

@@ -50,12 +50,12 @@ def training_weights(
     last = noise[noise["epoch"] == noise["epoch"].max()]
     shown = [
         (f"samples: {SOLVERS['sde']}, {nfe} evaluations", along(rows, metric, **sampled)),
-        (f"{label}: updates, relative to {name}", ratios(data, metric, nfe)),
+        (f"{label}: training needed", ratios(data, metric, nfe)),
         ("score error during training", along(rows, "E_S", **sampled)),
-        (f"E_S: updates, relative to {name}", ratios(data, "E_S", nfe)),
+        ("score error: training needed", ratios(data, "E_S", nfe)),
         ("end of training", last),
         ("balance of noise levels", along(rows, "imbalance")),
-        (f"{name}: what is learned", along(base, "gain", "sigma")),
+        (f"{name}: learned", along(base, "gain", "sigma")),
     ]
     plotted = _experiment_axes.panel_table(shown, COLUMNS)
     looks = style.model_styles(data.models)
@@ -102,7 +102,9 @@ def ratios(data: FigureData, metric: str, nfe: int) -> pd.DataFrame:
 def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, looks: dict) -> None:
     role, metric = rows["role"].iloc[0], rows["metric"].iloc[0]
     if role == "ratio":
+        base = data.exact.loc[data.exact["arm"] == "none", "model"].iloc[0]
         _draw_ratios(ax, rows, looks)
+        ax.set_xlabel(f"Updates needed / those of {data.label('models', base)}")
         return
     ax.set_ylabel(Y_LABELS.get(metric) or data.metric_label(metric))
     if metric == "gain":
@@ -128,16 +130,8 @@ def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
     steps = sorted(trained["step"].unique())
     shades = dict(zip(steps, sns.color_palette("light:0.1", len(steps) + 2)[2:], strict=True))
     label = ax.get_ylabel()
-    sns.lineplot(
-        trained,
-        x="sigma",
-        y="value",
-        hue="step",
-        palette=shades,
-        estimator=None,
-        legend="full",
-        ax=ax,
-    )
+    options = {"palette": shades, "estimator": None, "legend": "full", "ax": ax}
+    sns.lineplot(trained, x="sigma", y="value", hue="step", **options)
     handles = ax.get_legend().legend_handles
     shown = [handles[0], handles[len(steps) // 2], handles[-1]]
     texts = [f"{steps[i]:,.0f}" for i in (0, len(steps) // 2, -1)]
@@ -155,7 +149,6 @@ def _draw_ratios(ax: Axes, rows: pd.DataFrame, looks: dict) -> None:
         place = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
         ax.annotate(text, (row.upper, y), **place)
     ax.set_xlim(right=ax.get_xlim()[1] * 1.15)  # for the last number
-    ax.set_xlabel("Updates needed, as a multiple of the base's")
 
 
 def facts(table: pd.DataFrame) -> list[str]:
@@ -173,13 +166,13 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"Lines are means over {captions.counted(str(seeds), 'training seed')}, bands their range; "
         "lower is better",
         "Intervals: how many times the base's updates a model needs until the value falls to a "
-        "multiple of the best final value of any model, 95 % by bootstrap over training and sampling "
-        f"seeds; {bound} of {len(ratios_shown)} are lower bounds (triangles, ≥), as the model never "
-        "falls so far"
+        "multiple of the best final value of any model, 95 % by bootstrap over training and "
+        f"sampling seeds; {bound} of {len(ratios_shown)} are lower bounds (triangles, ≥), as the "
+        "model never falls so far"
         + (f"; {absent} are left out, as the base does not either" if absent else ""),
         "E_S: the score's part of the path divergence",
         "Imbalance: coefficient of variation over noise levels of their contributions to the "
         "training loss per unit of ln σ",
-        "Decrease of the loss since the first checkpoint, in units of the network's output: largest "
-        f"at σ from {peak.min():.2g} to {peak.max():.2g}",
+        "Decrease of the loss since the first checkpoint, in units of the network's output: "
+        f"largest at σ from {peak.min():.2g} to {peak.max():.2g}",
     ]

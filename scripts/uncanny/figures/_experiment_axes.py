@@ -89,11 +89,9 @@ def draw_intervals(ax: Axes, rows: pd.DataFrame, labels: list[str], colors: list
     ax.set(ylim=(len(rows) - 0.4, -0.6), xscale="log")
     ax.grid(visible=False, axis="y")
     low, high = ax.get_xlim()
-    is_wide = high > 1.6 * low
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20 * low else (1.0, 3.0)
     ax.xaxis.set(
-        major_locator=LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
-        if is_wide
-        else MaxNLocator(4),
+        major_locator=LogLocator(subs=subs) if high > 1.6 * low else MaxNLocator(4),
         major_formatter=StrMethodFormatter("{x:g}"),
         minor_locator=NullLocator(),
     )

@@ -69,8 +69,8 @@ def crossings(verdicts: list, model: str, steps: dict) -> pd.DataFrame:
 
 
 def gains(rows: pd.DataFrame) -> pd.DataFrame:
-    """Derived / better of the other two schedules, at the last checkpoint, by sampler: mean and
-    95 % t interval over training seeds or, with one, over sampling seeds.
+    """Derived / better of the other two schedules, at the last checkpoint, by sampler:
+    geometric mean and 95 % t interval over training seeds or, with one, over sampling seeds.
     """
     last = rows[rows.groupby("model")["epoch"].transform("max") == rows["epoch"]]
     summaries = []
@@ -79,11 +79,12 @@ def gains(rows: pd.DataFrame) -> pd.DataFrame:
         if "derived" not in both:
             continue
         better = both[list(BOTH)].mean().idxmin()
-        ratio = both["derived"] / both[better]
+        ratio = np.log(both["derived"] / both[better])
         runs = ratio.groupby("seed").mean()
         spread = runs if len(runs) > 1 else ratio
-        value, half = ratio.mean(), stats.t.ppf(0.975, len(spread) - 1) * stats.sem(spread)
-        found = {"value": value, "lower": value - half, "upper": value + half, "schedule": better}
+        half = stats.t.ppf(0.975, len(spread) - 1) * stats.sem(spread)
+        value, lower, upper = np.exp(ratio.mean() + half * np.array([0.0, -1.0, 1.0]))
+        found = {"value": value, "lower": lower, "upper": upper, "schedule": better}
         found |= run[["epoch", "step"]].iloc[0].to_dict() | {"seeds": len(runs), "role": "gain"}
         summaries.append(dict(zip(CELL, key, strict=True)) | found)
     return pd.DataFrame(summaries)

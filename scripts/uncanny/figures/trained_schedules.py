@@ -34,7 +34,7 @@ def trained_schedules(
     quality = select(data.exact, model=model, solver="sde", nfe=nfe)
     name = data.label("models", model)
     shown = [
-        (f"{name}: {SOLVERS['sde']}, {nfe} evaluations", _trained_rows.by_checkpoint(quality)),
+        (f"{name}: all three schedules", _trained_rows.by_checkpoint(quality)),
         (f"{name}: predicted from its loss", _trained_rows.predicted(main)),
         *_by_solver(name, _trained_rows.differences(main)),
         *_by_solver(data.label("models", other), _trained_rows.differences(second)),
@@ -68,7 +68,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, steps: dict) -> None:
         _experiment_axes.draw_schedules(ax, rows, "step")
         _experiment_axes.set_updates(ax, rows["step"])
         _experiment_axes.set_log(ax, rows)
-        ax.set_ylabel(metric)
+        ax.set_ylabel(f"{metric} ({SOLVERS['sde']},\n{rows['nfe'].iloc[0]} evaluations)")
     elif role == "crossing":
         _draw_changes(ax, rows, pd.Series(steps.values()))
     elif role == "gain":
@@ -84,10 +84,9 @@ def _draw_differences(ax: Axes, rows: pd.DataFrame) -> None:
     shades = dict(zip(sorted(rows["nfe"].unique()), SHADES, strict=False))
     looks = {"style": "nfe", "markers": dict(zip(shades, "osD", strict=False)), "dashes": False}
     _experiment_axes.draw_lines(ax, rows, "step", "nfe", shades, legend="full", **looks)
-    place = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.9), "borderaxespad": 0}
-    ax.legend(title="evaluations", fontsize=6.5, title_fontsize=6.5, **place)
     _experiment_axes.set_updates(ax, rows["step"])
     _experiment_axes.name_sides(ax)
+    ax.legend(title="evaluations", fontsize=6.5, title_fontsize=6.5, loc="best")
 
 
 def _draw_changes(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:

@@ -107,6 +107,7 @@ REFERENCES = {
     "gaussian": ReferenceStyle("Gaussian noise", "0.35", (0, (1, 1.6))),
     "uniform": ReferenceStyle("uniform noise", "0.5", (0, (5, 1.6, 1, 1.6))),
 }
+NOISES = ("gaussian", "uniform")
 
 
 def reference_style(name: str) -> ReferenceStyle:

@@ -74,9 +74,12 @@ def unique(items: Iterable) -> list:
 
 
 def selections(block: Mapping) -> list[dict]:
-    """Selections of the panels of a figure; the series of a panel replace its own keys."""
-    panels = block.get("panels", [])
-    return [panel | series for panel in panels for series in panel.get("series", [{}])]
+    """Selections of the panels of a figure; the series of a panel replace its own keys. With the
+    option `behind`, a guidance, every panel is also shown with it.
+    """
+    panels, behind = block.get("panels", []), block.get("options", {}).get("behind")
+    own = [panel | series for panel in panels for series in panel.get("series", [{}])]
+    return own + [panel | {"guidances": [behind]} for panel in panels if behind]
 
 
 def paper_figures(study: Study) -> list[str]:

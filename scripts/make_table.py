@@ -2,6 +2,7 @@
 make_table.
 """
 
+import sys
 from pathlib import Path
 
 from uncanny.registry import components
@@ -26,9 +27,16 @@ def main(snakemake):
         trained=records["trained"],
         verdicts=[line for path in paths for line in files.read_json_lines(path)],
     )
-    frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
-    stem = Path(snakemake.output.csv).with_suffix("")
-    table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))
+    make = components.load("tables", block["kind"])
+    frame = make(contents, **block.get("options", {}))
+    sections = getattr(sys.modules[make.__module__], "sections", None)
+    table_files.write(
+        frame,
+        Path(snakemake.output.csv).with_suffix(""),
+        title=block["title"],
+        caption=block.get("caption", ""),
+        sections=sections(frame) if sections else None,
+    )
 
 
 if __name__ == "__main__":

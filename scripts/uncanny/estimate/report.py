@@ -65,7 +65,7 @@ def notes_of(estimate: Estimate) -> str:
         f"measured of other work. Default: stated for {STATED_FOR[device]}.",
     ]
     if rules := estimate.without_entry():
-        names = ", ".join(f"{rule} ({number} jobs)" for rule, number in rules.items())
+        names = ", ".join(f"{rule} ({number} {'job' if number == 1 else 'jobs'})" for rule, number in rules.items())
         notes.append(f"No cost is stated for {names}: until one has run, only starts are counted.")
     return " ".join(notes)
 

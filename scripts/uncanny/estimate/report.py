@@ -65,7 +65,8 @@ def notes_of(estimate: Estimate) -> str:
         f"measured of other work. Default: stated for {STATED_FOR[device]}.",
     ]
     if rules := estimate.without_entry():
-        names = ", ".join(f"{rule} ({number} {'job' if number == 1 else 'jobs'})" for rule, number in rules.items())
+        numbers = {rule: f"{n} job{'s' * (n != 1)}" for rule, n in rules.items()}
+        names = ", ".join(f"{rule} ({number})" for rule, number in numbers.items())
         notes.append(f"No cost is stated for {names}: until one has run, only starts are counted.")
     return " ".join(notes)
 

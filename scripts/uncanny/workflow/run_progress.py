@@ -10,6 +10,7 @@ from uncanny.estimate.job import Job, Jobs
 from uncanny.runtime.progress import MARK, format_duration
 
 SECONDS = 10.0  # between two lines; a file that was waited for has a line at once
+ENOUGH = 0.05  # work done, relative to what is left, from which on a time left is printed
 PARTS = ("sampler", "guidance", "model")  # jobs of a rule that agree in these take equally long
 
 
@@ -53,7 +54,7 @@ class RunProgress(logging.Handler):
         done = self.times.sum(job for number, job in self.jobs.items() if number not in self.left)
         left = self.times.sum(self.left.values())
         words = [f"{100 * done / (done + left):.0f} %"]
-        if done and left:
+        if left and done > ENOUGH * left:
             seconds = (self.said - self.began) * left / done
             words.append(f"about {format_duration(seconds)} left")
         if file := self._next():

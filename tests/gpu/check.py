@@ -197,7 +197,8 @@ def main(snakemake):
 if __name__ == "__main__":
     from types import SimpleNamespace
     from uncanny.workflow import jobs
-    jobs.run(__file__, SimpleNamespace(log=[__file__.replace(".py", ".log")], rule="job"))
+    log = __file__.replace(".py", ".log")
+    jobs.run(__file__, SimpleNamespace(log=[log], rule="job", input={}))
 """
 SERVED = """
 import threading

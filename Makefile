@@ -70,8 +70,8 @@ gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
 
 report: .venv/ready
-	$(SNAKEMAKE) all training $(WITH)
-	$(SNAKEMAKE) all training --report results/$(STUDY)/report.html $(WITH)
+	$(SNAKEMAKE) gallery training $(WITH)
+	$(SNAKEMAKE) gallery training --report results/$(STUDY)/report.html $(WITH)
 
 # Copy a study's pictures, tables and page to docs/.
 docs: .venv/ready

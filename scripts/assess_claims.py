@@ -11,6 +11,7 @@ def main(snakemake):
 
     from uncanny.claims import assess, curves, scorecard
     from uncanny.evaluation import score_records
+    from uncanny.workflow import pages
 
     table = score_records.tidy(score_records.read_records(snakemake.input.scores))
     for _, rows in table.groupby("dataset"):
@@ -40,6 +41,8 @@ def main(snakemake):
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
+    table = pages.table("claims", snakemake.output.md)
+    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Show a study on one page: verdicts, small figures, costs. Rule: gallery."""
+"""Show a study on one page: Markdown, self-contained HTML, first page of a report. Rule: gallery."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ def main(snakemake):
     from uncanny.estimate import costs, totals
     from uncanny.runtime import files
     from uncanny.study.study import Study
-    from uncanny.workflow import dag, gallery
+    from uncanny.workflow import dag, gallery, study_page
 
     params, study = snakemake.params, Study(snakemake.params.config)
-    start = totals.START["here"]
+    folder, start = Path(params.results), totals.START["here"]
     site = totals.Site(costs.PROCESSOR, at_once=1, start=start, one_machine=True)
-    rows = totals.Estimate(study, Path(params.results), site, dag.read()).of_targets()
+    rows = totals.Estimate(study, folder, site, dag.read()).of_targets()
     claims = snakemake.input.get("claims")
     text = gallery.page(
         study,
@@ -22,7 +22,10 @@ def main(snakemake):
         {row["target"]: row for row in rows},
         Path(claims).read_text(encoding="utf-8") if claims else "",
     )
-    files.write_text(snakemake.output[0], text)
+    files.write_text(snakemake.output.readme, text)
+    page = study_page.page(study, params.command, folder)
+    files.write_text(snakemake.output.page, page)
+    files.write_text(snakemake.output.overview, study_page.overview(study, folder))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny import tables
     from uncanny.runtime import table_files
+    from uncanny.workflow import pages
 
     block = snakemake.params.table
     records = {
@@ -26,6 +27,8 @@ def main(snakemake):
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))
+    table = pages.table(snakemake.wildcards.table, snakemake.output.md)
+    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 What pandas writes Markdown and LaTeX with, tabulate and Jinja2, comes with Snakemake.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,27 @@ def markdown(frame: pd.DataFrame, *, title: str, caption: str) -> str:
     texts = _texts(frame, cell)
     table = texts.to_markdown(index=False, disable_numparse=True, colalign=sides)
     return f"## {title}\n\n{table}\n\n{caption}\n"
+
+
+def read_markdown(text: str) -> list[dict]:
+    """Tables of a text by `markdown`: title, header, rows, caption, and which columns are numeric
+    (`numeric`, their positions), as texts.
+    """
+    return [_sheet(part) for part in re.split(r"^## ", text, flags=re.M) if part.strip()]
+
+
+def _sheet(text: str) -> dict:
+    title, table, *caption = text.strip().split("\n\n")
+    header, sides, *rows = ([*_cells(line)] for line in table.splitlines())
+    numeric = [number for number, side in enumerate(sides) if side.endswith(":")]
+    caption = "\n\n".join(caption)
+    return {"title": title, "header": header, "rows": rows, "caption": caption, "numeric": numeric}
+
+
+def _cells(line: str) -> Iterator[str]:
+    """Cells of a line of a table in Markdown, without the escapes of `cell`."""
+    for found in re.finditer(r"\|((?:\\.|[^\\|])+)", line):
+        yield re.sub(r"\\(.)", r"\1", found[1]).strip()
 
 
 def latex(frame: pd.DataFrame, *, title: str, caption: str, label: str) -> str:

@@ -1,5 +1,6 @@
-"""Show a study on one page: Markdown, self-contained HTML, first page of a report. Rule: gallery."""
+"""Write pages of a study: Markdown, self-contained HTML, first page of a report. Rule: gallery."""
 
+import json
 from pathlib import Path
 
 from uncanny.workflow import jobs
@@ -8,6 +9,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.estimate import costs, totals
     from uncanny.runtime import files
+    from uncanny.study.plan import listing
     from uncanny.study.study import Study
     from uncanny.workflow import dag, gallery, study_page
 
@@ -26,6 +28,8 @@ def main(snakemake):
     page = study_page.page(study, params.command, folder)
     files.write_text(snakemake.output.page, page)
     files.write_text(snakemake.output.overview, study_page.overview(study, folder))
+    # Where a report has metadata, Snakemake shows them in place of the graph of jobs.
+    files.write_text(snakemake.output.metadata, json.dumps(listing.scale(study)) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PROGRAM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 OPTIONS += ["--no-first-run", "--hide-scrollbars", "--window-size=1400,900"]
 PATIENCE = 60  # seconds for a condition on a page
@@ -66,7 +68,9 @@ class Page:
 
     def run(self, code):
         """Value of an expression in the page."""
-        answer = self.send("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
+        answer = self.send(
+            "Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -90,16 +94,25 @@ def page(profile):
     """An open page of a new browser, whose profile lies in a folder. It has no network."""
     pipes = [os.pipe(), os.pipe()]
     # The protocol's descriptors are 3 and 4 in the browser; theirs must be others until then.
-    ours, theirs = (pipes[0][1], pipes[1][0]), [
-        fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (pipes[0][0], pipes[1][1])
-    ]
+    ours, theirs = (
+        (pipes[0][1], pipes[1][0]),
+        [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (pipes[0][0], pipes[1][1])],
+    )
 
     def connect():
         os.dup2(theirs[0], 3)
         os.dup2(theirs[1], 4)
 
-    command = [PROGRAM, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-    browser = subprocess.Popen(command, preexec_fn=connect, close_fds=False, stderr=subprocess.DEVNULL)
+    command = [
+        PROGRAM,
+        *OPTIONS,
+        f"--user-data-dir={profile}",
+        "--remote-debugging-pipe",
+        "about:blank",
+    ]
+    browser = subprocess.Popen(
+        command, preexec_fn=connect, close_fds=False, stderr=subprocess.DEVNULL
+    )
     for end in (*theirs, pipes[0][0], pipes[1][1]):
         os.close(end)
     with os.fdopen(ours[0], "wb") as requests, os.fdopen(ours[1], "rb") as answers:

@@ -8,6 +8,7 @@ rule gallery:
     output:
         readme="<results>/README.md",
         page="<results>/index.html",
+        metadata="<results>/report.yaml",
         overview=report(
             "<results>/overview.html",
             category="Claims",

@@ -30,9 +30,11 @@ def check_job_slots():
 def list_jobs():
     """The jobs behind all targets, for a rule of this run that says what they cost."""
     rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    if rules & {"estimate", "gallery"}:
+    asked_digests = bool(rules & {"record_docs", "docs_check"})
+    if asked_digests or rules & {"estimate", "gallery"}:
         targets = estimate_job.target_rules(STUDY)
-        dag.list_jobs(workflow, targets, f"results/{STUDY.name}")
+        results = f"results/{STUDY.name}"
+        dag.list_jobs(workflow, targets, results, digests=asked_digests)
 
 
 def check_cluster():

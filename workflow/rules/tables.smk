@@ -103,7 +103,10 @@ rule assess_claims:
         "../../envs/plotting.yaml"
     params:
         claims=Readable(
-            {name: plan_claims.resolved(STUDY, name) for name in STUDY.config["claims"]}
+            {
+                name: plan_claims.resolved(STUDY, name)
+                for name in STUDY.config["claims"]
+            }
         ),
         study=Readable(plan_claims.summary(STUDY)),
         template=pages.version(),

@@ -38,7 +38,10 @@ def _verdicts(claims: str) -> list[str]:
     sheet = read_markdown(claims)[0]
     rows = [sheet["header"], ["---"] * len(sheet["header"]), *sheet["rows"]]
     lines = ["| " + " | ".join(map(cell, row[:SHOWN])) + " |" for row in rows]
-    return ["\n".join(lines), "Rules, intervals and controls: [tables/claims.md](tables/claims.md)."]
+    return [
+        "\n".join(lines),
+        "Rules, intervals and controls: [tables/claims.md](tables/claims.md).",
+    ]
 
 
 def _figures(study: Study, names: list[str], command: str, costs: Mapping) -> str:

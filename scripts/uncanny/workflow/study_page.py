@@ -30,6 +30,7 @@ def page(study: Study, command: str, folder: Path) -> str:
         "study.html",
         study=study.name,
         extent=listing.extent(study),
+        scale=", ".join(f"{noun}: {n:,}" for noun, n in listing.scale(study).items()),
         scorecard=scorecard(study, folder),
         key_figures=[by_name[name] for name in listing.key_figures(study)],
         groups=groups,
@@ -37,7 +38,7 @@ def page(study: Study, command: str, folder: Path) -> str:
 
 
 def overview(study: Study, folder: Path) -> str:
-    """Scorecard and key figures, for the first page of Snakemake's report; arguments as of `page`."""
+    """Scorecard and key figures for the first page of Snakemake's report; folder: as of `page`."""
     return pages.render(
         "overview.html",
         study=study.name,

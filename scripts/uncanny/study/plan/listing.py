@@ -57,17 +57,23 @@ def key_figures(study: Study) -> list[str]:
 
 
 def extent(study: Study) -> str:
-    """Numbers of what is shown: figures, models in them, tables, claims, images and seeds."""
+    """Numbers of what is shown: figures, models in them, tables, claims."""
     sizes = {
         "figure": len(study.config["figures"]),
         "model": len(plan.figure_models(study)),
         "table": len(study.config["tables"]),
         "claim": len(study.config["claims"]),
-        "training seed": len(study.seeds),
-        "sampling seed": len(study.sampling_seeds),
     }
-    texts = [f"{size} {noun}" + "s" * (size != 1) for noun, size in sizes.items() if size]
-    return f"{', '.join(texts)}; {study.config['num_images']:,} images per cell"
+    return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in sizes.items() if n)
+
+
+def scale(study: Study) -> dict[str, int]:
+    """Numbers behind each point: training seeds, sampling seeds, images per cell."""
+    return {
+        "training seeds": len(study.seeds),
+        "sampling seeds": len(study.sampling_seeds),
+        "images per cell": study.config["num_images"],
+    }
 
 
 # ---- Labels of Snakemake's report -----------------------------------------------------------

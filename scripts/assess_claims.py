@@ -27,8 +27,8 @@ def main(snakemake):
         experiments[named["suffix"]][named["experiment"]] = path
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
-        seeds=snakemake.params.study["seeds"],
-        sampling_seeds=snakemake.params.study["sampling_seeds"],
+        seeds=snakemake.params.seeds,
+        sampling_seeds=snakemake.params.sampling_seeds,
         timings=[
             record
             for path in snakemake.input.timings

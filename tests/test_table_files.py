@@ -92,3 +92,19 @@ def test_refused(frame, tmp_path):
     with pytest.raises(ValueError, match="expected different names"):
         table_files.write(frame, tmp_path / "t", title="", caption="")
     assert not list(tmp_path.iterdir())
+
+
+def test_markdown_is_read_as_it_was_written(frame):
+    odd = pd.DataFrame({"a|b": ["x \\", "\\|", "", "|"], "number": [1.0, 2.5, 3.0, None]})
+    texts = [
+        table_files.markdown(f, title=f"Of {n}", caption="C.") for n, f in enumerate((odd, frame))
+    ]
+    first, second = table_files.read_markdown("\n".join(texts))
+    assert first == {
+        "title": "Of 0",
+        "header": ["a|b", "number"],
+        "rows": [["x \\", "1"], ["\\|", "2.5"], ["", "3"], ["|", ""]],
+        "caption": "C.",
+        "numeric": [1],
+    }
+    assert second["rows"][0] == ["a|b", "1.235", "1", "yes"]

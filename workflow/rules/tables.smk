@@ -108,7 +108,8 @@ rule assess_claims:
                 for name in STUDY.config["claims"]
             }
         ),
-        study=Readable(plan_claims.summary(STUDY)),
+        seeds=STUDY.seeds,
+        sampling_seeds=STUDY.sampling_seeds,
         template=pages.version(),
         code=lambda w: STUDY.code("assess_claims", kinds=plan_claims.kinds(STUDY)),
     script:

@@ -113,7 +113,10 @@ def report(window, folder):
 
 def test_the_first_page_of_the_report_has_scorecard_and_key_figures(report):
     text = report.run("document.querySelector('#app').innerText")
-    assert "6 figures, 1 model, 2 tables, 2 claims" in text and "refuted (single run)" in text
+    assert (
+        "4 figures, 1 model, 2 supplementary figures, 2 tables" in text
+        and "refuted (single run)" in text
+    )
     assert report.run("document.querySelectorAll('.overview img').length") == 2
     assert report.run("document.querySelector('.overview').getBoundingClientRect().top") >= 0
     assert report.run("document.querySelector('svg.marks, canvas') === null")  # no graph of jobs

@@ -55,7 +55,7 @@ def test_all_items_are_on_the_page_in_order(made, text):
 
 def test_the_page_counts_what_it_shows(text):
     # The study has four models, its figures show one of them.
-    assert "6 figures, 1 model, 2 tables, 2 claims" in text
+    assert "4 figures, 1 model, 2 supplementary figures, 2 tables, 2 claims" in text
     assert "images per cell: 40" in text
 
 
@@ -102,7 +102,13 @@ def test_a_large_data_file_is_named_only(tmp_path, monkeypatch):
 
 def test_a_block_prints_as_plain_text():
     block = Readable(
-        {"kind": "curves", "panels": [{"models": ["a", "b"]}], "on": True, "none": None}
+        {
+            "kind": "curves",
+            "panels": [{"models": ["a", "b"]}],
+            "on": True,
+            "none": None,
+            "a": {"label": "A"},
+        }
     )
-    assert f"{block}" == "kind: curves; panels: (models: a, b); on: yes; none: none"
+    assert f"{block}" == "kind: curves; panels: (models: a, b); on: yes; none: none; a: A"
     assert repr(block) == repr(dict(block))  # what Snakemake compares with the last run

@@ -23,7 +23,7 @@ class Readable(dict):
 
 def _readable(value: object) -> str:
     if isinstance(value, dict):
-        return f"({Readable(value)})"
+        return value["label"] if value.keys() == {"label"} else f"({Readable(value)})"
     if isinstance(value, list | tuple):
         return ", ".join(map(_readable, value))
     if isinstance(value, bool):

@@ -5,7 +5,7 @@ import re
 from uncanny.study import plan
 from uncanny.study.study import Study
 
-# Group of figures -> heading; Snakemake's report sorts headings, so that it needs the numbers.
+# Group of figures -> heading.
 GROUPS = {"main": "Main figures", "appendix": "Appendix", "supplementary": "Supplementary figures"}
 KEY_FIGURES = 3  # first figures of a study that names none
 
@@ -57,14 +57,23 @@ def key_figures(study: Study) -> list[str]:
 
 
 def extent(study: Study) -> str:
-    """Numbers of what is shown: figures, models in them, tables, claims."""
-    sizes = {
-        "figure": len(study.config["figures"]),
-        "model": len(plan.figure_models(study)),
-        "table": len(study.config["tables"]),
-        "claim": len(study.config["claims"]),
-    }
-    return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in sizes.items() if n)
+    """Numbers of what is shown: figures and the models in them, tables, claims."""
+    paper = plan.paper_figures(study)
+    more = [name for name in study.config["figures"] if name not in paper]
+    models = _models(study, paper)
+    numbers = [
+        (len(paper), "figure"),
+        (len(models), "model"),
+        (len(more), "supplementary figure"),
+        (len(_models(study, more) - models), "further model"),
+        (len(study.config["tables"]), "table"),
+        (len(study.config["claims"]), "claim"),
+    ]
+    return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for n, noun in numbers if n)
+
+
+def _models(study: Study, figures: list[str]) -> set[str]:
+    return set().union(*(plan.shown(study, name, "models") for name in figures))
 
 
 def scale(study: Study) -> dict[str, int]:

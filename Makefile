@@ -87,7 +87,7 @@ docs: .venv/ready
 docs-check: .venv/ready
 	@status=0; for config in config/*.yaml; do \
 	  study=$$(sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $$config); \
-	  test ! -d docs/$$study || $(SNAKEMAKE) docs_check --quiet all --configfile $$config || status=1; \
+	  test ! -d docs/$$study || $(SNAKEMAKE) check_docs --quiet all --configfile $$config || status=1; \
 	done; exit $$status
 
 # The graph of rules, as a diagram that GitHub renders.

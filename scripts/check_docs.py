@@ -1,4 +1,4 @@
-"""Check that the pages and pictures in docs/ are those of the code and config. Rule: docs_check."""
+"""Check that the pages and pictures in docs/ are those of the code and config. Rule: check_docs."""
 
 import sys
 from pathlib import Path

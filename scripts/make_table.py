@@ -27,7 +27,7 @@ def main(snakemake):
     frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
     stem = Path(snakemake.output.csv).with_suffix("")
     table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))
-    table = pages.table(snakemake.wildcards.table, snakemake.output.md)
+    table = pages.table(snakemake.output.md)
     files.write_text(snakemake.output.page, pages.render("table.html", table=table))
 
 

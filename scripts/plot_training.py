@@ -14,8 +14,7 @@ def main(snakemake):
     figure, plotted = training_curves.draw(records, snakemake.params.label)
     saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
     files.write_text(snakemake.output.caption, training_curves.caption(snakemake.params.label))
-    model, heading = snakemake.wildcards.model, f"Training of {snakemake.params.label}"
-    figure = pages.figure(model, heading, snakemake.output.png)
+    figure = pages.figure(f"Training of {snakemake.params.label}", snakemake.output.png)
     files.write_text(snakemake.output.page, pages.render("figure.html", figure=figure))
 
 

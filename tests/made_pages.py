@@ -70,11 +70,11 @@ def _figure(stem, heading, caption):
     stem.with_suffix(".png").write_bytes(png(300, 200))
     for suffix, text in {"txt": caption, "csv": "x,y\n1,2\n", "pdf": "", "complete": ""}.items():
         stem.with_suffix(f".{suffix}").write_text(text + "\n")
-    figure = pages.figure(stem.name, heading, stem.with_suffix(".png"))
+    figure = pages.figure(heading, stem.with_suffix(".png"))
     files.write_text(stem.with_suffix(".html"), pages.render("figure.html", figure=figure))
 
 
 def _table(stem, frame):
     table_files.write(frame, stem, title=f"Title of {stem.name}", caption="All about it & more.")
-    table = pages.table(stem.name, stem.with_suffix(".md"))
+    table = pages.table(stem.with_suffix(".md"))
     files.write_text(stem.with_suffix(".html"), pages.render("table.html", table=table))

@@ -13,9 +13,9 @@ rule record_docs:
         "../../scripts/record_docs.py"
 
 
-rule docs_check:
+rule check_docs:
     log:
-        "<logs>/docs_check.log",
+        "<logs>/check_docs.log",
     localrule: True
     conda:
         "../../envs/uncanny.yaml"

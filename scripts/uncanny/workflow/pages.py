@@ -40,13 +40,13 @@ def version() -> str:
     return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
 
 
-def figure(name: str, heading: str, picture: Path | str) -> dict:
+def figure(heading: str, picture: Path | str) -> dict:
     """Values of a figure in a template: its files are PICTURE.png, .csv and .txt, the caption."""
     path = Path(picture)
     caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
     title = heading.partition(": ")[2] if heading.startswith("Figure ") else heading
     return {
-        "name": name,
+        "name": path.stem,
         "heading": heading,
         "title": title,
         "caption": caption.removeprefix(f"{title}.").strip(),
@@ -55,12 +55,12 @@ def figure(name: str, heading: str, picture: Path | str) -> dict:
     }
 
 
-def table(name: str, path: Path | str) -> dict:
+def table(path: Path | str) -> dict:
     """Values of a table in a template: its files are PATH, Markdown, and PATH's .csv."""
     path = Path(path)
     sheets = table_files.read_markdown(path.read_text(encoding="utf-8"))
     data = attachment(path.with_suffix(".csv"))
-    return {"name": name, "title": sheets[0]["title"], "sheets": sheets, "data": data}
+    return {"name": path.stem, "title": sheets[0]["title"], "sheets": sheets, "data": data}
 
 
 def attachment(path: Path | str) -> dict:

@@ -65,10 +65,10 @@ def _figure(study: Study, name: str, command: str, folder: Path) -> dict:
 
 
 def _picture(study: Study, name: str, folder: Path) -> dict:
-    return pages.figure(name, listing.heading(study, name), folder / f"figures/{name}.png")
+    return pages.figure(listing.heading(study, name), folder / f"figures/{name}.png")
 
 
 def _table(name: str, command: str, folder: Path) -> dict:
-    table = pages.table(name, folder / f"tables/{name}.md")
+    table = pages.table(folder / f"tables/{name}.md")
     heading = table["title"]
     return table | {"command": command.format(name), "heading": heading, "searched": name}

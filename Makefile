@@ -13,7 +13,7 @@ ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && ec
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs rulegraph check environments
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs docs-check rulegraph check environments
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -74,8 +74,9 @@ gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
 
 report: .venv/ready
-	$(SNAKEMAKE) all training $(WITH)
-	$(SNAKEMAKE) all training --report results/$(STUDY)/report.html $(WITH)
+	$(SNAKEMAKE) gallery training $(WITH)
+	$(SNAKEMAKE) gallery training --report results/$(STUDY)/report.html \
+	  --report-metadata results/$(STUDY)/report.yaml $(WITH)
 
 # Copy a study's pictures, tables and page to docs/.
 docs: .venv/ready
@@ -84,6 +85,14 @@ docs: .venv/ready
 	cp results/$(STUDY)/README.md docs/$(STUDY)/
 	cp results/$(STUDY)/figures/*.png docs/$(STUDY)/figures/
 	cp results/$(STUDY)/tables/*.md docs/$(STUDY)/tables/
+	$(SNAKEMAKE) record_docs $(WITH)
+
+# Which pages and pictures in docs/ are older than code and config; runs no study. Exit status 1 if there are any.
+docs-check: .venv/ready
+	@status=0; for config in config/*.yaml; do \
+	  study=$$(sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $$config); \
+	  test ! -d docs/$$study || $(SNAKEMAKE) check_docs --quiet all --configfile $$config || status=1; \
+	done; exit $$status
 
 # The graph of rules, as a diagram that GitHub renders.
 rulegraph: .venv/ready

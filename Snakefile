@@ -20,6 +20,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/archive.smk"
 include: "workflow/rules/estimate.smk"
 include: "workflow/rules/gallery.smk"
+include: "workflow/rules/docs.smk"
 include: "workflow/rules/training_curves.smk"
 include: "workflow/rules/start.smk"
 

@@ -11,6 +11,7 @@ def main(snakemake):
 
     from uncanny.claims import assess, curves, scorecard
     from uncanny.evaluation import score_records
+    from uncanny.workflow import pages
 
     table = score_records.tidy(score_records.read_records(snakemake.input.scores))
     for _, rows in table.groupby("dataset"):
@@ -26,8 +27,8 @@ def main(snakemake):
         experiments[named["suffix"]][named["experiment"]] = path
     evidence = assess.Evidence(
         curves.Scores(table, {entry["dataset"]: entry["references"] for entry in references}),
-        seeds=snakemake.params.study["seeds"],
-        sampling_seeds=snakemake.params.study["sampling_seeds"],
+        seeds=snakemake.params.seeds,
+        sampling_seeds=snakemake.params.sampling_seeds,
         timings=[
             record
             for path in snakemake.input.timings
@@ -40,6 +41,8 @@ def main(snakemake):
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
+    table = pages.table(snakemake.output.md)
+    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
 
 
 if __name__ == "__main__":

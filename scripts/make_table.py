@@ -13,6 +13,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny import tables
     from uncanny.runtime import table_files
+    from uncanny.workflow import pages
 
     block = snakemake.params.table
     records = {
@@ -29,14 +30,11 @@ def main(snakemake):
     )
     make = components.load("tables", block["kind"])
     frame = make(contents, **block.get("options", {}))
-    sections = getattr(sys.modules[make.__module__], "sections", None)
-    table_files.write(
-        frame,
-        Path(snakemake.output.csv).with_suffix(""),
-        title=block["title"],
-        caption=block.get("caption", ""),
-        sections=sections(frame) if sections else None,
-    )
+    sections = getattr(sys.modules[make.__module__], "sections", lambda frame: None)(frame)
+    texts = {"title": block["title"], "caption": block.get("caption", "")}
+    table_files.write(frame, Path(snakemake.output.csv).with_suffix(""), **texts, sections=sections)
+    table = pages.table(snakemake.output.md)
+    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from uncanny.workflow import jobs
 
 def main(snakemake):
     from uncanny.figures import captions, figure_data, saving
+    from uncanny.workflow import pages
 
     block = snakemake.params.figure
     options = block.get("options", {}) | {k: block[k] for k in ("metric",) if k in block}
@@ -18,6 +19,8 @@ def main(snakemake):
     figure, plotted = draw(data, block.get("panels", []), **options)
     saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
     files.write_text(snakemake.output.caption, captions.caption(plotted, block) + "\n")
+    figure = pages.figure(snakemake.params.heading, snakemake.output.png)
+    files.write_text(snakemake.output.page, pages.render("figure.html", figure=figure))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ from uncanny.workflow import jobs
 
 def main(snakemake):
     from uncanny.figures import saving, training_curves
+    from uncanny.workflow import pages
 
     records = [files.read_json(path) for path in snakemake.input]
     figure, plotted = training_curves.draw(records, snakemake.params.label)
     saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
+    files.write_text(snakemake.output.caption, training_curves.caption(snakemake.params.label))
+    figure = pages.figure(f"Training of {snakemake.params.label}", snakemake.output.png)
+    files.write_text(snakemake.output.page, pages.render("figure.html", figure=figure))
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parent.parent
 CORES = 2
 
 
-def jobs_of(config):
+def jobs_of(config, digests=False):
     """config: of a study, without what the schema has as default."""
-    return _jobs_of(json.dumps(config))
+    return _jobs_of(json.dumps(config), digests)
 
 
 @cache
-def _jobs_of(text):
+def _jobs_of(text, digests):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
         path.write_text(text)
@@ -35,7 +35,8 @@ def _jobs_of(text):
             )._workflow
             workflow.dag_settings = DAGSettings()
             study = Study(workflow.globals["config"])
-            return dag.jobs_behind(workflow, target_rules(study), f"results/{study.name}")
+            results = f"results/{study.name}"
+            return dag.jobs_behind(workflow, target_rules(study), results, digests=digests)
 
 
 def job_of(jobs, path):

@@ -585,9 +585,9 @@ def test_the_script_reads_and_writes_files(tmp_path):
     }
     snakemake = standin(
         tmp_path / "log",
-        params={"claims": {"C01": BETTER, "C02": reading}, "study": {"seeds": [0], "sampling_seeds": [0]}},
+        params={"claims": {"C01": BETTER, "C02": reading}, "seeds": [0], "sampling_seeds": [0]},
         input=Named(scores=records, references=[references], timings=[], sizes=[], reports=[str(report)]),
-        output=Named(**outputs),
+        output=Named(**outputs, page=tmp_path / "tables/claims.html"),
     )  # fmt: skip
     path = components.LIBRARY.parent / "assess_claims.py"
     module = importlib.util.module_from_spec(
@@ -597,3 +597,4 @@ def test_the_script_reads_and_writes_files(tmp_path):
     module.main(snakemake)
     assert pd.read_csv(outputs["csv"])["verdict"].to_list() == ["strictly supported", "supported"]
     assert all(path.exists() for path in outputs.values())
+    assert "strictly supported" in (tmp_path / "tables/claims.html").read_text()

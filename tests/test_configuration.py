@@ -86,6 +86,7 @@ MISTAKES = [
     (("classifiers", "noisy", "network"), "clff", r"classifiers\.noisy\.network: 'clff' is not defined in networks"),
     (("networks", "clf", "pool"), "adaptive", r"classifiers\.untrained\.network: .*gradient is exactly 0"),
     (("sample_sizes",), [], r"sample_sizes: empty; figures\.figure_5"),
+    (("key_figures",), ["figure_7"], r"key_figures: 'figure_7' is not defined in figures"),
     (("sample_sizes",), [30, 20], r"sample_sizes: 20 stands after a larger number"),
     (("timing",), {"batches": 1}, r"timing\.batches: 1 is less than the minimum of 5"),
     (("tables", "table_1", "kind"), "sampler", r"tables\.table_1\.kind: 'sampler' is not one of the tables"),

@@ -54,7 +54,7 @@ def test_figures_beyond_the_paper_stand_apart(study):
 def test_verdicts_are_the_first_columns_of_the_scorecard(study):
     text = page(study, CLAIMS)
     assert re.search(
-        r"\| claim \| the paper says \| verdict \| estimate \|\n(\| :-+ ){4}\|\n", text
+        r"\| claim \| the paper says \| verdict \| estimate \|\n(\| --- ){4}\|\n", text
     )
     assert "| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) |" in text
     assert "| C02 | c | not testable |  |" in text

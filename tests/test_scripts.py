@@ -145,11 +145,12 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
         "panels": [{"models": ["ve_cond"], "samplers": ["HEUN"]}]
     }
     outputs = {suffix: folder / f"figure_1.{suffix}" for suffix in ("pdf", "png", "csv")}
-    call("plot_figure", folder, params={"figure": figure, "appearance": plan_module.appearance(study, "figure_1")},
+    call("plot_figure", folder, params={"figure": figure, "appearance": plan_module.appearance(study, "figure_1"), "heading": "Figure 1"},
          inputs={"scores": [str(score)], "references": [str(references)]},
-         outputs=outputs | {"caption": folder / "figure_1.txt"})  # fmt: skip
+         outputs=outputs | {"caption": folder / "figure_1.txt", "page": folder / "figure_1.html"})  # fmt: skip
     assert pd.read_csv(outputs["csv"])["value"].notna().any()
     assert "n = 40" in (folder / "figure_1.txt").read_text()
+    assert "n = 40" in (folder / "figure_1.html").read_text()
 
     snakemake = standin(
         folder / "x.log", wildcards={"figure": "figure_1"}, input=Named(str(outputs["csv"]))

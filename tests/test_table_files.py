@@ -117,5 +117,24 @@ def test_sections_are_tables_of_their_own(tmp_path):
         "### one",
         "### two",
     ]
+    sheets = table_files.read_markdown(texts["md"])
+    assert [sheet["title"] for sheet in sheets] == ["Title_1: one", "Title_1: two"]
+    assert sheets[1]["caption"].endswith("Of 5 %.") and "Without a value" in sheets[0]["caption"]
     assert re.findall(r"\\label\{(.*?)\}", texts["tex"]) == ["tab:t", "tab:t-2"]
     assert texts["md"].count("Of 5 %.") == texts["tex"].count(r"Of 5 \%.") == 1
+
+
+def test_markdown_is_read_as_it_was_written(frame):
+    odd = pd.DataFrame({"a|b": ["x \\", "\\|", "", "|"], "number": [1.0, 2.5, 3.0, None]})
+    texts = [
+        table_files.markdown(f, title=f"Of {n}", caption="C.") for n, f in enumerate((odd, frame))
+    ]
+    first, second = table_files.read_markdown("\n".join(texts))
+    assert first == {
+        "title": "Of 0",
+        "header": ["a|b", "number"],
+        "rows": [["x \\", "1"], ["\\|", "2.5"], ["", "3"], ["|", ""]],
+        "caption": "C.",
+        "numeric": [1],
+    }
+    assert second["rows"][0] == ["a|b", "1.235", "1", "yes"]

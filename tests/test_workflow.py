@@ -243,7 +243,7 @@ def test_the_report_is_one_file_with_all_figures(study):
     done = snakemake(study, "all_figures", "--report", "results/tiny/report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     page = (study / "results/tiny/report.html").read_text()
-    assert "figure_1.png" in page
+    assert "figure_1.html" in page
     assert "n = 40 images" in page
 
 

@@ -18,6 +18,7 @@ if os.path.exists(sys.executable):
 from uncanny.estimate import job as estimate_job
 from uncanny.estimate import order as estimate_order
 from uncanny.registry import components
+from uncanny.registry.blocks import Readable
 from uncanny.runtime import result_paths, source_files
 from uncanny.runtime.result_paths import CELL, CHECKPOINT, CLASSIFIER, TRACE, Cell
 from uncanny.study import checks, configuration, plan
@@ -26,9 +27,10 @@ from uncanny.study.plan import archive as plan_archive
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import inputs as plan_inputs
+from uncanny.study.plan import listing
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import dag, fork_server, profiles, run_progress
+from uncanny.workflow import dag, fork_server, pages, profiles, run_progress
 
 try:
     config.update(
@@ -100,12 +102,12 @@ def cell_of(wildcards):
 
 def figure_target(figure):
     """A figure's files, and the check that none of its models diverged."""
-    suffixes = ("pdf", "png", "csv", "complete")
+    suffixes = ("pdf", "png", "csv", "html", "complete")
     return [file_of("figures", figure=figure, suffix=suffix) for suffix in suffixes]
 
 
 def table_target(table):
-    suffixes = ("csv", "md", "tex")
+    suffixes = ("csv", "md", "tex", "html")
     return [file_of("tables", table=table, suffix=suffix) for suffix in suffixes]
 
 

@@ -3,22 +3,28 @@ rule plot_figure:
         unpack(lambda w: below_results_by_kind(plan_inputs.of_figure(STUDY, w.figure))),
     output:
         pdf="<results>/figures/{figure}.pdf",
-        png=report(
-            "<results>/figures/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
+        png="<results>/figures/{figure}.png",
         csv="<results>/figures/{figure}.csv",
         caption="<results>/figures/{figure}.txt",
+        page=report(
+            "<results>/figures/{figure}.html",
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory=lambda w: listing.report_group(STUDY, w.figure),
+            labels=lambda w: {
+                "figure": listing.report_label(STUDY, "figures", w.figure)
+            },
+        ),
     log:
         "<logs>/plot_figure/{figure}.log",
     localrule: True
     conda:
         "../../envs/plotting.yaml"
     params:
-        figure=lambda w: STUDY.block("figures", w.figure),
-        appearance=lambda w: plan.appearance(STUDY, w.figure),
+        figure=lambda w: Readable(STUDY.block("figures", w.figure)),
+        appearance=lambda w: Readable(plan.appearance(STUDY, w.figure)),
+        heading=lambda w: listing.heading(STUDY, w.figure),
+        template=pages.version(),
         code=lambda w: STUDY.code("plot_figure", figures=w.figure),
     script:
         "../../scripts/plot_figure.py"

@@ -3,19 +3,28 @@ rule gallery:
     input:
         [figure_target(figure) for figure in STUDY.config["figures"]],
         [table_target(table) for table in STUDY.config["tables"]],
+        table_target("claims") if STUDY.config["claims"] else [],
         claims="<results>/tables/claims.md" if STUDY.config["claims"] else [],
     output:
-        "<results>/README.md",
+        readme="<results>/README.md",
+        page="<results>/index.html",
+        metadata="<results>/report.yaml",
+        overview=report(
+            "<results>/overview.html",
+            category="Claims",
+            labels={"claims": "scorecard and key figures"},
+        ),
     log:
         "<logs>/gallery.log",
     localrule: True
     conda:
         "../../envs/uncanny.yaml"
     params:
-        config=lambda w: STUDY.config,
+        config=lambda w: Readable(STUDY.config),
         results=lambda w: f"results/{STUDY.name}",
         command="snakemake {}"
         + "".join(f" --configfile {path}" for path in given_configs()),
+        template=pages.version(),
         code=STUDY.code("gallery"),
     script:
         "../../scripts/gallery.py"

@@ -65,9 +65,10 @@ def check_job_slots():
 def list_jobs():
     """The jobs behind all targets, for a rule of this run that says what they cost."""
     rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    if rules & {"estimate", "gallery"}:
+    asked_digests = bool(rules & {"record_docs", "check_docs"})
+    if asked_digests or rules & {"estimate", "gallery"}:
         targets = estimate_job.target_rules(STUDY)
-        dag.list_jobs(workflow, targets, RESULTS)
+        dag.list_jobs(workflow, targets, RESULTS, digests=asked_digests)
 
 
 def check_cluster():

@@ -59,22 +59,24 @@ rule make_table:
     input:
         unpack(lambda w: below_results_by_kind(plan_inputs.of_table(STUDY, w.table))),
     output:
-        csv=report(
-            "<results>/tables/{table}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        csv="<results>/tables/{table}.csv",
         md="<results>/tables/{table}.md",
         tex="<results>/tables/{table}.tex",
+        page=report(
+            "<results>/tables/{table}.html",
+            caption="../report/table.rst",
+            category="Tables",
+            labels=lambda w: {"table": listing.report_label(STUDY, "tables", w.table)},
+        ),
     log:
         "<logs>/make_table/{table}.log",
     localrule: True
     conda:
         "../../envs/uncanny.yaml"
     params:
-        table=lambda w: STUDY.block("tables", w.table),
-        contents=lambda w: plan.table_contents(STUDY, w.table),
+        table=lambda w: Readable(STUDY.block("tables", w.table)),
+        contents=lambda w: Readable(plan.table_contents(STUDY, w.table)),
+        template=pages.version(),
         code=lambda w: plan.table_code(STUDY, w.table),
     script:
         "../../scripts/make_table.py"
@@ -84,24 +86,31 @@ rule assess_claims:
     input:
         **below_results_by_kind(plan_inputs.of_claims(STUDY)),
     output:
-        csv=report(
-            "<results>/tables/claims.csv",
-            caption="../report/claims.rst",
-            category="Claims",
-        ),
+        csv="<results>/tables/claims.csv",
         md="<results>/tables/claims.md",
         tex="<results>/tables/claims.tex",
         json="<results>/tables/claims.json",
+        page=report(
+            "<results>/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "verdicts and controls"},
+        ),
     log:
         "<logs>/assess_claims.log",
     localrule: True
     conda:
         "../../envs/plotting.yaml"
     params:
-        claims={
-            name: plan_claims.resolved(STUDY, name) for name in STUDY.config["claims"]
-        },
-        study=plan_claims.summary(STUDY),
+        claims=Readable(
+            {
+                name: plan_claims.resolved(STUDY, name)
+                for name in STUDY.config["claims"]
+            }
+        ),
+        seeds=STUDY.seeds,
+        sampling_seeds=STUDY.sampling_seeds,
+        template=pages.version(),
         code=lambda w: STUDY.code("assess_claims", kinds=plan_claims.kinds(STUDY)),
     script:
         "../../scripts/assess_claims.py"

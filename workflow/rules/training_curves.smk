@@ -4,13 +4,15 @@ rule plot_training:
         lambda w: below_results(plan.histories(STUDY, w.model)),
     output:
         pdf="<results>/training/{model}.pdf",
-        png=report(
-            "<results>/training/{model}.png",
-            caption="../report/training.rst",
+        png="<results>/training/{model}.png",
+        csv="<results>/training/{model}.csv",
+        caption="<results>/training/{model}.txt",
+        page=report(
+            "<results>/training/{model}.html",
+            caption="../report/figure.rst",
             category="Training",
             labels={"model": "{model}"},
         ),
-        csv="<results>/training/{model}.csv",
     log:
         "<logs>/plot_training/{model}.log",
     localrule: True
@@ -18,6 +20,7 @@ rule plot_training:
         "../../envs/plotting.yaml"
     params:
         label=lambda w: STUDY.config["models"][w.model].get("label", w.model),
+        template=pages.version(),
         code=STUDY.code("plot_training"),
     script:
         "../../scripts/plot_training.py"
@@ -26,7 +29,8 @@ rule plot_training:
 rule training:
     input:
         [
-            file_of("training_curves", model=model, suffix="png")
+            file_of("training_curves", model=model, suffix=suffix)
             for model in plan.trained_models(STUDY)
+            for suffix in ("png", "html")
         ],
     localrule: True

@@ -15,6 +15,7 @@ class Job:
 
     name: RULE/… of its log and of its benchmark record. inputs, outputs: files below the study's
     results. on_device: whether it asks for a GPU. alone: whether it takes all cores of the machine.
+    digest: of its wildcards and params, which hold its code; empty where it was not asked for.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class Job:
     outputs: tuple[str, ...]
     on_device: bool
     alone: bool
+    digest: str = ""
 
     @property
     def subject(self) -> str:

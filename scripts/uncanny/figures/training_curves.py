@@ -37,6 +37,14 @@ def draw(records: list[Mapping], label: str) -> tuple[Figure, pd.DataFrame]:
     return figure, plotted
 
 
+def caption(label: str) -> str:
+    """What the curves of a model are."""
+    return (
+        f"Training of {label}. Mean loss and mean gradient norm before clipping in each training "
+        "epoch, one line per training seed.\n"
+    )
+
+
 def _draw(ax: Axes, plotted: pd.DataFrame, name: str) -> None:
     for number, (seed, rows) in enumerate(plotted.groupby("seed")):
         finite = rows[np.isfinite(rows[name].to_numpy(float, na_value=np.nan))]

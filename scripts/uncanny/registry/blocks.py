@@ -11,6 +11,26 @@ PRECISION = {"precision": (Literal["fp32", "tf32", "bf16"], "fp32")}  # of any s
 NAMED_WITHIN = {"recipes": "recipes"}  # options that are such blocks by name
 
 
+class Readable(dict):
+    """A block that prints as plain text, for the information panels of Snakemake's report."""
+
+    def __str__(self) -> str:
+        return "; ".join(f"{key}: {_readable(value)}" for key, value in self.items())
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, dict):
+        return value["label"] if value.keys() == {"label"} else f"({Readable(value)})"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_readable, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
 def canonical(value: object) -> object:
     """Sort the keys of all mappings in a value."""
     if isinstance(value, dict):

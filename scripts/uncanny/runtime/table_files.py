@@ -3,7 +3,8 @@
 What pandas writes Markdown and LaTeX with, tabulate and Jinja2, comes with Snakemake.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,40 @@ def markdown(frame: pd.DataFrame, *, title: str, caption: str) -> str:
 def _markdown_table(frame: pd.DataFrame) -> str:
     sides = ["right" if _is_numeric(frame[name]) else "left" for name in frame]
     return _texts(frame, cell).to_markdown(index=False, disable_numparse=True, colalign=sides)
+
+
+def read_markdown(text: str) -> list[dict]:
+    """Tables of a text by `markdown`: title, header, rows, caption, and which columns are numeric
+    (`numeric`, their positions), as texts.
+    """
+    parts = [part for part in re.split(r"^## ", text, flags=re.M) if part.strip()]
+    return [sheet for part in parts for sheet in _sheets(part)]
+
+
+def _sheets(part: str) -> list[dict]:
+    """One entry per table; the note below it and the caption are its `caption`."""
+    title, *blocks = part.strip().split("\n\n")
+    heading, sheets = title, []
+    for block in blocks:
+        if block.startswith("### "):
+            heading = f"{title}: {block.removeprefix('### ')}"
+        elif re.match(r"\|.*\n\|[ :-]", block):
+            sheets.append(_sheet(heading, block))
+        else:
+            sheets[-1]["caption"] = "\n\n".join(filter(None, (sheets[-1]["caption"], block)))
+    return sheets
+
+
+def _sheet(title: str, table: str) -> dict:
+    header, sides, *rows = ([*_cells(line)] for line in table.splitlines())
+    numeric = [number for number, side in enumerate(sides) if side.endswith(":")]
+    return {"title": title, "header": header, "rows": rows, "caption": "", "numeric": numeric}
+
+
+def _cells(line: str) -> Iterator[str]:
+    """Cells of a line of a table in Markdown, without the escapes of `cell`."""
+    for found in re.finditer(r"\|((?:\\.|[^\\|])+)", line):
+        yield re.sub(r"\\(.)", r"\1", found[1]).strip()
 
 
 def latex(frame: pd.DataFrame, *, title: str, caption: str, label: str) -> str:

@@ -6,24 +6,27 @@ of the same run reads the list (`read`), which is deleted when the run ends.
 """
 
 import atexit
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path, PurePath
 
 from uncanny.estimate.job import Job
 
+OUTSIDE = {"source_files"}  # params that describe files outside of the repository
 VARIABLE = "UNCANNY_JOBS"  # names the file with the list, for all jobs of a run
 
 
-def list_jobs(workflow, targets: Iterable[str], results: str) -> None:
+def list_jobs(workflow, targets: Iterable[str], results: str, *, digests: bool = False) -> None:
     """Write the jobs behind target rules for the jobs of this run.
 
     workflow: Snakemake's, outside of its event loop. results: folder of the study's results.
+    digests: whether to compute the jobs' digests, which takes about a millisecond per job.
     """
-    jobs = [asdict(job) for job in jobs_behind(workflow, targets, results)]
+    jobs = [asdict(job) for job in jobs_behind(workflow, targets, results, digests=digests)]
     descriptor, path = tempfile.mkstemp(prefix="uncanny-jobs-", suffix=".json")
     atexit.register(Path(path).unlink, missing_ok=True)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -52,14 +55,19 @@ def needed(workflow, results: str) -> dict[int, Job]:
     return {job.jobid: _as_value(job, results, workflow.cores) for job in jobs}
 
 
-def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
+def jobs_behind(
+    workflow, targets: Iterable[str], results: str, *, digests: bool = False
+) -> list[Job]:
     """The jobs behind target rules, and those of the targets themselves."""
     from snakemake.dag import DAG  # slow, and not needed by a job that reads the list
 
     graph = DAG(workflow, workflow.rules, targetrules=set())
     workflow.async_run(_add(graph, [workflow.get_rule(target) for target in targets]))
     graph.cleanup()  # rules that match a file, but were not chosen to make it
-    return [_as_value(job, results, workflow.cores) for job in graph.jobs]
+    jobs = [_as_value(job, results, workflow.cores) for job in graph.jobs]
+    if not digests:
+        return jobs
+    return [replace(job, digest=_digest(each)) for job, each in zip(jobs, graph.jobs, strict=True)]
 
 
 async def _add(graph, rules: list) -> None:
@@ -80,6 +88,14 @@ def _as_value(job, results: str, cores: int | None) -> Job:
         # compute save as much time as they keep others waiting.
         alone=on_device and cores is not None and 1 < cores <= _requested(job, "_cores"),
     )
+
+
+def _digest(job) -> str:
+    """Twelve hex digits that change with a job's wildcards and params."""
+    params = {name: value for name, value in job.params.items() if name not in OUTSIDE}
+    values = [dict(job.wildcards_dict), params]
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=sorted)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _requested(job, name: str) -> object:

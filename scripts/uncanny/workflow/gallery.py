@@ -1,11 +1,9 @@
 """A study on one page of Markdown: verdicts, small figures, and the command and cost of each."""
 
-import itertools
-import re
 from collections.abc import Mapping
 
 from uncanny.runtime.progress import format_duration
-from uncanny.runtime.table_files import cell
+from uncanny.runtime.table_files import cell, read_markdown
 from uncanny.study import plan
 from uncanny.study.study import Study
 
@@ -37,10 +35,13 @@ def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> 
 
 def _verdicts(claims: str) -> list[str]:
     """The first columns of the scorecard, and a link to all of it."""
-    table = itertools.takewhile(bool, claims[claims.index("\n|") + 1 :].splitlines())
-    cells = [re.split(r"(?<!\\)\|", row)[1 : SHOWN + 1] for row in table]
-    rows = ["| " + " | ".join(text.strip() for text in row) + " |" for row in cells]
-    return ["\n".join(rows), "Rules, intervals and controls: [tables/claims.md](tables/claims.md)."]
+    sheet = read_markdown(claims)[0]
+    rows = [sheet["header"], ["---"] * len(sheet["header"]), *sheet["rows"]]
+    lines = ["| " + " | ".join(map(cell, row[:SHOWN])) + " |" for row in rows]
+    return [
+        "\n".join(lines),
+        "Rules, intervals and controls: [tables/claims.md](tables/claims.md).",
+    ]
 
 
 def _figures(study: Study, names: list[str], command: str, costs: Mapping) -> str:

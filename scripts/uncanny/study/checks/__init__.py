@@ -60,6 +60,8 @@ def check(study: Study) -> None:
     checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
+    for figure in study.config.get("key_figures", []):
+        refer(study, "figures", figure, "key_figures")
     for table in study.config.get("tables", {}):
         _check_table(study, table)
     for claim in study.config.get("claims", {}):

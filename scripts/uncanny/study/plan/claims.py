@@ -168,19 +168,3 @@ def _guided(study: Study) -> list[tuple[str, str]]:
         pair for s in selections for pair in product(s["models"], s.get("guidances", [NO_GUIDANCE]))
     )
     return [pair for pair in plan.unique(pairs) if pair[1] != NO_GUIDANCE]
-
-
-def summary(study: Study) -> dict:
-    """Facts of the study for the scorecard: training and sampling seeds, and labels."""
-    return {
-        "study": study.name,
-        "seeds": study.seeds,
-        "sampling_seeds": study.sampling_seeds,
-        "labels": {
-            section: {
-                name: block.get("label", name)
-                for name, block in study.config.get(section, {}).items()
-            }
-            for section in ("models", "samplers", "guidances")
-        },
-    }

@@ -1,0 +1,76 @@
+"""Self-contained HTML pages of a study: pictures, tables and data are inside the file.
+
+Templates escape every value. No page loads anything from elsewhere.
+"""
+
+import base64
+import hashlib
+import mimetypes
+from functools import cache
+from pathlib import Path
+
+from uncanny.runtime import table_files
+
+TEMPLATES = Path(__file__).parent / "templates"
+LARGEST = 2_000_000  # bytes of a data file inside a page; a larger one is named only
+
+
+def render(template: str, **values: object) -> str:
+    """Text of a page from one of the TEMPLATES; an undefined value is an error."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment():
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def version() -> str:
+    """Twelve hex digits that change with the contents of TEMPLATES."""
+    contents = [path.name.encode() + path.read_bytes() for path in sorted(TEMPLATES.iterdir())]
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
+
+
+def figure(heading: str, picture: Path | str) -> dict:
+    """Values of a figure in a template: its files are PICTURE.png, .csv and .txt, the caption."""
+    path = Path(picture)
+    caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+    title = heading.partition(": ")[2] if heading.startswith("Figure ") else heading
+    return {
+        "name": path.stem,
+        "heading": heading,
+        "title": title,
+        "caption": caption.removeprefix(f"{title}.").strip(),
+        "picture": data_uri(path),
+        "data": attachment(path.with_suffix(".csv")),
+    }
+
+
+def table(path: Path | str) -> dict:
+    """Values of a table in a template: its files are PATH, Markdown, and PATH's .csv."""
+    path = Path(path)
+    sheets = table_files.read_markdown(path.read_text(encoding="utf-8"))
+    data = attachment(path.with_suffix(".csv"))
+    return {"name": path.stem, "title": sheets[0]["title"], "sheets": sheets, "data": data}
+
+
+def attachment(path: Path | str) -> dict:
+    """A data file to download from a page: its name, and its address if it is not too LARGE."""
+    path = Path(path)
+    is_small = path.stat().st_size <= LARGEST
+    return {"name": path.name, "address": data_uri(path) if is_small else None}
+
+
+def data_uri(path: Path | str) -> str:
+    """A file as an address that holds its contents."""
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"

@@ -82,7 +82,9 @@ def draw_curves(
     """
     if "behind" in points:
         points = points.sort_values("behind", ascending=False, kind="stable")
+    numbers = [x, "value", *{"lower", "upper"}.intersection(points)]
     points = points.assign(curve=points.groupby(["curve", *LOOK], sort=False).ngroup())
+    points = points.astype(dict.fromkeys(numbers, float))
     line = so.Path(linewidth=width, pointsize=3.8, edgewidth=0.6)
     _plot(points, x, group="curve").add(line, legend=False).on(ax).plot()
     if errors == "band" and points["lower"].notna().any():
@@ -208,7 +210,8 @@ def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = N
     them. extra: further ticks, value → label.
     """
     shown = sorted(set(values.dropna()))
-    shown = shown[:: -max(1, -(-len(shown) // MOST_TICKS))]  # the largest always has its tick
+    step = max(1, -(-len(shown) // MOST_TICKS))
+    shown = shown[::-1][::step][::-1]  # the largest always has its tick
     labels = {x: f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k" for x in shown} | (extra or {})
     ax.set_xticks(list(labels), list(labels.values()))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -52,7 +52,7 @@ def test_three_axes_hold_the_values_of_the_table(tmp_path):
     assert legend_texts(figure) == [["trained", "G2"]]
     largest = [line for line in figure.axes[0].get_lines() if line.get_marker() == "None"]
     assert sorted(line.get_ydata()[0] for line in largest) == [0.001, 1.0]
-    assert len({tuple(line.get_color()) for line in figure.axes[2].get_lines()}) == 2
+    assert len({str(line.get_color()) for line in figure.axes[2].get_lines()}) == 2
 
 
 def test_guidance_without_account_is_said():

@@ -93,7 +93,7 @@ def draw_curves(
     if errors and len(barred := barred.dropna(subset=["lower"])):
         bars = so.Range(linewidth=0.8, alpha=0.7)
         _plot(barred.assign(linestyle="-"), x, **INTERVAL).add(bars, legend=False).on(ax).plot()
-    ax.set(xlabel="", ylabel="")
+    ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear")  # seaborn sets its own
 
 
 def _plot(points: pd.DataFrame, x: str, **variables: str) -> so.Plot:

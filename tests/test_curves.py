@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from plotted import (
     EPOCHS,
     METRICS,
@@ -24,7 +25,7 @@ from plotted import (
 from test_scores import diverged, record
 
 from uncanny.evaluation import score_records
-from uncanny.figures import captions, saving, style
+from uncanny.figures import _lines, captions, saving, style
 from uncanny.figures._points import notes
 from uncanny.figures.curves import curves, facts
 from uncanny.figures.figure_data import FigureData
@@ -49,6 +50,15 @@ class TestDrawn:
         assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.2))
         assert rows["lower"].tolist() == pytest.approx(lower)
         assert rows["upper"].tolist() == pytest.approx(upper)
+
+    def test_curves_of_one_colour_have_a_band_each(self):
+        _, drawn = draw(made())
+        look = {"color": "#808080", "marker": "None", "fillcolor": "#808080"}
+        table = drawn.assign(**look, linestyle=[(0, ())] * len(drawn))
+        ax = Figure().add_subplot()
+        _lines.draw_curves(ax, table, "epoch", errors="band")
+        for _, rows in table.groupby("model"):
+            assert len(band(ax, rows)) == 2
 
     def test_band_over_seeds_and_draws(self):
         records = [

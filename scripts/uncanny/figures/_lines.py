@@ -1,5 +1,6 @@
 """Shared artists of figures of metric values: axes, references, curves, intervals, legends."""
 
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,13 @@ import pandas as pd
 import seaborn.objects as so
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from uncanny.figures import _page, palette, style
 from uncanny.figures.figure_data import FigureData
@@ -31,6 +38,13 @@ def set_y(ax: Axes, ends: tuple[float, float], y_scale: str) -> None:
             ax.yaxis.set_major_locator(LogLocator(subs=subs))
             ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def set_epochs(ax: Axes) -> None:
+    """Label the x axis with whole training epochs."""
+    ax.set_xlabel("Training epochs")
+    whole = {"integer": True, "min_n_ticks": 1}
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
 # ---- Curves ---------------------------------------------------------------------------------
@@ -88,7 +102,8 @@ def draw_curves(
     line = so.Path(linewidth=width, pointsize=3.8, edgewidth=0.6)
     _plot(points, x, group="curve").add(line, legend=False).on(ax).plot()
     if errors == "band" and points["lower"].notna().any():
-        _plot(points, x, **INTERVAL).add(so.Band(alpha=0.16), legend=False).on(ax).plot()
+        bands = _plot(points, x, group="curve", **INTERVAL)
+        bands.add(so.Band(alpha=0.16), legend=False).on(ax).plot()
     barred = points[_is_isolated(points)] if errors == "band" else points
     if errors and len(barred := barred.dropna(subset=["lower"])):
         bars = so.Range(linewidth=0.8, alpha=0.7)
@@ -158,6 +173,7 @@ def label_panels(axes: list[Axes], plotted: pd.DataFrame, *, shared: bool = True
     for i, (ax, panel) in enumerate(zip(axes, first.itertuples(), strict=True)):
         _page.set_panel_title(ax, panel.Index if len(axes) > 1 else "", panel.panel_title)
         label = panel.metric_label[:1].upper() + panel.metric_label[1:]
+        label = "\n".join(textwrap.wrap(label, 26))
         is_same = i % 2 and panel.metric == first["metric"].iloc[i - 1]
         ax.set_ylabel("" if is_same and shared else label)
         ax.tick_params(labelleft=not (is_same and shared))

@@ -56,7 +56,8 @@ class TestDrawn:
         look = {"color": "#808080", "marker": "None", "fillcolor": "#808080"}
         table = drawn.assign(**look, linestyle=[(0, ())] * len(drawn))
         ax = Figure().add_subplot()
-        _lines.draw_curves(ax, table, "epoch", errors="band")
+        with style.context():
+            _lines.draw_curves(ax, table, "epoch", errors="band")
         for _, rows in table.groupby("model"):
             assert len(band(ax, rows)) == 2
 

@@ -3,9 +3,7 @@
 from typing import Literal
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from uncanny.figures import _lines, _page, _points, captions, style
 from uncanny.figures.figure_data import FigureData
@@ -56,17 +54,11 @@ def curves(
             if errors == "side":
                 _lines.draw_last(ax, own, references)
             _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
-            _set_x(ax)
+            _lines.set_epochs(ax)
         _lines.label_panels(axes, plotted, shared=share_y)
         _lines.label_references(axes, plotted, sum(_lines.SIDE) if errors == "side" else 1.0)
         _page.finish(figure, _lines.legends(points), _points.notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
-
-
-def _set_x(ax: Axes) -> None:
-    ax.set_xlabel("Training epochs")
-    whole = {"integer": True, "min_n_ticks": 1}
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
 def _label(data: FigureData, points: pd.DataFrame):

@@ -19,7 +19,7 @@ EPOCHS = "last"
 RUNS = "all"
 
 COMPONENTS = {0: "position", 1: "momentum"}
-NEUTRAL = "series"  # in place of a model for the line through several
+NEUTRAL = style.ModelStyle("", "0.5", "o")
 
 
 def sensitivity(
@@ -44,17 +44,15 @@ def sensitivity(
     with style.context():
         figure, axes = _page.canvas(len(panels) + factors["panel"].nunique())
         scores, rest = axes[: len(panels)], axes[len(panels) :]
-        # A line joins the models of a series; each point has the look of its model.
-        joined = plotted.assign(model=plotted["model"].where(plotted["control"].notna(), NEUTRAL))
-        neutral = {NEUTRAL: {"label": "", "color": "#808080"}}
-        unmarked = dataclasses.replace(data, models=neutral)
-        set_x = partial(_set_x, label=x_label)
-        _, dashes = sweep.draw(scores, joined, unmarked, {metric: y_scale}, "", set_x)
+        dashes = style.variant_styles(plotted["series"].dropna().unique())
+        options = {"set_x": partial(_set_x, label=x_label), "with_looks": partial(_joined, dashes)}
+        sweep.draw(scores, plotted, data, {metric: y_scale}, "", **options)
+        handles = [_lines.legend_entry(NEUTRAL, look, name) for name, look in dashes.items()]
         _draw_points(scores, plotted, data)
         for ax, (letter, rows) in zip(rest, factors.groupby("panel"), strict=True):
             _draw_factors(ax, rows, data)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, [_models(data, plotted, factors), dashes], _points.notes(plotted))
+        _page.finish(figure, [_models(data, plotted, factors), handles], _points.notes(plotted))
     table = pd.concat([plotted.assign(x_name=x_label), factors], ignore_index=True)
     return figure, captions.with_facts(table, facts(table))
 
@@ -90,6 +88,13 @@ def _factors(data: FigureData, first: int) -> pd.DataFrame:
     ]
 
 
+def _joined(dashes: dict, points: pd.DataFrame) -> pd.DataFrame:
+    """Points with the look of the grey line that joins the models of their series."""
+    look = {"color": NEUTRAL.color, "marker": "None", "fillcolor": NEUTRAL.color}
+    linestyle = [dashes[series].dash for series in points["series"]]
+    return points.assign(**look, linestyle=linestyle, entry="", variant_entry="", model="")
+
+
 def _draw_points(axes: list[Axes], plotted: pd.DataFrame, data: FigureData) -> None:
     """Draw the points of each panel in the look of their models, filled for the first series."""
     looks, series = style.model_styles(data.models), plotted["series"].dropna().unique()
@@ -105,6 +110,7 @@ def _set_x(ax: Axes, values: pd.Series, label: str) -> None:
     positive = values[values > 0]
     ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     ax.set_xlabel(label)
+    _lines.pad_x(ax, values)
     _lines.number_ticks(ax, values)
     ax.tick_params(axis="x", labelrotation=35)
 

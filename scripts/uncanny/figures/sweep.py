@@ -69,16 +69,21 @@ def draw(
     y_scales: Mapping[str, str],
     x: str,
     set_x: Callable | None = None,
+    with_looks: Callable | None = None,
 ) -> list:
     """Draw each panel of the plotted table on its axes; return the legends.
 
     y_scales: metric → scale, linear where it is not named. set_x: prepares the x axis, from axes
-    and values; None: as of a sweep against `x`.
+    and values; None: as of a sweep against `x`. with_looks: gives points their look; None: as of
+    `_lines.with_looks`.
     """
     scales = dict.fromkeys(plotted["metric"], "linear") | dict(y_scales)
     limits = _points.limits(plotted, scales)
     points = plotted[plotted["control"].isna()]
-    points = _lines.with_looks(points, data, ["series", "epoch"], _label(points))
+    with_looks = with_looks or partial(
+        _lines.with_looks, data=data, names=["series", "epoch"], label=_label(points)
+    )
+    points = with_looks(points)
     errors = _lines.errors_of(points, GROUP, "bar")
     for ax, (panel, rows) in zip(axes, plotted.groupby("panel"), strict=True):
         own = points[points["panel"] == panel]
@@ -115,6 +120,7 @@ def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
         ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     elif len(positive):
         ax.set_xscale("log")
+    _lines.pad_x(ax, values)
     if (values % 1 == 0).all():
         _lines.number_ticks(ax, values, {0: "none"} if has_zero and x == "scale" else None)
     else:  # measured numbers of evaluations: ticks at round numbers

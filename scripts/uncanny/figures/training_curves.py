@@ -32,7 +32,8 @@ def draw(records: list[Mapping], label: str) -> tuple[Figure, pd.DataFrame]:
         for ax, letter, (name, title) in zip(axes, "ab", PANELS.items(), strict=True):
             _draw(ax, plotted, name)
             _page.set_panel_title(ax, letter, f"{label}: {title[0].lower()}{title[1:]}")
-            ax.set(xlabel="Training epochs", ylabel=title)
+            _lines.set_epochs(ax)
+            ax.set_ylabel(title)
         _page.finish(figure, [], "; ".join(diverged))
     return figure, plotted
 

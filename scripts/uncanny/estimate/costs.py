@@ -81,7 +81,7 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
         size = min(options["subset_size"], n // 2, m // 2)
         blocks = n * 3000 if n >= 10_000 else n * (n + m)
         return 2 * width * (3 * options["subsets"] * size**2 + blocks)
-    if kind == "precision":
+    if kind in ("precision", "noise_share"):
         return pair * n * m
     if kind == "recall":
         return pair * n * (n + m)

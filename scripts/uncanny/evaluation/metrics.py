@@ -21,7 +21,7 @@ BLOCK = 1000  # images in a KID block
 VALUES = 2**24  # of a matrix of kernels, held at a time: 128 MB
 HALVINGS = 10  # of the sample, for the error of recall
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
-FALLING = {"fid", "kid", "sliced_w2"}  # metrics of which less is better
+FALLING = {"fid", "kid", "sliced_w2", "noise_share"}  # metrics of which less is better
 # Metrics that compare images with the classes that they were conditioned on
 BY_LABEL = {"class_accuracy"}
 # Fewest images of a sample, the largest of these numbers: option -> (factor, more) stands for
@@ -33,6 +33,7 @@ FEWEST = {
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},  # k neighbours in each half
     "nearest": {"": (0, 2)},
+    "noise_share": {"": (0, 1)},
     "sliced_w2": {"": (0, 2)},
     "class_accuracy": {"": (0, 1)},
     "class_entropy": {"": (0, 2)},
@@ -44,10 +45,11 @@ FEWEST_REFERENCE = {
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},
     "nearest": {"": (0, 2)},
+    "noise_share": {"": (0, 2)},
     "sliced_w2": {"": (0, 2)},
 }
-# Metrics that look at the neighbours of reference images: the option that says how many.
-AMONG_REFERENCES = {"precision": "k"}
+# Metrics that look at the neighbours of reference images: their number, or the option with it.
+AMONG_REFERENCES = {"precision": "k", "noise_share": 1}
 
 
 @dataclass(frozen=True)
@@ -243,15 +245,21 @@ def precision(sample: Features, reference: Features | None = None, *, k: SmallIn
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
     x, y, details = _manifold("precision", sample, reference, k)
-    squared = reference.neighbours
-    if squared is None or squared.shape[1] < k:
-        squared = neighbours.within(y, k)
+    squared = _among(reference, k)
     # f(x, Y) = 1 if ‖x - y‖ <= ‖y - NN_k(y, Y)‖ for at least one y in Y; precision = mean_x f(x, Y)
     # (Kynkäänniemi et al., 2019, eqs. 1 and 2)
     radii = np.ascontiguousarray(squared[:, k - 1 : k])
     hits = neighbours.inside(_tensor(x), _tensor(y), _tensor(radii))
     value = float(_shares(hits)[0])
     return Estimate(value, _binomial_se(value, len(sample)), len(sample), details)
+
+
+def _among(reference: Features, k: int) -> np.ndarray:
+    """Squared distances of each reference image to its k nearest others, ascending: [m, >= k]."""
+    stored = reference.neighbours
+    if stored is None or stored.shape[1] < k:
+        return neighbours.within(reference.pool, k)
+    return stored
 
 
 def recall(
@@ -321,13 +329,47 @@ def nearest(
     unit = neighbours.distances(y[rows], y)[:, 1].mean()
     if not unit > 0:
         raise ValueError(f"nearest: n_reference = {len(y)}, all the same; needs different images")
-    distances = neighbours.distances(x, y) / unit
-    copied = distances[:, 0] < COPY
-    nearest_distance = distances[:, 1 if copied.all() else 0]
-    details = {"n_reference": len(y), "unit": float(unit), "copies": int(copied.sum())}
+    nearest_distance, copies = _to_reference(x, y, unit)
+    details = {"n_reference": len(y), "unit": float(unit), "copies": copies}
     details |= {"baseline": len(rows), "seed": seed}
     se = float(nearest_distance.std(ddof=1) / math.sqrt(len(x)))
     return Estimate(float(nearest_distance.mean()), se, len(x), details)
+
+
+def _to_reference(x: np.ndarray, y: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
+    """Distance of each row of x to the nearest of y, in units of `unit`, and the number of rows that
+    are in y. Where all are, x is taken for a part of y: a row is then not its own neighbour.
+    """
+    distances = neighbours.distances(x, y) / unit
+    copied = distances[:, 0] < COPY
+    return distances[:, 1 if copied.all() else 0], int(copied.sum())
+
+
+def noise_share(
+    sample: Features,
+    reference: Features | None = None,
+    *,
+    quantile: Annotated[float, Bounds(0, 1)] = 0.99,
+) -> Estimate:
+    """Share of generated images that are noise: further from every reference image than all but 1 %
+    of the reference images are from their nearest other.
+
+    quantile: of the distances among reference images; 1 - quantile is about the share of real
+    images. A sample that lies in the reference entirely is taken for a part of it, as in `nearest`.
+    se: binomial, given the reference. details: radius is that distance, in the unit of features.
+    """
+    x, y = _pools("noise_share", sample, reference)
+    # r: quantile over y in Y of min_{y' != y} ‖y - y'‖; an image x is noise if min_y ‖x - y‖ > r
+    radius = float(np.quantile(np.sqrt(_among(reference, 1)[:, 0]), quantile))
+    if not radius > 0:
+        raise ValueError(
+            f"noise_share: n_reference = {len(y)}, distances of 0 at quantile {quantile}; needs "
+            "different images"
+        )
+    distances, copies = _to_reference(x, y, radius)
+    value = float(np.mean(distances > 1))
+    details = {"n_reference": len(y), "quantile": quantile, "radius": radius, "copies": copies}
+    return Estimate(value, _binomial_se(value, len(x)), len(x), details)
 
 
 def sliced_w2(

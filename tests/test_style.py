@@ -2,23 +2,31 @@
 
 import itertools
 import re
+from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
+import seaborn as sns
+import yaml
 from matplotlib.colors import to_hex, to_rgb
 from plotted import MODELS, dash, draw, legend_texts, lines, made
 from test_scores import diverged
 
-from uncanny.figures import saving, style
+from uncanny.figures import palette, saving, style
+from uncanny.study import configuration, plan
+from uncanny.study.checks import shown
+from uncanny.study.study import Study
 
-STUDY = {  # the models of the published study, in its order
-    f"{family}_{variant}": {}
-    for family, variants in {
-        "ddpm": ("lin025", "lin050", "lin075", "lin100", "cosine", "sigmoid"),
-        **{"vp": ("uncond", "cond"), "ve": ("uncond", "cond"), "ncsn": ("v2",)},
-    }.items()
-    for variant in variants
-}
+CONFIGS = Path(__file__).parent.parent / "config"
+
+
+def panels_of(name):
+    """A study, and (figure, models) of each panel of its figures with curves."""
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    study = Study(configuration.validated(config, CONFIGS.parent))
+    figures = study.config["figures"].items()
+    return study, [(f, p["models"]) for f, block in figures for p in block.get("panels", [])]
 
 
 class TestLook:
@@ -45,23 +53,87 @@ class TestLook:
         with pytest.raises(ValueError, match="model vp: color is 'reddish'"):
             style.model_styles({"vp": {"color": "reddish"}})
 
-    def test_group_shares_a_ramp(self):
-        looks = style.model_styles({"a": {"group": "x"}, "b": {}, "c": {"group": "x"}})
-        dark, light = (sum(to_rgb(looks[name].color)) for name in "ac")
-        assert dark < light
-        assert looks["a"].color == style.model_styles({"x_1": {}, "x_2": {}})["x_1"].color
+    def test_hues_are_seaborns_colorblind_palette_without_its_grey(self):
+        hues = sns.color_palette("colorblind").as_hex()
+        assert [*palette.HUES.values()] == [hue for hue in hues if hue != "#949494"]
 
-    @pytest.mark.parametrize("vision", ["normal", "deuteranopia", "protanopia", "tritanopia"])
-    def test_models_of_the_study_stay_apart(self, vision):
-        looks = style.model_styles(STUDY).values()
-        colors = [lab(np.clip(VISION[vision] @ linear(look.color), 0, 1)) for look in looks]
-        apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(colors, 2)]
-        assert min(apart) > 10  # CIE76; 2.3 is just noticeable
-        assert len({look.marker for look in looks}) == len(STUDY)
+    @pytest.mark.parametrize("study", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+    def test_curves_of_a_panel_stay_apart_with_every_vision(self, study):
+        study, panels = panels_of(study)
+        for figure, models in panels:
+            looks = style.model_styles(plan.appearance(study, figure)["models"])
+            for one, other in itertools.combinations(models, 2):
+                for vision in VISION:
+                    seen = [apparent(looks[name].color, vision) for name in (one, other)]
+                    assert np.linalg.norm(seen[0] - seen[1]) > 15, (figure, one, other, vision)
+                assert looks[one].marker != looks[other].marker
 
-    def test_many_groups_have_different_colours(self):
-        looks = style.model_styles({f"m{i}": {} for i in range(14)})
-        assert len({(look.color) for look in looks.values()}) == 14
+    def test_a_model_keeps_its_look_in_all_studies(self):
+        looks_of = {}
+        for name in ("config", "psld", "design_space", "cifar10_cpu"):
+            study, _ = panels_of(name)
+            figure = next(iter(study.config["figures"]))
+            models = plan.appearance(study, figure)["models"]
+            for model, look in style.model_styles(models).items():
+                identity = study.identity(model)
+                if "crossed" in str(study.config["models"][model].get("label")) or " with " in str(
+                    study.config["models"][model].get("label")
+                ):
+                    continue  # the second model of a role
+                key = palette.role(identity), identity["conditional"]
+                looks_of.setdefault(key, {})[name, model] = look.color, look.marker
+        assert len(looks_of) > 15
+        shared = [looks for looks in looks_of.values() if len({study for study, _ in looks}) > 1]
+        assert len(shared) > 5
+        # NCSNv2 as printed and its second variant are two models of one role and one dataset.
+        assert all(
+            len(set(looks.values())) == (2 if key[0] == "annealed" else 1)
+            for key, looks in looks_of.items()
+        )
+
+    def test_roles_come_from_the_identity(self):
+        matched = {"levels": "matched", "weight": "matched"}
+        edm = {"kind": "continuous", "preconditioning": "edm"} | matched
+        discrete, psld = {"kind": "discrete"}, {"kind": "psld", "gamma": 0.02}
+        linear, phase = {"kind": "linear", "scale": 0.25}, {"kind": "phase_space"}
+        cases = {
+            "linear 0.25": {"process": discrete, "schedule": linear},
+            "cosine": {"process": discrete, "schedule": {"kind": "cosine"}},
+            "edm": {"process": edm},
+            "edm log_uniform": {"process": edm | {"levels": "log_uniform"}},
+            "psld 0.02": {"process": phase | {"recipe": psld}},
+            "vp": {"process": phase | {"recipe": "vp"}},
+            "annealed": {"process": {"kind": "annealed"}},
+            "": {"samples": "x"},
+        }
+        assert {palette.role(identity) for identity in cases.values()} == set(cases)
+        assert [palette.role(identity) for identity in cases.values()] == list(cases)
+
+    def test_models_of_one_role_differ_in_shade_and_marker(self):
+        vp = {"role": "vp", "dataset": "digits"}
+        models = {"a": vp, "b": vp, "c": vp | {"conditional": True}, "d": vp | {"dataset": "x"}}
+        a, b, c, d = palette.looks(models).values()
+        assert a == d == palette.looks({"a": vp})["a"]
+        assert len({a.color, b.color, c.color}) == len({a.marker, b.marker, c.marker}) == 3
+
+    def test_unknown_roles_take_colours_that_no_model_has(self):
+        models = {"vp": {"role": "vp"}, "x": {"role": "own"}, "y": {}}
+        looks = palette.looks(models)
+        assert len({look.color for look in looks.values()}) == 3
+        assert looks["vp"] == palette.looks({"vp": {"role": "vp"}})["vp"]
+
+    def test_more_models_than_colours_is_one_message_before_any_work(self):
+        message = r"models\.m27: the palette has no colour left for it .*expected a colour such as"
+        with pytest.raises(ValueError, match=message):
+            palette.looks({f"m{i}": {} for i in range(28)})
+        with pytest.raises(ValueError, match=r"models\.d: .*3 shades"):
+            palette.looks({name: {"role": "vp"} for name in "abcd"})
+        assert palette.looks({name: {"role": "vp", "color": "#000000"} for name in "abcd"})
+        config = yaml.safe_load((CONFIGS / "cifar10_cpu.yaml").read_text())
+        config["models"] |= {f"m{i}": config["models"]["vp_uncond"] for i in range(3)}
+        study = Study(configuration.validated(config, CONFIGS.parent))
+        with pytest.raises(ValueError, match=r"models\.m2: the palette has no colour left"):
+            shown.check(study)
 
     def test_dash_is_the_sampler_where_a_panel_shows_several(self):
         figure, _ = draw(
@@ -74,7 +146,7 @@ class TestLook:
         }
         assert dashes["VP · DDIM"] == dashes["VE · DDIM"] == ()
         assert dashes["VP · Markovian"] == dashes["VE · Markovian"] == (3.5, 1.5)
-        assert legend_texts(figure)[::-1] == [["VP", "VE"], ["DDIM", "Markovian"]]
+        assert legend_texts(figure) == [["VP", "VE"], ["DDIM", "Markovian"]]
 
     def test_one_sampler_per_panel_is_solid_and_not_in_the_legend(self):
         panels = [{"models": ["vp", "ve"], "samplers": [s], "title": s} for s in ("DDIM", "MARK")]
@@ -89,7 +161,7 @@ class TestLook:
             records.append(one)
         panel = {"models": ["vp"], "samplers": ["DDIM"], "guidances": ["none", "G1"]}
         figure, drawn = draw(records, [panel])
-        assert legend_texts(figure)[::-1] == [["VP"], ["no guidance", "G1"]]
+        assert legend_texts(figure) == [["VP"], ["no guidance", "G1"]]
         assert set(drawn["curve"]) == {"VP · DDIM", "VP · DDIM · G1"}
 
     def test_legend_reads_row_by_row_in_the_order_of_the_panels(self):
@@ -118,18 +190,19 @@ class TestLook:
         ]
         assert one.axes[0].get_title(loc="left") == ""
 
-    def test_legend_and_note_lie_below_the_axes_and_inside_the_page(self):
-        figure, _ = draw([*made(), diverged(model="ncsn")], [
+    def test_legend_and_note_lie_below_the_axes_and_are_saved(self, tmp_path):
+        figure, drawn = draw([*made(), diverged(model="ncsn")], [
             {"models": ["vp", "ve", "ncsn"], "samplers": ["DDIM"]}
         ])  # fmt: skip
         figure.draw_without_rendering()
-        axes = figure.axes[0].get_tightbbox()
+        axes, page = figure.axes[0].get_tightbbox(), figure.get_tightbbox()
         legend, note = figure.legends[0].get_window_extent(), figure.texts[0].get_window_extent()
-        assert axes.y0 >= legend.y1 > legend.y0 >= note.y1 > note.y0 >= 0
+        assert axes.y0 >= note.y1 > note.y0 >= legend.y1 > legend.y0 >= page.y0 * figure.dpi
+        saving.save(figure, drawn, tmp_path / "f")
+        height = matplotlib.image.imread(tmp_path / "f.png").shape[0] / style.PNG_DPI
+        assert height > figure.get_size_inches()[1] + 0.2
 
     def test_user_settings_change_nothing(self, tmp_path):
-        import matplotlib
-
         saving.save(*draw(made()), tmp_path / "plain")
         with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 20, "axes.grid": False}):
             saving.save(*draw(made()), tmp_path / "own")
@@ -163,3 +236,8 @@ def lab(rgb):
     ratio = np.array(to_xyz) @ rgb / [0.9505, 1.0, 1.089]
     x, y, z = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def apparent(color, vision):
+    """CIE L*a*b* of a colour as somebody with this colour vision sees it."""
+    return lab(np.clip(VISION[vision] @ linear(color), 0, 1))

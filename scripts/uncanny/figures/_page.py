@@ -1,4 +1,4 @@
-"""Page layout of a figure: panels, titles, labels at the margin, legends and a note below."""
+"""Page layout of a figure: panels, titles, labels at the margin, a legend and a note below."""
 
 import itertools
 import textwrap
@@ -7,14 +7,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from uncanny.figures.style import COLUMN_WIDTH, FULL_WIDTH
 
 PANEL_HEIGHTS = {1: 2.6, 2: 2.35, 3: 2.1}  # inches, by panels in a row, with title and axis labels
+LETTERS = 15  # of a title, in one inch
 _COLUMNS = 2
 _LINE = 0.058  # height of a line of a margin label, as a fraction of the axis
+
+
+def page(width: float, height: float, layout: str | None = None) -> Figure:
+    """A figure of a size in inches that does not depend on pyplot."""
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def canvas(
@@ -28,9 +35,7 @@ def canvas(
     columns = min(count, columns)
     rows = -(-count // columns)
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
-    size = (width, rows * (height or PANEL_HEIGHTS[columns]))
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = page(width, rows * (height or PANEL_HEIGHTS[columns]), "constrained")
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
@@ -47,16 +52,13 @@ def mosaic(count: int, height: float, *, lines: int = 1) -> tuple[Figure, list[A
     width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
     panel_width = (width - (columns + 1) * _GUTTER) / columns
     row_height = panel_width * height + _TITLE + (lines - 1) * _TITLE_LINE
-    figure = Figure(figsize=(width, rows * row_height + _GUTTER))
-    FigureCanvasAgg(figure)
+    figure = page(width, rows * row_height + _GUTTER)
     axes = []
     for row, column in itertools.product(range(rows), range(columns)):
         left = _GUTTER + column * (panel_width + _GUTTER)
         bottom = _GUTTER + (rows - 1 - row) * row_height
-        box = np.array([left, bottom, panel_width, panel_width * height]) / np.tile(
-            figure.get_size_inches(), 2
-        )
-        axes.append(figure.add_axes(box))
+        box = np.array([left, bottom, panel_width, panel_width * height])
+        axes.append(figure.add_axes(box / np.tile(figure.get_size_inches(), 2)))
     for ax in axes[count:]:
         ax.remove()
     return figure, axes[:count]
@@ -68,30 +70,27 @@ def lanes(count: int, height: float, width: float) -> tuple[Figure, list[Axes]]:
     height, width: of one strip, in the same unit.
     """
     lane_height = (FULL_WIDTH - 2 * _GUTTER) * height / width
-    figure = Figure(figsize=(FULL_WIDTH, count * (lane_height + _GUTTER) + _GUTTER))
-    FigureCanvasAgg(figure)
+    figure = page(FULL_WIDTH, count * (lane_height + _GUTTER) + _GUTTER)
     size = np.tile(figure.get_size_inches(), 2)
     tops = [_GUTTER + i * (lane_height + _GUTTER) for i in reversed(range(count))]
     boxes = [np.array([_GUTTER, top, FULL_WIDTH - 2 * _GUTTER, lane_height]) / size for top in tops]
     return figure, [figure.add_axes(box) for box in boxes]
 
 
-def is_first_in_row(panel: int) -> bool:
-    """Whether a panel, by its index among several, is the first in its row."""
-    return panel % _COLUMNS == 0
-
-
 def set_panel_title(ax: Axes, letter: str, title: str) -> None:
-    """Set a bold letter and a title, aligned left."""
+    """Set a bold letter and a title, aligned left and wrapped at the panel's width."""
     bold = rf"$\mathbf{{{letter}}}$  " if letter else ""
-    ax.set_title(bold + title.replace("$", r"\$"), loc="left")
+    width = ax.get_position().width * ax.get_figure().get_size_inches()[0]
+    wrapped = "\n".join(textwrap.wrap(title, int(width * LETTERS)))
+    ax.set_title(bold + wrapped.replace("$", r"\$"), loc="left")
 
 
-def margin_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
+def margin_labels(ax: Axes, labels: list[tuple[float, str, str]], x: float = 1.0) -> None:
     """Write labels (value, text, colour) right of the axes, next to their values and without
     overlap.
 
-    A value outside the axis has its label at the end of the axis, without a leader.
+    A value outside the axis has its label at the end of the axis, without a leader. x: where the
+    labels start, as a fraction of the axis.
     """
     to_axis = ax.transScale + ax.transLimits
     positions = [float(to_axis.transform((1, value))[1]) for value, _, _ in labels]
@@ -101,10 +100,10 @@ def margin_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
         positions, _spread(clipped, sizes), labels, strict=True
     ):
         text_style = {"transform": ax.transAxes, "va": "center", "linespacing": 1.0}
-        ax.text(1.045, label_position, text, color=color, size=6.5, **text_style)
+        ax.text(x + 0.045, label_position, text, color=color, size=6.5, **text_style)
         if 0 <= position <= 1:
             leader = {"transform": ax.transAxes, "color": color, "lw": 0.5, "clip_on": False}
-            ax.add_line(Line2D([1.0, 1.035], [position, label_position], **leader))
+            ax.add_line(Line2D([x, x + 0.035], [position, label_position], **leader))
 
 
 def _spread(positions: list[float], sizes: list[float]) -> list[float]:
@@ -121,52 +120,26 @@ def _spread(positions: list[float], sizes: list[float]) -> list[float]:
 
 
 def finish(figure: Figure, legends: list[list[Line2D]], note: str) -> None:
-    """Add legends, one above the other, and a note below the panels; make the page taller."""
+    """Add a note and legends, one below the other, below the panels. The page that is saved grows
+    by them.
+    """
     width, height = figure.get_size_inches()
-    note = "\n".join(textwrap.wrap(note, int(width * 17)))
-    tops = [0.13 * (note.count("\n") + 1) + 0.07 if note else 0.03]
-    legends_at = []
-    for handles in reversed([handles for handles in legends if handles]):
-        legend, legend_height = _legend(figure, handles)
-        legends_at.append((legend, tops[-1]))
-        tops.append(tops[-1] + legend_height + 0.04)
-    height += tops[-1]
-    _raise_panels(figure, tops[-1])
-    for legend, bottom in legends_at:
-        legend.set_bbox_to_anchor((0.5, bottom / height), transform=figure.transFigure)
-    if note:
-        figure.text(0.01, 0.04 / height, note, size=6.5, va="bottom", style="italic")
-
-
-def _raise_panels(figure: Figure, room: float) -> None:
-    """Make the figure taller by `room` inches, at its bottom."""
-    width, height = figure.get_size_inches()
-    share = room / (height + room)
-    figure.set_size_inches(width, height + room)
-    if figure.get_layout_engine():
-        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
-        return
-    for ax in figure.axes:
-        left, bottom, wide, high = ax.get_position().bounds
-        ax.set_position((left, share + (1 - share) * bottom, wide, (1 - share) * high))
-
-
-def _legend(figure: Figure, handles: list[Line2D]) -> tuple[Legend, float]:
-    """A legend with as few rows as the width allows, evenly filled; and its height in inches."""
-    for per_row in range(len(handles), 0, -1):
-        rows = -(-len(handles) // per_row)
-        columns = -(-len(handles) // rows)
-        options = {"loc": "lower center", "borderaxespad": 0, "borderpad": 0}
-        legend = figure.legend(handles=_by_rows(handles, columns), ncols=columns, **options)
-        box = legend.get_window_extent(figure.canvas.get_renderer())
-        if box.width <= figure.bbox.width or per_row == 1:
-            break
-        legend.remove()
-    return legend, box.height / figure.dpi
+    lines, top = textwrap.wrap(note, int(width * 17)), -0.01
+    if lines:
+        figure.text(0.01, top, "\n".join(lines), size=6.5, va="top", style="italic")
+        top -= (0.13 * len(lines) + 0.05) / height
+    for handles in filter(None, legends):
+        longest = max(len(handle.get_label()) for handle in handles)
+        columns = max(1, min(len(handles), int(width * 17 / (longest + 8))))
+        rows = -(-len(handles) // columns)
+        columns = -(-len(handles) // rows)  # evenly filled
+        options = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0}
+        figure.legend(handles=_by_rows(handles, columns), ncols=columns, borderpad=0, **options)
+        top -= (0.155 * rows + 0.05) / height
 
 
 def _by_rows(handles: list[Line2D], columns: int) -> list[Line2D]:
     """Reorder handles so that a legend, which fills column by column, shows them row by row."""
-    blanks = [Line2D([], [], linestyle="none", label=" ") for _ in range(-len(handles) % columns)]
+    blanks = [Line2D([], [], linestyle="", label=" ") for _ in range(-len(handles) % columns)]
     cells = handles + blanks
     return [cells[i] for column in range(columns) for i in range(column, len(cells), columns)]

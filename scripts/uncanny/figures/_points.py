@@ -13,31 +13,35 @@ from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
 
 LEFT_OUT = "not measured"  # status of references with fewer images than the metric needs
-MIN_SHARE = 0.3  # smallest fraction of the y axis for the curves when references are included
+MIN_SHARE = 0.7  # smallest fraction of the y axis for the curves when references are included
 COLUMNS = [
     *["panel", "panel_title", "curve", "control", "dataset", *CURVE],
     *["metric", "metric_label", "epoch", "images_seen", "value", "lower", "upper", "se"],
     *["n", "splits", "images_per_split", "extractor_id", "reference", "seeds", "draws"],
-    *["levels", "runs", "diverged", "status"],
+    *["levels", "runs", "diverged", "status", "behind"],
 ]
 
 
-def requested(data: FigureData, metric: str, panels: list) -> pd.DataFrame:
-    """One row per curve of every panel, in the order of the block."""
+def requested(data: FigureData, metric: str, panels: list, behind: str = "") -> pd.DataFrame:
+    """One row per curve of every panel, in the order of the block.
+
+    behind: a guidance with which each curve is repeated, with True in the column `behind`.
+    """
     rows = [row for i, panel in enumerate(panels) for row in _panel_rows(data, metric, i, panel)]
     if not rows:
         raise ValueError("figure is empty: its panels name no curve")
-    return pd.DataFrame(rows).drop_duplicates()
+    rows = pd.DataFrame(rows).assign(behind=False).drop_duplicates()
+    if not behind:
+        return rows
+    grey = rows.assign(guidance=behind, behind=True)
+    grey["curve"] = [data.curve_label(*names) for names in grey[CURVE].itertuples(index=False)]
+    return pd.concat([rows, grey.drop_duplicates()], ignore_index=True)
 
 
 def _panel_rows(data: FigureData, metric: str, index: int, panel: Mapping) -> list[dict]:
     metric = panel.get("metric", metric)
-    shared = {
-        "panel": naming.letter(index),
-        "panel_title": panel.get("title", ""),
-        "metric": metric,
-        "metric_label": data.metric_label(metric),
-    }
+    shared = {"panel": naming.letter(index), "panel_title": panel.get("title", "")}
+    shared |= {"metric": metric, "metric_label": data.metric_label(metric)}
     return [
         shared
         | {"curve": data.curve_label(*names), "series": series}
@@ -83,14 +87,19 @@ def _at_epochs(plotted: pd.DataFrame, panels: list, epochs: str) -> pd.DataFrame
     return plotted[np.array(is_kept, bool) | plotted["epoch"].isna().to_numpy()]
 
 
-def check_positive(points: pd.DataFrame) -> None:
-    """Raise ValueError if a value cannot be shown on a logarithmic axis."""
-    if (points["value"] <= 0).any():
-        worst = points.loc[points["value"].idxmin()]
+def scales(points: pd.DataFrame, metric: str, y_scale: str) -> dict[str, str]:
+    """Metric → scale of its y axis: y_scale is that of the figure's metric, others are linear.
+
+    Raises ValueError if a value cannot be shown on a logarithmic axis.
+    """
+    own = points[points["metric"] == metric]
+    if y_scale == "log" and (own["value"] <= 0).any():
+        worst = own.loc[own["value"].idxmin()]
         raise ValueError(
             f"y_scale is log, but {worst['metric']} of {worst['curve']} is {worst['value']:g} at "
             f"epoch {worst['epoch']}; expected values above 0"
         )
+    return dict.fromkeys(points["metric"], "linear") | {metric: y_scale}
 
 
 def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +112,8 @@ def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
             label = style.reference_style(control).label + (f" ({dataset})" if several else "")
             row_of = _reference_row if is_measured else _left_out_row
             rows.append(row_of(of_panel.iloc[0], control, label, entry))
-    return pd.DataFrame(rows, columns=points.columns).astype(points.dtypes)
+    table = pd.DataFrame(rows, columns=points.columns).assign(behind=False)
+    return table.astype(points.dtypes)
 
 
 def _left_out_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
@@ -130,11 +140,17 @@ def _reference_row(point: pd.Series, control: str, label: str, entry: Mapping) -
     return row | shared | facts | {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
 
 
-def limits(plotted: pd.DataFrame, y_scale: str) -> dict[str, tuple[float, float]]:
-    """Limits of the y axis of each metric: they include all curves, and references as long as the
-    curves keep MIN_SHARE of the axis.
+def limits(
+    plotted: pd.DataFrame, y_scales: Mapping[str, str], *, shared: bool = True
+) -> dict[str, tuple[float, float]]:
+    """Panel → limits of its y axis: they include all curves, and references as long as the curves
+    keep MIN_SHARE of the axis. shared: panels of one metric have the same limits.
     """
-    return {metric: _limits(rows, y_scale) for metric, rows in plotted.groupby("metric")}
+    groups = plotted.groupby("metric" if shared else "panel")
+    ends = {}
+    for _, rows in groups:
+        ends |= dict.fromkeys(rows["panel"], _limits(rows, y_scales[rows["metric"].iloc[0]]))
+    return ends
 
 
 def _limits(plotted: pd.DataFrame, y_scale: str) -> tuple[float, float]:
@@ -157,8 +173,8 @@ def _limits(plotted: pd.DataFrame, y_scale: str) -> tuple[float, float]:
 
 
 def with_off_axis(plotted: pd.DataFrame, ends: Mapping) -> pd.Series:
-    """The status column, with "off axis" for references outside the limits (metric → low, high)."""
-    low, high = (plotted["metric"].map({m: pair[i] for m, pair in ends.items()}) for i in (0, 1))
+    """The status column, with "off axis" for references outside the limits (panel → low, high)."""
+    low, high = (plotted["panel"].map({p: pair[i] for p, pair in ends.items()}) for i in (0, 1))
     is_reference = plotted["control"].notna() & plotted["value"].notna()
     is_outside = is_reference & ~plotted["value"].between(low, high)
     return plotted["status"].mask(is_outside, "off axis")

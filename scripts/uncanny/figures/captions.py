@@ -53,6 +53,18 @@ def bands(points: pd.DataFrame, artists: str = "bands") -> str:
     return text if has_band.all() else text + rest
 
 
+def extremes(points: pd.DataFrame) -> list[str]:
+    """One sentence per panel: its highest and its lowest curve at the last epoch."""
+    last = points[~points["behind"].astype(bool)]
+    last = last[last["epoch"] == last.groupby("panel")["epoch"].transform("max")]
+    texts = []
+    for panel, rows in last.groupby("panel"):
+        ends = [rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()]]
+        high, low = (f"{row['curve']} ({row['value']:.3g})" for row in ends)
+        texts.append(f"Panel {panel}, last epoch: highest {high}, lowest {low}")
+    return texts
+
+
 def references(table: pd.DataFrame) -> str:
     """Values of the references, with their number of images if it differs from the curves'."""
     n = table[table["control"].isna()].groupby("metric")["n"].max()

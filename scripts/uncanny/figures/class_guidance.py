@@ -4,7 +4,6 @@ from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from uncanny.figures import _images, _page, _points, captions, style, sweep
@@ -47,12 +46,7 @@ def class_guidance(
         figure, upper, lower = _canvas(len(shown), len(panels), per_class / classes)
         for ax, (pictures, table) in zip(upper, grids, strict=True):
             _draw_grid(ax, pictures, table, (classes, per_class))
-        legends = sweep.draw(lower, plotted, data, "scale", y_scale)
-        for ax, letter in zip(lower, letters.values(), strict=True):
-            title = plotted.loc[plotted["panel"] == letter, "panel_title"].iloc[0]
-            _page.set_panel_title(ax, letter, title)
-            ax.set_ylabel(plotted.loc[plotted["panel"] == letter, "metric_label"].iloc[0])
-            ax.tick_params(labelleft=True)
+        legends = sweep.draw(lower, plotted, data, {metric: y_scale}, "scale")
         _page.finish(figure, legends, _points.notes(plotted))
     table = pd.concat([images, plotted], ignore_index=True)
     return figure, captions.with_facts(table, facts(table))
@@ -64,8 +58,7 @@ def _canvas(grids: int, curves: int, height: float) -> tuple[Figure, list[Axes],
     height: of a grid, in units of its width.
     """
     upper = style.FULL_WIDTH / grids * height + TITLE
-    figure = Figure(figsize=(style.FULL_WIDTH, upper + CURVES), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _page.page(style.FULL_WIDTH, upper + CURVES, "constrained")
     page = figure.add_gridspec(2, 1, height_ratios=[upper, CURVES])
     rows = page[0].subgridspec(1, grids), page[1].subgridspec(1, curves)
     above, below = ([figure.add_subplot(cell) for cell in row] for row in rows)
@@ -107,10 +100,11 @@ def facts(table: pd.DataFrame) -> list[str]:
     samples, rest = table[table["role"] == "sample"], table[table["role"] != "sample"]
     points = rest[rest["control"].isna() & rest["value"].notna()]
     first, note = samples.iloc[0], _points.notes(rest)
-    return [
+    sentences = [
         f"Images of {first['curve'].split(' · ')[0]}, epoch {first['epoch']:.0f}: a column per "
         f"requested class, its first {samples['row'].max() + 1:.0f} of {first['n']:.0f} images, "
         "without selection; the same latents with every guidance",
         f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(rest) + (f"; {note}" if note else ""),
+        captions.bands(points) + captions.references(rest),
     ]
+    return captions.with_note(sentences, note)

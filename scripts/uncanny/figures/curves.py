@@ -17,37 +17,49 @@ RUNS = "all"
 
 
 def curves(
-    data: FigureData, panels: list, *, metric: str, y_scale: Literal["linear", "log"] = "linear"
+    data: FigureData,
+    panels: list,
+    *,
+    metric: str,
+    y_scale: Literal["linear", "log"] = "linear",
+    share_y: bool = True,
+    behind: str = "",
 ) -> tuple[Figure, pd.DataFrame]:
     """Metric against training epochs, one curve per model, sampler and guidance of a panel.
 
     A panel is {models, samplers, guidances = ["none"], epochs = all, title = "", metric = the
-    figure's}. Bands are ±1.96 standard errors of score_records.summarise. A reference far from the
-    curves is only labelled, with its value at the edge of the axis. Diverged and missing curves are
-    listed in a note.
+    figure's}. Up to three curves have bands of ±1.96 standard errors (score_records.summarise); of
+    more, the last values and their intervals are in a panel at the right. y_scale: of the figure's
+    metric; others are linear. share_y: whether panels of one metric have the same axis. behind: a
+    guidance with which each curve is also shown, in grey. A reference far from the curves is only
+    labelled, with its value at the edge of the axis. Diverged and missing curves are in a note.
 
     Raises ValueError if there is nothing to plot, for a model without appearance, for rows that are
     not comparable, and for values ≤ 0 on a logarithmic axis.
     """
-    points = _points.measured(data, _points.requested(data, metric, panels), panels, EPOCHS)
-    points = points[_points.COLUMNS]
-    if y_scale == "log":
-        _points.check_positive(points)
+    requested = _points.requested(data, metric, panels, behind)
+    points = _points.measured(data, requested, panels, EPOCHS)[_points.COLUMNS]
+    scales = _points.scales(points, metric, y_scale)
     plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
-    limits = _points.limits(plotted, y_scale)
+    limits = _points.limits(plotted, scales, shared=share_y)
     plotted["status"] = _points.with_off_axis(plotted, limits)
-    variants = _lines.variants(plotted, ["sampler", "guidance"])
+    points = _lines.with_looks(
+        plotted[plotted["control"].isna()], data, ["sampler", "guidance"], _label(data, points)
+    )
+    errors = _lines.errors_of(points, CURVE, "side")
     with style.context():
         figure, axes = _page.canvas(len(panels))
-        for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-            _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
+        for ax, (panel, rows) in zip(axes, plotted.groupby("panel"), strict=True):
+            references, own = rows[rows["control"].notna()], points[points["panel"] == panel]
+            _lines.draw_references(ax, references)
+            _lines.draw_curves(ax, own, "epoch", errors=errors if errors == "band" else "")
+            if errors == "side":
+                _lines.draw_last(ax, own, references)
+            _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
             _set_x(ax)
-            _lines.draw_references(ax, rows[rows["control"].notna()])
-            _draw_curves(ax, rows[rows["control"].isna()], data, variants)
-        _lines.label_panels(axes, plotted)
-        _lines.label_references(axes, plotted)
-        legends = _lines.legends(data, plotted, variants, _variant_labels(data, plotted, variants))
-        _page.finish(figure, legends, _points.notes(plotted))
+        _lines.label_panels(axes, plotted, shared=share_y)
+        _lines.label_references(axes, plotted, sum(_lines.SIDE) if errors == "side" else 1.0)
+        _page.finish(figure, _lines.legends(points), _points.notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -57,20 +69,12 @@ def _set_x(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
-def _draw_curves(ax: Axes, rows: pd.DataFrame, data: FigureData, variants: dict) -> None:
-    looks = style.model_styles(data.models)
-    for (model, sampler, guidance), points in rows.groupby(CURVE, sort=False):
-        if points["value"].notna().any():
-            look = style.line_look(looks[model], variants[sampler, guidance])
-            _lines.draw_curve(ax, points, "epoch", look)
-
-
-def _variant_labels(data: FigureData, plotted: pd.DataFrame, variants: dict) -> list[str]:
-    """Labels of what differs within a panel: samplers, guidances, or both."""
-    varying = _lines.varying(plotted, ["sampler", "guidance"])
-    labels = {"sampler": lambda s, g: data.label("samplers", s)}
-    labels |= {"guidance": lambda s, g: data.guidance_label(g)}
-    return [" · ".join(labels[name](*variant) for name in varying) for variant in variants]
+def _label(data: FigureData, points: pd.DataFrame):
+    """Text of a row's variant: what differs within a panel, samplers, guidances, or both."""
+    own = points[~points["behind"]].groupby("panel")[["sampler", "guidance"]].nunique().max()
+    texts = {"sampler": lambda row: data.label("samplers", row["sampler"])}
+    texts |= {"guidance": lambda row: data.guidance_label(row["guidance"])}
+    return lambda row: " · ".join(texts[name](row) for name in texts if own[name] > 1)
 
 
 def facts(table: pd.DataFrame) -> list[str]:
@@ -80,8 +84,13 @@ def facts(table: pd.DataFrame) -> list[str]:
     points = table[table["control"].isna() & table["value"].notna()]
     metrics = " and ".join(points["metric_label"].unique())
     note = _points.notes(table)
-    return [
-        f"{metrics} against training epochs",
-        f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(table) + (f"; {note}" if note else ""),
-    ]
+    sides = _lines.errors_of(points, CURVE, "side") == "side"
+    grey = points.loc[points["behind"].astype(bool), "guidance"].unique()
+    sentences = [f"{metrics} against training epochs"]
+    if len(grey):
+        sentences.append(f"Grey: the same models with guidance {' and '.join(grey)}")
+    sentences.append(f"Each point is {captions.measured(points)}")
+    artists = "bars at the right, of the last epoch," if sides else "bands"
+    sentences.append(captions.bands(points, artists) + captions.references(table))
+    sentences += captions.extremes(points) if sides else []
+    return captions.with_note(sentences, note)

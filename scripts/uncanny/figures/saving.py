@@ -20,6 +20,7 @@ def save(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
         temporary = {suffix: stack.enter_context(files.replacing(p)) for suffix, p in paths.items()}
         table.to_csv(temporary["csv"], index=False, lineterminator="\n")
         for kind in ("pdf", "png"):
-            metadata = style.METADATA[kind]
-            figure.savefig(temporary[kind], format=kind, dpi=style.PNG_DPI, metadata=metadata)
+            options = {"dpi": style.PNG_DPI, "bbox_inches": "tight", "pad_inches": 0.05}
+            options["metadata"] = style.METADATA[kind]
+            figure.savefig(temporary[kind], format=kind, **options)
     files.write_checksums(paths.values())

@@ -1,6 +1,7 @@
 """A metric against a parameter of the process, and the amplification of the network's error."""
 
 import dataclasses
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -18,7 +19,7 @@ EPOCHS = "last"
 RUNS = "all"
 
 COMPONENTS = {0: "position", 1: "momentum"}
-NEUTRAL = style.ModelStyle("", "0.35", "o")
+NEUTRAL = "series"  # in place of a model for the line through several
 
 
 def sensitivity(
@@ -42,8 +43,15 @@ def sensitivity(
     factors = _factors(data, len(panels))
     with style.context():
         figure, axes = _page.canvas(len(panels) + factors["panel"].nunique())
-        dashes = _draw_scores(axes[: len(panels)], plotted, data, y_scale, x_label)
-        for ax, (letter, rows) in zip(axes[len(panels) :], factors.groupby("panel"), strict=True):
+        scores, rest = axes[: len(panels)], axes[len(panels) :]
+        # A line joins the models of a series; each point has the look of its model.
+        joined = plotted.assign(model=plotted["model"].where(plotted["control"].notna(), NEUTRAL))
+        neutral = {NEUTRAL: {"label": "", "color": "#808080"}}
+        unmarked = dataclasses.replace(data, models=neutral)
+        set_x = partial(_set_x, label=x_label)
+        _, dashes = sweep.draw(scores, joined, unmarked, {metric: y_scale}, "", set_x)
+        _draw_points(scores, plotted, data)
+        for ax, (letter, rows) in zip(rest, factors.groupby("panel"), strict=True):
             _draw_factors(ax, rows, data)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
         _page.finish(figure, [_models(data, plotted, factors), dashes], _points.notes(plotted))
@@ -82,26 +90,14 @@ def _factors(data: FigureData, first: int) -> pd.DataFrame:
     ]
 
 
-def _draw_scores(axes: list[Axes], plotted, data: FigureData, y_scale: str, x_label: str) -> list:
-    """Draw a grey line per series, with points in the style of their models; return the legend of
-    the dashes.
-    """
-    looks, limits = style.model_styles(data.models), _points.limits(plotted, y_scale)
-    dashes = style.variant_styles(dict.fromkeys(plotted.loc[plotted["control"].isna(), "series"]))
+def _draw_points(axes: list[Axes], plotted: pd.DataFrame, data: FigureData) -> None:
+    """Draw the points of each panel in the look of their models, filled for the first series."""
+    looks, series = style.model_styles(data.models), plotted["series"].dropna().unique()
     for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-        _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
-        points = rows[rows["control"].isna()]
-        _set_x(ax, points["x"], x_label)
-        _lines.draw_references(ax, rows[rows["control"].notna()])
-        for series, line in points.groupby("series", sort=False):
-            look = style.line_look(NEUTRAL, dashes[series]) | {"marker": ""}
-            _lines.draw_curve(ax, line.assign(curve=series).sort_values("x"), "x", look)
-            for row in line[line["value"].notna()].itertuples():
-                dot = style.line_look(looks[row.model], dashes[series]) | {"linestyle": ""}
-                ax.plot([row.x], [row.value], **dot)
-    _lines.label_panels(axes, plotted)
-    _lines.label_references(axes, plotted)
-    return [_lines.legend_entry(NEUTRAL, look, series) for series, look in dashes.items()]
+        for row in rows[rows["control"].isna() & rows["value"].notna()].itertuples():
+            variant = style.VariantStyle((0, ()), is_filled=row.series == series[0])
+            look = style.line_look(looks[row.model], variant) | {"linestyle": ""}
+            ax.plot([row.x], [row.value], **look, zorder=3)
 
 
 def _set_x(ax: Axes, values: pd.Series, label: str) -> None:
@@ -140,8 +136,9 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"{title}: " + ", ".join(f"{row.model} {row.value:.3g}" for row in rows.itertuples())
         for title, rows in early.groupby("panel_title", sort=False)
     ]
-    return [
+    sentences = [
         f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(measured) + (f"; {note}" if note else ""),
+        captions.bands(points) + captions.references(measured),
         f"Factors, |βGGᵀL⁻ᵀ|, at t = {early['x'].min():.2g}: {'; '.join(texts)}",
     ]
+    return captions.with_note(sentences, note)

@@ -1,5 +1,7 @@
 """Metric against network evaluations, solver steps or guidance scale."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -34,16 +36,17 @@ def sweep(
     """Metric against x (logarithmic), one curve per model, series and epoch of a panel.
 
     A panel is {models, samplers, guidances = ["none"], series, epochs = the last one, title, metric
-    = the figure's}. Each entry {label, samplers, guidances} of `series` is a curve through its
-    cells; without `series`, a curve joins all samplers with a guidance (nfe, n_steps), or all
-    guidances with a sampler (scale). x is read from the records; without guidance the scale is 0.
+    = the figure's}; only the axis of the figure's metric has y_scale. Each entry {label, samplers,
+    guidances} of `series` is a curve through its cells; without `series`, a curve joins all
+    samplers with a guidance (nfe, n_steps), or all guidances with a sampler (scale). x is read from
+    the records; without guidance the scale is 0.
 
     Raises ValueError as `curves` does, and for records without x.
     """
     plotted = tabulate(data, panels, metric, x, y_scale)
     with style.context():
         figure, axes = _page.canvas(len(panels))
-        legends = draw(axes, plotted, data, x, y_scale)
+        legends = draw(axes, plotted, data, {metric: y_scale}, x)
         _page.finish(figure, legends, _points.notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
 
@@ -51,27 +54,41 @@ def sweep(
 def tabulate(data: FigureData, panels: list, metric: str, x: str, y_scale: str) -> pd.DataFrame:
     """The plotted table: points with their x, and references."""
     points = _points.measured(data, _points.requested(data, metric, panels), panels, EPOCHS)
-    if y_scale == "log":
-        _points.check_positive(points)
+    scales = _points.scales(points, metric, y_scale)
     points = _with_x(data, points, x).sort_values(["panel", "x"], kind="stable")
     points = points[[*_points.COLUMNS, "series", "x_name", "x"]]
     plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
-    plotted["status"] = _points.with_off_axis(plotted, _points.limits(plotted, y_scale))
+    plotted["status"] = _points.with_off_axis(plotted, _points.limits(plotted, scales))
     return plotted
 
 
-def draw(axes: list[Axes], plotted: pd.DataFrame, data: FigureData, x: str, y_scale: str) -> list:
-    """Draw each panel of the plotted table on its axes; return the legends."""
-    limits = _points.limits(plotted, y_scale)
-    variants = _lines.variants(plotted, ["series", "epoch"])
-    for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-        _lines.set_y(ax, limits[rows["metric"].iloc[0]], y_scale)
-        _set_x(ax, rows["x"].dropna(), x)
+def draw(
+    axes: list[Axes],
+    plotted: pd.DataFrame,
+    data: FigureData,
+    y_scales: Mapping[str, str],
+    x: str,
+    set_x: Callable | None = None,
+) -> list:
+    """Draw each panel of the plotted table on its axes; return the legends.
+
+    y_scales: metric → scale, linear where it is not named. set_x: prepares the x axis, from axes
+    and values; None: as of a sweep against `x`.
+    """
+    scales = dict.fromkeys(plotted["metric"], "linear") | dict(y_scales)
+    limits = _points.limits(plotted, scales)
+    points = plotted[plotted["control"].isna()]
+    points = _lines.with_looks(points, data, ["series", "epoch"], _label(points))
+    errors = _lines.errors_of(points, GROUP, "bar")
+    for ax, (panel, rows) in zip(axes, plotted.groupby("panel"), strict=True):
+        own = points[points["panel"] == panel]
         _lines.draw_references(ax, rows[rows["control"].notna()])
-        _draw_curves(ax, rows[rows["control"].isna()], data, variants)
+        _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
+        (set_x or partial(_set_x, x=x))(ax, own["x"].dropna())
+        _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)
     _lines.label_references(axes, plotted)
-    return _lines.legends(data, plotted, variants, _variant_labels(plotted, variants))
+    return _lines.legends(points)
 
 
 def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
@@ -93,32 +110,25 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
 def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
     """Set a logarithmic x axis, linear between 0 and the smallest positive value if 0 occurs."""
     positive = values[values > 0]
-    if (values == 0).any() and len(positive):
+    has_zero = (values == 0).any() and len(positive)
+    if has_zero:
         ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     elif len(positive):
         ax.set_xscale("log")
-    ax.set_xlabel(X_LABELS[x])
     if (values % 1 == 0).all():
-        _lines.number_ticks(ax, values)
+        _lines.number_ticks(ax, values, {0: "none"} if has_zero and x == "scale" else None)
     else:  # measured numbers of evaluations: ticks at round numbers
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel(X_LABELS[x])
 
 
-def _draw_curves(ax: Axes, rows: pd.DataFrame, data: FigureData, variants: dict) -> None:
-    looks = style.model_styles(data.models)
-    for (model, series, epoch), points in rows.groupby(GROUP, sort=False):
-        if points["value"].notna().any():
-            look = style.line_look(looks[model], variants[series, epoch])
-            label = f"{data.label('models', model)} · {series}"
-            _lines.draw_curve(ax, points.assign(curve=label), "x", look)
-
-
-def _variant_labels(plotted: pd.DataFrame, variants: dict) -> list[str]:
-    labels = {"series": lambda s, e: s, "epoch": lambda s, e: f"epoch {e}"}
-    varying = _lines.varying(plotted, ["series", "epoch"])
-    return [" · ".join(labels[name](*variant) for name in varying) for variant in variants]
+def _label(points: pd.DataFrame) -> Callable[[Mapping], str]:
+    """Text of a row's variant: what differs within a panel, series, epochs, or both."""
+    varying = points.groupby("panel")[["series", "epoch"]].nunique().max() > 1
+    texts = {"series": lambda row: row["series"], "epoch": lambda row: f"epoch {row['epoch']:.0f}"}
+    return lambda row: " · ".join(texts[name](row) for name in texts if varying[name])
 
 
 def facts(table: pd.DataFrame) -> list[str]:
@@ -127,8 +137,12 @@ def facts(table: pd.DataFrame) -> list[str]:
     metrics = " and ".join(points["metric_label"].unique())
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
-    return [
-        f"{metrics} against {label[0].lower()}{label[1:]}, epoch {captions.span(points['epoch'])}",
+    artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]
+    zero = "; without guidance the scale is 0" if (points["x_name"] == "scale").any() else ""
+    sentences = [
+        f"{metrics} against {label[0].lower()}{label[1:]}, epoch "
+        f"{captions.span(points['epoch'])}{zero}",
         f"Each point is {captions.measured(points)}",
-        captions.bands(points) + captions.references(table) + (f"; {note}" if note else ""),
+        captions.bands(points, artists) + captions.references(table),
     ]
+    return captions.with_note(sentences, note)

@@ -7,6 +7,7 @@ Every inconsistency is one ValueError that names the key, the value and what was
 from collections.abc import Iterable, Iterator
 from itertools import product
 
+from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.study import plan
 from uncanny.study.study import Study
@@ -23,6 +24,8 @@ def check(study: Study) -> None:
         own = "milestones" in study.config["models"][model]
         key_path = f"models.{model}.milestones" if own else "milestones"
         _check_epochs(study, study.milestones(model), key_path)
+    models = study.config["models"].items()
+    palette.looks({n: {"color": m.get("color")} | plan.model_role(study, n) for n, m in models})
     for figure, block in study.config["figures"].items():
         _check_metrics(study, figure)
         for number, selection in enumerate(plan.selections(block)):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
 
+from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.registry.blocks import named_within
 from uncanny.runtime.result_paths import Cell, path
@@ -83,9 +84,12 @@ def unique(items: Iterable) -> list:
 
 
 def selections(block: Mapping) -> list[dict]:
-    """Selections of the panels of a figure; the series of a panel replace its own keys."""
-    panels = block.get("panels", [])
-    return [panel | series for panel in panels for series in panel.get("series", [{}])]
+    """Selections of the panels of a figure; the series of a panel replace its own keys. With the
+    option `behind`, a guidance, every panel is also shown with it.
+    """
+    panels, behind = block.get("panels", []), block.get("options", {}).get("behind")
+    own = [panel | series for panel in panels for series in panel.get("series", [{}])]
+    return own + [panel | {"guidances": [behind]} for panel in panels if behind]
 
 
 def paper_figures(study: Study) -> list[str]:
@@ -159,7 +163,7 @@ def histories(study: Study, model: str) -> list[str]:
 def appearance(study: Study, figure: str) -> dict:
     """Labels and colours of everything that a figure shows, in the order of the config.
 
-    Models of other figures are included by name: colours are assigned among all of them.
+    Models of other figures are included by name: several of one role share its hue.
     """
     own = {axis: shown(study, figure, axis) for axis in ("models", "samplers", "guidances")}
     blocks = study.config["models"].items()
@@ -168,7 +172,7 @@ def appearance(study: Study, figure: str) -> dict:
     measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
         "models": {
-            n: _look(n, block, n in own["models"]) | _origin(study, n) for n, block in models
+            n: _look(n, block, n in own["models"]) | model_role(study, n) for n, block in models
         },
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
@@ -192,8 +196,12 @@ def _looks(study: Study, section: str, names: set) -> dict:
     return {name: _look(name, block) for name, block in blocks if name in names}
 
 
-def _origin(study: Study, model: str) -> dict:
-    return {"imported": True} if study.origin(model) == "samples" else {}
+def model_role(study: Study, model: str) -> dict:
+    """What decides a model's colour (`palette.looks`), and whether it is imported images."""
+    identity = study.identity(model)
+    facts = {"role": palette.role(identity), "dataset": study.names(model)["dataset"]}
+    conditional = {"conditional": True} if identity.get("conditional") else {}
+    return facts | conditional | ({"imported": True} if study.origin(model) == "samples" else {})
 
 
 def _look(name: str, block: Mapping, labelled: bool = True) -> dict:

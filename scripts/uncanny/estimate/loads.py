@@ -31,6 +31,7 @@ CHECKPOINT = 4 * WEIGHT  # network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files
 FIGURE = 1_000_000
 FREED = 0.4  # of all activations of a network, those held at once without gradients
+CANDIDATES = 8  # for the image of a trace
 SAMPLES = 24  # bytes of a number of an image while images are sampled or gathered
 
 
@@ -207,7 +208,7 @@ def _gather_samples(facts: Facts, job: Job, model: str, **_) -> Load:
 
 @entry("sampling", "trace_process")
 def _trace_process(facts: Facts, job: Job, model: str, sampler: str, **_) -> Load:
-    work = _evaluations(facts, model, sampler, NO_GUIDANCE, 1, 1)
+    work = _evaluations(facts, model, sampler, NO_GUIDANCE, CANDIDATES, CANDIDATES)
     return Load([Work((job.rule, model), work.amount, work.unit_seconds)])
 
 

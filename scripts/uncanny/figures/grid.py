@@ -20,7 +20,7 @@ EPOCHS = "last"
 RUNS = "first"
 
 AT_ONCE = 1000  # training images converted to float at a time
-LINE = 0.5  # height of a line of text below a grid, in images
+LINE = 0.42  # height of a line of text below a grid, in images
 SCORE = ["metric", "kind", "metric_label", "value", "se", "n", "extractor_id"]
 IMAGE = ["index", "label", "sha256", "mean_pixel", "distance"]
 COLUMNS = ["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "dataset", "role"]
@@ -242,7 +242,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     sentences = [
         f"The first {shown} of {total} generated images, none chosen (training seed {seeds[0]}, "
         f"sampling seed {seeds[1]})"
-        + "; images at the same position of different grids start from the same noise" * several
+        + "; images at the same position of different grids start from the same noise"
+        * several
     ]
     scores = table[table["role"] == "score"]
     if len(scores):

@@ -338,8 +338,8 @@ def nearest(
 
 
 def _to_reference(x: np.ndarray, y: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
-    """Distance of each row of x to the nearest of y, in units of `unit`, and the number of rows that
-    are in y. Where all are, x is taken for a part of y: a row is then not its own neighbour.
+    """Distance of each row of x to the nearest of y, in units of `unit`, and how many rows of x are
+    in y. Where all are, x is taken for a part of y: a row is then not its own neighbour.
     """
     distances = neighbours.distances(x, y) / unit
     copied = distances[:, 0] < COPY
@@ -351,8 +351,9 @@ def noise_share(sample: Features, reference: Features | None = None) -> Estimate
     reference images are from their nearest other.
 
     New real images have a larger share than 1 % if the extractor was trained on the reference: the
-    score of a held-out split says how large. A sample that lies in the reference entirely is taken for a part of it, as in `nearest`.
-    se: binomial, given the reference. details: radius is that distance, in the unit of features.
+    score of a held-out split says how large. A sample that lies in the reference entirely is taken
+    for a part of it, as in `nearest`. se: binomial, given the reference. details: radius is that
+    distance, in the unit of features.
     """
     x, y = _pools("noise_share", sample, reference)
     # r: quantile over y in Y of min_{y' != y} ‖y - y'‖; an image x is noise if min_y ‖x - y‖ > r

@@ -27,8 +27,8 @@ COLUMNS = ["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "da
 COLUMNS += [*IMAGE, "row", "column", *SCORE, "diverged", "status"]
 # What a kind of metric counts, for the caption
 MEANINGS = {
-    "noise_share": "an image counts as noise if, in the features of {extractor}, it is further from "
-    "every training image than 99 % of the training images are from their nearest other"
+    "noise_share": "an image counts as noise if, in the features of {extractor}, it is further "
+    "from every training image than 99 % of the training images are from their nearest other"
 }
 
 

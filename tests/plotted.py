@@ -17,7 +17,7 @@ EPOCHS = (10, 20, 40)
 
 
 def value_of(model, sampler, epoch):
-    return 5.0 + len(model) + 0.3 * (sampler == "MARK") + epoch / 40
+    return 5.0 + len(model) + 0.1 * (model == "ve") + 0.3 * (sampler == "MARK") + epoch / 40
 
 
 def made(models=("vp", "ve"), samplers=("DDIM",), epochs=EPOCHS, **changes):
@@ -59,14 +59,34 @@ def draw(
 
 
 def lines(ax, label):
+    """Lines with a label, as references have."""
     return [line for line in ax.get_lines() if line.get_label() == label]
 
 
-def band(ax, label):
-    """Lower and upper edge of a band at the epochs."""
-    (found,) = [c for c in ax.collections if c.get_label() == label]
-    corners = pd.DataFrame(found.get_paths()[0].vertices, columns=["x", "y"])
-    return corners.groupby("x")["y"].agg(["min", "max"]).to_numpy().T
+def curve(ax, rows, x="epoch"):
+    """The one line through the points of a table's rows; missing values are gaps."""
+    values = rows["value"].to_numpy(float)
+    wanted = np.where(np.isnan(values), np.nan, rows[x].to_numpy(float)), values
+    (line,) = [
+        line
+        for line in ax.get_lines()
+        if all(
+            np.array_equal(a, b, equal_nan=True)
+            for a, b in zip(wanted, line.get_data(), strict=True)
+        )
+    ]
+    return line
+
+
+def band(ax, rows, x="epoch"):
+    """Lower and upper edge of the band of a table's rows."""
+    edges = []
+    for patch in ax.patches:
+        corners = pd.DataFrame(patch.get_path().vertices, columns=["x", "y"])
+        edges.append(corners.groupby("x")["y"].agg(["min", "max"]).to_numpy().T)
+    wanted = rows[["lower", "upper"]].to_numpy(float).T
+    (found,) = [e for e in edges if e.shape == wanted.shape and np.allclose(e, wanted)]
+    return found
 
 
 def dash(line):

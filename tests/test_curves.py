@@ -13,6 +13,7 @@ from plotted import (
     SAMPLERS,
     band,
     control,
+    curve,
     dash,
     draw,
     legend_texts,
@@ -34,18 +35,18 @@ class TestDrawn:
         figure, drawn = draw(made())
         saving.save(figure, drawn, tmp_path / "f")
         table = pd.read_csv(tmp_path / "f.csv")
-        for model, label in (("vp", "VP · DDIM"), ("ve", "VE · DDIM")):
-            (line,) = lines(figure.axes[0], label)
+        for model in ("vp", "ve"):
             rows = table[table["model"] == model]
+            line = curve(figure.axes[0], rows)
             assert line.get_xdata().tolist() == rows["epoch"].tolist() == list(EPOCHS)
             assert line.get_ydata().tolist() == rows["value"].tolist()
             assert rows["value"].tolist() == [value_of(model, "DDIM", e) for e in EPOCHS]
 
     def test_band_is_1_96_standard_errors_each_way(self):
         figure, drawn = draw(made(se=0.2))
-        lower, upper = band(figure.axes[0], "VP · DDIM")
-        assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.2))
         rows = drawn[drawn["model"] == "vp"]
+        lower, upper = band(figure.axes[0], rows)
+        assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.2))
         assert rows["lower"].tolist() == pytest.approx(lower)
         assert rows["upper"].tolist() == pytest.approx(upper)
 
@@ -55,7 +56,7 @@ class TestDrawn:
             for r, k, e in itertools.product(range(2), range(2), EPOCHS)
         ]
         figure, drawn = draw(records, [{"models": ["vp"], "samplers": ["DDIM"]}])
-        lower, upper = band(figure.axes[0], "VP · DDIM")
+        lower, upper = band(figure.axes[0], drawn)
         assert drawn["value"].tolist() == [5.5] * 3  # seeds: 4.5 and 6.5
         assert (upper - lower) / 2 == pytest.approx(np.full(3, 1.96 * 1.0))
         assert (drawn["seeds"].tolist(), drawn["draws"].tolist()) == ([2] * 3, [2] * 3)
@@ -63,19 +64,59 @@ class TestDrawn:
     def test_unknown_standard_error_draws_no_band(self):
         figure, drawn = draw(made(models=["vp"], se=None) + made(models=["ve"], se=0.1))
         assert drawn.loc[drawn["model"] == "vp", "lower"].isna().all()
-        empty = [c for c in figure.axes[0].collections if c.get_label() == "VP · DDIM"]
-        assert all(np.size(path.vertices) == 0 for c in empty for path in c.get_paths())
-        assert len(lines(figure.axes[0], "VP · DDIM")) == 1
+        assert len(figure.axes[0].patches) == 1
+        assert curve(figure.axes[0], drawn[drawn["model"] == "vp"])
 
     def test_lone_point_has_a_bar(self):
         figure, _ = draw(
             made(models=["vp"], epochs=[10]), [{"models": ["vp"], "samplers": ["DDIM"]}]
         )
-        bars = [c for c in figure.axes[0].collections if c.get_label() != "VP · DDIM"]
-        (segment,) = bars[0].get_segments()
+        (segment,) = figure.axes[0].collections[0].get_segments()
         assert segment[:, 1] == pytest.approx(
             value_of("vp", "DDIM", 10) + np.array([-1, 1]) * 0.196
         )
+
+    def test_of_many_curves_the_last_values_have_intervals_at_the_right(self):
+        panel = {"models": ["vp", "ve"], "samplers": ["DDIM", "MARK"]}
+        figure, drawn = draw(made(samplers=["DDIM", "MARK"]), [panel])
+        ax, (side,) = figure.axes[0], figure.axes[0].child_axes
+        assert not ax.patches and not ax.collections  # neither bands nor bars
+        last = drawn[drawn["epoch"] == 40]
+        segments = np.array([s for c in side.collections for s in c.get_segments()])[..., 1]
+        assert np.sort(segments, axis=0) == pytest.approx(
+            np.sort(last[["lower", "upper"]].to_numpy(float), axis=0)
+        )
+        points = sorted(line.get_ydata()[0] for line in side.get_lines())
+        assert points == pytest.approx(sorted(last["value"]))
+        assert side.get_xlabel() == "epoch 40"
+        assert side.get_ylim() == ax.get_ylim()
+        text = captions.caption(drawn, {})
+        assert "Bars at the right, of the last epoch, are ±1.96 standard errors" in text
+        assert "Panel a, last epoch: highest VE · Markovian (8.4), lowest VP · DDIM (8)" in text
+
+    def test_a_guidance_behind_is_grey_and_in_the_table(self):
+        records = made()
+        for one in made():
+            one["cell"]["guidance"] = "G1"
+            one["metrics"][0]["value"] += 1
+            records.append(one)
+        panel = {"models": ["vp", "ve"], "samplers": ["DDIM"], "guidances": ["G1"]}
+        figure, drawn = draw(records, [panel], behind="none")
+        grey = drawn[drawn["behind"]]
+        assert set(grey["guidance"]) == {"none"} and len(grey) == 6
+        line = curve(figure.axes[0], grey[grey["model"] == "vp"])
+        own = curve(figure.axes[0], drawn[~drawn["behind"] & (drawn["model"] == "vp")])
+        assert len(set(to_rgb(line.get_color()))) == 1 < len(set(to_rgb(own.get_color())))
+        assert line.get_marker() == own.get_marker()
+        assert legend_texts(figure) == [["VP", "VE"], ["no guidance"]]
+        assert "Grey: the same models with guidance none" in captions.caption(drawn, {})
+
+    def test_panels_with_own_axes(self):
+        panels = [{"models": [m], "samplers": ["DDIM"]} for m in ("vp", "ncsn")]
+        records = made(models=["vp", "ncsn"])
+        ends = [ax.get_ylim() for ax in draw(records, panels, share_y=False)[0].axes]
+        assert ends[0] != ends[1]
+        assert len({ax.get_ylim() for ax in draw(records, panels)[0].axes}) == 1
 
     def test_rows_of_other_curves_are_ignored(self):
         _, drawn = draw(made(models=["vp", "ve", "ncsn"], samplers=["DDIM", "MARK"]))
@@ -90,6 +131,8 @@ class TestDrawn:
         figure, _ = draw(records, panels)
         assert [ax.get_ylabel() for ax in figure.axes] == ["Inception Score", "FID (a.u.)"]
         assert figure.axes[0].get_ylim() != figure.axes[1].get_ylim()
+        figure, _ = draw(records, panels, y_scale="log")  # of the figure's metric
+        assert [ax.get_yscale() for ax in figure.axes] == ["log", "linear"]
 
     def test_logarithmic_axis(self):
         figure, _ = draw(made(), y_scale="log")
@@ -128,29 +171,44 @@ class TestRefusals:
 
 class TestReferences:
     def test_drawn_with_band_and_label_and_in_the_csv(self):
-        figure, drawn = draw(made(), references={"train": control(9.0), "gaussian": control(6.0)})
+        figure, drawn = draw(made(), references={"train": control(8.4), "gaussian": control(6.8)})
         ax = figure.axes[0]
         (train,) = lines(ax, "real train")
-        assert set(train.get_ydata()) == {9.0}
+        assert set(train.get_ydata()) == {8.4}
         rows = drawn[drawn["control"].notna()].set_index("control")
         assert rows.loc["train", ["value", "lower", "upper"]].tolist() == pytest.approx(
-            [9.0, 9.0 - 1.96 * 0.05, 9.0 + 1.96 * 0.05]
+            [8.4, 8.4 - 1.96 * 0.05, 8.4 + 1.96 * 0.05]
         )
         (span,) = [p for p in ax.patches if p.get_label() == "real train"]
         assert span.get_height() == pytest.approx(2 * 1.96 * 0.05)
-        assert [t.get_text() for t in ax.texts] == ["real train", "Gaussian noise"]
+        assert [t.get_text() for t in ax.texts] == ["Gaussian noise", "real train"]
         assert dash(train) != dash(lines(ax, "Gaussian noise")[0])
         assert len(set(to_rgb(train.get_color()))) == 1  # grey
 
     def test_far_reference_is_named_but_does_not_squeeze_the_curves(self):
-        figure, drawn = draw(made(), references={"train": control(9.0), "uniform": control(-50.0)})
+        figure, drawn = draw(made(), references={"train": control(8.4), "uniform": control(-50.0)})
         low, high = figure.axes[0].get_ylim()
         values = drawn.loc[drawn["control"].isna(), "value"]
         assert (values.max() - values.min()) / (high - low) > 0.25
-        assert low < 9.0 < high
+        assert low < 8.4 < high
         assert drawn.set_index("control").loc["uniform", "status"] == "off axis"
         assert "uniform noise\noff axis: -50" in [t.get_text() for t in figure.axes[0].texts]
         assert not lines(figure.axes[0], "uniform noise")
+
+    def test_noises_that_coincide_share_a_label(self):
+        both = {"gaussian": control(6.8), "uniform": control(6.82)}
+        figure, drawn = draw(made(), references=both)
+        assert [t.get_text() for t in figure.axes[0].texts] == ["noise"]
+        assert drawn["control"].notna().sum() == 2
+        far = {"gaussian": control(-60.0), "uniform": control(-80.0)}
+        figure, _ = draw(made(), references=far)
+        assert [t.get_text() for t in figure.axes[0].texts] == ["noise\noff axis: -60, -80"]
+
+    def test_references_leave_most_of_the_axis_to_the_curves(self):
+        figure, drawn = draw(made(), references={"train": control(12.0), "gaussian": control(1.0)})
+        low, high = figure.axes[0].get_ylim()
+        values = drawn.loc[drawn["control"].isna(), ["lower", "upper"]].to_numpy(float)
+        assert np.ptp(values) / (high - low) > 0.6
 
     def test_other_number_of_images_is_said(self):
         figure, drawn = draw(made(), references={"test": control(8.0, n=360)})
@@ -158,7 +216,7 @@ class TestReferences:
         assert "real test 8 (n = 360)" in captions.caption(drawn, {})
 
     def test_labels_do_not_overlap(self):
-        near = {name: control(9.0 + i / 100) for i, name in enumerate(style.REFERENCES)}
+        near = {name: control(9.0 - 0.3 * i) for i, name in enumerate(style.REFERENCES)}
         figure, _ = draw(made(), references=near)
         figure.draw_without_rendering()
         boxes = [t.get_window_extent() for t in figure.axes[0].texts]
@@ -179,8 +237,8 @@ class TestReferences:
         note = "not measured: Inception Score of real test (n = 6, needs 10 images)"
         assert [t.get_text().replace("\n", " ") for t in figure.texts] == [note]
         text = captions.caption(drawn, {})
-        assert text.endswith(f"references in grey: real train 9; {note}.")
-        assert [t.get_text() for t in figure.axes[0].texts] == ["real train"]
+        assert text.endswith(f"references in grey: real train 9. {note}.")
+        assert "real test" not in {t.get_text() for t in figure.axes[0].texts}
         assert not lines(figure.axes[0], "real test")
         row = drawn.set_index("control").loc["test"]
         assert (row["n"], row["status"]) == (6, "not measured, needs 10 images")
@@ -220,7 +278,8 @@ class TestDiverged:
         records += [diverged(model="ve", epoch=e) for e in (20, 40)]
         figure, drawn = draw(records)
         assert [t.get_text() for t in figure.texts] == ["diverged: VE · DDIM from epoch 20"]
-        assert np.isfinite(lines(figure.axes[0], "VE · DDIM")[0].get_ydata()).tolist() == [1, 0, 0]
+        line = curve(figure.axes[0], drawn[drawn["model"] == "ve"])
+        assert np.isfinite(line.get_ydata()).tolist() == [1, 0, 0]
         gone = drawn[(drawn["model"] == "ve") & (drawn["epoch"] > 10)]
         assert (gone["status"] == "diverged").all()
         assert gone["value"].isna().all()
@@ -234,7 +293,8 @@ class TestDiverged:
         records = [*made(models=["vp"], epochs=[10, 40]), diverged(epoch=20), *made(models=["ve"])]
         figure, drawn = draw(records)
         assert notes(drawn) == "diverged: VP · DDIM at epoch 20"
-        assert np.isnan(lines(figure.axes[0], "VP · DDIM")[0].get_ydata()).tolist() == [0, 1, 0]
+        line = curve(figure.axes[0], drawn[drawn["model"] == "vp"])
+        assert np.isnan(line.get_ydata()).tolist() == [0, 1, 0]
 
     def test_some_seeds(self):
         records = [

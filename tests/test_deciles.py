@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from plotted import legend_texts, lines
+from plotted import curve, legend_texts
 
 from uncanny.figures import saving
 from uncanny.figures.deciles import QUANTITIES, deciles, facts
@@ -16,7 +16,11 @@ def account(strength):
     return [
         {
             **{"decile": d, "t": [100 * d, 100 * d + 99], "steps": 5, "gradient_rms": strength},
-            **{"rho_mark": strength / (d + 1), "rho_ddim": strength / (d + 2), "log_p": -0.1 * d},
+            **{
+                "rho_mark": strength / (d + 1),
+                "rho_ddim": strength / (d + 2),
+                "log_p": -0.1 * d - strength,
+            },
             **{"rho_mark_max": strength, "rho_ddim_max": strength},
         }
         for d in range(10)
@@ -40,12 +44,15 @@ def test_three_axes_hold_the_values_of_the_table(tmp_path):
     table = pd.read_csv(tmp_path / "f.csv")
     assert facts(table) == drawn.attrs["facts"]
     for ax, quantity in zip(figure.axes, QUANTITIES, strict=True):
-        (line,) = lines(ax, "m · MARK · trained")
         rows = table[(table["quantity"] == quantity) & (table["guidance"] == "G1")]
+        line = curve(ax, rows.assign(tenth=rows["decile"] + 1), "tenth")
         assert line.get_ydata().tolist() == rows["value"].tolist()
         assert line.get_xdata().tolist() == list(range(1, 11))
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "log", "linear"]
-    assert legend_texts(figure)[::-1] == [["m"], ["trained", "G2"]]
+    assert legend_texts(figure) == [["trained", "G2"]]
+    largest = [line for line in figure.axes[0].get_lines() if line.get_marker() == "None"]
+    assert sorted(line.get_ydata()[0] for line in largest) == [0.001, 1.0]
+    assert len({str(line.get_color()) for line in figure.axes[2].get_lines()}) == 2
 
 
 def test_guidance_without_account_is_said():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exact_phase import process, stored
-from plotted import legend_texts, lines
+from plotted import curve, legend_texts
 from test_configuration import SHIPPED, plan
 from test_scores import record
 from yaml import safe_load
@@ -108,7 +108,7 @@ def test_a_metric_against_a_parameter_of_the_process(tmp_path):
     figure, drawn = sensitive([scored("a", 0.0, 3.0), scored("b", 0.25, 2.0)])
     saving.save(figure, drawn, tmp_path / "f")
     assert sensitivity.facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
-    (line,) = lines(figure.axes[0], "uniform")
+    line = curve(figure.axes[0], drawn[drawn["series"] == "uniform"], "x")
     assert line.get_xdata().tolist() == [0, 0.25] and line.get_ydata().tolist() == [3, 2]
     position, momentum = figure.axes[1:]
     assert [line.get_label() for line in position.get_lines()] == ["B"]  # CLD has no noise there

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plotted import lines
+from plotted import curve
 from test_grid import hash_of
 from test_scores import record
 
@@ -63,7 +63,7 @@ def test_images_stand_below_the_class_that_was_asked_for(tmp_path):
 
 def test_the_scale_of_guidance_is_swept_below():
     _, (figure, drawn) = guided()
-    (line,) = lines(figure.axes[2], "M · E")
+    line = curve(figure.axes[2], drawn[drawn["x"].notna()], "x")
     assert line.get_xdata().tolist() == [0, 2] and line.get_ydata().tolist() == [5, 6]
     assert drawn.loc[drawn["x"].notna(), "panel"].unique().tolist() == ["c"]
 

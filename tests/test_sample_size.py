@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plotted import legend_texts, lines
+from plotted import curve, legend_texts, lines
 
 from uncanny.evaluation import sample_size as size_limit
 from uncanny.figures import saving
@@ -49,15 +49,15 @@ def test_means_fit_and_limit_are_the_table():
     figure, drawn = draw(record())
     left = figure.axes[0]
     points, fit = drawn[drawn["role"] == "mean"], drawn[drawn["role"] == "fit"].iloc[0]
-    (line,) = lines(left, "VE · EUL")
+    line = curve(left, points, "n")
     assert line.get_xdata().tolist() == list(SIZES)
     assert line.get_ydata().tolist() == points["value"].tolist()
     assert (fit["value"], fit["coefficient"]) == pytest.approx((8, -60))
     known = size_limit.size_limit(SIZES, points["value"], points["se"])
     interval = np.quantile(known.replicates()[:, 0], [0.025, 0.975])
     assert fit[["lower", "upper"]].tolist() == pytest.approx(interval)
-    (curve,) = lines(left, "VE · EUL fit")
-    assert curve.get_ydata() == pytest.approx(8 - 60 / curve.get_xdata())
+    (fitted,) = lines(left, "VE · EUL fit")
+    assert fitted.get_ydata() == pytest.approx(8 - 60 / fitted.get_xdata())
     (bar,) = left.containers[-1][2]
     assert bar.get_segments()[0][:, 1] == pytest.approx(fit[["lower", "upper"]].tolist())
     assert [t.get_text() for t in left.get_xticklabels()][-1] == "∞"
@@ -69,6 +69,7 @@ def test_spread_between_splits_falls_with_the_root_of_n():
     spread = drawn[drawn["role"] == "spread"]
     assert spread["value"].tolist() == pytest.approx([3 / n**0.5 for n in SIZES])
     assert drawn[drawn["role"] == "guide"]["coefficient"].tolist() == pytest.approx([3])
+    assert curve(right, spread, "n")
     assert right.get_ylabel() == "Std. between splits"
     assert (right.get_xscale(), right.get_yscale()) == ("log", "log")
 
@@ -85,7 +86,8 @@ def test_one_split_is_drawn_beside():
     figure, drawn = draw(record(), one_split="is1")
     fits = drawn[drawn["role"] == "fit"].set_index("metric")["coefficient"]
     assert fits.to_dict() == pytest.approx({"is10": -60, "is1": -6})
-    assert legend_texts(figure)[::-1] == [["VE"], ["IS", "IS, one split"]]
+    assert legend_texts(figure)[0] == ["IS", "IS, one split"]
+    assert legend_texts(figure)[1] == ["fit: limit + c / n", "falling as 1/√n"]
     assert set(drawn[drawn["role"] == "spread"]["metric"]) == {"is10"}
 
 
@@ -124,7 +126,7 @@ def test_caption_is_the_same_from_the_csv(tmp_path):
     figure, drawn = draw(record(), one_split="is1")
     saving.save(figure, drawn, tmp_path / "f")
     assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]
-    assert "n images deviate by -60/n, which is -0.5% at n = 1,600" in drawn.attrs["facts"][2]
+    assert "n images deviate by -60/n, which is -0.5% at n = 1,600" in drawn.attrs["facts"][3]
 
 
 def test_sizes_that_do_not_carry_a_metric_are_said(tmp_path):

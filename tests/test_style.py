@@ -10,7 +10,7 @@ import pytest
 import seaborn as sns
 import yaml
 from matplotlib.colors import to_hex, to_rgb
-from plotted import MODELS, dash, draw, legend_texts, lines, made
+from plotted import MODELS, curve, dash, draw, legend_texts, made
 from test_scores import diverged
 
 from uncanny.figures import palette, saving, style
@@ -31,18 +31,18 @@ def panels_of(name):
 
 class TestLook:
     def test_model_keeps_colour_and_marker_in_all_figures(self):
-        first, _ = draw(made())
-        second, _ = draw(
+        first, table = draw(made())
+        second, other_table = draw(
             made(models=["ve", "ncsn"], samplers=["MARK"]),
             [{"models": ["ncsn", "ve"], "samplers": ["MARK"]}],
         )
         one, other = (
-            lines(first.axes[0], "VE · DDIM")[0],
-            lines(second.axes[0], "VE · Markovian")[0],
+            curve(figure.axes[0], rows[rows["model"] == "ve"])
+            for figure, rows in ((first, table), (second, other_table))
         )
-        assert (
-            one.get_color() == other.get_color() != lines(first.axes[0], "VP · DDIM")[0].get_color()
-        )
+        vp = next(line for line in first.axes[0].get_lines() if line is not one)
+        colors = [to_hex(line.get_color()) for line in (one, other, vp)]
+        assert colors[0] == colors[1] != colors[2]
         assert one.get_marker() == other.get_marker()
 
     def test_own_colour_does_not_change_the_others(self):
@@ -72,14 +72,12 @@ class TestLook:
         looks_of = {}
         for name in ("config", "psld", "design_space", "cifar10_cpu"):
             study, _ = panels_of(name)
-            figure = next(iter(study.config["figures"]))
-            models = plan.appearance(study, figure)["models"]
+            blocks = study.config["models"].items()
+            models = {n: {"label": b["label"]} | plan.model_role(study, n) for n, b in blocks}
             for model, look in style.model_styles(models).items():
+                if " with " in look.label:
+                    continue  # process and network exchanged: the second model of its role
                 identity = study.identity(model)
-                if "crossed" in str(study.config["models"][model].get("label")) or " with " in str(
-                    study.config["models"][model].get("label")
-                ):
-                    continue  # the second model of a role
                 key = palette.role(identity), identity["conditional"]
                 looks_of.setdefault(key, {})[name, model] = look.color, look.marker
         assert len(looks_of) > 15
@@ -136,16 +134,14 @@ class TestLook:
             shown.check(study)
 
     def test_dash_is_the_sampler_where_a_panel_shows_several(self):
-        figure, _ = draw(
-            made(samplers=["DDIM", "MARK"]),
-            [{"models": ["vp", "ve"], "samplers": ["DDIM", "MARK"]}],
-        )
+        panel = {"models": ["vp", "ve"], "samplers": ["DDIM", "MARK"]}
+        figure, drawn = draw(made(samplers=["DDIM", "MARK"]), [panel])
         dashes = {
-            label: dash(lines(figure.axes[0], label)[0])
-            for label in ("VP · DDIM", "VE · DDIM", "VP · Markovian", "VE · Markovian")
+            keys: dash(curve(figure.axes[0], rows))
+            for keys, rows in drawn.groupby(["model", "sampler"])
         }
-        assert dashes["VP · DDIM"] == dashes["VE · DDIM"] == ()
-        assert dashes["VP · Markovian"] == dashes["VE · Markovian"] == (3.5, 1.5)
+        assert dashes["vp", "DDIM"] == dashes["ve", "DDIM"] == ()
+        assert dashes["vp", "MARK"] == dashes["ve", "MARK"] == (3.5, 1.5)
         assert legend_texts(figure) == [["VP", "VE"], ["DDIM", "Markovian"]]
 
     def test_one_sampler_per_panel_is_solid_and_not_in_the_legend(self):
@@ -154,14 +150,17 @@ class TestLook:
         assert {dash(line) for ax in figure.axes for line in ax.get_lines()} == {()}
         assert legend_texts(figure) == [["VP", "VE"]]
 
-    def test_guidances_are_told_apart(self):
+    def test_colour_is_the_guidance_where_only_the_guidance_varies(self):
         records = made(models=["vp"])
         for one in made(models=["vp"]):
             one["cell"]["guidance"] = "G1"
             records.append(one)
         panel = {"models": ["vp"], "samplers": ["DDIM"], "guidances": ["none", "G1"]}
         figure, drawn = draw(records, [panel])
-        assert legend_texts(figure) == [["VP"], ["no guidance", "G1"]]
+        assert legend_texts(figure) == [["no guidance", "G1"]]
+        colors = {to_hex(line.get_color()) for line in figure.axes[0].get_lines()}
+        assert len(colors) == 2
+        assert {dash(line) for line in figure.axes[0].get_lines()} == {()}
         assert set(drawn["curve"]) == {"VP · DDIM", "VP · DDIM · G1"}
 
     def test_legend_reads_row_by_row_in_the_order_of_the_panels(self):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plotted import MODELS, band, control, legend_texts, lines
+from plotted import MODELS, band, control, curve, legend_texts
 from test_scores import record
 
 from uncanny.evaluation import score_records
@@ -44,13 +44,13 @@ def test_lines_hold_the_values_of_the_csv(tmp_path):
     table = pd.read_csv(tmp_path / "f.csv")
     assert facts(table) == drawn.attrs["facts"]
     for series in ("own", "VP"):
-        (line,) = lines(figure.axes[0], f"VE · {series}")
         rows = table[table["series"] == series]
+        line = curve(figure.axes[0], rows, "x")
         assert line.get_xdata().tolist() == rows["x"].tolist() == list(STEPS)
         assert line.get_ydata().tolist() == rows["value"].tolist()
-        lower, upper = band(figure.axes[0], f"VE · {series}")
+        lower, upper = band(figure.axes[0], rows, "x")
         assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.1))
-    assert legend_texts(figure)[::-1] == [["VE"], ["own", "VP"]]
+    assert legend_texts(figure) == [["own", "VP"]]
     assert figure.axes[0].get_xscale() == "log"
 
 
@@ -71,8 +71,8 @@ def test_evaluations_that_a_sampler_chose():
 
 def test_without_series_all_samplers_are_one_curve():
     panel = {"models": ["ve"], "samplers": [f"E{n}" for n in STEPS]}
-    figure, _ = sweep(data(made()), [panel], metric="is10", x="nfe")
-    (line,) = lines(figure.axes[0], "VE · no guidance")
+    figure, drawn = sweep(data(made()), [panel], metric="is10", x="nfe")
+    line = curve(figure.axes[0], drawn, "x")
     assert line.get_xdata().tolist() == list(STEPS)
     assert legend_texts(figure) == [["VE"]]
 
@@ -87,6 +87,8 @@ def test_scale_begins_at_sampling_without_guidance():
     figure, drawn = sweep(data(records), [panel], metric="is10", x="scale")
     assert drawn["x"].tolist() == [0, 1, 10]
     assert figure.axes[0].get_xscale() == "symlog"
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["none", "1", "10"]
+    assert -1 < figure.axes[0].get_xlim()[0] < 0
     assert drawn["curve"].tolist()[1] == "VE · DDIM · G1"
 
 
@@ -95,7 +97,7 @@ def test_last_epoch_unless_said_otherwise():
     _, drawn = sweep(data(records), [PANEL], metric="is10", x="nfe")
     assert set(drawn["epoch"]) == {10}
     figure, drawn = sweep(data(records), [PANEL | {"epochs": [5, 10]}], metric="is10", x="nfe")
-    assert "own · epoch 5" in legend_texts(figure)[::-1][1]
+    assert "own · epoch 5" in legend_texts(figure)[-1]
 
 
 def test_references_and_caption():

@@ -72,28 +72,38 @@ def with_looks(
     )
 
 
-def draw_curves(ax: Axes, points: pd.DataFrame, x: str, *, errors: str = "") -> None:
+def draw_curves(
+    ax: Axes, points: pd.DataFrame, x: str, *, errors: str = "", width: float = 1.1
+) -> None:
     """Draw lines through points with LOOK against column x, with gaps at missing values.
 
-    errors: "band", "bar" or "". With bands, points without neighbours have a bar.
+    errors: "band", "bar" or "". With bands, points without neighbours have a bar. width: of the
+    lines, 0 for points alone.
     """
+    if "behind" in points:
+        points = points.sort_values("behind", ascending=False, kind="stable")
+    numbers = [x, "value", *{"lower", "upper"}.intersection(points)]
     points = points.assign(curve=points.groupby(["curve", *LOOK], sort=False).ngroup())
-    plot = _plot(points, x, group="curve")
-    plot = plot.add(so.Path(linewidth=1.1, pointsize=3.8, edgewidth=0.6), legend=False)
-    if errors == "band":
-        plot = plot.add(so.Band(alpha=0.16), legend=False)
-    plot.on(ax).plot()
+    points = points.astype(dict.fromkeys(numbers, float))
+    line = so.Path(linewidth=width, pointsize=3.8, edgewidth=0.6)
+    _plot(points, x, group="curve").add(line, legend=False).on(ax).plot()
+    if errors == "band" and points["lower"].notna().any():
+        _plot(points, x, **INTERVAL).add(so.Band(alpha=0.16), legend=False).on(ax).plot()
     barred = points[_is_isolated(points)] if errors == "band" else points
     if errors and len(barred := barred.dropna(subset=["lower"])):
-        _plot(barred, x).add(so.Range(linewidth=0.8, alpha=0.6), legend=False).on(ax).plot()
-    ax.set(xlabel="", ylabel="")
+        bars = so.Range(linewidth=0.8, alpha=0.7)
+        _plot(barred.assign(linestyle="-"), x, **INTERVAL).add(bars, legend=False).on(ax).plot()
+    ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear")  # seaborn sets its own
 
 
-def _plot(points: pd.DataFrame, x: str, **group: str) -> so.Plot:
-    """A plot of values and intervals whose looks are the points' own."""
+def _plot(points: pd.DataFrame, x: str, **variables: str) -> so.Plot:
+    """A plot of values whose looks are the points' own."""
     own = {name: name for name in LOOK}
-    plot = so.Plot(points, x=x, y="value", ymin="lower", ymax="upper", **own, **group)
-    return plot.scale(**dict.fromkeys(LOOK))
+    return so.Plot(points, x=x, y="value", **own, **variables).scale(**dict.fromkeys(LOOK))
+
+
+# Not for lines: seaborn leaves out points without an interval.
+INTERVAL = {"ymin": "lower", "ymax": "upper"}
 
 
 def _is_isolated(points: pd.DataFrame) -> pd.Series:
@@ -187,12 +197,21 @@ def _reference_texts(rows: pd.DataFrame, ends: tuple[float, float]) -> list[tupl
 # ---- Ticks and legends ----------------------------------------------------------------------
 
 
+def pad_x(ax: Axes, values: pd.Series, share: float = 0.04) -> None:
+    """Set the limits of the x axis around values, whatever its scale."""
+    transform = ax.xaxis.get_transform()
+    low, high = transform.transform(np.array([values.min(), values.max()], float))
+    pad = share * (high - low) or 0.1
+    ax.set_xlim(*transform.inverted().transform(np.array([low - pad, high + pad])))
+
+
 def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = None) -> None:
     """Label a logarithmic x axis with plain numbers, at the values themselves or every few of
     them. extra: further ticks, value → label.
     """
     shown = sorted(set(values.dropna()))
-    shown = shown[:: -max(1, -(-len(shown) // MOST_TICKS))]  # the largest always has its tick
+    step = max(1, -(-len(shown) // MOST_TICKS))
+    shown = shown[::-1][::step][::-1]  # the largest always has its tick
     labels = {x: f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k" for x in shown} | (extra or {})
     ax.set_xticks(list(labels), list(labels.values()))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -92,6 +92,7 @@ def margin_labels(ax: Axes, labels: list[tuple[float, str, str]], x: float = 1.0
     A value outside the axis has its label at the end of the axis, without a leader. x: where the
     labels start, as a fraction of the axis.
     """
+    labels = sorted(labels, key=lambda label: label[0])
     to_axis = ax.transScale + ax.transLimits
     positions = [float(to_axis.transform((1, value))[1]) for value, _, _ in labels]
     clipped = [min(max(position, 0.0), 1.0) for position in positions]

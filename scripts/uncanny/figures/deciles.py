@@ -1,6 +1,5 @@
 """Strength of guidance during sampling, by tenths of the process's time."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,10 +18,11 @@ QUANTITIES = {
     "rho_ddim": r"Shift / $\hat\epsilon$, $\rho_\mathrm{DDIM}$",
     "log_p": r"log $p(y\,|\,\hat x_0)$ (nats)",
 }
+DOTTED = (0, (1, 1.6))
 KEY = "guidance_deciles"  # of the record of a sample set
 COLUMNS = [
     *["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "quantity", "decile"],
-    *["t_first", "t_last", "steps", "value", "largest", "n", "diverged", "status"],
+    *["t_first", "t_last", "steps", "value", "upper", "n", "diverged", "status"],
 ]
 
 
@@ -31,7 +31,8 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
     ancestral step, over the predicted noise, and log p of the class by the classifier.
 
     A panel is {models, samplers, guidances, epochs = the last one, title}; of several training and
-    sampling seeds the first is shown. Values are means over images and steps of the decile.
+    sampling seeds the first is shown. Values are means over images and steps of the decile; dotted
+    lines are the largest values of the two ratios.
 
     Raises ValueError if no record has statistics of its guidance.
     """
@@ -39,15 +40,15 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
     plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
     if not plotted["value"].notna().any():
         raise ValueError(f"figure is empty: no record of its cells has {KEY}")
-    variants = _lines.variants(plotted.assign(control=pd.NA), ["guidance"])
+    looks = _lines.with_looks(
+        plotted, data, ["guidance"], lambda row: data.guidance_label(row["guidance"])
+    )
     with style.context():
         figure, axes = _page.canvas(len(QUANTITIES) * len(panels), columns=len(QUANTITIES))
-        for ax, (letter, rows) in zip(axes, plotted.groupby("panel", sort=False), strict=True):
-            _draw(ax, rows, data, variants)
+        for ax, (letter, rows) in zip(axes, looks.groupby("panel", sort=False), strict=True):
+            _draw(ax, rows)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        labels = [data.guidance_label(guidance) for (guidance,) in variants]
-        legends = _lines.legends(data, plotted.assign(control=pd.NA), variants, labels)
-        _page.finish(figure, legends, _notes(plotted))
+        _page.finish(figure, _lines.legends(looks), _notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -80,20 +81,22 @@ def _cell_rows(data: FigureData, cell) -> list[dict]:
         shared
         | {"quantity": quantity, "decile": entry["decile"], "steps": entry["steps"]}
         | {"t_first": entry["t"][0], "t_last": entry["t"][1], "status": status}
-        | {"value": entry[quantity], "largest": entry.get(f"{quantity}_max")}
+        | {"value": entry[quantity], "upper": entry.get(f"{quantity}_max")}
         for entry in record[KEY]
         for quantity in QUANTITIES
     ]
 
 
-def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, variants: dict) -> None:
-    looks, quantity = style.model_styles(data.models), table["quantity"].iloc[0]
-    for (model, guidance, _), rows in table.groupby(["model", "guidance", "sampler"], sort=False):
-        look = style.line_look(looks[model], variants[(guidance,)])
-        values = rows["value"].to_numpy(float, na_value=np.nan)
-        if np.isfinite(values).any():
-            ax.plot(rows["decile"].astype(float) + 1, values, **look, label=rows["curve"].iloc[0])
-    positive = table["value"].dropna()
+def _draw(ax: Axes, table: pd.DataFrame) -> None:
+    quantity = table["quantity"].iloc[0]
+    numbers = ["decile", "value", "upper"]
+    table = table.astype(dict.fromkeys(numbers, float))
+    table = table.assign(tenth=table["decile"] + 1)
+    _lines.draw_curves(ax, table, "tenth")
+    largest = table.assign(value=table["upper"], marker="None", linestyle=[DOTTED] * len(table))
+    if quantity != "log_p":
+        _lines.draw_curves(ax, largest, "tenth", width=0.7)
+    positive = table[["value", "upper"]].stack().dropna()
     if quantity != "log_p" and len(positive) and positive.gt(0).all():
         _lines.set_y(ax, (positive.min() / 1.5, positive.max() * 1.5), "log")
     ax.set(xlabel="Tenth of time t (10: noise)", xlim=(0.6, 10.4), xticks=range(1, 11))
@@ -115,6 +118,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         "noise of that step; ρ_DDIM is the root mean square shift of the predicted noise, divided "
         "by that noise; both for any sampler",
         f"Means over {captions.span(measured['n'])} images (log p: the first 64) and the steps in "
-        f"each tenth, epoch {captions.span(measured['epoch'])}; their spread is not recorded",
+        f"each tenth, epoch {captions.span(measured['epoch'])}; dotted: the largest "
+        "value of any image and step; the standard error of the means is not recorded",
     ]
     return captions.with_note(sentences, _notes(table))

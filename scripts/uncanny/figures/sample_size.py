@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from uncanny.evaluation import sample_size as size_limit
 from uncanny.evaluation import score_records
@@ -24,6 +25,7 @@ COLUMNS = [
     *["diverged", "status"],
 ]
 POINT, FIT, SPREAD, GUIDE = "mean", "fit", "spread", "guide"
+GUIDE_DASH = (0, (4, 2))
 LEFT_OUT = "left out"  # role of a size with fewer images than the metric needs
 
 
@@ -49,14 +51,13 @@ def sample_size(
         raise ValueError(f"figure is empty: no value of {metric} for any of its curves")
     with style.context():
         figure, axes = _page.canvas(2 * len(panels))
-        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-            _draw(ax, rows, data, metric)
+        looks = _looks(plotted, data)
+        for ax, (letter, rows) in zip(axes, looks.groupby("panel"), strict=True):
+            _draw(ax, rows, metric)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        variants = _variants(plotted, metric)
-        points = plotted.rename(columns={"role": "control"}).assign(control=pd.NA)
-        labels = [data.label("metrics", name) for name in variants]
-        legends = _lines.legends(data, points, variants, labels)
-        _page.finish(figure, legends, _notes(plotted))
+        lines = [Line2D([], [], color="0.25", lw=0.9, label="fit: limit + c / n")]
+        lines.append(Line2D([], [], color="0.5", lw=0.8, ls=GUIDE_DASH, label="falling as 1/√n"))
+        _page.finish(figure, [*_lines.legends(looks), lines], _notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -175,61 +176,47 @@ def _spread(records: list[dict], metric: str, points: pd.DataFrame) -> list[pd.D
 # ---- Artists --------------------------------------------------------------------------------
 
 
-def _draw(ax: Axes, table: pd.DataFrame, data: FigureData, metric: str) -> None:
-    looks, variants = style.model_styles(data.models), _variants(table, metric)
-    sizes = table.loc[table["role"] != LEFT_OUT, "n"].dropna().astype(float)
-    ax.set_xscale("log")
-    ax.set_xlabel("Number of images")
+def _looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
+    """The table with LOOK; the metric of one split has a hollow marker."""
+    looks = _lines.with_looks(
+        plotted, data, ["metric"], lambda row: data.label("metrics", row["metric"])
+    )
+    return looks.astype(dict.fromkeys(["n", "value", "lower", "upper"], float))
+
+
+def _draw(ax: Axes, table: pd.DataFrame, metric: str) -> None:
+    sizes = table.loc[table["role"] != LEFT_OUT, "n"].dropna()
+    ax.set(xscale="log", xlabel="Number of images")
     if sizes.empty:
         return
     end = sizes.max() * (sizes.max() / sizes.min()) ** INFINITY
-    groups = table.groupby([*CURVE, "epoch", "metric"], sort=False)
-    for index, ((model, *_, name), rows) in enumerate(groups):
-        look = style.line_look(looks[model], variants[name])
-        if rows["role"].isin([SPREAD, GUIDE]).any():
-            _draw_right(ax, rows, look, sizes)
-        else:
-            _draw_left(ax, rows, look, sizes, end * 1.13**index)
+    points = table[table["role"].isin([POINT, SPREAD])]
+    _lines.draw_curves(ax, points, "n", errors="bar", width=0)
     is_left = table["role"].isin([POINT, FIT]).any()
+    for index, fit in enumerate(table[table["role"] == FIT].itertuples()):
+        _draw_fit(ax, fit, sizes, end * 1.13**index)
+    for guide in table[table["role"] == GUIDE].itertuples():
+        n = np.array([sizes.min(), sizes.max()])
+        ax.plot(n, guide.coefficient / np.sqrt(n), color="0.5", lw=0.8, ls=GUIDE_DASH, zorder=1.9)
+    ax.set(xscale="log", xlabel="Number of images")
     spread_label = "Std. between splits" if table["splits"].notna().any() else "Standard error"
     label = table.loc[table["metric"] == metric, "metric_label"].iloc[0]
     ax.set_ylabel(label if is_left else spread_label)
     if not is_left:
-        ax.set_yscale("log")
         low, high = table["value"].min(), table["value"].max()
         _lines.set_y(ax, (low / 1.3, high * 1.3), "log")
     ax.set_xlim(sizes.min() / 1.15, end * 1.4 if is_left else sizes.max() * 1.15)
     _lines.number_ticks(ax, sizes, {end: "∞"} if (table["role"] == FIT).any() else None)
 
 
-def _draw_left(ax: Axes, rows: pd.DataFrame, look: dict, sizes: pd.Series, end: float) -> None:
-    """Draw means with bands, the fit as a thin line, and its limit with an interval at infinity."""
-    points = rows[rows["role"] == POINT]
-    _lines.draw_curve(ax, points, "n", look | {"linestyle": "none"})
-    for fit in rows[rows["role"] == FIT].itertuples():
-        n = np.geomspace(sizes.min(), sizes.max(), 100)
-        line = {"color": look["color"], "ls": look["linestyle"], "lw": 0.9}
-        ax.plot(n, fit.value + fit.coefficient / n, **line, label=f"{fit.curve} fit")
-        bar = [[fit.value - fit.lower], [fit.upper - fit.value]]
-        ax.errorbar([end], [fit.value], bar, lw=0.9, capsize=2, **look | {"linestyle": "none"})
-
-
-def _draw_right(ax: Axes, rows: pd.DataFrame, look: dict, sizes: pd.Series) -> None:
-    points = rows[rows["role"] == SPREAD]
-    look = look | {"linestyle": "none"}
-    ax.plot(points["n"].astype(float), points["value"], **look, label=points["curve"].iloc[0])
-    for guide in rows[rows["role"] == GUIDE].itertuples():
-        n = np.array([sizes.min(), sizes.max()])
-        ax.plot(n, guide.coefficient / np.sqrt(n), color="0.5", lw=0.8, ls=(0, (4, 2)), zorder=1.9)
-        ax.text(n[1], guide.coefficient / np.sqrt(n[1]), "$n^{-1/2}$ ", color="0.4", **_GUIDE_TEXT)
-
-
-_GUIDE_TEXT = {"size": 6.5, "ha": "right", "va": "top"}
-
-
-def _variants(table: pd.DataFrame, metric: str) -> dict[str, style.VariantStyle]:
-    names = [metric, *(name for name in table["metric"].unique() if name != metric)]
-    return style.variant_styles(names)
+def _draw_fit(ax: Axes, fit, sizes: pd.Series, end: float) -> None:
+    """Draw the fit as a thin line, and its limit with an interval at infinity."""
+    n = np.geomspace(sizes.min(), sizes.max(), 100)
+    values = fit.value + fit.coefficient / n
+    ax.plot(n, values, color=fit.color, ls=fit.linestyle, lw=0.9, label=f"{fit.curve} fit")
+    bar = [[fit.value - fit.lower], [fit.upper - fit.value]]
+    look = {"marker": fit.marker, "ms": 4, "color": fit.color, "mfc": fit.fillcolor}
+    ax.errorbar([end], [fit.value], bar, lw=0.9, capsize=2, ls="", **look)
 
 
 # ---- Caption --------------------------------------------------------------------------------
@@ -255,7 +242,10 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"{' and '.join(points['metric_label'].unique())} of n = {sizes} images{split}, epoch "
         f"{captions.span(points['epoch'])}, extractor {captions.extractors(points)}; each set "
         "contains the smaller ones, so errors of neighbouring points are correlated",
-        captions.bands(points),
+        captions.bands(points, "bars"),
+        "Points are measured; the lines are fits, limit + c / n, with the limit and its 95 % "
+        "interval at ∞: a bias of c / n follows from the definition of the metric. At the right, "
+        "the spread and a line that falls as 1/√n",
     ]
     fits = table[table["role"] == FIT]
     sentences += [_fit_text(row, points["n"].max()) for row in fits.itertuples()]

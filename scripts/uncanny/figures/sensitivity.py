@@ -105,6 +105,7 @@ def _set_x(ax: Axes, values: pd.Series, label: str) -> None:
     positive = values[values > 0]
     ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     ax.set_xlabel(label)
+    _lines.pad_x(ax, values)
     _lines.number_ticks(ax, values)
     ax.tick_params(axis="x", labelrotation=35)
 

@@ -115,6 +115,7 @@ def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
         ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
     elif len(positive):
         ax.set_xscale("log")
+    _lines.pad_x(ax, values)
     if (values % 1 == 0).all():
         _lines.number_ticks(ax, values, {0: "none"} if has_zero and x == "scale" else None)
     else:  # measured numbers of evaluations: ticks at round numbers

@@ -176,12 +176,13 @@ def facts(table: pd.DataFrame) -> list[str]:
     texts = [f"{row.panel_title}: {row.curve}, epoch {row.epoch}" for row in lanes.itertuples()]
     levels = captions.span(table.groupby(["panel", "direction"]).size())
     return [
-        "Formula and upper row of a lane: forward process, from the training image with the most "
-        "contrast to noise; lower row: a trained model turns noise into an image, at the same "
-        "noise levels. Of the first eight images that each model generates, the one whose pixels are "
-        "nearest to those of a training image is shown",
-        f"{levels} of the sampler's noise levels σ, evenly spaced along its steps, and the share "
-        "of the signal in the variance; images are shown as x / (1 + σ²)^½, clipped to the range of "
-        "pixels. ε and dw are Gaussian noise",
+        "Upper row of a lane, and formula: the forward process takes the training image with the "
+        "most contrast to noise",
+        "Lower row: a trained model takes noise to an image, at the same noise levels; of the first "
+        "eight images that it generates, the one that is nearest to a training image, pixel by "
+        "pixel",
+        f"{levels} of the sampler's noise levels σ are shown, evenly spaced along its steps, with "
+        "the share of the signal in the variance; images are shown as x / (1 + σ²)^½, clipped to "
+        "the range of pixels",
         "; ".join(texts),
     ]

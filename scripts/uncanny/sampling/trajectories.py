@@ -137,7 +137,7 @@ def _last_at_each_level(states: list[tuple[float, Tensor]]) -> list[tuple[float,
 
 
 def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """Rising sigma [K] and states [K, N, C, H, W]: at most `count` of them, evenly spaced by index."""
+    """Rising sigma [K] and states [K, N, C, H, W]: at most `count`, evenly spaced by index."""
     count = min(count, len(states))
     rows = np.linspace(len(states) - 1, 0, count).round().astype(int)
     chosen = [states[row] for row in rows]

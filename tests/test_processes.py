@@ -164,7 +164,7 @@ class TestLanes:
         first, second = ({text.get_text() for text in ax.texts} for ax in figure.axes)
         assert FORMULAS["SDE", True] in first and FORMULAS["SDE", False] in second
         assert trajectories.CANDIDATES == 8
-        assert "of the first eight images" in " ".join(drawn.attrs["facts"])
+        assert "first eight images" in " ".join(drawn.attrs["facts"])
 
     def test_last_epoch_and_first_seed(self):
         _, drawn = draw(trace(seed=1), trace(seed=0), trace(epoch=10))

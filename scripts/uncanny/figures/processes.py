@@ -176,11 +176,11 @@ def facts(table: pd.DataFrame) -> list[str]:
     texts = [f"{row.panel_title}: {row.curve}, epoch {row.epoch}" for row in lanes.itertuples()]
     levels = captions.span(table.groupby(["panel", "direction"]).size())
     return [
-        "Upper row of a lane, and formula: the forward process takes the training image with the "
-        "most contrast to noise",
-        "Lower row: a trained model takes noise to an image, at the same noise levels; of the first "
-        "eight images that it generates, the one that is nearest to a training image, pixel by "
-        "pixel",
+        "Upper row of a lane, and formula: the forward process takes a real image to noise (the "
+        "training image with the most contrast between neighbouring pixels)",
+        "Lower row: a trained model takes noise to an image, at the same noise levels (of the "
+        "first eight images that it generates, the one that is nearest to a training image, pixel "
+        "by pixel)",
         f"{levels} of the sampler's noise levels σ are shown, evenly spaced along its steps, with "
         "the share of the signal in the variance; images are shown as x / (1 + σ²)^½, clipped to "
         "the range of pixels",

@@ -1,7 +1,8 @@
 """Trajectories: one real image into noise, one image out of it, at the same noise levels.
 
-The real image is the training image with the most contrast, the other one of the first CANDIDATES
-images of the sampling seed: the one whose pixels are nearest to those of a training image.
+The real image is the training image with the most contrast between neighbouring pixels: one with
+strokes. The other is, of the first CANDIDATES images of the sampling seed, the one that is nearest
+to a training image, pixel by pixel.
 
 Nothing in the samplers changes: the model that a sampler calls is wrapped and records each state
 that it is called with.
@@ -146,9 +147,12 @@ def _thinned(states: list[tuple[float, Tensor]], count: int) -> tuple[Tensor, Te
 
 
 def _most_contrast(training: np.ndarray) -> Tensor:
-    """The image [C, H, W] in [-1, 1] whose pixels have the largest standard deviation."""
-    spreads = torch.cat([images.flatten(1).std(dim=1) for images in _parts(training)])
-    return to_model(np.array(training[int(spreads.argmax())])).double()
+    """The image [C, H, W] in [-1, 1] with the largest total variation, mean_x |∂x/∂i| + |∂x/∂j|."""
+    variations = [
+        sum(images.diff(dim=axis).abs().mean(dim=(1, 2, 3)) for axis in (2, 3))
+        for images in _parts(training)
+    ]
+    return to_model(np.array(training[int(torch.cat(variations).argmax())])).double()
 
 
 def _most_real(images: Tensor, training: np.ndarray) -> int:

@@ -17,6 +17,10 @@ endif
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
+# One figure or table, and only what it needs: make figure_5
+figure_% table_%: .venv/ready
+	$(SNAKEMAKE) $@ $(WITH)
+
 claims: .venv/ready
 	$(SNAKEMAKE) claims $(WITH)
 

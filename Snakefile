@@ -32,6 +32,7 @@ onstart:
         logger.info(line)
     check_job_slots()
     list_jobs()
+    print_progress()
     if workflow.local_exec:
         # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:
@@ -92,3 +93,4 @@ for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
 
 
 apply_gpu_request()
+order_jobs()

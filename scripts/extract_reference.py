@@ -8,7 +8,7 @@ from uncanny.workflow import jobs
 
 def main(snakemake):
     from uncanny.datasets import Dataset
-    from uncanny.evaluation import extractors, features, neighbours, scoring
+    from uncanny.evaluation import extractors, features, kernels, neighbours, scoring
     from uncanny.runtime import hardware
 
     extractor = extractors.load(snakemake.input.extractor, str(hardware.device(snakemake.threads)))
@@ -18,6 +18,9 @@ def main(snakemake):
     if snakemake.params.neighbours:
         near = neighbours.within(extracted.pool, snakemake.params.neighbours)
         extracted = dataclasses.replace(extracted, neighbours=near)
+    if snakemake.params.kernels:
+        mean = kernels.mean_within(extracted.pool)
+        extracted = dataclasses.replace(extracted, kernels=mean)
     features.save(
         snakemake.output[0], extracted, features.identity(extractor, split.images, split.labels)
     )

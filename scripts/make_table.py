@@ -1,5 +1,8 @@
-"""Make one table from the config, or from timings, scores or verdicts. Rule: make_table."""
+"""Make one table from the config and records of training, timings, scores or verdicts. Rule:
+make_table.
+"""
 
+import sys
 from pathlib import Path
 
 from uncanny.registry import components
@@ -14,18 +17,26 @@ def main(snakemake):
     block = snakemake.params.table
     records = {
         key: [files.read_json(path) for path in snakemake.input.get(key, [])]
-        for key in ("timings", "scores")
+        for key in ("timings", "scores", "trained")
     }
     paths = snakemake.input.get("verdicts", [])
     contents = tables.Contents(
         **snakemake.params.contents,
         timings=[record for timing in records["timings"] for record in timing["records"]],
         scores=records["scores"],
+        trained=records["trained"],
         verdicts=[line for path in paths for line in files.read_json_lines(path)],
     )
-    frame = components.load("tables", block["kind"])(contents, **block.get("options", {}))
-    stem = Path(snakemake.output.csv).with_suffix("")
-    table_files.write(frame, stem, title=block["title"], caption=block.get("caption", ""))
+    make = components.load("tables", block["kind"])
+    frame = make(contents, **block.get("options", {}))
+    sections = getattr(sys.modules[make.__module__], "sections", None)
+    table_files.write(
+        frame,
+        Path(snakemake.output.csv).with_suffix(""),
+        title=block["title"],
+        caption=block.get("caption", ""),
+        sections=sections(frame) if sections else None,
+    )
 
 
 if __name__ == "__main__":

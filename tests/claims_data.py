@@ -24,12 +24,15 @@ def record(model, sampler, values, *, seed=0, draw=0, epoch=10, guidance="none",
     shared = {"n": 400, "splits": 10, "images_per_split": 40, "extractor": "cnn@1"}
     kinds = {"is10": "inception_score", "fid": "fid"}
     metrics = [
-        {"metric": m, "kind": kinds.get(m, m), "value": v, "se": se, "reference": None} | shared
+        {"metric": m, "kind": kinds.get(m, m), "value": v, "se": se, "reference": None}
+        | shared
+        | {"jackknife": None}
         for m, v in values.items()
     ]
     return {
         "cell": cell | {"guidance": guidance, "draw": draw, "epoch": epoch},
         "status": status,
+        "groups": {"count": 20, "seed": 2020},
         "parameters": {"guidance": {"scale": scale}} if scale else {},
         **{"nfe": nfe, "images_seen": epoch, "metrics": metrics if status == "ok" else []},
         "timing": {"seconds": 1.0, "device": "cpu"},

@@ -100,6 +100,15 @@ def test_a_checkout_without_links_is_named_before_anything_is_installed(bare):
     assert (bare / "slurm").is_symlink()
 
 
+@pytest.mark.parametrize("target", ["figure_5", "figure_A1", "table_A5"])
+def test_one_figure_or_table(target):
+    """A dry run, which prints what `make` would do."""
+    done = subprocess.run(
+        ["make", "-n", target, "CONFIG=config/psld.yaml"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert f"snakemake --cores all {target} --configfile config/psld.yaml" in done.stdout
+
+
 # -- where a clone lies ----------------------------------------------------------------------------
 
 

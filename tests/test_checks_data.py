@@ -103,7 +103,6 @@ def test_what_shipped_studies_leave_out_of_references():
 
 NEEDS = [
     (("num_images",), 16, r"num_images: 16; metrics\.fid \(evaluation\.digits\) needs at least 17 images \(more than the 16 features\)"),
-    (("metrics", "fid", "groups"), 41, r"num_images: 40; metrics\.fid \(evaluation\.digits\) needs at least 41 images \(groups = 41\)"),
     (("metrics", "recall", "k"), 20, r"num_images: 40; metrics\.recall \(evaluation\.digits\) needs at least 42 images \(k = 20\)"),
     (("datasets", "digits", "test_fraction"), 0.001, r"evaluation\.digits\.reference: split 'test' has 2 images; metrics\.fid .* needs at least 17 images"),
     (("sample_sizes",), [4, 8, 12, 16], r"sample_sizes: at most 16 images; metrics\.fid \(evaluation\.digits\), drawn by figures\.figure_5, needs at least 17"),

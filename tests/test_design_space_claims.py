@@ -18,7 +18,7 @@ from uncanny.runtime import files
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import inputs
 from uncanny.tables import Contents
-from uncanny.tables.schedule_verdicts import schedule_verdicts
+from uncanny.tables.schedule_verdicts import schedule_verdicts, sections
 
 trained = components.load("experiments", "trained_schedules")
 cells = components.load("claims", "cell_verdicts")
@@ -166,12 +166,20 @@ def test_the_script_reads_experiments(tmp_path):
 def test_the_table_says_verdicts_and_where_the_better_schedule_changes():
     _, lines = trained(series(seeds=(0, 1)))
     frame = schedule_verdicts(
-        Contents(verdicts=[EXACT, EXACT | {"nfe": 18, "verdict": "no_crossover"}, *lines, TIMES])
+        Contents(
+            verdicts=[EXACT, EXACT | {"nfe": 18, "verdict": "no_crossover"}, *lines, TIMES],
+            labels={"models": {"ring": "ring, EDM"}},
+        )
     )
-    table = frame.set_index(["experiment", "metric"])
-    assert table.loc[("G", "marginal KL"), "NFE 40"] == "supports: E→P at η = 0.476"
-    assert table.loc[("N", "W2"), "NFE 10"] == "2× supports: epoch 4 (8), 4 (8)"
-    assert table.loc[("T", "W2"), "NFE 10"] == "supports: 2.50"
-    assert table.loc[("T", "W2"), "NFE 40"] == ""
+    parts = sections(frame)
+    assert set(frame["NFE"]) == {10, 18, 40} and frame["verdict"].ne("").all()
+    exact = parts["Exact scores with an error, reverse SDE"].set_index("metric")
+    assert exact.loc["marginal KL", "NFE 40"] == "supports: E→P at η = 0.476"
+    assert not exact.isna().to_numpy().any()  # no column of another experiment
+    ring = parts["Trained models, reverse SDE"].set_index("metric")
+    assert ring.loc["W2", "NFE 10"] == "2× supports: epoch 4 (8), 4 (8)"
+    assert ring["data"].tolist() == ["ring, EDM"] * 2
+    ways = parts["Ways to train, against the base, reverse SDE"].set_index("metric")
+    assert ways.loc["W2", "NFE 10"] == "supports: 2.50"
     with pytest.raises(ValueError, match="no verdicts to be shown"):
         schedule_verdicts(Contents(), nfe=[3])

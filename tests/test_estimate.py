@@ -127,7 +127,7 @@ def test_a_rule_without_a_cost_is_named(tmp_path):
     assert found.without_entry() == {"blur": 1}
     assert found.of_work()[-2]["work"] == "blur (no stated cost)"
     assert found.of_work()[-2]["jobs"] == 1
-    assert "No cost is stated for blur (1 jobs)" in " ".join(report.notes_of(found).split())
+    assert "No cost is stated for blur (1 job)" in " ".join(report.notes_of(found).split())
 
 
 def test_what_an_amount_rests_on():

@@ -93,13 +93,15 @@ def test_stored_features_are_used_again(images, tmp_path):
         assert np.array_equal(values, getattr(second, name))
 
 
-def test_neighbours_are_stored_with_the_features_of_a_reference(tmp_path):
+def test_neighbours_and_kernels_are_stored_with_the_features_of_a_reference(tmp_path):
     images = np.zeros((4, *SHAPE), np.uint8)
     found = features.extract(_extractor(0), images, 4)
-    near = np.arange(8.0).reshape(4, 2)
-    features.save(tmp_path / "a.npz", replace(found, neighbours=near), {"extractor": "x"})
+    near, kernels = np.arange(8.0).reshape(4, 2), np.arange(10.0)
+    found = replace(found, neighbours=near, kernels=kernels)
+    features.save(tmp_path / "a.npz", found, {"extractor": "x"})
     stored, identity = features.load(tmp_path / "a.npz")
     assert np.array_equal(stored.neighbours, near)
+    assert np.array_equal(stored.kernels, kernels)
     assert identity == {"extractor": "x"}
 
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from standin import standin
 
-from uncanny.workflow import fork_server, jobs
+from uncanny.workflow import fork_client, fork_server, jobs
 
 SCRIPT = """
 import os, sys, time
@@ -27,10 +28,12 @@ def main(snakemake):
         os.kill(os.getpid(), 9)
 """
 
-CLIENT = """
-import pickle, sys
-from uncanny.workflow import jobs
-jobs.run(sys.argv[1], pickle.loads(bytes.fromhex(sys.argv[2])))
+RUN = """
+if __name__ == "__main__":
+    import pickle, sys
+    sys.path.extend({path!r})
+    from uncanny.workflow import jobs
+    jobs.run({script!r}, pickle.loads({snakemake!r}))
 """
 
 
@@ -70,8 +73,9 @@ def test_a_bug_names_its_kind(tmp_path, script, capsys):
 @pytest.fixture(scope="module")
 def server():
     """A server whose parent is this process; its jobs are started with the returned environment."""
-    before = os.environ.get(fork_server.VARIABLE)
+    before, python = os.environ.get(fork_server.VARIABLE), sys.executable
     fork_server.start()
+    sys.executable = python
     yield os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     folder = os.path.dirname(os.environ[fork_server.VARIABLE])
     if before is None:
@@ -79,9 +83,18 @@ def server():
     subprocess.run(["pkill", "-f", folder], check=False)
 
 
-def client(environment, script, snakemake, **options):
-    command = [sys.executable, "-c", CLIENT, script, pickle.dumps(snakemake).hex()]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **options)
+def command(script, snakemake):
+    """What Snakemake starts for a job: its script, with the job's values in it."""
+    filled = RUN.format(path=sys.path, script=script, snakemake=pickle.dumps(snakemake))
+    whole = Path(script).with_name("whole.py")
+    whole.write_text(Path(script).read_text() + filled)
+    return [sys.executable, "-IS", fork_client.__file__, str(whole)]
+
+
+def client(environment, script, snakemake):
+    return subprocess.Popen(
+        command(script, snakemake), env=environment, stderr=subprocess.PIPE, text=True
+    )
 
 
 def pid_in_log(tmp_path):
@@ -158,16 +171,16 @@ import os, subprocess, sys, time
 from uncanny.workflow import fork_server
 fork_server.PRELOADED = ()
 fork_server.start()
-subprocess.Popen([sys.executable, "-c", *sys.argv[1:]])
+subprocess.Popen(sys.argv[1:])
 time.sleep(60)
 """
 
 
 def test_jobs_end_with_the_snakemake_that_was_killed(tmp_path, script):
     """Or they would write beside those of the next run."""
-    task = pickle.dumps(job(tmp_path, "sleep")).hex()
+    task = command(script, job(tmp_path, "sleep"))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, CLIENT, script, task], env=environment)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, *task], env=environment)
     pid = pid_in_log(tmp_path)
     parent.kill()
     parent.wait()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from uncanny.evaluation import metrics, neighbours
+from uncanny.evaluation import jackknife, kernels, metrics, neighbours
 from uncanny.evaluation.features import Features
 from uncanny.registry import components
 
@@ -85,7 +85,7 @@ def test_inception_score_of_eight_rows(logits, splits, value, std):
 def test_fid_of_stored_features():
     found = metrics.fid(GENERATED, REAL)
     assert found.value == pytest.approx(GOLDEN["fid/float64/value"].item(), abs=1e-8)
-    assert metrics.fid(_of_pool(np.sin(M)), _of_pool(1.5 * np.cos(M)), groups=4).value == (
+    assert metrics.fid(_of_pool(np.sin(M)), _of_pool(1.5 * np.cos(M))).value == (
         pytest.approx(2.614039, abs=5e-7)
     )
 
@@ -124,8 +124,8 @@ def test_precision_and_recall_are_those_of_whole_matrices(rows, monkeypatch):
     whole = expected(sample.pool, reference.pool)
     for name in ("precision", "recall"):
         assert getattr(metrics, name)(sample, reference).value == whole[name]
-    halves = metrics._halves(300, seed=2020)
-    assert halves.sum(axis=0).tolist() == [150] * 20
+    halves = jackknife.halves(300)
+    assert halves.sum(axis=0).tolist() == [150] * 38
     assert (halves[:, ::2] ^ halves[:, 1::2]).all()
     shares = [expected(x[half], reference.pool)["recall"] for half in halves.T]
     se = np.sqrt(np.mean(np.subtract(shares[::2], shares[1::2]) ** 2) / 4)
@@ -221,42 +221,88 @@ def test_a_perfect_share_is_not_certain():
     assert 0 < found.se < 0.25
 
 
-def test_jackknife_of_fid_leaves_groups_out():
+@pytest.mark.parametrize("n", [60, 67, 130])
+@pytest.mark.parametrize(
+    "name",
+    ["inception_score", "fid", "precision", "nearest", "sliced_w2", "class_accuracy", "class_entropy"],
+)  # fmt: skip
+def test_replicates_are_the_metric_of_the_rest(name, n):
+    """Computed anew without each group, of one split."""
+    rng = np.random.default_rng(n)
+    sample, reference = _gaussian(rng, n, 6, 0.1), _gaussian(rng, 90, 6)
+    options = {"splits": 1} if name == "inception_score" else {}
+
+    def value(rows):
+        return getattr(metrics, name)(sample[rows], reference, **options).value
+
+    found = getattr(metrics, name)(sample, reference).jackknife
+    assert found.value == pytest.approx(
+        value(np.arange(n)), rel=1e-10, abs=1e-7 * (name == "precision")
+    )
+    anew = [value(jackknife.groups(n) != g) for g in range(20)]
+    # Shares are means in float32.
+    tolerance = 1e-7 if name == "precision" else 1e-10
+    assert found.replicates == pytest.approx(anew, rel=tolerance)
+
+
+@pytest.mark.parametrize("degree", [1, 3])
+def test_replicates_of_kid_are_the_u_statistic_of_the_rest(degree):
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((90, 6)), 1 + rng.standard_normal((70, 6))
-    parts = metrics._groups(90, seed=1, groups=9)
-    mu, sigma = y.mean(axis=0), np.cov(y, rowvar=False)
-    replicates = metrics._fid_without_groups(x, mu, sigma, parts)
-    for part, found in zip(parts, replicates, strict=True):
-        rest = _of_pool(np.delete(x, part, axis=0))
-        assert found == pytest.approx(metrics.fid(rest, _of_pool(y)).value, abs=1e-8)
+    sample, reference = _gaussian(rng, 70, 6), _gaussian(rng, 45, 6, 0.3)
+
+    def u_statistic(x, y):
+        def mean_of_pairs(a):
+            kernel = (a @ a.T / 6 + 1) ** degree
+            return kernel[~np.eye(len(a), dtype=bool)].mean()
+
+        return mean_of_pairs(x) + mean_of_pairs(y) - 2 * ((x @ y.T / 6 + 1) ** degree).mean()
+
+    found = metrics.kid(sample, reference, degree=degree).jackknife
+    assert found.value == pytest.approx(u_statistic(sample.pool, reference.pool), rel=1e-10)
+    anew = [u_statistic(sample.pool[jackknife.groups(70) != g], reference.pool) for g in range(20)]
+    assert found.replicates == pytest.approx(anew, rel=1e-10)
+    assert found.bias == 0
 
 
-def test_jackknife_of_kid_leaves_groups_out():
+def test_the_mean_kernel_of_the_reference_may_be_known(monkeypatch):
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((40, 6)), 1 + rng.standard_normal((36, 6))
-    parts = metrics._groups(40, seed=1)
-    whole = np.delete(x, parts[0], axis=0)  # 36 rows: as many as the reference
-    differences = np.diff(metrics._mmd_without_groups(x, y, parts, degree=3)[:2])
-    other = np.delete(x, parts[1], axis=0)
-    values = [metrics._mmd(a, y, 1, 36, 3, 0) for a in (whole, other)]
-    assert differences[0] == pytest.approx(values[1] - values[0], abs=1e-12)
+    sample, reference = _gaussian(rng, 50, 6, 0.1), _gaussian(rng, 80, 6)
+    monkeypatch.setattr(kernels, "ROWS", 33)
+    known = replace(reference, kernels=kernels.mean_within(reference.pool))
+    monkeypatch.undo()
+    whole = metrics.kid(sample, reference).jackknife
+    monkeypatch.setattr(kernels, "mean_within", None)
+    assert metrics.kid(sample, known).jackknife.replicates == pytest.approx(whole.replicates)
+    assert known[:40].kernels is None
 
 
-def test_kid_takes_the_reference_in_parts(monkeypatch):
+def test_fid_of_fewer_images_than_features_without_a_group():
+    """65 images of 64 features: the rest has a covariance without full rank."""
     rng = np.random.default_rng(0)
-    sample, reference = _gaussian(rng, 100, 6), _gaussian(rng, 90, 6)
-    whole = metrics.kid(sample, reference)
-    monkeypatch.setattr(metrics, "VALUES", 200)
-    assert metrics.kid(sample, reference).se == pytest.approx(whole.se, rel=1e-9)
+    sample, reference = _gaussian(rng, 65, 64), _gaussian(rng, 400, 64)
+    found = metrics.fid(sample, reference)
+    assert found.jackknife.value == pytest.approx(found.value, rel=1e-7)
+    x = sample.pool[jackknife.groups(65) != 4]
+    mu, sigma = reference.pool.mean(axis=0), np.cov(reference.pool, rowvar=False)
+    cross = np.linalg.eigvals(np.cov(x, rowvar=False) @ sigma).real.clip(0)
+    expected = np.sum((x.mean(axis=0) - mu) ** 2) + np.trace(np.cov(x, rowvar=False) + sigma)
+    expected -= 2 * np.sqrt(cross).sum()
+    assert found.jackknife.replicates[4] == pytest.approx(expected, abs=1e-5)
 
 
-def test_jackknife_of_the_mean_is_the_textbook_error():
-    x = np.random.default_rng(0).standard_normal(50)
-    replicates = [np.delete(x, i).mean() for i in range(50)]
-    se, bias = metrics._jackknife(replicates, x.mean())
-    assert se == pytest.approx(x.std(ddof=1) / np.sqrt(50))
-    assert bias == pytest.approx(0, abs=1e-12)
+def test_splits_do_not_change_the_jackknife_of_the_inception_score():
+    ten, one = (metrics.inception_score(GENERATED, splits=s) for s in (10, 1))
+    assert ten.jackknife == one.jackknife
+    assert one.jackknife.value == pytest.approx(one.value, rel=1e-12)
+    assert one.se == one.jackknife.se != ten.se
+
+
+def test_recall_of_few_images_has_no_error():
+    rng = np.random.default_rng(0)
+    found = [metrics.recall(_gaussian(rng, n, 6), _gaussian(rng, 50, 6)) for n in (25, 26)]
+    assert (found[0].se, found[0].jackknife) == (None, None)
+    assert found[1].se == found[1].jackknife.se > 0
+    assert found[1].jackknife.bias == 0
 
 
 def test_fid_bias_is_seen():
@@ -265,7 +311,7 @@ def test_fid_bias_is_seen():
     reference = _gaussian(rng, 2000, 10)
     found = [metrics.fid(_gaussian(rng, 200, 10), reference) for _ in range(30)]
     value = np.mean([f.value for f in found])
-    assert abs(value - np.mean([f.details["bias"] for f in found])) < 0.35 * value
+    assert abs(value - np.mean([f.jackknife.bias for f in found])) < 0.35 * value
 
 
 def test_order_of_images_does_not_matter_where_classes_are_sorted():
@@ -301,26 +347,6 @@ def test_predicted_errors_are_the_observed_spread(name, options, low, high):
     assert low < predicted / observed < high
 
 
-def test_kid_blocks_of_a_large_sample(monkeypatch):
-    """The rule for large samples, made cheap: blocks of 50 images from n = 500."""
-    monkeypatch.setattr(metrics, "BLOCK", 50)
-    rng = np.random.default_rng(2)
-    reference = _gaussian(rng, 200, 4)
-    draws = [_gaussian(rng, 500, 4, 0.5) for _ in range(40)]
-    found = [metrics.kid(d, reference, subsets=10, subset_size=200) for d in draws]
-    assert found[0].details["se_method"] == "blocks"
-    observed = np.std([f.value for f in found], ddof=1)
-    assert 0.75 < np.sqrt(np.mean([f.se**2 for f in found])) / observed < 2.5
-
-
-def test_kid_blocks_are_disjoint():
-    x, y = np.arange(4000.0)[:, None], np.arange(1500.0)[:, None]
-    blocks = list(metrics._blocks(x, y, seed=0))
-    assert [len(a) for a, _ in blocks] == [1000] * 4
-    assert len({v for a, _ in blocks for v in a[:, 0]}) == 4000
-    assert all(len(set(b[:, 0])) == 1000 for _, b in blocks)
-
-
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -330,13 +356,7 @@ def test_kid_blocks_are_disjoint():
         ("inception_score", 9, {}, "inception_score: n = 9; needs at least 10 images"),
         ("inception_score", 1, {"splits": 1}, "n = 1; needs at least 2"),
         ("inception_score", 9, {"splits": 0}, "splits is 0"),
-        (
-            "fid",
-            6,
-            {"groups": 2},
-            r"fid: n = 6; needs at least 7 images \(more than the 6 features\)",
-        ),
-        ("fid", 20, {"groups": 1}, "groups is 1"),
+        ("fid", 6, {}, r"fid: n = 6; needs at least 7 images \(more than the 6 features\)"),
         ("kid", 3, {}, "kid: n = 3; needs at least 4"),
         ("kid", 20, {"subset_size": 1}, "subset_size 1"),
         ("precision", 3, {}, "precision: n = 3; needs at least 4"),

@@ -72,6 +72,16 @@ def test_published_values_stand_where_the_scale_is_the_same():
     assert pd.isna(frame.loc[("PSLD, Γ = 0.02", "EMU"), "published FID"])  # 400 images
 
 
+def test_a_metric_and_its_error_share_a_column_under_its_label():
+    made = contents(*[scored("cld", "EMU", v, draw=d) for d, v in enumerate((4.0, 6.0))])
+    made.labels["metrics"] = {"fid": "FID"}
+    frame = published.published(made, metrics=["fid"])
+    assert frame.loc[0, ["FID", "FID, s.e."]].tolist() == pytest.approx([5, 0.1 / 2**0.5])
+    shown = published.sections(frame)[""]
+    assert shown["FID"].tolist() == ["5 ± 0.071"]
+    assert "FID, s.e." not in shown
+
+
 def test_sizes_are_rows_of_their_own():
     entry = scored("cld", "EMU", 6.0)
     sizes = [

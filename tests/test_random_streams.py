@@ -1,5 +1,7 @@
 """Tests of the seeded streams."""
 
+import itertools
+
 import pytest
 import torch
 from exact import arrays
@@ -80,6 +82,24 @@ def test_image_seeds_continue_across_batches():
     assert image_seeds(0, 0, 3) == [0, 1, 2]
     assert image_seeds(2, 64, 2) == [2_000_064, 2_000_065]
     assert image_seeds(1, 0, 5) + image_seeds(1, 5, 5) == image_seeds(1, 0, 10)
+
+
+def test_latents_belong_to_a_training_seed():
+    """Those of seed 0 are EDM's; others have no image in common with any draw of it."""
+    assert image_seeds(0, 0, 2, training_seed=0) == [0, 1]
+    assert image_seeds(3, 7, 2, training_seed=1) == [6_952_000_007, 6_952_000_008]
+    of_seeds = [ImageStreams(image_seeds(0, 0, 40, r)).latents(SHAPE) for r in range(3)]
+    flat = torch.stack(of_seeds).reshape(3, -1)
+    assert torch.corrcoef(flat)[~torch.eye(3, dtype=bool)].abs().max() < 0.1
+
+
+def test_ranges_of_training_seeds_and_draws_do_not_meet():
+    """As the streams take them, modulo 2^32: 40 training seeds with 40 draws of a million each."""
+    starts = sorted(
+        image_seeds(draw, 0, 1, seed)[0] % 2**32 for seed in range(40) for draw in range(40)
+    )
+    gaps = [after - before for before, after in itertools.pairwise(starts)]
+    assert min([*gaps, starts[0] + 2**32 - starts[-1]]) >= 1_000_000
 
 
 def test_image_seeds_of_draws_do_not_meet():

@@ -19,7 +19,7 @@ from uncanny.sampling import sample_files
 SHAPE = (3, 8, 8)
 METRICS = {
     "is10": {"kind": "inception_score", "splits": 10, "seed": 2020},
-    "fid": {"kind": "fid", "groups": 10, "seed": 2020},
+    "fid": {"kind": "fid"},
     "kid": {"kind": "kid", "subsets": 5, "subset_size": 1000, "degree": 3, "seed": 2020},
 }
 EVALUATION = {"metrics": METRICS, "reference": "train"}
@@ -62,6 +62,12 @@ def test_what_a_split_does_not_carry_is_left_out_and_said(pics, tmp_path):
             {"metric": "fid", "kind": "fid", "n": 6, "needs": 17, "why": "more than the 16 features"},
         ]
     }  # fmt: skip
+    assert {name: groups["count"] for name, groups in record["groups"].items()} == {
+        **dict.fromkeys(("train", "gaussian", "uniform"), 20), "test": 6
+    }  # fmt: skip
+    for entries in record["references"].values():
+        counts = {len(entry["jackknife"]["replicates"]) for entry in entries}
+        assert counts == {min(20, entries[0]["n"])}
     compared = {e["reference"] for entries in record["references"].values() for e in entries}
     assert compared == {None, "pics/train"}
 
@@ -80,7 +86,7 @@ def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (40, *SHAPE), dtype=np.uint8)
     sample_files.save(tmp_path / "s.npz", images, np.zeros(40, np.int64))
-    drawn = {"status": "ok", "sampler": {}, "num_images": 40, "timing": {}}
+    drawn = {"status": "ok", "sampler": {}, "num_images": 40, "image_seeds": [0, 39], "timing": {}}
     files.write_json(tmp_path / "s.json", drawn)
     cell = scoring.SampleSet(
         samples=tmp_path / "s.npz",

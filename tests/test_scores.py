@@ -9,11 +9,19 @@ import pytest
 from uncanny.evaluation import score_records
 
 
+def made_jackknife(value):
+    """Bias 0.19, standard error sqrt(19/20 * 20) * 0.05 = 0.218."""
+    level = value or 0.0
+    replicates = [level + 0.01 + 0.05 * (-1) ** g for g in range(20)]
+    return {"value": level, "bias": 0.19, "replicates": replicates}
+
+
 def record(model="vp", seed=0, sampler="DDIM", draw=0, epoch=10, value=5.0, se=0.1, **changes):
     """A score record with one metric; `changes` go to the metric."""
     cell = {"study": "s", "dataset": "digits", "model": model, "seed": seed, "sampler": sampler}
     metric = {"metric": "is10", "kind": "inception_score", "value": value, "se": se, "n": 1000}
     metric |= {"splits": 10, "images_per_split": 100, "extractor": "cnn@1", "reference": None}
+    metric |= {"jackknife": made_jackknife(value)}
     return {
         "cell": cell | {"guidance": "none", "draw": draw, "epoch": epoch},
         "status": "ok",
@@ -22,6 +30,7 @@ def record(model="vp", seed=0, sampler="DDIM", draw=0, epoch=10, value=5.0, se=0
             "sampler": {"init_sampling": {"num_steps": 50}},
         },
         **{"nfe": 50, "images_seen": 1437 * epoch, "metrics": [metric | changes]},
+        "groups": {"count": 20, "seed": 2020, "images": [f"{model}{g}" for g in range(20)]},
         "timing": {"seconds": 2.5, "device": "cpu"},
     }
 
@@ -70,6 +79,33 @@ class TestReading:
             score_records.read_records([good, bad])
         assert "bad.json" in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda r: r.pop("groups"), "scores without groups of images, as earlier"),
+            (lambda r: r["metrics"][0].pop("jackknife"), "scores without groups of images"),
+            (lambda r: r["groups"].update(seed=7), "seed 7, expected 2020"),
+            (
+                lambda r: r["groups"].update(count=10),
+                "jackknife of is10: expected .* 10 replicates",
+            ),
+            (lambda r: r["metrics"][0]["jackknife"]["replicates"].pop(), "20 replicates"),
+            (lambda r: r["metrics"][0]["jackknife"].pop("bias"), "expected value, bias and 20"),
+        ],
+    )
+    def test_records_without_groups_are_refused_with_what_to_do(self, tmp_path, change, message):
+        one = record()
+        change(one)
+        path = write(tmp_path / "old.json", one)
+        with pytest.raises(ValueError, match=rf"old\.json: .*{message}.*; delete it and run again"):
+            score_records.read_records([path])
+
+    def test_a_metric_may_have_no_jackknife(self, tmp_path):
+        path = write(tmp_path / "a.json", record(jackknife=None))
+        (row,) = score_records.tidy(score_records.read_records([path])).itertuples()
+        assert math.isnan(row.corrected)
+        assert row.score is None
+
     def test_missing_file(self, tmp_path):
         with pytest.raises(ValueError, match=r"nowhere\.json"):
             score_records.read_records([tmp_path / "nowhere.json"])
@@ -92,6 +128,26 @@ class TestTidy:
         )
         assert (row["extractor_id"], row["seconds"], row["device"]) == ("cnn@1", 2.5, "cpu")
         assert table["se"].isna().tolist() == [False, True]
+
+    def test_values_less_their_bias_are_beside_the_metric_s_own(self):
+        one = record(value=5.0, se=0.1)
+        one["parameters"]["image_seeds"] = [6_949_000_000, 6_949_000_399]
+        row = score_records.tidy([one]).iloc[0]
+        assert (row["value"], row["se"]) == (5.0, 0.1)
+        assert row["corrected"] == row["score"].value == pytest.approx(5.0 - 0.19)
+        assert row["corrected_se"] == pytest.approx(math.sqrt(19) * 0.05)
+        # θ_(-g) less bias G/(G-1)
+        expected = [5.01 + 0.05 * (-1) ** g - 0.19 * 20 / 19 for g in range(20)]
+        assert row["score"].without_groups == pytest.approx(expected)
+        assert row["score"].latents == 6_949_000_000
+        assert row["score"].images[:2] == ("vp0", "vp1")
+
+    def test_imported_sets_share_their_latents_with_nothing(self):
+        one, two = record(), record(model="theirs")
+        for made in (one, two):
+            made["parameters"]["image_seeds"] = None
+        scores = score_records.tidy([one, two])["score"]
+        assert len({score.latents for score in scores}) == 2
 
     def test_unknown_columns_are_empty(self):
         row = score_records.tidy([record()]).iloc[0]
@@ -156,6 +212,15 @@ class TestSummary:
         assert (point.value, point.se, point.levels) == (5.0, 0.1, "evaluation")
         assert (point.seeds, point.draws, point.runs, point.status) == (1, 1, 1, "ok")
         assert (point.n, point.splits, point.images_seen) == (1000, 10, 14370)
+
+    def test_values_less_their_bias_are_averaged_likewise(self):
+        (point,) = summary_of(
+            *[record(seed=r, value=v) for r, v in ((0, 4.0), (1, 6.0))]
+        ).itertuples()
+        assert point.corrected == pytest.approx(5.0 - 0.19)
+        assert point.corrected_se == pytest.approx(1.0)  # sd = sqrt(2), over sqrt(2)
+        (one,) = summary_of(record()).itertuples()
+        assert one.corrected_se == pytest.approx(math.sqrt(19) * 0.05)
 
     def test_draws_of_one_seed_are_averaged(self):
         (point,) = summary_of(

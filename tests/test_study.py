@@ -119,6 +119,12 @@ def test_neighbours_are_asked_for_by_metrics(study):
     )
 
 
+def test_mean_kernels_are_asked_for_by_kid(study):
+    assert study.uses_kernels("digits")
+    without = changed(("metrics", "kid"), {"kind": "precision"})
+    assert not plan(without).uses_kernels("digits")
+
+
 def test_planning_needs_no_torch():
     code = "import sys; from uncanny.study import checks; from uncanny.study import configuration; from uncanny.study import plan; from uncanny.workflow import fork_server; sys.exit('torch' in sys.modules)"
     assert (

@@ -92,3 +92,30 @@ def test_refused(frame, tmp_path):
     with pytest.raises(ValueError, match="expected different names"):
         table_files.write(frame, tmp_path / "t", title="", caption="")
     assert not list(tmp_path.iterdir())
+
+
+RUNS = pd.DataFrame(
+    {"model": "a", "value": [1.0, 2.0, 3.0], "device": "cpu", "published": [None] * 3}
+)
+
+
+def test_a_constant_column_becomes_a_note(tmp_path):
+    texts = written(RUNS, tmp_path)
+    assert rows(texts["md"])[0] == "| model | value |"  # the first column names the rows
+    note = "The same in all rows: device: cpu. Without a value in any row (1): published."
+    assert note in texts["md"] and note in texts["tex"]
+    assert pd.read_csv(io.StringIO(texts["csv"])).columns.tolist() == list(RUNS)
+    assert rows(written(RUNS[:2], tmp_path)["md"])[0] == "| model | value | device | published |"
+
+
+def test_sections_are_tables_of_their_own(tmp_path):
+    texts = written(
+        RUNS, tmp_path, sections={"one": RUNS, "two": RUNS.assign(device=["x", "y", "z"])}
+    )
+    assert [line for line in texts["md"].splitlines() if line.startswith("#")] == [
+        "## Title_1",
+        "### one",
+        "### two",
+    ]
+    assert re.findall(r"\\label\{(.*?)\}", texts["tex"]) == ["tab:t", "tab:t-2"]
+    assert texts["md"].count("Of 5 %.") == texts["tex"].count(r"Of 5 \%.") == 1

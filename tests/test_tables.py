@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from exact import unused
 from resolved import sampler as resolved
-from test_configuration import TINY, plan
+from test_configuration import SHIPPED, TINY, plan
 from test_scripts import call
 
-from uncanny.diffusion import forward, schedules
+from uncanny.diffusion import forward, noise_range, schedules
 from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
+from uncanny.study import plan as plan_of_tables
 from uncanny.study.study import model_interface
 from uncanny.tables import (
     Contents,
@@ -221,7 +223,7 @@ class TestFormulas:
         options = {"polynomial": {"rho": 7.0}, "vp": {"epsilon_s": 0.001}, "ve": {"epsilon_s": 1e-5}}  # fmt: skip
         sigmas = components.load("sigma_grids", grid)(N, low, high, **options.get(grid, {}))[:-1]
         path = forward.Path.named(time, "vp", low, high)
-        beta_d, beta_min = forward.vp_betas(low, high)
+        beta_d, beta_min = noise_range.vp_betas(low, high)
         names = {"N": N, "σ_min": low, "σ_max": high, "ρ": 7.0, "β_d": beta_d, "β_min": beta_min}
         names |= {"i": np.arange(N), "ε_s": options.get(grid, {}).get("epsilon_s")}
         assert np.allclose(self.value(formulas.GRIDS[grid], **names), sigmas, rtol=1e-9)
@@ -456,6 +458,16 @@ class TestTimes:
         assert row[["ms", "minutes", "time ratio", "NFE"]].isna().all()
         assert row["repetitions"] == 0
 
+    def test_training_and_sampling_are_shown_apart(self):
+        training, sampling = times.sections(self.frame()).values()
+        assert training["model"].tolist() == ["DDPM, cosine", "VE, class-conditional"]
+        assert "NFE" not in training and "work" not in training
+        assert training["ms (quartiles)"].tolist() == ["12 (11 to 13)", "24 (24 to 24)"]
+        beside = sampling.columns.tolist()
+        for own, printed in (("minutes", "paper minutes"), ("NFE", "paper NFE")):
+            assert beside.index(printed) == beside.index(own) + 1
+        assert sampling["ms (quartiles)"].tolist()[-1] == ""  # diverged
+
     def test_one_kind_of_work(self):
         assert len(self.frame(work="training")) == 2
         with pytest.raises(ValueError, match="no timing records of training"):
@@ -552,7 +564,7 @@ def rendered():
 def test_every_table_is_a_sound_latex_file(tmp_path):
     for frame in rendered():
         table_files.write(frame, tmp_path / "table_X", title="50 % & more", caption="a_b")
-        text = (tmp_path / "table_X.tex").read_text()
+        text, (shown, _) = (tmp_path / "table_X.tex").read_text(), table_files.condensed(frame)
         assert text.isascii(), {c for c in text if ord(c) > 127}
         bare = re.sub(r"\\[\\{}&%$#_]", "", text)
         assert bare.count("{") == bare.count("}")
@@ -562,7 +574,7 @@ def test_every_table_is_a_sound_latex_file(tmp_path):
         body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
         lines = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert len(lines) == len(frame) + 1
-        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(frame.columns) - 1}
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(shown.columns) - 1}
 
 
 def test_the_csv_can_be_computed_with(tmp_path):
@@ -614,7 +626,7 @@ def test_ends_of_a_grid_that_follows_from_losses():
 
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     made = contents(timed=named(RECORDS))
-    records = ("timings", "scores", "verdicts")
+    records = ("timings", "scores", "verdicts", "trained")
     given = {name: value for name, value in made.__dict__.items() if name not in records}
     paths = [tmp_path / f"{number}.json" for number in range(2)]
     for path, found in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):
@@ -630,3 +642,14 @@ def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
         assert outputs["md"].read_text().startswith("## A title\n")
         assert r"\label{tab:" + kind + "}" in outputs["tex"].read_text()
     assert len(pd.read_csv(tmp_path / "times.csv")) == 5
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_table_shows_no_raw_name(path):
+    study = plan(yaml.safe_load(path.read_text()))
+    for table in study.config["tables"]:
+        labels = plan_of_tables.table_contents(study, table)["labels"]
+        for section in ("models", "samplers", "guidances", "classifiers"):
+            names = set(labels[section]) - {"none"}
+            raw = [n for n in names if "label" not in study.config[section][n]]
+            assert not raw, f"{table}: {section} without a label: {raw}"

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_checkpoints import DIM, STD, checkpoint, losses, series, turning
-from plotted import lines
 from standin import Named, standin
 from test_configuration import TINY, plan
 from test_scripts import main
@@ -14,6 +13,7 @@ from test_scripts import main
 from uncanny.diffusion.theory.targets import Gaussian
 from uncanny.experiments import checkpoint_records
 from uncanny.figures import figure_data, saving
+from uncanny.figures._experiment_axes import COLORS
 from uncanny.figures.trained_schedules import facts
 from uncanny.figures.trained_schedules import trained_schedules as draw
 from uncanny.registry import components
@@ -160,7 +160,8 @@ class TestFigure:
         saving.save(figure, drawn, tmp_path / "f")
         table = pd.read_csv(tmp_path / "f.csv")
         assert facts(table) == drawn.attrs["facts"]
-        (line,) = lines(figure.axes[0], "exponential")
+        of_schedule = COLORS["exponential"]
+        (line,) = [line for line in figure.axes[0].get_lines() if line.get_color() == of_schedule]
         curve = table[(table["role"] == "curve") & (table["schedule"] == "exponential")]
         assert line.get_ydata().tolist() == pytest.approx(curve["value"].tolist())
         assert line.get_xdata().tolist() == curve["step"].tolist()
@@ -170,8 +171,15 @@ class TestFigure:
         gains = drawn[drawn["role"] == "gain"]
         assert len(gains) == 4  # two models, two solvers
         assert (gains["schedule"] == "exponential").all()
-        assert gains["value"].to_numpy() == pytest.approx(100 * (0.8 / 0.9 - 1), abs=0.2)
-        assert (gains["upper"] < 0).all()
+        assert gains["value"].to_numpy() == pytest.approx(0.8 / 0.9, abs=0.002)
+        assert (gains["upper"] < 1).all()
+
+    def test_a_panel_of_differences_has_one_solver(self, data):
+        figure, drawn = draw(data, [], model="ring", other="digits", nfe=10)
+        gaps = drawn[drawn["role"] == "difference"].groupby("panel")
+        assert gaps["solver"].first().tolist() == ["sde", "heun"] * 2
+        assert (gaps["solver"].nunique() == 1).all()
+        assert figure.axes[2].get_title(loc="left").endswith("samples, reverse SDE")
 
     def test_crossings_stand_at_their_updates(self, data):
         _, drawn = draw(data, [], model="ring", other="digits", nfe=10)
@@ -179,9 +187,9 @@ class TestFigure:
         assert turns["value"].tolist() == [80.0] * 4
 
     def test_what_the_experiments_lack_is_named(self, data):
-        with pytest.raises(ValueError, match="no samples of model 'mnist'"):
+        with pytest.raises(ValueError, match="no rows with model 'mnist'"):
             draw(data, [], model="mnist", other="digits")
-        with pytest.raises(ValueError, match="no samples of model 'ring' solver sde, nfe 11"):
+        with pytest.raises(ValueError, match="no rows with model 'ring', solver 'sde', nfe 11"):
             draw(data, [], model="ring", other="digits", nfe=11)
 
 

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from made_checkpoints import SIGMA, checkpoint
-from plotted import lines
 
 from uncanny.diffusion import losses
 from uncanny.diffusion.theory import verdicts, weighting
-from uncanny.figures import figure_data, saving
+from uncanny.figures import figure_data, saving, style
 from uncanny.figures.training_weights import facts
 from uncanny.figures.training_weights import training_weights as draw
 from uncanny.registry import components
@@ -153,10 +152,14 @@ def test_the_figure_holds_the_values_of_the_table(found, tmp_path):
     saving.save(figure, drawn, tmp_path / "f")
     again = pd.read_csv(tmp_path / "f.csv")
     assert facts(again) == drawn.attrs["facts"]
-    (line,) = lines(figure.axes[0], "both")
+    color = style.model_styles(models)["ring_both"].color
+    (line,) = [line for line in figure.axes[0].get_lines() if line.get_color() == color]
     curve = again[(again["panel"] == "a") & (again["arm"] == "both")]
     assert line.get_ydata().tolist() == pytest.approx(curve["value"].tolist())
     ratios = again[again["role"] == "ratio"]
     assert len(ratios) == 3 * 2 * 3
-    with pytest.raises(ValueError, match="no w2 with solver sde, nfe 11"):
+    labels = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    assert labels[:2] == ["both flat, to 2 × best", "both flat, to 1.5 × best"]
+    assert len(set(labels)) == 3 * 3  # every interval has its label
+    with pytest.raises(ValueError, match="no rows with quantity 'w2', solver 'sde', nfe 11"):
         draw(data, [], nfe=11)

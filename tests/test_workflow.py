@@ -304,7 +304,7 @@ CHANGES = {
     "a schedule that no model has": ("scripts/uncanny/diffusion/schedules.py", [("width: Positive = 6.0", "width: Positive = 5.0")], {}),
     "how jobs are started": ("scripts/uncanny/workflow/fork_server.py", [("listen(128)", "listen(64)")], {}),
     "a metric's code": (
-        "scripts/uncanny/evaluation/metrics.py", [("GROUPS = 10", "GROUPS = 5")],
+        "scripts/uncanny/evaluation/metrics.py", [("(share * n + 1) / (n + 2)", "(share * n + 2) / (n + 4)")],
         {"score_samples": 10, "score_references": 1, "train_extractor": 1, "extract_reference": 1} | PLOT,
     ),
 }  # fmt: skip

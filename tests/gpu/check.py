@@ -194,16 +194,19 @@ def main(snakemake):
     x = torch.ones(1, 1, 8, 8, device=device, requires_grad=True)
     torch.nn.functional.conv2d(x, torch.ones(1, 1, 3, 3, device=device)).sum().backward()
     print(device.type, float(x.grad.sum()))
+if __name__ == "__main__":
+    from types import SimpleNamespace
+    from uncanny.workflow import jobs
+    log = __file__.replace(".py", ".log")
+    jobs.run(__file__, SimpleNamespace(log=[log], rule="job", input={}))
 """
 SERVED = """
 import threading
-from types import SimpleNamespace
-from uncanny.workflow import fork_server
+from uncanny.workflow import fork_client, fork_server
 fork_server.start()
 statuses = []
 def go(i):
-    job = SimpleNamespace(log=[f"{folder}/logs/job/{i}.log"], rule="job")
-    statuses.append(fork_server.call((f"{folder}/job.py", job)))
+    statuses.append(fork_client.call(f"{folder}/job/logs/{i}.py"))
 threads = [threading.Thread(target=go, args=(i,)) for i in range(6)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -213,9 +216,11 @@ print(statuses)
 
 def forks(folder: Path) -> dict:
     """Six jobs at once, forked from a process that has torch loaded: each finds the GPU."""
-    (folder / "job.py").write_text(JOB)
+    (folder / "job/logs").mkdir(parents=True)
+    for number in range(6):
+        (folder / f"job/logs/{number}.py").write_text(JOB)
     statuses = _python(f"folder = {str(folder)!r}\n{SERVED}")
-    logs = [path.read_text().strip() for path in sorted((folder / "logs/job").glob("*.log"))]
+    logs = [path.read_text().strip() for path in sorted((folder / "job/logs").glob("*.log"))]
     assert statuses == str([0] * 6) and set(logs) == {f"{DEVICE.type} 324.0"}, (statuses, logs)
     return {"logs": logs}
 

@@ -1,3 +1,4 @@
+import functools
 import os
 import shlex
 import sys
@@ -15,6 +16,7 @@ if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
 from uncanny.estimate import job as estimate_job
+from uncanny.estimate import order as estimate_order
 from uncanny.registry import components
 from uncanny.runtime import result_paths, source_files
 from uncanny.runtime.result_paths import CELL, CHECKPOINT, CLASSIFIER, TRACE, Cell
@@ -26,7 +28,7 @@ from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import dag, fork_server, profiles
+from uncanny.workflow import dag, fork_server, profiles, run_progress
 
 try:
     config.update(

@@ -17,6 +17,7 @@ rule extract_reference:
         runtime=hours(2),
     params:
         neighbours=lambda w: STUDY.neighbours(w.dataset),
+        kernels=lambda w: STUDY.uses_kernels(w.dataset),
         code=lambda w: STUDY.code("extract_reference", extractors=w.extractor),
     script:
         "../../scripts/extract_reference.py"

@@ -1,4 +1,39 @@
-# Checks and set-up at the start of a run.
+# Order of jobs; checks and set-up at the start of a run.
+
+RESULTS = f"results/{STUDY.name}"
+
+
+def jobs_in_order():
+    """Jobs of this run in the order in which they should start; figures in that order."""
+    jobs = estimate_job.Jobs(dag.needed(workflow, RESULTS).values())
+    return estimate_order.in_order(jobs, estimate_order.wanted(STUDY))
+
+
+@functools.cache
+def ranks():
+    """(rule, wildcards) → number of jobs that should start after it."""
+    jobs, _ = jobs_in_order()
+    keys = [(job.rule, frozenset(job.wildcards.items())) for job in reversed(jobs)]
+    return {key: number for number, key in enumerate(keys)}
+
+
+def by_rank(rule, first):
+    """Priority of a rule's jobs. first: the rule's own, which counts more than the order."""
+    return lambda wildcards: (
+        first * len(ranks()) + ranks().get((rule, frozenset(wildcards.items())), 0)
+    )
+
+
+def order_jobs():
+    """Let figures come one after another, in the order of the config."""
+    for each in workflow.rules:
+        each.priority = by_rank(each.name, each.priority)
+
+
+def print_progress():
+    """Print percent, time left and the next figure while jobs run."""
+    jobs, (_, files) = dag.needed(workflow, RESULTS), jobs_in_order()
+    logger.addHandler(run_progress.RunProgress(jobs, files, logger.info))
 
 
 def apply_gpu_request():
@@ -32,7 +67,7 @@ def list_jobs():
     rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
     if rules & {"estimate", "gallery"}:
         targets = estimate_job.target_rules(STUDY)
-        dag.list_jobs(workflow, targets, f"results/{STUDY.name}")
+        dag.list_jobs(workflow, targets, RESULTS)
 
 
 def check_cluster():

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from uncanny.diffusion.noise_range import VP_BETAS, check_range, vp_betas
+
 # --- Clocks: the noise level sigma as a function of time -----------------------------------------
 
 
@@ -22,8 +24,8 @@ from torch import Tensor
 class VPClock:
     """VP-SDE with beta(t) = beta_min + beta_d t on [0, 1]: 1 + sigma^2 = exp(integral of beta)."""
 
-    beta_d: float = 19.9
-    beta_min: float = 0.1
+    beta_d: float = VP_BETAS[0]
+    beta_min: float = VP_BETAS[1]
 
     def sigma(self, t: Tensor) -> Tensor:
         # sqrt(exp(B) - 1), B = beta_d t^2 / 2 + beta_min t (Karras et al. 2022, table 1)
@@ -169,35 +171,6 @@ class Path:
 
 
 SIGMA_PATH = Path()  # t = sigma, s = 1: algorithms 1 and 2 of Karras et al. (2022)
-
-
-def vp_betas(sigma_min: float, sigma_max: float, epsilon_s: float = 0.001) -> tuple[float, float]:
-    """Return (beta_d, beta_min) of the VP clock with sigma(epsilon_s) = sigma_min and sigma(1) =
-    sigma_max.
-
-    The range of the original VP-SDE gives (19.9, 0.1). beta_min can come out slightly negative.
-    """
-    check_range(sigma_min, sigma_max)
-    # Two equations, linear in both betas: beta_d t^2 / 2 + beta_min t = ln(1 + sigma^2) at
-    # t = epsilon_s and at t = 1 (code of Karras et al. 2022).
-    low, high = math.log1p(sigma_min**2), math.log1p(sigma_max**2)
-    beta_d = 2 * (low / epsilon_s - high) / (epsilon_s - 1)
-    beta_min = high - 0.5 * beta_d
-    if beta_min + beta_d <= 0:
-        raise ValueError(
-            f"sigma_min={sigma_min:g}: too large for a VP clock that has it at t={epsilon_s:g} "
-            f"and sigma_max={sigma_max:g} at t=1"
-        )
-    return beta_d, beta_min
-
-
-def check_range(sigma_min: float, sigma_max: float) -> None:
-    """Raise ValueError unless 0 < sigma_min < sigma_max < infinity."""
-    # Comparisons with NaN are false: NaN is refused, too.
-    if not 0 < sigma_min < sigma_max < math.inf:
-        raise ValueError(
-            f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: expected 0 < sigma_min < sigma_max"
-        )
 
 
 # --- Discrete processes: everything follows from alpha_bar ---------------------------------------

@@ -12,7 +12,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from uncanny.diffusion.forward import VPClock, one_per_image, per_image
+from uncanny.diffusion.forward import GeometricClock, VPClock, one_per_image, per_image
 from uncanny.registry.option_types import Above, OpenFraction, Positive, TwoOrMore
 
 
@@ -20,7 +20,8 @@ from uncanny.registry.option_types import Above, OpenFraction, Positive, TwoOrMo
 class Preconditioning:
     """Four coefficients as functions of sigma (a float64 tensor), and the supported range of sigma.
 
-    Karras et al. (2022), table 1, rows "network and preconditioning".
+    Karras et al. (2022), table 1, rows "network and preconditioning". clock: of the process in
+    training, sigma as a function of time; None where training has no times.
     """
 
     sigma_min: float
@@ -29,6 +30,7 @@ class Preconditioning:
     c_out: Callable[[Tensor], Tensor]
     c_in: Callable[[Tensor], Tensor]
     c_noise: Callable[[Tensor], Tensor]
+    clock: VPClock | GeometricClock | None = None
 
 
 def vp(
@@ -52,6 +54,7 @@ def vp(
         c_out=lambda sigma: -sigma,  # D = x - sigma F
         c_in=lambda sigma: (1 + sigma**2).rsqrt(),  # the variance-preserving state
         c_noise=lambda sigma: (num_levels - 1) * clock.sigma_inv(sigma),
+        clock=clock,
     )
 
 
@@ -67,6 +70,7 @@ def ve(
         c_in=torch.ones_like,
         # Karras et al. (2022), table 1: ln(sigma / 2)
         c_noise=lambda sigma: (sigma / 2).log(),
+        clock=GeometricClock(float(sigma_min), float(sigma_max)),
     )
 
 

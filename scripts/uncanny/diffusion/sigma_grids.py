@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import VPClock, check_range, vp_betas
+from uncanny.diffusion.forward import Clock, GeometricClock, VPClock
+from uncanny.diffusion.noise_range import check_range, vp_betas
 from uncanny.registry.option_types import (
     Fraction,
     OpenFraction,
@@ -121,19 +122,22 @@ def sigma_range(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     epsilon_s: float = 0.001,
+    clock: Clock | None = None,
 ) -> tuple[float, float]:
     """Return (sigma_min, sigma_max) for a grid within the noise levels that a network supports.
 
-    An end that is None is the customary one of the grid (vp: sigma(epsilon_s) and sigma(1) of the
-    original VP-SDE; ve: 0.02, 100; iddpm: 0.002, 81; others: 0.002, 80), or the network's limit
-    where that is narrower. Raises ValueError for an end that the network does not support.
+    clock: in which the network was trained. An end that is None is the customary one of the grid
+    (vp: sigma(epsilon_s) and sigma(1) of the network's VP clock or, if it has another, of the
+    original VP-SDE; ve: the range of the network's geometric clock or, if it has another, 0.02,
+    100; iddpm: 0.002, 81; others: 0.002, 80), or the network's limit where that is narrower. Raises
+    ValueError for an end that the network does not support.
     """
     for name, value in (("sigma_min", sigma_min), ("sigma_max", sigma_max)):
         if value is not None and not supported[0] <= value <= supported[1]:
             raise ValueError(
                 f"{name}={value:g}: the network supports {supported[0]:g} to {supported[1]:g}"
             )
-    low, high = _customary_range(grid, epsilon_s)
+    low, high = _customary_range(grid, epsilon_s, clock)
     # Customary ends are moved into the supported range; explicit ones were checked above.
     low = max(low, supported[0]) if sigma_min is None else sigma_min
     high = min(high, supported[1]) if sigma_max is None else sigma_max
@@ -141,9 +145,12 @@ def sigma_range(
     return float(low), float(high)
 
 
-def _customary_range(grid: str, epsilon_s: float) -> tuple[float, float]:
+def _customary_range(grid: str, epsilon_s: float, clock: Clock | None) -> tuple[float, float]:
     if grid == "vp":
-        return tuple(VPClock().sigma(torch.tensor([epsilon_s, 1], dtype=torch.float64)).tolist())
+        clock = clock if isinstance(clock, VPClock) else VPClock()
+        return tuple(clock.sigma(torch.tensor([epsilon_s, 1], dtype=torch.float64)).tolist())
+    if grid == "ve" and isinstance(clock, GeometricClock):
+        return clock.sigma_min, clock.sigma_max
     return {"ve": (0.02, 100.0), "iddpm": (0.002, 81.0)}.get(grid, (0.002, 80.0))
 
 

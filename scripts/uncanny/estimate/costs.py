@@ -11,6 +11,8 @@ Stated rates:
 
 from dataclasses import dataclass
 
+from uncanny.evaluation import jackknife
+
 TRAINING = 3  # operations of a training image, in those of an evaluation
 GRADIENT = 2.3  # of a gradient by the image, likewise; statistics of guidance are in it
 BATCH_VALUES = 2**21  # numbers in one batch of states, as sampling.BATCH_VALUES
@@ -74,13 +76,12 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
     """Operations of a metric of n images against m of a reference. width: number of features."""
     pair = 2 * width + SORTING
     if kind == "fid":
-        # Two covariances, n·d² each; square roots of d×d matrices, d³, also per jackknife group.
-        return 2 * (n + m) * width**2 + (25 + 12 * options.get("groups", 10)) * width**3
+        # Covariances, n·d² each; eigenvalues of d×d matrices, d³, also without each group.
+        return 2 * (4 * n + m) * width**2 + (25 + 2 * jackknife.GROUPS) * width**3
     if kind == "kid":
-        # Three kernel matrices per subset, and those of the error by blocks of images.
+        # Three kernel matrices per subset, and those of all images.
         size = min(options["subset_size"], n // 2, m // 2)
-        blocks = n * 3000 if n >= 10_000 else n * (n + m)
-        return 2 * width * (3 * options["subsets"] * size**2 + blocks)
+        return 2 * width * (3 * options["subsets"] * size**2 + n * (n / 2 + m))
     if kind in ("precision", "noise_share"):
         return pair * n * m
     if kind == "recall":
@@ -95,3 +96,8 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
 def neighbours(m: int, width: int) -> float:
     """Operations of one image in the search of the nearest among m images."""
     return m * (2 * width + SORTING)
+
+
+def kernels(m: int, width: int) -> float:
+    """Operations of one image in the mean kernel of all pairs of m images."""
+    return m * width

@@ -3,7 +3,7 @@
 `workflow.dag` takes them from Snakemake; nothing here depends on what a rule reads or writes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from uncanny.study.study import Study
@@ -41,11 +41,16 @@ def target_rules(study: Study) -> list[str]:
 class Jobs:
     """The jobs of a study by the files that they make."""
 
-    def __init__(self, jobs: Iterable[Job], targets: Iterable[str]):
+    def __init__(self, jobs: Iterable[Job], targets: Iterable[str] = ()):
         jobs = list(jobs)
         self._makers = {path: job for job in jobs for path in job.outputs}
         inputs = {job.rule: job.inputs for job in jobs}
         self.targets = {target: inputs[target] for target in targets}
+
+    @property
+    def outputs(self) -> Collection[str]:
+        """All files that the jobs make."""
+        return self._makers.keys()
 
     def needed(self, job: Job) -> list[str]:
         """Names of the jobs that make a job's inputs."""

@@ -242,6 +242,8 @@ def _extract_reference(
     seconds = costs.evaluation(size, costs.BATCH, facts.device)
     if facts.study.neighbours(dataset):
         seconds += costs.neighbours(count, width) / costs.CORE
+    if facts.study.uses_kernels(dataset):
+        seconds += costs.kernels(count, width) / costs.CORE
     kept = 4 * facts.features(dataset) * facts.reference_count(dataset)  # float32
     return Load([Work((job.rule, extractor, dataset), count, seconds)], disk=kept, memory=2 * kept)
 

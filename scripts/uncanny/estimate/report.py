@@ -60,12 +60,14 @@ def notes_of(estimate: Estimate) -> str:
     notes = [
         HOURS[device],
         "What targets share is in each of them, and once in all_figures and all.",
+        "Ready: when a figure is there in a run of all_figures.",
         "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
         "again. Measured: from records of this study. Scaled: stated costs times what was",
         f"measured of other work. Default: stated for {STATED_FOR[device]}.",
     ]
     if rules := estimate.without_entry():
-        names = ", ".join(f"{rule} ({number} jobs)" for rule, number in rules.items())
+        numbers = {rule: f"{n} job{'s' * (n != 1)}" for rule, n in rules.items()}
+        names = ", ".join(f"{rule} ({number})" for rule, number in numbers.items())
         notes.append(f"No cost is stated for {names}: until one has run, only starts are counted.")
     return " ".join(notes)
 
@@ -91,6 +93,7 @@ def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFr
     unit, scale = ("min", 60) if hours <= SHORT else ("h", 1)
     device = DEVICE[estimate.site.device.name]
     times = {"device_hours": device, "cpu_hours": "CPU", "wall_hours": "wall"}
+    times |= {"ready_hours": "ready"}
     names = {
         f"{key}{end}": f"{text}{words} {unit}" for key, text in times.items() for end, words in LEFT
     }

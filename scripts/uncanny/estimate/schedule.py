@@ -12,16 +12,27 @@ def wall_seconds(
     at_once: int,
     alone: Container[str] = (),
 ) -> float:
-    """Time until all jobs are done, `at_once` of them at a time, each as soon as it can start.
+    """Time until all jobs are done; arguments as of `ends`."""
+    return max(ends(names, needs, seconds, at_once, alone).values(), default=0.0)
 
-    needs: jobs that a job waits for; those that are not among the names are done. alone:
-    jobs that take the whole machine; they come last.
+
+def ends(
+    names: Sequence[str],
+    needs: Mapping[str, Sequence[str]],
+    seconds: Mapping[str, float],
+    at_once: int,
+    alone: Container[str] = (),
+) -> dict[str, float]:
+    """When each job is done, `at_once` of them at a time, each as soon as it can start.
+
+    names: of two jobs that could start, the first starts. needs: jobs that a job waits for; those
+    that are not among the names are done. alone: jobs that take the whole machine; they come last.
     """
     known = set(names)
     graph = TopologicalSorter({name: known.intersection(needs[name]) for name in names})
     graph.prepare()
     order = {name: (name in alone, number, name) for number, name in enumerate(names)}
-    ready, running, free, clock = [], [], at_once, 0.0
+    ready, running, free, clock, done = [], [], at_once, 0.0, {}
     while graph.is_active():
         for name in graph.get_ready():
             heapq.heappush(ready, order[name])
@@ -33,4 +44,5 @@ def wall_seconds(
         clock, slots, name = heapq.heappop(running)
         free += slots
         graph.done(name)
-    return clock
+        done[name] = clock
+    return done

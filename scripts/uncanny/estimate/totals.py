@@ -1,5 +1,6 @@
 """Hours, disk and memory of every target of a study: in all, and of what is left."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -7,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from uncanny.estimate import costs, loads, records
+from uncanny.estimate import costs, loads, order, records
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job, Jobs, target_rules
-from uncanny.estimate.schedule import wall_seconds
+from uncanny.estimate.schedule import ends, wall_seconds
 from uncanny.study.study import Study
 
 STARTING = "starting of jobs"
@@ -51,11 +52,15 @@ class Estimate:
         self.costs = pd.DataFrame(map(self._cost, self.every), [job.name for job in self.every])
 
     def of_targets(self) -> list[dict]:
-        """One row per target: its sums, those of what is `left`, and their basis."""
-        rows = []
+        """One row per target: its sums, those of what is `left`, and their basis.
+
+        ready_hours: when a figure is there in a run of `all_figures`.
+        """
+        rows, ready = [], self.ready()
         for target in self.jobs.targets:
             whole, left = (self._sums(costs, wall=True) for costs in self._whole_and_left(target))
-            rows.append({"target": target} | whole | _left(left))
+            when = {"ready_hours": ready.get(target, math.nan)}
+            rows.append({"target": target} | whole | when | _left(left))
         return rows
 
     def of_work(self, target: str = "all") -> list[dict]:
@@ -70,6 +75,16 @@ class Estimate:
         starts = dict.fromkeys([*BASES, "disk", "memory"], 0.0) | {"default": self.site.start}
         sums, sums_left = (self._sums(costs.assign(**starts)) for costs in (whole, left))
         return [*rows, {"work": STARTING} | sums | _left(sums_left)]
+
+    def ready(self, target: str = "all_figures") -> dict[str, float]:
+        """figure → hours until it is there, if nothing is done yet and all of a target is made."""
+        jobs = Jobs(self.jobs.behind(self.jobs.targets[target]))
+        ordered, files = order.in_order(jobs, order.wanted(self.facts.study))
+        names = [job.name for job in ordered]
+        seconds = self.costs[[*BASES, "start"]].sum(axis=1).to_dict()
+        done = ends(names, self.needs, seconds, self.site.at_once)
+        makers = {path: job.name for job in ordered for path in job.outputs}
+        return {Path(file).stem: done[makers[file]] / 3600 for file in files}
 
     def without_entry(self) -> dict[str, int]:
         """rule -> number of jobs, of rules without a stated cost."""

@@ -18,18 +18,23 @@ class Features:
 
     labels are the classes that the images were conditioned on, not the extractor's predictions.
     neighbours: squared distances of each pool to its nearest ones in the set, ascending, float64
-    [n, k]; None where unknown, as in a subset of the images, features[:1000].
+    [n, k]. kernels: mean polynomial kernel of two different pools, by degree (kernels.mean_within),
+    float64 [10]. Both None where unknown, as in a subset of the images, features[:1000].
     """
 
     pool: np.ndarray
     logits: np.ndarray
     labels: np.ndarray | None = None
     neighbours: np.ndarray | None = None
+    kernels: np.ndarray | None = None
 
     def __post_init__(self):
-        lengths = {name: len(a) for name, a in vars(self).items() if a is not None}
+        lengths = {name: len(a) for name, a in self._per_image().items()}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"features of different numbers of images: {lengths}")
+
+    def _per_image(self) -> dict[str, np.ndarray]:
+        return {n: a for n, a in vars(self).items() if n != "kernels" and a is not None}
 
     def __len__(self) -> int:
         return len(self.pool)
@@ -113,7 +118,7 @@ def load(path: Path | str) -> tuple[Features, dict[str, str]]:
     """
     stored = arrays.load(path, "a file of features")
     try:
-        optional = [stored.pop(name, None) for name in ("labels", "neighbours")]
+        optional = [stored.pop(name, None) for name in ("labels", "neighbours", "kernels")]
         features = Features(stored.pop("pool"), stored.pop("logits"), *optional)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a file of features ({error})") from None

@@ -1,9 +1,11 @@
 """Image-quality metrics: pure functions of stored features, each with a standard error.
 
 Every metric is `name(sample, reference, *, options) -> Estimate`, where sample holds the features
-of generated images. Values are torch-fidelity's. The standard error is that of drawing the sample,
-given extractor and reference: it contains neither sampling seeds nor training seeds. ValueError
-names metric, n and requirement where features are not finite, too few or of different widths.
+of generated images. Values are torch-fidelity's, with the standard error of drawing the sample,
+given extractor and reference: it contains neither sampling seeds nor training seeds. The jackknife
+beside them is of the same quantity of all images at once, in groups that are the same in all sets.
+ValueError names metric, n and requirement where features are not finite, too few or of different
+widths.
 """
 
 import math
@@ -12,14 +14,11 @@ from typing import Annotated
 
 import numpy as np
 
-from uncanny.evaluation import fewest_images, neighbours
+from uncanny.evaluation import fewest_images, jackknife, kernels, neighbours
 from uncanny.evaluation.features import Features
+from uncanny.evaluation.jackknife import Jackknife
 from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, TwoOrMore
 
-GROUPS = 10  # of a delete-group jackknife
-BLOCK = 1000  # images in a KID block
-VALUES = 2**24  # of a matrix of kernels, held at a time: 128 MB
-HALVINGS = 10  # of the sample, for the error of recall
 REAL_QUANTILE = 0.99  # of distances among real images, beyond which an image is noise
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
 FALLING = {"fid", "kid", "sliced_w2", "noise_share"}  # metrics of which less is better
@@ -29,7 +28,7 @@ BY_LABEL = {"class_accuracy"}
 # factor * option + more, "features" for the number of features, "" for a number alone.
 FEWEST = {
     "inception_score": {"splits": (1, 0), "": (0, 2)},
-    "fid": {"features": (1, 1), "groups": (1, 0)},
+    "fid": {"features": (1, 1), "": (0, 3)},  # a covariance without one image
     "kid": {"": (0, 4)},  # two subsets of two images
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},  # k neighbours in each half
@@ -51,16 +50,23 @@ FEWEST_REFERENCE = {
 }
 # Metrics that look at the neighbours of reference images: their number, or the option with it.
 AMONG_REFERENCES = {"precision": "k", "noise_share": 1}
+# Metrics that need the mean kernel of two reference images, which is the same for all samples.
+KERNELS = {"kid"}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Value, standard error in the same unit, number of generated images, details of the method."""
+    """Value, standard error in the same unit (None where unknown), number of generated images,
+    details of the method, and the jackknife of the quantity without its small-sample bias.
+
+    The jackknife's value is that of all n images: of one split, of no subsets. None for too few.
+    """
 
     value: float
-    se: float
+    se: float | None
     n: int
     details: dict
+    jackknife: Jackknife | None = None
 
 
 def inception_score(
@@ -72,87 +78,83 @@ def inception_score(
 ) -> Estimate:
     """Inception Score exp(E KL(p(y|x) ‖ p(y))), from 1 to the number of classes.
 
-    Mean over the splits of the shuffled sample. se: std/sqrt(splits - 1); for one split a
-    delete-group jackknife. details: std is the population standard deviation between splits, not
-    a standard error; with one split, bias is the jackknife's estimate of the small-sample bias in
-    the value. Source: Salimans et al., NeurIPS 2016.
+    Mean over the splits of the shuffled sample. se: std/sqrt(splits - 1); for one split the
+    jackknife's. details: std is the population standard deviation between splits, not a standard
+    error. The jackknife is of one split, for any number. Source: Salimans et al., NeurIPS 2016.
     """
     from torch_fidelity import metric_isc
-
-    # exp((1/n) Σ_i Σ_y p(y|x_i) ln(p(y|x_i) / p(y))) of each split, p(y) = (1/n) Σ_i p(y|x_i)
-    def score(logits, splits):
-        result = metric_isc.isc_features_to_metric(_tensor(logits), splits, shuffle=False)
-        return result["inception_score_mean"], result["inception_score_std"]
 
     n = len(sample)
     if splits < 1:
         raise ValueError(f"inception_score: splits is {splits}, expected at least 1")
     logits = _logits("inception_score", sample, splits=splits)
-    logits = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
-    value, std = score(logits, splits)
+    shuffled = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
+    result = metric_isc.isc_features_to_metric(_tensor(shuffled), splits, shuffle=False)
+    value, std = result["inception_score_mean"], result["inception_score_std"]
     details = {"splits": splits, "images_per_split": n // splits, "std": std, "seed": seed}
-    if splits > 1:
-        # std has ddof 0: std/sqrt(splits - 1) = (std with ddof 1)/sqrt(splits)
-        return Estimate(value, std / math.sqrt(splits - 1), n, details)
-    replicates = [score(logits[rest], 1)[0] for rest in _complements(_groups(n, seed))]
-    se, bias = _jackknife(replicates, value)
-    return Estimate(value, se, n, details | {"bias": bias})
+    without = jackknife.of_sums(_inception_score_of_sums, *_predictions(logits))
+    # std has ddof 0: std/sqrt(splits - 1) = (std with ddof 1)/sqrt(splits)
+    se = std / math.sqrt(splits - 1) if splits > 1 else without.se
+    return Estimate(value, se, n, details, without)
 
 
-def fid(
-    sample: Features,
-    reference: Features | None = None,
-    *,
-    groups: TwoOrMore = 10,
-    seed: Seed = 2020,
-) -> Estimate:
+def _inception_score_of_sums(n: int, predicted: np.ndarray, entropy: float) -> float:
+    # exp((1/n) Σ_i Σ_y p(y|x_i) ln(p(y|x_i) / q(y))) = exp(H(q) - mean H(p)), q(y) = mean p(y|x_i)
+    return math.exp(_entropy(predicted / n) - entropy / n)
+
+
+def fid(sample: Features, reference: Features | None = None) -> Estimate:
     """Fréchet distance of the pools, each taken for a Gaussian, in float64.
 
-    Needs more images than features in both sets. se: delete-group jackknife over the sample.
-    details: bias is its estimate of the small-sample bias, about c/n upwards, in the value.
-    Source: Heusel et al., NeurIPS 2017.
+    Needs more images than features in both sets. se: the jackknife's, whose bias is about c/n
+    upwards. Source: Heusel et al., NeurIPS 2017.
     """
     from torch_fidelity import metric_fid
 
-    width = sample.pool.shape[1]
-    if groups < 2:
-        raise ValueError(f"fid: groups is {groups}, expected at least 2")
-    x, y = _pools("fid", sample, reference, groups=groups)
+    x, y = _pools("fid", sample, reference)
     # FID = ‖μ1 - μ2‖² + tr(Σ1 + Σ2 - 2 (Σ1 Σ2)^½) (Heusel et al., 2017, eq. 6)
     real = metric_fid.fid_features_to_statistics(_tensor(y.astype(np.float64)))
     x = x.astype(np.float64)  # after the reference, so that one set of float64 is held at a time
     generated = metric_fid.fid_features_to_statistics(_tensor(x))
     value = metric_fid.fid_statistics_to_metric(generated, real, verbose=False)
-    value = value["frechet_inception_distance"]
-    replicates = _fid_without_groups(x, **real, groups=_groups(len(x), seed, groups))
-    se, bias = _jackknife(replicates, value)
-    details = {"n_reference": len(y), "features": width, "groups": groups, "seed": seed}
-    return Estimate(value, se, len(x), details | {"bias": bias})
+    without = _fid_without_groups(x, **real)
+    details = {"n_reference": len(y), "features": x.shape[1]}
+    return Estimate(value["frechet_inception_distance"], without.se, len(x), details, without)
 
 
-def _fid_without_groups(x, mu, sigma, groups) -> list[float]:
-    """FID against N(mu, sigma) with each group left out, from one pass over x.
-
-    mu [d], sigma [d, d]: mean and covariance of the reference; groups: indices of rows of x [n, d].
-    """
+def _fid_without_groups(x: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> Jackknife:
+    """FID of x [n, d] against N(mu, sigma), of all rows and without each group, from one pass."""
     # Σ = L Lᵀ: the eigenvalues of S Σ are those of the symmetric Lᵀ S L, so that
     # tr (S Σ)^½ = Σ_i sqrt(λ_i(Lᵀ S L)) without the square root of a matrix
     eigenvalues, vectors = np.linalg.eigh(sigma)
     root = vectors * np.sqrt(eigenvalues.clip(0))
-    # Sums about the mean: large means would cancel in the covariance.
+    # Sums about the mean: large means would cancel in the covariance. z = Lᵀ x: Cov z = Lᵀ S L
     centre = x.mean(axis=0)
     x = x - centre
-    total, squares = x.sum(axis=0), x.T @ x
-    values = []
-    for group in groups:
-        # Mean and covariance of the rest: sums of all less sums of the group
-        n = len(x) - len(group)
-        mean = (total - x[group].sum(axis=0)) / n
-        covariance = (squares - x[group].T @ x[group] - n * np.outer(mean, mean)) / (n - 1)
-        cross = np.sqrt(np.linalg.eigvalsh(root.T @ covariance @ root).clip(0)).sum()
-        distance = np.sum((centre + mean - mu) ** 2)
-        values.append(float(distance + np.trace(covariance) + np.trace(sigma) - 2 * cross))
-    return values
+    z, lengths = x @ root, np.einsum("nd,nd->n", x, x)
+    squares = z.T @ z
+
+    def distance(total: np.ndarray, length: float, squares: np.ndarray, n: int) -> float:
+        """FID of n rows from Σ x, Σ ‖x‖², Σ z zᵀ."""
+        mean = total / n
+        trace = (length - n * mean @ mean) / (n - 1)  # tr S
+        covariance = (squares - n * np.outer(mean @ root, mean @ root)) / (n - 1)
+        cross = np.sqrt(np.linalg.eigvalsh(covariance).clip(0)).sum()
+        shift = centre + mean - mu
+        return float(shift @ shift + trace + np.trace(sigma) - 2 * cross)
+
+    total, length, n = x.sum(axis=0), lengths.sum(), len(x)
+    replicates = [
+        # Sums over the rest: those of all less those of the group
+        distance(
+            total - x[rows].sum(axis=0),
+            length - lengths[rows].sum(),
+            squares - z[rows].T @ z[rows],
+            n - len(rows),
+        )
+        for rows in jackknife.members(n)
+    ]
+    return jackknife.jackknife(distance(total, length, squares, n), replicates)
 
 
 def kid(
@@ -167,76 +169,27 @@ def kid(
     """Unbiased squared MMD of the pools under the kernel (x·y/d + 1)^degree; may be negative.
 
     Mean over random subsets of min(subset_size, n/2, n_reference/2) images. These overlap: their
-    spread is no standard error. se for n < 10,000: delete-group jackknife of the estimate from all
-    images; from there on std/sqrt(B) of B = n/1000 disjoint blocks, which includes the reference's
-    share. Blocks of a smaller sample overstate the error (fourfold at n = 500 and KID near 0).
+    spread is no standard error. The jackknife is of the U-statistic of all images, which has no
+    bias; its se, 1.25 to 1.4 times the true one near the reference, is the metric's.
     Source: Bińkowski et al., ICLR 2018.
     """
+    from torch_fidelity import metric_kid
+
     x, y = _pools("kid", sample, reference)
-    x, y = x.astype(np.float64), y.astype(np.float64)
     if subsets < 1 or subset_size < 2:
         options = f"subsets {subsets}, subset_size {subset_size}"
         raise ValueError(f"kid: {options}; expected at least 1 and 2")
     # At most half of a set: subsets of all its images would all be the same.
     size = min(subset_size, len(x) // 2, len(y) // 2)
-    value = _mmd(x, y, subsets, size, degree, seed)
-    if len(x) < GROUPS * BLOCK:
-        method = "jackknife"
-        se, _ = _jackknife(_mmd_without_groups(x, y, _groups(len(x), seed), degree), value)
-    else:
-        # Disjoint blocks are independent: no jackknife, whose cost grows with n².
-        method = "blocks"
-        blocks = [_mmd(a, b, 1, min(len(a), len(b)), degree, seed) for a, b in _blocks(x, y, seed)]
-        se = float(np.std(blocks, ddof=1)) / math.sqrt(len(blocks))
-    details = {"n_reference": len(y), "subsets": subsets, "subset_size": size, "degree": degree}
-    return Estimate(value, se, len(x), details | {"seed": seed, "se_method": method})
-
-
-def _mmd(x, y, subsets: int, size: int, degree: int, seed: int) -> float:
-    """Mean over subsets of the U-statistic (Gretton et al., JMLR 2012; Bińkowski et al., 2018)."""
-    from torch_fidelity import metric_kid
-
-    # MMD²_u = Σ_{i≠j} k(x_i, x_j)/(m (m-1)) + Σ_{i≠j} k(y_i, y_j)/(m (m-1))
-    #          - 2 Σ_{i,j} k(x_i, y_j)/m², with k(x, y) = (x·y/d + 1)^degree
     options = {"kid_subsets": subsets, "kid_subset_size": size, "kid_kernel_poly_degree": degree}
     options |= {"rng_seed": seed, "verbose": False}
-    result = metric_kid.kid_features_to_metric(_tensor(x), _tensor(y), **options)
-    return result["kernel_inception_distance_mean"]
-
-
-def _mmd_without_groups(x, y, groups, degree: int) -> list[float]:
-    """KID with each group left out, up to the term of y alone, from kernel sums over groups."""
-    from torch_fidelity.metric_kid import kernel_poly
-
-    count, options = len(groups), {"kid_kernel_poly_degree": degree}
-    # pairs[a, b]: Σ k(x_i, x_j) over i in a, j in b, i ≠ j; cross[a]: Σ k(x_i, y_j) over i in a
-    pairs, cross = np.zeros((count, count)), np.zeros(count)
-    for a, rows in enumerate(groups):
-        for b, columns in enumerate(groups[: a + 1]):
-            kernel = kernel_poly(x[rows], x[columns], **options)
-            pairs[a, b] = pairs[b, a] = kernel.sum() - (np.trace(kernel) if a == b else 0)
-        step = max(1, VALUES // len(rows))  # bounds the memory of a kernel matrix
-        cross[a] = sum(
-            kernel_poly(x[rows], y[start : start + step], **options).sum()
-            for start in range(0, len(y), step)
-        )
-    values = []
-    for g, group in enumerate(groups):
-        # The term of y alone is the same in all replicates and cancels in the jackknife's se.
-        n, kept = len(x) - len(group), np.arange(count) != g
-        within = pairs[np.ix_(kept, kept)].sum() / (n * (n - 1))
-        values.append(within - 2 * cross[kept].sum() / (n * len(y)))
-    return values
-
-
-def _blocks(x, y, seed: int):
-    """Yield disjoint blocks of x, each with a block of y, which is cycled through."""
-    rng = np.random.RandomState(seed)
-    images, references = rng.permutation(len(x)), rng.permutation(len(y))
-    size = min(BLOCK, len(y))
-    for b in range(len(x) // BLOCK):
-        rows = np.arange(b * size, (b + 1) * size) % len(y)
-        yield x[images[b * BLOCK : (b + 1) * BLOCK]], y[references[rows]]
+    real = _tensor(y.astype(np.float64))
+    result = metric_kid.kid_features_to_metric(_tensor(x.astype(np.float64)), real, **options)
+    known = kernels.mean_within(y) if reference.kernels is None else reference.kernels
+    without = kernels.mmd(x, y, degree, known[degree - 1])
+    details = {"n_reference": len(y), "subsets": subsets, "subset_size": size, "degree": degree}
+    value = result["kernel_inception_distance_mean"]
+    return Estimate(value, without.se, len(x), details | {"seed": seed}, without)
 
 
 def precision(sample: Features, reference: Features | None = None, *, k: SmallInt = 3) -> Estimate:
@@ -251,8 +204,9 @@ def precision(sample: Features, reference: Features | None = None, *, k: SmallIn
     # (Kynkäänniemi et al., 2019, eqs. 1 and 2)
     radii = np.ascontiguousarray(squared[:, k - 1 : k])
     hits = neighbours.inside(_tensor(x), _tensor(y), _tensor(radii))
-    value = float(_shares(hits)[0])
-    return Estimate(value, _binomial_se(value, len(sample)), len(sample), details)
+    value, n = float(_shares(hits)[0]), len(sample)
+    without = jackknife.of_mean(hits[:, 0].numpy())
+    return Estimate(value, _binomial_se(value, n), n, details, without)
 
 
 def _among(reference: Features, k: int) -> np.ndarray:
@@ -263,25 +217,28 @@ def _among(reference: Features, k: int) -> np.ndarray:
     return stored
 
 
-def recall(
-    sample: Features, reference: Features | None = None, *, k: SmallInt = 3, seed: Seed = 2020
-) -> Estimate:
+def recall(sample: Features, reference: Features | None = None, *, k: SmallInt = 3) -> Estimate:
     """Share of reference images inside the k-nearest-neighbour manifold of the sample.
 
-    The manifold is made of the sample. se: two halves of it are independent samples, so that
-    se² = mean (r1 - r2)²/4 over random halvings. (A bootstrap repeats images, which are then each
-    other's neighbours and shrink the radii; a jackknife overstates the error up to twofold.)
+    The manifold is made of the sample. se: from the balanced halvings of the groups, halves being
+    independent samples; the jackknife holds the same, and no bias. (A bootstrap repeats images,
+    which are then each other's neighbours and shrink the radii; leaving groups out overstates the
+    error up to twofold.) Neither of fewer than 2k + 20 images, whose halves are too small.
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
     x, y, details = _manifold("recall", sample, reference, k)
+    n, sets = len(x), np.ones((len(x), 1), bool)
+    has_halves = n >= 2 * k + jackknife.GROUPS
+    if has_halves:
+        sets = np.concatenate([sets, jackknife.halves(n)], axis=1)
     # recall = mean_y f(y, X), of the whole sample (first column) and of both halves of each halving
-    sets = np.concatenate([np.ones((len(x), 1), bool), _halves(len(x), seed)], axis=1)
     x = _tensor(x)
     hits = neighbours.inside(_tensor(y), x, neighbours.radii(x, _tensor(sets), k))
     value, *shares = map(float, _shares(hits))
-    # Var(r1 - r2) = 2 Var(r of n/2 images), and half of that variance belongs to n images
-    se = math.sqrt(np.mean((np.array(shares[::2]) - shares[1::2]) ** 2) / 4)
-    return Estimate(value, se, len(x), details | {"halvings": HALVINGS, "seed": seed})
+    if not has_halves:
+        return Estimate(value, None, n, details)
+    without = jackknife.of_halves(value, np.subtract(shares[::2], shares[1::2]))
+    return Estimate(value, without.se, n, details, without)
 
 
 def _manifold(name: str, sample, reference, k: int) -> tuple:
@@ -294,18 +251,6 @@ def _manifold(name: str, sample, reference, k: int) -> tuple:
 def _shares(hits):
     """Means over images in float32, as torch-fidelity takes them."""
     return hits.float().mean(dim=0)
-
-
-def _halves(n: int, seed: int) -> np.ndarray:
-    """Membership of images in both halves of each random halving, in turn: bool [n, 2 H]."""
-    rng = np.random.RandomState(seed)
-    orders = [rng.permutation(n) for _ in range(HALVINGS)]
-    halves = np.zeros((n, 2 * HALVINGS), bool)
-    for number, order in enumerate(orders):
-        # Halves of equal size: of an odd number one image is in neither.
-        halves[order[: n // 2], 2 * number] = True
-        halves[order[n // 2 : n // 2 * 2], 2 * number + 1] = True
-    return halves
 
 
 def nearest(
@@ -334,7 +279,8 @@ def nearest(
     details = {"n_reference": len(y), "unit": float(unit), "copies": copies}
     details |= {"baseline": len(rows), "seed": seed}
     se = float(nearest_distance.std(ddof=1) / math.sqrt(len(x)))
-    return Estimate(float(nearest_distance.mean()), se, len(x), details)
+    without = jackknife.of_mean(nearest_distance)
+    return Estimate(float(nearest_distance.mean()), se, len(x), details, without)
 
 
 def _to_reference(x: np.ndarray, y: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
@@ -363,9 +309,10 @@ def noise_share(sample: Features, reference: Features | None = None) -> Estimate
             f"noise_share: n_reference = {len(y)}, 99 % of them have a copy; needs different images"
         )
     distances, copies = _to_reference(x, y, radius)
-    value = float(np.mean(distances > 1))
+    is_noise, n = distances > 1, len(x)
+    value = float(is_noise.mean())
     details = {"n_reference": len(y), "quantile": REAL_QUANTILE, "radius": radius, "copies": copies}
-    return Estimate(value, _binomial_se(value, len(x)), len(x), details)
+    return Estimate(value, _binomial_se(value, n), n, details, jackknife.of_mean(is_noise))
 
 
 def sliced_w2(
@@ -379,8 +326,7 @@ def sliced_w2(
     directions, of the distance between both sets projected on a line.
 
     There quantiles are compared, at the ranks of the sample; two samples of one law are not at 0.
-    se: delete-group jackknife over the sample. details: bias is its estimate of the small-sample
-    bias in the value. Source: Bonneel et al., J. Math. Imaging and Vision 51 (2015).
+    se: the jackknife's. Source: Bonneel et al., J. Math. Imaging and Vision 51 (2015).
     """
     if projections < 1:
         raise ValueError(f"sliced_w2: projections is {projections}, expected at least 1")
@@ -392,16 +338,13 @@ def sliced_w2(
     projected, real = axes @ x.T, np.sort(axes @ y.T, axis=1)
     order = np.argsort(projected, axis=1)
     ranked = np.take_along_axis(projected, order, axis=1)
-    value, groups = _line_distance(ranked, real), _groups(len(x), seed)
+    value, groups = _line_distance(ranked, real), jackknife.groups(len(x))[order]
     # Leaving a group out of sorted values keeps them sorted: no replicate sorts again.
-    group_of = np.empty(len(x), int)
-    for g, group in enumerate(groups):
-        group_of[group] = g
-    kept = (group_of[order] != g for g in range(len(groups)))
+    kept = (groups != g for g in range(groups.max() + 1))
     replicates = [_line_distance(ranked[k].reshape(projections, -1), real) for k in kept]
-    se, bias = _jackknife(replicates, value)
-    details = {"n_reference": len(y), "projections": projections, "bias": bias, "seed": seed}
-    return Estimate(value, se, len(x), details)
+    without = jackknife.jackknife(value, replicates)
+    details = {"n_reference": len(y), "projections": projections, "seed": seed}
+    return Estimate(value, without.se, len(x), details, without)
 
 
 def _line_distance(ranked: np.ndarray, real: np.ndarray) -> float:
@@ -421,26 +364,29 @@ def class_accuracy(sample: Features, reference: Features | None = None) -> Estim
     if labels is None or labels.min() < 0 or labels.max() >= classes:
         extent = "no labels" if labels is None else f"labels {labels.min()} to {labels.max()}"
         raise ValueError(f"class_accuracy: n = {n}, {extent}; needs labels 0 to {classes - 1}")
-    value = float(np.mean(logits.argmax(axis=1) == labels))
-    return Estimate(value, _binomial_se(value, n), n, {"classes": classes})
+    hits = logits.argmax(axis=1) == labels
+    value, without = float(np.mean(hits)), jackknife.of_mean(hits) if n > 1 else None
+    return Estimate(value, _binomial_se(value, n), n, {"classes": classes}, without)
 
 
-def class_entropy(
-    sample: Features, reference: Features | None = None, *, seed: Seed = 2020
-) -> Estimate:
+def class_entropy(sample: Features, reference: Features | None = None) -> Estimate:
     """Entropy -Σ q ln q of the mean prediction q, in nats: 0 for one class, ln K for K even ones.
 
-    se: delete-group jackknife. details: conditional_entropy is the mean entropy of the single
+    se: the jackknife's. details: conditional_entropy is the mean entropy of the single
     predictions; the difference of the two is ln IS with one split.
     """
     # ln IS = H(E p) - E H(p), the mutual information of image and class (Barratt and Sharma, 2018)
-    p = np.exp(_logits("class_entropy", sample))
+    p, entropies = _predictions(_logits("class_entropy", sample))
+    without = jackknife.of_sums(lambda n, predicted: float(_entropy(predicted / n)), p)
+    details = {"classes": p.shape[1], "conditional_entropy": float(entropies.mean())}
+    return Estimate(without.value, without.se, len(p), details, without)
+
+
+def _predictions(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions p [n, K] of logits, and their entropies [n]."""
+    p = np.exp(logits)
     p /= p.sum(axis=1, keepdims=True)
-    value, conditional = float(_entropy(p.mean(axis=0))), float(_entropy(p).mean())
-    replicates = [_entropy(p[rest].mean(axis=0)) for rest in _complements(_groups(len(p), seed))]
-    se, bias = _jackknife(replicates, value)
-    details = {"classes": p.shape[1], "conditional_entropy": conditional, "bias": bias}
-    return Estimate(value, se, len(p), details | {"seed": seed})
+    return p, _entropy(p)
 
 
 def _logits(name: str, sample: Features, **options) -> np.ndarray:
@@ -486,23 +432,6 @@ def _tensor(array: np.ndarray):
     import torch
 
     return torch.from_numpy(array)
-
-
-def _groups(n: int, seed: int, groups: int = GROUPS) -> list[np.ndarray]:
-    """Random groups of nearly equal size: images may lie ordered by class."""
-    return np.array_split(np.random.RandomState(seed).permutation(n), min(groups, n))
-
-
-def _complements(groups: list[np.ndarray]) -> list[np.ndarray]:
-    return [np.concatenate(groups[:g] + groups[g + 1 :]) for g in range(len(groups))]
-
-
-def _jackknife(replicates: list[float], value: float) -> tuple[float, float]:
-    """Standard error and bias from the values without each group, and from the value of all."""
-    # se² = (G-1)/G Σ_g (θ_g - θ̄)², bias = (G-1)(θ̄ - θ) (Efron, 1982)
-    count, mean = len(replicates), np.mean(replicates)
-    se = math.sqrt((count - 1) / count * np.sum((np.array(replicates) - mean) ** 2))
-    return se, float((count - 1) * (mean - value))
 
 
 def _binomial_se(share: float, n: int) -> float:

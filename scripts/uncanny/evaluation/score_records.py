@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from uncanny.evaluation import record_problems
+from uncanny.evaluation.contrasts import Score
+from uncanny.evaluation.jackknife import Jackknife
 from uncanny.runtime import files
 from uncanny.runtime.result_paths import Cell
 
@@ -31,61 +34,34 @@ COLUMNS = [
     *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
     *["n_steps", "nfe", "guidance", "scale", "clf_id", "train_seed", "sample_seed", "epoch"],
     *["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"],
-    *["metric", "kind", "value", "se", "status", "seconds", "device"],
+    *["metric", "kind", "value", "se", "corrected", "corrected_se", "score"],
+    *["status", "seconds", "device"],
 ]
 WHOLE_NUMBERS = [
     *["n_steps", "train_seed", "sample_seed", "epoch", "images_seen"],
     *["n", "splits", "images_per_split"],
 ]
-REAL_NUMBERS = ["nfe", "scale", "value", "se", "seconds"]  # nfe: a mean where steps are adaptive
-CELL_KEYS = {"dataset", "model", "seed", "sampler", "guidance", "draw", "epoch"}
+# nfe: a mean where steps are adaptive
+REAL_NUMBERS = ["nfe", "scale", "value", "se", "corrected", "corrected_se", "seconds"]
 
 
 def read_records(paths: Iterable[str | Path]) -> list[dict]:
     """Read score records (JSON files), in the order given.
 
-    Raises ValueError naming the file when one is damaged or is not a score record, or when a
-    record of status "ok" holds a value that is not a finite number.
+    Raises ValueError naming the file when one is damaged or is not a score record, when a record of
+    status "ok" holds a value that is not a finite number, and for records of an earlier version,
+    which do not have the values without groups of images.
     """
     return [_read_record(Path(path)) for path in paths]
 
 
 def _read_record(path: Path) -> dict:
     record = files.read_json(path)
-    if problem := _problem(record):
+    if problem := record_problems.of_record(record):
         raise ValueError(f"{path}: not a score record: {problem}")
+    if problem := record_problems.of_groups(record):
+        raise ValueError(f"{path}: {problem}; delete it and run again")
     return record
-
-
-def _problem(record: object) -> str:
-    """Fault of a record, or an empty string."""
-    if not isinstance(record, dict) or not isinstance(record.get("cell"), dict):
-        return "expected an object with the key 'cell'"
-    if missing := CELL_KEYS - record["cell"].keys():
-        return f"its cell lacks {', '.join(sorted(missing))}"
-    if record.get("status") not in ("ok", "diverged"):
-        return f"status is {record.get('status')!r}, expected 'ok' or 'diverged'"
-    return "" if record["status"] == "diverged" else _metrics_problem(record.get("metrics"))
-
-
-def _metrics_problem(metrics: object) -> str:
-    if not isinstance(metrics, list) or not metrics:
-        return f"metrics is {metrics!r}, expected a list with at least one metric"
-    for entry in metrics:
-        if not isinstance(entry, dict) or "metric" not in entry:
-            return f"a metric without a name: {entry!r}"
-        value, se = entry.get("value"), entry.get("se")
-        if not _is_finite(value):
-            return f"metric {entry['metric']} has the value {value!r}, expected a finite number"
-        if se is not None and not (_is_finite(se) and se >= 0):
-            return f"metric {entry['metric']} has the se {se!r}, expected null or a number >= 0"
-    return ""
-
-
-def _is_finite(value: object) -> bool:
-    # In Python True is an int, and NaN a float.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and bool(np.isfinite(value))
 
 
 def tidy(records: Iterable[dict]) -> pd.DataFrame:
@@ -93,9 +69,11 @@ def tidy(records: Iterable[dict]) -> pd.DataFrame:
 
     `sample_seed` is the draw and `params` the mapping of the record's parameters. PARAMETERS names
     the keys of further columns in these; a block of options is written as kind(option=value).
+    `value` and `se` are the metric's own (Inception Score: of splits). `corrected` and
+    `corrected_se` are those of all images at once, less the small-sample bias, with the jackknife's
+    standard error; `score` is the same as a contrasts.Score, or None.
     What a record lacks is empty. A diverged record gives one row with an empty metric and value.
-    Raises ValueError when two
-    records give the same metric of the same cell.
+    Raises ValueError when two records give the same metric of the same cell.
     """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -113,7 +91,9 @@ def _rows(record: dict) -> list[dict]:
     # One empty row of a diverged cell: it counts as a run, without a value.
     metrics = record["metrics"] if record["status"] == "ok" else [{}]
     shared = _shared_columns(record)
-    return [shared | _metric_columns(entry) for entry in metrics]
+    return [
+        shared | _metric_columns(entry) | _corrected_columns(record, entry) for entry in metrics
+    ]
 
 
 def _shared_columns(record: dict) -> dict:
@@ -156,6 +136,20 @@ def _metric_columns(entry: dict) -> dict:
     return {name: entry.get(name) for name in names} | {"extractor_id": entry.get("extractor")}
 
 
+def _corrected_columns(record: dict, entry: dict) -> dict:
+    if not entry.get("jackknife"):
+        return {"score": None}
+    without = Jackknife(**entry["jackknife"])
+    # Images of imported sets grew from latents that are not known: from none that others share.
+    seeds = (record.get("parameters") or {}).get("image_seeds")
+    latents = seeds[0] if seeds else str(Cell.of(record["cell"]))
+    images = (record.get("groups") or {}).get("images")
+    score = Score(
+        without.corrected, without.without_groups, latents, tuple(images) if images else None
+    )
+    return {"corrected": without.corrected, "corrected_se": without.se, "score": score}
+
+
 def check_comparable(table: pd.DataFrame) -> None:
     """Refuse a table whose rows of one metric were not measured in the same way.
 
@@ -194,11 +188,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
     Within a seed, the standard error is that of the evaluation, or the spread over draws where one
     has no evaluation error; between seeds the larger of spread and evaluation error. For R = 1 the
-    training seed is not included. Evaluation errors count as independent, though draws of the same
-    number share their latents between training seeds. An unknown standard error is empty. With two
-    or three seeds, 1.96 standard errors cover less than 95 %.
+    training seed is not included. Evaluation errors of draws and of training seeds are independent,
+    as their latents are. An unknown standard error is empty. With two or three seeds, 1.96 standard
+    errors cover less than 95 %.
 
-    Columns: those of the curve, metric, epoch, value, se, seeds (R), draws (fewest K of a seed),
+    Columns: those of the curve, metric, epoch, value, se, corrected and corrected_se (the same
+    means and errors of the values less their bias), seeds (R), draws (fewest K of a seed),
     levels (sources of error in se, of "evaluation", "sampling seed", "training seed"), runs and
     diverged (number of records, and of diverged ones), status ("ok", "partial": mean of the runs
     that are left, "diverged": no value), images_seen, n, splits, images_per_split, extractor_id,
@@ -212,7 +207,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 _SHARED_BY_RUNS = ["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"]
-_POINT_COLUMNS = ["value", "se", "seeds", "draws", "levels", "runs", "diverged", "status"]
+_POINT_COLUMNS = ["value", "se", "corrected", "corrected_se"]
+_POINT_COLUMNS += ["seeds", "draws", "levels", "runs", "diverged", "status"]
 _POINT_COLUMNS += _SHARED_BY_RUNS
 _POINT_COUNTS = ["seeds", "draws", "runs", "diverged", *_SHARED_BY_RUNS[:4]]
 
@@ -230,17 +226,19 @@ def _diverged_in_every_metric(table: pd.DataFrame) -> pd.DataFrame:
 def _point(rows: pd.DataFrame) -> dict:
     ok = rows[rows["status"] == "ok"]
     # First over draws, then over seeds: a seed with more draws has no greater weight.
-    per_seed = [_over_draws(group) for _, group in ok.groupby("train_seed")]
+    seeds = [group for _, group in ok.groupby("train_seed")]
     # The fewest draws of a seed; more of another do not make up for them.
     draws = int(ok.groupby("train_seed").size().min()) if len(ok) else 0
-    value, se = _over_seeds(per_seed)
+    value, se = _over_seeds([_over_draws(rows["value"], rows["se"]) for rows in seeds])
+    corrected = [_over_draws(rows["corrected"], rows["corrected_se"]) for rows in seeds]
     diverged = len(rows) - len(ok)
     return {
         "value": value,
         "se": se,
-        "seeds": len(per_seed),
+        **dict(zip(["corrected", "corrected_se"], _over_seeds(corrected), strict=True)),
+        "seeds": len(seeds),
         "draws": draws,
-        "levels": _levels(len(per_seed), draws, se),
+        "levels": _levels(len(seeds), draws, se),
         "runs": len(rows),
         "diverged": diverged,
         "status": "ok" if not diverged else "partial" if len(ok) else "diverged",
@@ -249,12 +247,11 @@ def _point(rows: pd.DataFrame) -> dict:
     }
 
 
-def _over_draws(rows: pd.DataFrame) -> tuple[float, float]:
+def _over_draws(values: pd.Series, errors: pd.Series) -> tuple[float, float]:
     """Mean over the K draws of one training seed and its standard error."""
     # se_r = sqrt(Σ_k se_k²)/K. Every draw is a fresh set of images: its evaluation error already
     # contains the chance of its latents. Without evaluation errors, the spread sd_k/sqrt(K).
-    values, errors = rows["value"].to_numpy(), rows["se"].to_numpy()
-    evaluation = _error_of_mean(errors)
+    values, evaluation = values.to_numpy(), _error_of_mean(errors.to_numpy())
     return values.mean(), _spread(values) if np.isnan(evaluation) else evaluation
 
 

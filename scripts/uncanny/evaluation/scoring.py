@@ -1,27 +1,28 @@
 """Score records of image sets: every metric with its uncertainty and its origin."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from uncanny.datasets import Dataset, Split
-from uncanny.evaluation import extractors, features, fewest_images
+from uncanny.evaluation import extractors, features, fewest_images, jackknife
 from uncanny.evaluation.features import Features
 from uncanny.registry import components
 from uncanny.runtime import files
 from uncanny.sampling.sample_files import load_images
 
 BATCH = 256  # images per pass through an extractor
+CHECKSUM = 12  # hexadecimal digits of the images of a group
 CONTROL_SEED = 0  # of the choice of real images and of the noise images
 
 
 def score(
     sample: Features, reference: Features, extractor_id: str, evaluation: dict, dataset: str
 ) -> list[dict]:
-    """Entry of each metric of a set of features: value, standard error and origin.
+    """Entry of each metric of a set of features: value, standard error, jackknife and origin.
 
     evaluation: complete metric blocks by name, and the name of the reference split. reference:
     features of that split.
@@ -37,7 +38,7 @@ def _entry(
 ) -> dict:
     options = {key: value for key, value in block.items() if key != "kind"}
     estimate = components.load("metrics", block["kind"])(sample, reference, **options)
-    uses_reference = "n_reference" in estimate.details
+    uses_reference, without = "n_reference" in estimate.details, estimate.jackknife
     return {
         "metric": name,
         "kind": block["kind"],
@@ -50,7 +51,18 @@ def _entry(
         # The same metric against another reference is another metric (check_comparable).
         "reference": against if uses_reference else None,
         "details": estimate.details,
+        # None: no such values, because of too few images or of a metric that has none
+        "jackknife": None if without is None else asdict(without),
     }
+
+
+def image_groups(images: np.ndarray) -> dict:
+    """Groups of a set of images, as records have them: their number, the seed that forms them, and
+    the start of a checksum of the images of each, which shows sets that are partly the same.
+    """
+    parts = jackknife.members(len(images))
+    checksums = [features.array_sha256(images[rows])[:CHECKSUM] for rows in parts]
+    return {"count": len(parts), "seed": jackknife.SEED, "images": checksums}
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,7 @@ def score_samples(sample_set: SampleSet, features_path: Path | str, output: Path
         costs = {"nfe": sampling["nfe"], "images_seen": sampling["images_seen"]}
         # With guidance only
         extras = ("classifiers", "guidance_deciles")
+        costs |= {"groups": image_groups(images)}
         return costs | {"metrics": metrics} | {k: sampling[k] for k in extras if k in sampling}
 
     recorded = ("sampler", "guidance", "num_images", "image_seeds")
@@ -132,7 +145,7 @@ def score_sizes(sample_set: SampleSet, sizes: list[int], output: Path | str) -> 
             results.append({"n": n, "metrics": values, "left_out": left_out})
         return {"sizes": results}
 
-    sample_set.write(output, "sizes", ("sampler", "num_images"), measure)
+    sample_set.write(output, "sizes", ("sampler", "num_images", "image_seeds"), measure)
 
 
 def score_references(
@@ -157,15 +170,16 @@ def score_references(
         noise = getattr(features, f"{name}_noise")(num_images, data.shape, CONTROL_SEED)
         sets[name] = noise, classes
     _check_carried(evaluation["metrics"], num_images, real.pool.shape[1])
-    references, left_out = {}, {}
+    references, left_out, groups = {}, {}, {}
     for name, (images, labels) in sets.items():
         sample = features.extract(network, images, BATCH, labels)
         kept, left_out[name] = fewest_images.carried(
             evaluation["metrics"], len(sample), sample.pool.shape[1]
         )
-        carried = evaluation | {"metrics": kept}
+        carried, groups[name] = evaluation | {"metrics": kept}, image_groups(images)
         references[name] = score(sample, real, network.id, carried, data.name)
     record = {"dataset": data.name, "references": references, "left_out": left_out}
+    record |= {"groups": groups}
     files.write_json(output, record)
 
 

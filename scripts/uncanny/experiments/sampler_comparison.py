@@ -51,7 +51,7 @@ def run(
     score = components.load("metrics", metric["kind"])
 
     def score_of(sampler: dict, sampling_seed: int) -> dict:
-        seeds = image_seeds(sampling_seed, 0, extent["num_images"])
+        seeds = image_seeds(sampling_seed, 0, extent["num_images"], seed)
         generated = drawing.draw_images(model, sampler, seeds, losses=measured)
         result = {"draw": sampling_seed, "nfe": generated.nfe, "value": None, "se": None}
         if bool(np.isfinite(generated.images.numpy()).all()):

@@ -1,18 +1,55 @@
 """Errors of two schedules in closed form: by strength of the score's error, by target, by term."""
 
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from uncanny.figures import _exact_artists, _exact_rows, _lines, _page, captions, style
-from uncanny.figures import panels as naming
-from uncanny.figures._exact_artists import FAMILIES, METRICS, TERMS
+from uncanny.figures import _exact_rows, _experiment_axes, _lines, _page, captions, style
+from uncanny.figures._experiment_axes import COLORS, METRICS
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import NonEmpty, PositiveInt
 
 NEEDS = "experiments"
 EPOCHS = "last"
 RUNS = "first"
+
+RING = {"marker": "o", "ms": 6, "mfc": "none", "mec": "0.1", "mew": 0.9, "ls": ""}
+RATIOS = (1.05, 1.1, 1.2, 1.5, 2.0, 4.0)  # possible ends of a map's colour scale
+TERMS = {"E_D": "discretisation $E_D$", "E_S": "score $E_S$"}
+
+
+class Family(NamedTuple):
+    """Names of a family of score errors in titles, on axes and in captions."""
+
+    title: str
+    symbol: str
+    axis: str
+    about: str
+
+
+FAMILIES = {
+    "bias": Family("biased score", "η", "Bias η", "biased score: the exact score plus η/σ"),
+    "bandwidth": Family(
+        "no fine detail",
+        "τ",
+        "Width τ of lost detail",
+        "no fine detail: the exact score of data blurred by Gaussian noise of standard deviation τ",
+    ),
+    "gain": Family("weak score", "η", "Missing share η", "weak score: 1 − η times the exact one"),
+    "uniform": Family(
+        "error at all σ",
+        "e",
+        "Error e",
+        "error e: root mean square error of the predicted noise, the same at all σ",
+    ),
+}
 
 
 def exact_schedules(
@@ -26,10 +63,11 @@ def exact_schedules(
     strength: float = 0.2,
     map_steps: PositiveInt = 40,
 ) -> tuple[Figure, pd.DataFrame]:
-    """For each family of score errors and its metric: the metric of both schedules against
-    strength, and a map of the better schedule by target width and strength with `map_steps` steps.
-    For the first family: the three error terms against the number of steps at one strength. For the
-    last family: the excess of path KL over that of the schedule derived for each model.
+    """Rows of panels. For each family of score errors and its metric: the metric of both schedules
+    against strength, a panel per number of steps. For the last family: the excess of path KL over
+    that of the schedule derived for each model, likewise. Then a map for each family of the better
+    schedule by target width and strength with `map_steps` steps, and for the first family the error
+    terms against the number of steps at one strength.
 
     data.exact: rows of experiments of kind exact_schedules. Maps show all one-dimensional targets
     with a width above 0. SDE sampler throughout. Raises ValueError for what the experiments lack.
@@ -38,75 +76,169 @@ def exact_schedules(
         raise ValueError(
             f"figure: families {families}, metrics {metrics}: expected a metric for each family"
         )
-    pairs = list(zip(families, metrics, strict=True))
-    rows_of_panels = [
-        *[_exact_rows.by_strength(data, target, *pair, num_steps) for pair in pairs],
-        *[_exact_rows.regions(data, *pair, map_steps) for pair in pairs],
+    pairs, last = list(zip(families, metrics, strict=True)), families[-1]
+    shown = [
+        *(
+            _exact_rows.by_strength(data, metric, target=target, family=family, num_steps=n)
+            for family, metric in pairs
+            for n in num_steps
+        ),
+        *(_exact_rows.excess(data, target=target, family=last, num_steps=n) for n in num_steps),
+        *(_exact_rows.regions(data, *pair, map_steps) for pair in pairs),
         _exact_rows.terms(data, target, families[0], strength),
-        _exact_rows.excess(data, target, families[-1], num_steps),
     ]
-    tables = [
-        rows.assign(panel=naming.letter(i), panel_title=_title(rows, target), diverged=0)
-        for i, rows in enumerate(rows_of_panels)
-    ]
-    plotted = pd.concat(tables, ignore_index=True)
+    named = [(_title(rows), rows) for rows in shown]
+    plotted = _experiment_axes.panel_table(named, _exact_rows.COLUMNS)
+    counts = [len(num_steps)] * (len(pairs) + 1) + [len(pairs) + 1]
     with style.context():
-        figure, axes = _page.canvas(len(tables), columns=2)
-        for ax, (letter, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-            _exact_artists.DRAW[rows["role"].iloc[0]](ax, rows)
-            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, _legends(plotted), "")
+        figure, axes = _experiment_axes.mosaic(counts, [1.75] * (len(counts) - 1) + [2.3])
+        _experiment_axes.draw_panels(axes, plotted, _draw)
+        for start in range(0, len(num_steps) * (len(pairs) + 1), len(num_steps)):
+            _share_y(axes[start : start + len(num_steps)])
+        ring = Line2D([], [], **RING, label="the better schedule changes")
+        legend = [*_experiment_axes.schedule_legend(_exact_rows.BOTH), ring]
+        _page.finish(figure, [legend], "")
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def _title(rows: pd.DataFrame, target: str) -> str:
+def _title(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     family = FAMILIES[first["family"]]
     return {
-        "curve": f"{target} data, {family.title}",
-        "map": f"one dimension, {family.title}, N = {first['num_steps']}",
-        "term": f"{target} data, {family.title}, {family.symbol} = {first['strength']:g}",
-        "excess": f"{target} data, {family.title}",
+        "curve": f"{family.title}, N = {first['num_steps']}",
+        "map": f"{family.title}, N = {first['num_steps']}",
+        "term": f"parts, {family.symbol} = {first['strength']:g}",
+        "excess": f"excess, N = {first['num_steps']}",
     }[first["role"]]
 
 
-def _legends(plotted: pd.DataFrame) -> list[list[Line2D]]:
-    looks, curves = _exact_artists.looks(), plotted[plotted["role"] == "curve"]
-    ring = Line2D([], [], ls="", **_exact_artists.RING, label="better schedule changes")
-    neutral = style.ModelStyle("", "0.25", "o")
-    steps = [
-        _lines.legend_entry(neutral, look, f"N = {number}")
-        for number, look in _exact_artists.dashes(curves["num_steps"]).items()
-    ]
-    terms = [
-        _lines.legend_entry(neutral, look, TERMS[term])
-        for term, look in style.variant_styles(TERMS).items()
-    ]
-    shown = [_lines.legend_entry(look, style.SOLID) for look in looks.values()]
-    return [[*shown, ring], [*steps, *terms]]
+def _share_y(axes: list[Axes]) -> None:
+    """One y axis for a row of panels."""
+    ends = [end for ax in axes for end in ax.get_ylim()]
+    for ax in axes:
+        ax.set_ylim(min(ends), max(ends))
+    for ax in axes[1:]:
+        ax.set_ylabel("")
+        ax.tick_params(labelleft=False)
+
+
+def _draw(ax: Axes, rows: pd.DataFrame) -> None:
+    DRAW[rows["role"].iloc[0]](ax, rows)
+
+
+def _draw_strengths(ax: Axes, rows: pd.DataFrame) -> None:
+    family = rows["family"].iloc[0]
+    is_log = family == "bandwidth"  # a logarithmic axis cannot show strength 0
+    shown = rows[rows["strength"] > 0] if is_log else rows
+    _experiment_axes.draw_schedules(ax, shown, "strength", markevery=9)
+    ax.set(xscale="log" if is_log else "linear", xlabel=FAMILIES[family].axis)
+
+
+def _draw_curves(ax: Axes, rows: pd.DataFrame) -> None:
+    curves = rows[rows["role"] == "curve"]
+    _draw_strengths(ax, curves)
+    _experiment_axes.set_log(ax, curves)
+    name = METRICS[rows["metric"].iloc[0]]
+    ax.set_ylabel(f"{name[0].upper()}{name[1:]} (nats)")
+    for turn in rows[rows["role"] == "crossing"].itertuples():
+        ax.plot([turn.strength], [turn.value], zorder=4, **RING)
+        place = {"xytext": (0.97, 0.06), "textcoords": "axes fraction", "ha": "right", "size": 7}
+        symbol = FAMILIES[turn.family].symbol
+        note = ax.annotate(f"{symbol} = {turn.strength:.3g}", (turn.strength, turn.value), **place)
+        note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
+
+
+def _draw_excess(ax: Axes, rows: pd.DataFrame) -> None:
+    _draw_strengths(ax, rows)
+    ax.axhline(0, color="0.35", lw=0.8)
+    ax.set(
+        ylim=(-0.04 * rows["value"].max(), None), ylabel="Path KL above the\nderived schedule's (%)"
+    )
+
+
+def _draw_terms(ax: Axes, rows: pd.DataFrame) -> None:
+    shown = rows[rows["metric"].isin(TERMS) & rows["schedule"].isin(_exact_rows.BOTH)]
+    for term, curves in shown.groupby("metric"):
+        _experiment_axes.draw_schedules(ax, curves, "num_steps")
+        tops = curves.groupby("num_steps")["value"].max()
+        is_falling, middle = tops.iloc[0] > tops.iloc[-1], len(tops) // 2
+        side = {"xytext": (4, 3), "ha": "left"} if is_falling else {"xytext": (0, 4), "ha": "right"}
+        at = (tops.index[middle], tops.iloc[middle])
+        ax.annotate(TERMS[term], at, textcoords="offset points", va="bottom", size=7, **side)
+    ax.set(xscale="log", xlabel="Number of steps N", ylabel="Part of path KL (nats)")
+    _lines.number_ticks(ax, shown["num_steps"])
+    _experiment_axes.set_log(ax, shown)
+
+
+def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
+    table = rows.pivot(index="strength", columns="width", values="value")
+    ends = [COLORS["exponential"], "#ffffff", COLORS["polynomial"]]
+    shades = LinearSegmentedColormap.from_list("better", ends)
+    largest = np.exp(np.abs(table.to_numpy()).max())
+    ratio = next((r for r in RATIOS if r >= largest), RATIOS[-1])
+    limits = {"vmin": -np.log(ratio), "vmax": np.log(ratio), "rasterized": True}
+    mesh = ax.pcolormesh(table.columns, table.index, table, cmap=shades, **limits)
+    ax.contour(table.columns, table.index, table, levels=[0.0], colors="0.1", linewidths=1.0)
+    _name_regions(ax, table)
+    family = rows["family"].iloc[0]
+    ax.set(xscale="log", xlabel="Standard deviation of the data", ylabel=FAMILIES[family].axis)
+    ax.set_yscale("log" if family == "bandwidth" else "linear")
+    ax.grid(visible=False)
+    _color_bar(ax, mesh, ratio, largest > ratio, rows["metric"].iloc[0].split()[-1])
+
+
+def _name_regions(ax: Axes, table: pd.DataFrame) -> None:
+    """Name each schedule at the centre of the region where it is better, unless that is tiny."""
+    for name, is_better in zip(_exact_rows.BOTH, (table < 0, table > 0), strict=True):
+        rows, columns = np.nonzero(is_better.to_numpy())
+        if len(rows) > 0.05 * table.size:
+            centre = table.columns[int(np.mean(columns))], table.index[int(np.mean(rows))]
+            options = {"ha": "center", "va": "center", "size": 6.5, "linespacing": 1.0}
+            ax.text(*centre, f"{name}\nbetter", **options)
+
+
+def _color_bar(ax: Axes, mesh, ratio: float, is_cut: bool, metric: str) -> None:
+    extend = "both" if is_cut else "neither"
+    bar = ax.figure.colorbar(mesh, ax=ax, extend=extend, aspect=22, location="bottom")
+    ticks = [1 / ratio, ratio**-0.5, 1.0, ratio**0.5, ratio]
+    bar.ax.xaxis.set(
+        major_locator=FixedLocator(np.log(ticks).tolist()),
+        major_formatter=FixedFormatter([f"{tick:.2g}" for tick in ticks]),
+    )
+    bar.ax.minorticks_off()
+    bar.set_label(f"{METRICS[metric]}, exponential / polynomial", size=7)
+
+
+DRAW = {"curve": _draw_curves, "map": _draw_map, "term": _draw_terms, "excess": _draw_excess}
 
 
 def facts(table: pd.DataFrame) -> list[str]:
-    """Where the numbers come from, the crossings, and what is off the axes; also from the CSV."""
-    curve = table[table["role"] == "curve"].iloc[0]
-    rho = table.loc[table["schedule"] == "polynomial", "rho"].iloc[0]
-    turns = table[table["role"] == "crossing"]
-    named = [
-        f"{FAMILIES[row.family].symbol} = {row.strength:.3g} ({METRICS[row.metric]}, N = "
-        f"{row.num_steps:.0f})"
-        for row in turns.itertuples()
-    ]
+    """Where the numbers come from, the changes, and what is off the axes; also from the CSV."""
+    curves = table[table["role"] == "curve"]
+    first, rho = curves.iloc[0], table.loc[table["schedule"] == "polynomial", "rho"].iloc[0]
     initial = table.loc[table["metric"] == "E_I", "value"].max()
-    widths = table.loc[table["role"] == "map", "width"]
+    maps = table[table["role"] == "map"]
     excess = table.loc[table["role"] == "excess", "value"]
+    missing = (
+        curves.groupby("panel").ngroups - table[table["role"] == "crossing"]["panel"].nunique()
+    )
     return [
-        f"Closed forms, no sampling error: reverse SDE in N steps, σ from {curve.sigma_max:g} to "
-        f"{curve.sigma_min:g}, ρ = {rho:g}; divergences in nats, from the truth at the last σ",
-        "; ".join(f"{FAMILIES[name].about}" for name in table["family"].unique()),
-        f"Rings: the better schedule changes, by bisection: {', '.join(named) or 'nowhere'}",
-        f"Maps: {widths.nunique()} widths s from {widths.min():g} to {widths.max():g}; on the line "
-        "both schedules are as good",
-        f"E_I is {initial:.1e} nats for every schedule and number of steps",
-        f"Both schedules lie {excess.min():.2g} to {excess.max():.2g} % above the derived one, "
-        "which takes equal steps in the integral of √κ d ln σ, κ from the model's own loss",
+        f"All values are exact, without training, samples or seeds: Gaussian data "
+        f"({first.target}, {first.dim:g} dimensions; in the maps one dimension), a score with a "
+        f"known error, the reverse SDE in N steps from σ = {first.sigma_max:g} to "
+        f"{first.sigma_min:g}, in equal ratios of σ (exponential) or equal differences of "
+        f"σ^(1/{rho:g}) (polynomial)",
+        "Errors of the score: "
+        + "; ".join(FAMILIES[name].about for name in table["family"].unique()),
+        "KL: divergence of the data at the last σ from the samples; path KL: of whole "
+        "trajectories, never less",
+        "A ring marks the strength at which the better schedule changes"
+        + (f"; there is no change in {missing} panels" if missing else ""),
+        f"Maps: {maps['width'].nunique()} standard deviations of the data from "
+        f"{maps['width'].min():g} to {maps['width'].max():g}; on the black line both schedules are "
+        "equally good",
+        f"Path KL is the sum of a discretisation and a score part and of E_I, the error of the "
+        f"initial distribution: at most {initial:.1e} nats, below the axis",
+        "The derived schedule takes equal steps in the integral of √κ d ln σ, with κ from the "
+        f"model's own loss; the others are {excess.min():.2g} to {excess.max():.2g} % above it",
     ]

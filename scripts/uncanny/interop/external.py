@@ -36,7 +36,9 @@ def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
     with torch.random.fork_rng(devices=[]):
         expected = building.build_network(identity, data.shape, data.num_classes).state_dict()
     path = identity["external"]["path"]
-    weights, precision = in_float32(read(identity, data.shape, expected, path=path), path)
+    derived = building.build_family(identity).derive(data)
+    known = identity | {"process": identity["process"] | derived}
+    weights, precision = in_float32(read(known, data.shape, expected, path=path), path)
     facts = {
         "identity": identity,
         "seed": seed,
@@ -44,7 +46,7 @@ def run(*, identity, seed, epoch, dataset, checkpoint, history) -> None:
         "status": "ok",
         "shape": list(data.shape),
         "num_classes": data.num_classes,
-        "derived": building.build_family(identity).derive(data),
+        "derived": derived,
         "step": 0,
         "images_seen": None,
         "history": [],

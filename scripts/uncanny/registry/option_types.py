@@ -47,7 +47,7 @@ class NotEmpty:
 
 @dataclass(frozen=True)
 class Above:
-    """More than another option of the component, where both are set."""
+    """More than another option of the component, where both are numbers."""
 
     other: str
     expected = "more than"
@@ -55,7 +55,8 @@ class Above:
     def check_order(self, value: float | None, options: Mapping, key_path: str) -> None:
         """Raise ValueError that names the key where complete options contradict each other."""
         other = options.get(self.other)
-        if value is not None and other is not None and not self.holds(value, other):
+        numbers = all(isinstance(v, int | float) for v in (value, other))  # not None, not a word
+        if numbers and not self.holds(value, other):
             raise ValueError(
                 f"{key_path}: {value!r}; expected {self.expected} {self.other}, which is {other!r}"
             )
@@ -103,7 +104,7 @@ def name(annotation: object) -> str:
     if origin is Annotated:
         return name(arguments[0])
     if origin is Literal:
-        return "one of " + ", ".join(map(str, arguments))
+        return "one of " * (len(arguments) > 1) + ", ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
         return " | ".join(map(name, arguments))
     if origin is list:

@@ -3,7 +3,7 @@
 What pandas writes Markdown and LaTeX with, tabulate and Jinja2, comes with Snakemake.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from uncanny.runtime import files
 
 DIGITS = 4  # significant digits in Markdown and LaTeX; CSV keeps all of them
+FEWEST_ROWS = 3  # of a table whose constant columns become a note
 LONG = 32  # a text column with a longer cell breaks its lines in LaTeX
 TEXT_WIDTH = 0.9  # of the line, shared by the long columns
 
@@ -31,33 +32,76 @@ _TEX = {
 }
 
 
-def write(frame: pd.DataFrame, stem: Path | str, *, title: str, caption: str) -> None:
+def write(
+    frame: pd.DataFrame,
+    stem: Path | str,
+    *,
+    title: str,
+    caption: str,
+    sections: Mapping[str, pd.DataFrame] | None = None,
+) -> None:
     """Write stem.csv, stem.md and stem.tex, each whole or not at all, the same bytes for the same
     table.
 
-    The index is not written. A missing value (NaN, None, NA) is empty. CSV has all digits and the
-    column names as they are; Markdown and LaTeX have DIGITS significant digits. The LaTeX file is
-    a table environment that needs the package booktabs; its label is tab: and the file's name.
+    The index is not written. A missing value (NaN, None, NA) is empty. CSV has all columns with all
+    digits. Markdown and LaTeX have `sections`, heading → table (default: one, without a heading),
+    condensed and with DIGITS significant digits. In LaTeX each is a table environment that needs
+    the package booktabs; labels are tab: and the file's name, from the second on with a number.
     Raises ValueError for a table without columns or with a repeated column name.
     """
     if frame.columns.empty or frame.columns.has_duplicates:
         raise ValueError(f"{stem}: columns {list(frame.columns)}: expected different names")
     stem = Path(stem)
+    shown = {heading: condensed(part) for heading, part in (sections or {"": frame}).items()}
     texts = {
         "csv": frame.to_csv(index=False, lineterminator="\n"),
-        "md": markdown(frame, title=title, caption=caption),
-        "tex": latex(frame, title=title, caption=caption, label=stem.name),
+        "md": _sections_in_markdown(shown, title, caption),
+        "tex": _sections_in_latex(shown, title, caption, stem.name),
     }
     for suffix, text in texts.items():
         files.write_text(stem.with_name(f"{stem.name}.{suffix}"), text)
 
 
+def condensed(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The columns that differ between rows, and a note on the others: their value, or that they are
+    empty. The first column stays; a table of fewer than FEWEST_ROWS rows stays as it is.
+    """
+    if len(frame) < FEWEST_ROWS:
+        return frame, ""
+    texts = frame.astype(object).map(shown)
+    constant = [name for name in frame.columns[1:] if texts[name].nunique() == 1]
+    empty = [str(name) for name in constant if not texts[name].iloc[0]]
+    same = [f"{name}: {texts[name].iloc[0]}" for name in constant if texts[name].iloc[0]]
+    notes = [f"The same in all rows: {'; '.join(same)}."] if same else []
+    notes += [f"Without a value in any row ({len(empty)}): {', '.join(empty)}."] if empty else []
+    return frame.drop(columns=constant), " ".join(notes)
+
+
+def _sections_in_markdown(parts: Mapping, title: str, caption: str) -> str:
+    texts = [f"## {title}"]
+    for heading, (frame, note) in parts.items():
+        texts += [f"### {heading}" if heading else "", _markdown_table(frame), note]
+    return "\n\n".join(text for text in [*texts, caption] if text) + "\n"
+
+
+def _sections_in_latex(parts: Mapping, title: str, caption: str, name: str) -> str:
+    texts = []
+    for number, (heading, (frame, note)) in enumerate(parts.items(), 1):
+        own = f"{title}: {heading}" if heading else title
+        about = " ".join(text for text in (note, caption if number == 1 else "") if text)
+        label = name if number == 1 else f"{name}-{number}"
+        texts.append(latex(frame, title=own, caption=about, label=label))
+    return "\n".join(texts)
+
+
 def markdown(frame: pd.DataFrame, *, title: str, caption: str) -> str:
     """Title, table and caption as Markdown; numbers are aligned to the right."""
+    return f"## {title}\n\n{_markdown_table(frame)}\n\n{caption}\n"
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
     sides = ["right" if _is_numeric(frame[name]) else "left" for name in frame]
-    texts = _texts(frame, cell)
-    table = texts.to_markdown(index=False, disable_numparse=True, colalign=sides)
-    return f"## {title}\n\n{table}\n\n{caption}\n"
+    return _texts(frame, cell).to_markdown(index=False, disable_numparse=True, colalign=sides)
 
 
 def latex(frame: pd.DataFrame, *, title: str, caption: str, label: str) -> str:

@@ -29,6 +29,7 @@ def run(
 ) -> None:
     """Draw images first .. first + num_images - 1 of a draw and write them with their record.
 
+    seed: of the model's training; with the draw it determines all random numbers of an image.
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
     dataset: prepared folder of the model's dataset, for sampling that starts from its images: those
     of the training split, or of the split that the guidance names. losses: file of the checkpoint's
@@ -38,7 +39,7 @@ def run(
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
-    seeds = image_seeds(draw, first, num_images)
+    seeds = image_seeds(draw, first, num_images, seed)
     facts = {"sampler": sampler, "num_images": num_images, "image_seeds": [seeds[0], seeds[-1]]}
     facts |= {"guidance": guidance}
     # Files in

@@ -60,9 +60,9 @@ def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> Non
         known = ", ".join(sorted(LANES))
         raise ValueError(f"{checkpoint}: a {process['kind']} model; a trace needs one of {known}")
     shrinks = process["kind"] == "discrete" or process.get("preconditioning") == "vp"
-    arrays.save(
-        output, **trace(model, process["kind"], sampler, data.train.images, shrinks=shrinks)
-    )
+    training = data.train.images
+    paths = trace(model, process["kind"], sampler, training, shrinks=shrinks, seed=seed)
+    arrays.save(output, **paths)
 
 
 def trace(
@@ -73,15 +73,17 @@ def trace(
     *,
     shrinks: bool,
     count: int = LEVELS,
+    seed: int = 0,
 ) -> dict:
     """Both ways at `count` of the levels that the sampler visits, evenly along its steps.
 
     family: kind of the model's process. sampler: its complete block. training: uint8 [N, C, H, W].
-    shrinks: whether the process shrinks the signal as noise grows. Returns
-    forward, backward [K, C, H, W], sigma [K] rising from 0, alpha_bar [K] (NaN where not shrinks),
-    lane and axis, as figure_data.Trace describes them. sigma is in the units of images in [-1, 1].
+    shrinks: whether the process shrinks the signal as noise grows. seed: of the training, to which
+    the random numbers of images belong. Returns forward, backward [K, C, H, W], sigma [K] rising
+    from 0, alpha_bar [K] (NaN where not shrinks), lane and axis, as figure_data.Trace describes
+    them. sigma is in the units of images in [-1, 1].
     """
-    sigma, states = _thinned(_trajectory(model, sampler, family), count)
+    sigma, states = _thinned(_trajectory(model, sampler, family, seed), count)
     states = states[:, _most_real(states[0], training)]
     real = _most_contrast(training)
     noisy = real + _noise(sigma, real)
@@ -96,9 +98,11 @@ def trace(
 
 
 @torch.no_grad()
-def _trajectory(model: drawing.Trained, sampler: dict, family: str) -> list[tuple[float, Tensor]]:
+def _trajectory(
+    model: drawing.Trained, sampler: dict, family: str, seed: int
+) -> list[tuple[float, Tensor]]:
     """(sigma, unscaled states) at each level of the candidates' trajectories, falling to 0."""
-    streams = ImageStreams(image_seeds(0, 0, CANDIDATES))
+    streams = ImageStreams(image_seeds(0, 0, CANDIDATES, seed))
     latents = streams.latents(model.shape).to(model.device)
     labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
     classes = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None

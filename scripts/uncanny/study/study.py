@@ -59,6 +59,8 @@ class Study:
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
         complete = components.resolve(family, block["kind"], expanded(options), key_path, more=more)
+        unset = components.constant(family, block["kind"], "LEFT_OUT_IF_NULL", ())
+        complete = {k: v for k, v in complete.items() if v is not None or k not in unset}
         return {"kind": block["kind"]} | completed(complete, key_path)
 
     def source(self, section: str, name: str) -> str | None:
@@ -85,6 +87,12 @@ class Study:
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
+
+    def derives(self, model: str) -> bool:
+        """Whether an option of a model's process follows from the dataset when training begins."""
+        process = self.identity(model)["process"]
+        names = components.constant("processes", process["kind"], "DERIVED", ())
+        return any(process.get(name, 0) in (None, "data") for name in names)
 
     def origin(self, model: str) -> str:
         """One of ORIGINS."""
@@ -225,6 +233,11 @@ class Study:
             count = counts.get(block["kind"], 0)  # or the option with it
             asked = max(asked, block.get(count, count))
         return asked
+
+    def uses_kernels(self, dataset: str) -> bool:
+        """Whether a metric of a dataset needs the mean kernel of two reference images."""
+        kinds = {block["kind"] for block in self.evaluation(dataset)["metrics"].values()}
+        return any(kind in components.constant("metrics", kind, "KERNELS") for kind in kinds)
 
     # -- extent ----------------------------------------------------------------------------------
 

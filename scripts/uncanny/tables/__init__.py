@@ -1,8 +1,10 @@
 """Tables: configuration, times and scores of a study, next to the paper's numbers.
 
-A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, and a
-constant NEEDS: "config" if the config is enough, "timings", "scores" or "verdicts" (of experiments)
-if such records are read; SHOWS, if it requires keys of its block: one of each group.
+A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, written as
+CSV, and a constant NEEDS: "config" if the config is enough, "timings", "scores" or "verdicts" (of
+experiments) if such records are read; SHOWS, if it requires keys of its block: one of each group.
+A function `sections(frame)`, if there is one, returns what Markdown and LaTeX show, heading →
+table.
 """
 
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ class Contents:
     complete options. classifiers: name → network and training. labels: section → name → label.
     timings: records of `timing`; `timed`: names by which those to be shown are selected. scores:
     records of cells, and of their sample sizes. verdicts: of experiments, as written by them.
+    trained: records of training, with options of processes that followed from the data.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -38,6 +41,7 @@ class Contents:
     timed: list[dict] = field(default_factory=list)
     scores: list[dict] = field(default_factory=list)
     verdicts: list[dict] = field(default_factory=list)
+    trained: list[dict] = field(default_factory=list)
 
     def times(self) -> list[dict]:
         """The timing records to be shown, in their order."""
@@ -47,22 +51,25 @@ class Contents:
         return self.labels.get(section, {}).get(name, name)
 
     def samplings(self) -> list[Sampling]:
-        """Every sampler with every process that it is used with, each pair once."""
+        """Every sampler with every process that it is used with, each pair once; a process whose
+        options follow from the data is one for every dataset.
+        """
         samplings = {}
         for name, by_model in self.samplers.items():
             for model, options in by_model.items():
-                process = self.processes[model]
+                process, block = self.processes[model], self.process(model)
+                label, dataset = self.label("processes", process), self.models[model].get("dataset")
+                key = name, process, dataset if block != self.models[model]["process"] else None
                 samplings.setdefault(
-                    (name, process),
-                    Sampling(
-                        name,
-                        self.label("samplers", name),
-                        self.label("processes", process),
-                        options,
-                        self.models[model]["process"],
-                    ),
+                    key, Sampling(name, self.label("samplers", name), label, options, block)
                 )
         return list(samplings.values())
+
+    def process(self, model: str) -> dict:
+        """Options of a model's process, those that followed from the data included."""
+        identity = self.models[model]
+        derived = (r["derived"] for r in self.trained if r["identity"] == identity)
+        return identity["process"] | next(derived, {})
 
 
 def format_value(value: object) -> str:

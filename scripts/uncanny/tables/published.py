@@ -8,6 +8,7 @@ from uncanny.registry.option_types import NonEmpty
 from uncanny.tables import Contents, psld_paper
 
 NEEDS = "scores"
+ERROR = ", s.e."
 
 
 def published(contents: Contents, *, metrics: NonEmpty[str]) -> pd.DataFrame:
@@ -28,6 +29,23 @@ def published(contents: Contents, *, metrics: NonEmpty[str]) -> pd.DataFrame:
             _row(contents, named, evaluations[key[:3]], points.set_index("metric"), metrics)
         )
     return pd.DataFrame(rows).astype({"images": "Int64", "epoch": "Int64"})
+
+
+def sections(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """One table, with each metric and its standard error in a column."""
+    shown = frame.copy()
+    for error in [name for name in frame if name.endswith(ERROR)]:
+        metric = error.removesuffix(ERROR)
+        values = frame[[metric, error]].itertuples(index=False, name=None)
+        shown[metric] = [_with_error(*pair) for pair in values]
+        shown = shown.drop(columns=error)
+    return {"": shown}
+
+
+def _with_error(value: float, error: float) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{value:.4g}" if np.isnan(error) else f"{value:.4g} ± {error:.2g}"
 
 
 def _by_size(record: dict) -> list[dict]:
@@ -54,9 +72,9 @@ def _row(contents: Contents, named: dict, nfe: float, points: pd.DataFrame, metr
         "NFE": nfe,
     }
     for metric in metrics:
-        has_metric = metric in points.index
-        row[metric] = points.loc[metric, "value"] if has_metric else np.nan
-        row[f"{metric}, s.e."] = points.loc[metric, "se"] if has_metric else np.nan
+        has_metric, label = metric in points.index, contents.label("metrics", metric)
+        row[label] = points.loc[metric, "value"] if has_metric else np.nan
+        row[label + ERROR] = points.loc[metric, "se"] if has_metric else np.nan
     sampler = contents.samplers[named["sampler"]][named["model"]]
     facts = psld_paper.facts(contents.models[named["model"]], sampler, named["guidance"])
     return row | psld_paper.printed(facts | {"n": str(named["n"])})

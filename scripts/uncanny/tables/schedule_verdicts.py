@@ -9,19 +9,25 @@ from uncanny.tables import Contents
 
 NEEDS = "verdicts"
 
-METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
+METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2", "E_S": "score part E_S"}
 SYMBOLS = {"uniform": "e", "bandwidth": "τ", "bias": "η", "gain": "η"}
-TRAINED = "trained"
+SOLVERS = {"sde": "reverse SDE", "heun": "Heun", "euler": "Euler"}
+EXPERIMENTS = {
+    "G": "Exact scores with an error",
+    "N": "Trained models",
+    "T": "Ways to train, against the base",
+}
+ARMS = {"levels": "flat levels", "weight": "flat weight", "both": "both flat"}
 CELL_COLUMNS = ["experiment", "data", "error of the score", "solver", "metric"]
 
 
 def schedule_verdicts(
     contents: Contents, *, families: list[str] | None = None, nfe: list[PositiveInt] | None = None
 ) -> pd.DataFrame:
-    """One row per data, kind of error, solver and metric; a column per number of evaluations. A
-    cell has the verdict and where the better schedule changes: in the strength of the error, or in
-    epochs of each training seed, with what the model's own loss predicts in brackets. For ways to
-    train, the ratios of updates to the thresholds.
+    """One row per data, kind of error, solver, metric and number of evaluations: the verdict and
+    where the better schedule changes, in the strength of the error, or in epochs of each training
+    seed, with what the model's own loss predicts in brackets. For ways to train, the ratios of
+    updates to the thresholds.
 
     families: of exact experiments, default all; nfe: default all.
     """
@@ -33,31 +39,45 @@ def schedule_verdicts(
     ]
     if not lines:
         raise ValueError("schedule_verdicts: no verdicts to be shown")
-    cells: dict[tuple, dict[int, list]] = {}
+    cells: dict[tuple, list] = {}
     for line in lines:
-        cells.setdefault(_cell_key(line), {}).setdefault(line["nfe"], []).append(line)
-    columns = sorted({line["nfe"] for line in lines})
+        cells.setdefault((*_cell_key(line, contents), line["nfe"]), []).append(line)
+    names = [*CELL_COLUMNS, "NFE"]
     return pd.DataFrame(
-        [
-            dict(zip(CELL_COLUMNS, key, strict=True))
-            | {f"NFE {count}": _cell(by_nfe.get(count, [])) for count in columns}
-            for key, by_nfe in cells.items()
-        ]
+        dict(zip(names, key, strict=True)) | {"verdict": _cell(of_cell)}
+        for key, of_cell in cells.items()
     )
 
 
-def _cell_key(line: dict) -> tuple:
-    data = line.get("model", line["target"])
-    error = line["family"] or TRAINED
-    if line["experiment"] == "T":
-        error = f"trained otherwise: {error}"
-    metric = METRICS.get(line["metric"], line["metric"])
-    return line["experiment"], data, error, line["solver"], metric
+def sections(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """A table for each kind of experiment and solver, with a column per number of evaluations."""
+    tables = {}
+    for (experiment, solver), rows in frame.groupby(["experiment", "solver"], sort=False):
+        keys = ["data", "error of the score", "metric"]
+        keys = [key for key in keys if (rows[key] != "").any()]
+        wide = rows.pivot(index=keys, columns="NFE", values="verdict").rename(
+            columns="NFE {}".format
+        )
+        order = rows[keys].drop_duplicates()
+        table = order.merge(wide.reset_index(), on=keys, how="left")
+        tables[f"{experiment}, {solver}"] = table.rename_axis(columns=None)
+    return tables
+
+
+def _cell_key(line: dict, contents: Contents) -> tuple:
+    experiment = line["experiment"]
+    data = contents.label("models", line["model"]) if "model" in line else line["target"]
+    error = line["family"] or ""
+    return (
+        EXPERIMENTS.get(experiment, experiment),
+        data,
+        ARMS.get(error, error) if experiment == "T" else error,
+        SOLVERS.get(line["solver"], line["solver"]),
+        METRICS.get(line["metric"]) or contents.label("metrics", line["metric"]),
+    )
 
 
 def _cell(lines: list[dict]) -> str:
-    if not lines:
-        return ""
     counts = Counter(line["verdict"].replace("_", " ") for line in lines)
     if len(lines) == 1:
         words = next(iter(counts))

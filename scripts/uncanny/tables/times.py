@@ -11,6 +11,15 @@ NEEDS = "timings"
 SHOWS = (("training", "sampling"),)
 
 EPOCHS, IMAGES = 90, 10_000  # to which the paper's minutes belong
+QUARTILES = ["ms", "ms, lower quartile", "ms, upper quartile"]
+OF_SAMPLING = ["sampler", "guidance", "NFE", "paper NFE", "at equal NFE", "at the paper's NFE"]
+OF_SAMPLING += ["paper NFE from"]
+SHOWN = [
+    *["model", "sampler", "guidance", "NFE", "paper NFE", "ms (quartiles)", "minutes"],
+    *["paper minutes", "time ratio", "paper's ratio", "at equal NFE", "at the paper's NFE"],
+    *["batch size", "repetitions", "precision", "device", "peak memory MB"],
+    *["paper NFE from", "paper's cell"],
+]
 
 
 def times(
@@ -31,6 +40,22 @@ def times(
         first.setdefault(_baseline(record), record)
     frame = pd.DataFrame([_row(record, first[_baseline(record)], contents) for record in records])
     return frame.astype({name: "Int64" for name in ("steps N", "NFE", "paper NFE", "batch size")})
+
+
+def sections(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """A table for training and one for sampling, the paper's values beside this study's."""
+    view = frame.assign(**{"ms (quartiles)": frame.apply(_spread, axis=1)})
+    tables = {work: rows[SHOWN] for work, rows in view.groupby("work", sort=False)}
+    return {
+        work: table.drop(columns=OF_SAMPLING if work.startswith("training") else [])
+        for work, table in tables.items()
+    }
+
+
+def _spread(row: pd.Series) -> str:
+    if np.isnan(row["ms"]):
+        return ""
+    return "{:.3g} ({:.3g} to {:.3g})".format(*(row[name] for name in QUARTILES))
 
 
 def minutes(record: dict) -> float:

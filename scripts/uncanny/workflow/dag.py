@@ -46,6 +46,12 @@ def from_json(text: str) -> list[Job]:
     return [Job(**e | {key: tuple(e[key]) for key in ("inputs", "outputs")}) for e in entries]
 
 
+def needed(workflow, results: str) -> dict[int, Job]:
+    """The jobs that this run executes, by Snakemake's number of the job."""
+    jobs = workflow.dag.needrun_jobs()
+    return {job.jobid: _as_value(job, results, workflow.cores) for job in jobs}
+
+
 def jobs_behind(workflow, targets: Iterable[str], results: str) -> list[Job]:
     """The jobs behind target rules, and those of the targets themselves."""
     from snakemake.dag import DAG  # slow, and not needed by a job that reads the list

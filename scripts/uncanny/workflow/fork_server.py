@@ -2,22 +2,22 @@
 
 Importing torch and torch-fidelity takes longer than the computation of many jobs. While Snakemake
 runs jobs on this machine, one server process has the modules imported and forks a child for each
-job; the job's own process hands over its work and waits. Without a server (on a cluster node, in a
-test) the job runs in its own process. A child ends with the job that asked for it; the server ends
-with the Snakemake that started it, and ends all children, so that no left-over process writes into
-the results of the next run.
+job; the job's own process (`fork_client`) hands over its script and waits. Without a server (on a
+cluster node, in a test) the script runs in the job's own process. A child ends with the job that
+asked for it; the server ends with the Snakemake that started it, and ends all children, so that no
+left-over process writes into the results of the next run.
 """
 
 import contextlib
 import importlib
+import json
 import os
-import pickle
+import runpy
 import select
 import shlex
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +25,9 @@ import threading
 import traceback
 from pathlib import Path
 
-VARIABLE = "UNCANNY_FORK_SERVER"
+from uncanny.workflow import fork_client
+from uncanny.workflow.fork_client import LENGTH, VARIABLE
+
 PRELOADED = (
     "numpy",
     "torch",
@@ -33,13 +35,18 @@ PRELOADED = (
     "pandas",
     "matplotlib.pyplot",
     "snakemake.iocontainers",
+    "uncanny.training.segments",
+    "uncanny.sampling.job",
+    "uncanny.evaluation.scoring",
+    "uncanny.study.checks.data",
+    "uncanny.workflow.jobs",
 )
-LENGTH = struct.Struct("!Q")
 
 
 def start() -> None:
     """Start the server for all jobs of this process and its children; called once, by the main
-    Snakemake. If the machine does not allow it, jobs run in their own processes.
+    Snakemake, which from then on starts scripts with the client in place of Python. If the machine
+    does not allow it, jobs run in their own processes.
     """
     folder = tempfile.mkdtemp(prefix="uncanny-")  # mode 0700: nobody else can connect
     path = os.path.join(folder, "warm")
@@ -53,6 +60,7 @@ def start() -> None:
         listener.listen(128)  # jobs may connect while the server is still importing
         _launch(listener, folder)
     os.environ[VARIABLE] = path
+    sys.executable += f" -IS {shlex.quote(fork_client.__file__)}"  # Snakemake appends the script
 
 
 def _launch(listener: socket.socket, folder: str) -> None:
@@ -71,32 +79,6 @@ def _launch(listener: socket.socket, folder: str) -> None:
         start_new_session=True,  # Ctrl-C is for Snakemake and its jobs
         stdin=subprocess.DEVNULL,
     )
-
-
-def call(task: tuple[str, object]) -> int | None:
-    """Run a job in a fork of the server; return its exit status, or None without a server.
-
-    task: (path of a script with `main`, its snakemake object). The job writes to this process's
-    standard output and error.
-    """
-    path = os.environ.get(VARIABLE)
-    if not path or not os.path.exists(path):
-        return None
-    with socket.socket(socket.AF_UNIX) as connection:
-        environment = (sys.path, os.getcwd(), dict(os.environ))
-        # The task is pickled by itself: the child must set sys.path before it can unpickle it.
-        message = pickle.dumps((environment, pickle.dumps(task)))
-        try:
-            connection.connect(path)
-            socket.send_fds(connection, [LENGTH.pack(len(message))], [1, 2])
-            connection.sendall(message)
-            status = connection.recv(1)
-        except OSError:  # the server ended before it accepted the job
-            return None
-    if not status:
-        print(f"{task[0]}: the job's process was killed (out of memory?)", file=sys.stderr)
-        return 1
-    return status[0]
 
 
 def serve(listener: socket.socket, parent: int) -> None:
@@ -139,21 +121,30 @@ def _run_and_exit(function, connection: socket.socket) -> None:
 
 
 def _child(connection: socket.socket) -> int:
-    from uncanny.workflow import jobs
-
     head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 2)
     for target, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, target)
-    (sys.path[:], folder, environment), task = pickle.loads(
-        _receive(connection, *LENGTH.unpack(head))
-    )
+    script, folder, environment = json.loads(_receive(connection, *LENGTH.unpack(head)))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_exit_when_closed, args=(connection,), daemon=True).start()
-    status = jobs.execute(*pickle.loads(task))
+    status = _status(script)
     connection.sendall(bytes([status]))
     return status
+
+
+def _status(script: str) -> int:
+    """Run a script as Python would; return its exit status."""
+    sys.argv[:] = [script]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:

@@ -10,13 +10,10 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from uncanny.workflow import fork_server
-
 
 def run(script: str, snakemake) -> None:
-    """Run `main(snakemake)` of a script in a fork of the server, or here; exit with its status."""
-    status = fork_server.call((script, snakemake))
-    sys.exit(execute(script, snakemake) if status is None else status)
+    """Run `main(snakemake)` of a script; exit with its status."""
+    sys.exit(execute(script, snakemake))
 
 
 def arguments(snakemake, *params: str) -> dict:

@@ -49,7 +49,7 @@ def _last_line(path: Path) -> str:
 
 
 def _total(logs: Path, now: float) -> list[str]:
-    """Jobs done by Snakemake's newest run, its time so far and the expected remaining time."""
+    """Jobs done by Snakemake's newest run, its time so far, and its last line of progress."""
     newest = max(logs.glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return [f"{logs}: no run yet"]
@@ -59,13 +59,9 @@ def _total(logs: Path, now: float) -> list[str]:
     counted = re.findall(r"^(\d+) of (\d+) steps", text, flags=re.M)
     failed = len(re.findall(r"^Error in (?:group|rule) ", text, flags=re.M))
     done, total = map(int, counted[-1]) if counted else (0, 0)
-    working = newest.stat().st_mtime - _started(newest)
     facts = [f"{done:,} of {total:,} jobs" if total else "no job done yet"]
     facts += [f"{format_duration(now - _started(newest))} since the start"]
-    if 0 < done < total:
-        facts.append(
-            f"about {format_duration(working / done * (total - done))} left at the same rate"
-        )
+    facts += re.findall(rf"^{MARK}(\d.*)", text, flags=re.M)[-1:]
     if failed:
         facts.append(f"{failed} failed: see {newest}")
     return [", ".join(facts)]

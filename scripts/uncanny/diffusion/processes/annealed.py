@@ -16,6 +16,7 @@ from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "score_model"
 NEEDS_SCHEDULE = False
+DERIVED = ("sigma_max", "num_levels")  # options that may follow from the data
 
 
 def annealed(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from uncanny.diffusion import noise_range
 from uncanny.interop.formats import _weights
 from uncanny.registry import components
 from uncanny.runtime import files
@@ -41,7 +42,7 @@ def edm(
         got = f"process {process['kind']!r}"
         raise ValueError(f"{path}: weights of EDM; expected process 'continuous', got {got}")
     _check_kind(path)
-    _check_settings(path, _weights.metadata(path).get("edm"), process["preconditioning"])
+    _check_settings(path, _weights.metadata(path).get("edm"), process)
     published = {n.removeprefix(WRAPPED): value for n, value in _weights.load(path).items()}
     filters = {name: published.pop(name) for name in list(published) if FILTER.search(name)}
     stems = [re.match(r"enc\.(\d+)x\d+_conv", name) for name in published]
@@ -63,12 +64,14 @@ def _check_kind(path: str) -> None:
         raise ValueError(f"{path}: {content}; expected safetensors: {COMMAND}")
 
 
-def _check_settings(path: str, settings: str | None, preconditioning: str) -> None:
+def _check_settings(path: str, settings: str | None, process: Mapping) -> None:
     """Reject a network that was trained with another preconditioning than the study's.
 
     settings: JSON that the documented command stores, class and arguments of EDM's network. Without
-    it the study's preconditioning is assumed, and the log says so.
+    it the study's preconditioning is assumed, and the log says so. process: complete options, its
+    range of noise levels known.
     """
+    preconditioning = process["preconditioning"]
     if settings is None:
         print(f"{path}: no preconditioning recorded; assuming {preconditioning}", flush=True)
         return
@@ -83,12 +86,19 @@ def _check_settings(path: str, settings: str | None, preconditioning: str) -> No
         got = f"class {cls!r}; the study's preconditioning {preconditioning!r} is {expected}"
         raise ValueError(f"{path}: {got}")
     defaults = inspect.signature(components.load("preconditioning", kind)).parameters
-    supported = {name: defaults[own].default for name, own in constants.items()}
+    ranged = noise_range.constants(process)
+    supported = {name: ranged.get(own, defaults[own].default) for name, own in constants.items()}
     for name, value in ({"model_type": "SongUNet"} | supported).items():
-        if name in arguments and arguments[name] != value:
+        if name in arguments and not _same(arguments[name], value):
             raise ValueError(
                 f"{path}: {name} {arguments[name]!r} is not supported; expected {value!r}"
             )
+
+
+def _same(value: object, expected: object) -> bool:
+    """Equal; numbers to rounding, as those that follow from a range are."""
+    numbers = all(isinstance(v, int | float) for v in (value, expected))
+    return math.isclose(value, expected, rel_tol=1e-6) if numbers else value == expected
 
 
 def _check_filters(path: str, filters: Mapping[str, Tensor], taps: Sequence[float]) -> None:

@@ -12,6 +12,7 @@ from uncanny.samplers import nfe
 from uncanny.study import plan
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
+from uncanny.study.checks import noise_levels as checks_noise_levels
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks import shown as checks_shown
 from uncanny.study.checks.names import refer
@@ -36,6 +37,8 @@ def check(study: Study) -> None:
             options = study.component(section, name)
             if section == "extractors":
                 refer(study, "datasets", options["dataset"], f"extractors.{name}.dataset")
+            if section == "processes":
+                checks_noise_levels.check_process(study, name)
     for name, block in study.config.get("classifiers", {}).items():
         _check_classifier(study, name, block)
     for name in study.config.get("guidances", {}):
@@ -274,6 +277,7 @@ def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
         block = study.sampler(sampler, model)
         nfe.nfe(block, study.identity(model)["process"])
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
+        checks_noise_levels.check_sampler(study, sampler, model)
 
 
 def _check_steps(kind: str, options: dict, key_path: str) -> None:

@@ -267,8 +267,20 @@ def table_contents(study: Study, table: str) -> dict:
         "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
         "labels": {
             section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in entries}
-            for section, entries in names.items()
+            for section, entries in _labelled(study, block, names).items()
         },
+    }
+
+
+def _labelled(study: Study, block: Mapping, names: dict) -> dict:
+    """Names by section that a table may show: those of its blocks, models of its experiments, and
+    metrics.
+    """
+    experiments = [study.config["experiments"][name] for name in block.get("experiments", [])]
+    models = [model for entry in experiments for model in entry.get("models", [])]
+    return names | {
+        "models": unique([*names["models"], *models]),
+        "metrics": list(study.config["metrics"]),
     }
 
 

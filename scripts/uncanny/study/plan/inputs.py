@@ -36,8 +36,8 @@ def _paths(study: Study, figure: str, kind: str) -> list[str]:
 
 
 def of_table(study: Study, table: str) -> dict[str, list[str]]:
-    """Times, scores of cells and of their sample sizes (by default at the last milestone), and
-    verdicts of experiments.
+    """Times, scores of cells and of their sample sizes (by default at the last milestone), verdicts
+    of experiments, and first records of training that have noise levels of the samplers shown.
     """
     block = study.block("tables", table)
     scores = [
@@ -51,7 +51,18 @@ def of_table(study: Study, table: str) -> dict[str, list[str]]:
         "timings": plan.timing_files(study, block),
         "scores": plan.unique(scores),
         "verdicts": [plan_experiments.verdicts(study, name) for name in names],
+        "trained": _derived(study, block),
     }
+
+
+def _derived(study: Study, block: dict) -> list[str]:
+    """Records of models in a table of samplers whose noise levels follow from their data."""
+    models = block.get("models", []) if "samplers" in block else []
+    return [
+        path("histories", model=model, seed=study.seeds[0], epoch=study.milestones(model)[0])
+        for model in models
+        if study.origin(model) != "samples" and study.derives(model)
+    ]
 
 
 def of_claims(study: Study) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.totals import Estimate, Site
 from uncanny.registry import components
+from uncanny.sampling import trajectories
 from uncanny.study import configuration
 from uncanny.study.study import Study
 
@@ -78,7 +79,7 @@ def test_evaluations_of_the_tiny_study(tiny):
     assert found["draw_samples"] == both + 40 * (3 * 5 + 5)
     assert found["draw_part"] == 40 * 4  # images 40..79 of the largest sample size
     assert found["time_sampling"] == 2 * 6 * 40 * 5
-    assert found["trace_process"] == 5 + 5 + 7
+    assert found["trace_process"] == trajectories.CANDIDATES * (5 + 5 + 7)
 
 
 def test_guided_evaluations_cost_their_gradients(tiny):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from uncanny.evaluation import score_records
 from uncanny.figures import captions, saving, style
 from uncanny.figures import grid as grid_module
 from uncanny.figures.figure_data import FigureData
@@ -78,10 +79,9 @@ def test_last_epoch_and_first_run_unless_said_otherwise():
     assert drawn[["epoch", "seed", "draw"]].drop_duplicates().values.tolist() == [[10, 0, 0]]
     figure, drawn = grid(made(found), [PANEL | {"epochs": [5, 10]}], rows=1)
     assert drawn.groupby("panel")["epoch"].first().tolist() == [5, 10]
-    assert [ax.get_title(loc="left").split("  ")[1] for ax in figure.axes] == [
-        "VE, epoch 5",
-        "VE, epoch 10",
-    ]
+    assert drawn["panel_title"].unique().tolist() == ["VE, epoch 5", "VE, epoch 10"]
+    titles = [ax.get_title(loc="left").split("  ")[1] for ax in figure.axes]
+    assert titles == ["VE, epoch\xa05", "VE, epoch\xa010"]  # the number stays with its word
 
 
 @pytest.mark.parametrize("words", [2, 12])
@@ -108,7 +108,7 @@ def test_nearest_training_images_lie_below_their_images():
     assert near["sha256"].iloc[2] == hash_of(REAL[distance.argmin()])
     tops = [artist.get_extent()[3] for artist in figure.axes[0].images]
     assert min(tops[8:]) > max(tops[:8]) + 1
-    assert "Below, the nearest of 30 training images" in captions.caption(drawn, {})
+    assert "the nearest of the 30 training images" in captions.caption(drawn, {})
 
 
 def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
@@ -117,6 +117,35 @@ def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
     monkeypatch.setattr(grid_module, "AT_ONCE", 7)
     _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
     pd.testing.assert_frame_equal(in_parts, drawn)
+
+
+def scored(at, value):
+    origin = {"n": 400, "splits": None, "images_per_split": None, "extractor": "cnn", "reference": "digits/train"}  # fmt: skip
+    entry = {"metric": "noise", "kind": "noise_share", "value": value, "se": 0.01} | origin
+    record = {"cell": vars(at) | {"study": "s", "dataset": "digits"}, "status": "ok"}
+    return record | {"metrics": [entry, entry | {"metric": "fid", "kind": "fid"}]}
+
+
+def test_the_score_of_its_own_cell_is_below_each_grid():
+    found = {cell(): images(), cell(sampler="HEUN"): images(), cell(epoch=5): images()}
+    values = dict(zip(found, (0.75, 0.125, 0.5), strict=True))
+    real = {"metric": "noise", "kind": "noise_share", "value": 0.012, "se": 0.01, "n": 360}
+    data = made(
+        found,
+        table=score_records.tidy([scored(*pair) for pair in values.items()]),
+        metrics={"noise": {"label": "share of noise"}},
+        references={"digits": {"test": [real], "train": [real | {"value": 0.0}]}},
+    )
+    panels = [PANEL | {"samplers": ["EUL", "HEUN"]}]
+    figure, drawn = grid(data, panels, rows=2, columns=4, metric="noise", nearest=True)
+    lines = [{text.get_text() for text in ax.texts} for ax in figure.axes]
+    assert "share of noise: 0.75 ± 0.02 (real test images: 0.012)" in lines[0]
+    assert "share of noise: 0.12 ± 0.02 (real test images: 0.012)" in lines[1]
+    assert drawn.groupby("role")["value"].unique()["score"].tolist() == [0.75, 0.125]
+    assert len(figure.axes[0].images) == 12  # a score is no image
+    caption = captions.caption(drawn, {})
+    assert "is the share of noise of all 400 images" in caption
+    assert "in the features of cnn, it is further from every training image than 99 %" in caption
 
 
 def test_nearest_needs_training_images():

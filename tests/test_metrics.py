@@ -437,6 +437,46 @@ def test_nearest_among_equal_references_is_refused():
         metrics.nearest(same, same)
 
 
+# --- noise_share ----------------------------------------------------------------------------------
+
+
+def test_noise_share_of_points_on_a_line(monkeypatch):
+    """Reference images 1 apart but the last, 4 apart: the distance at quantile 0.5 is 1."""
+    reference = _of_pool(np.array([[0.0], [1], [2], [3], [7]]))
+    sample = _of_pool(np.array([[-2.0], [-1], [2.5], [5], [7.5]]))
+    monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.5)
+    found = metrics.noise_share(sample, reference)
+    assert (found.value, found.details["radius"]) == (2 / 5, 1)  # -2 and 5 are further than 1
+    assert found.se == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 5))  # binomial, p = (2 + 1)/(5 + 2)
+    # 0.9 is 0.6 of the way from the fourth of five distances, 1, to the last, 4.
+    monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.9)
+    assert metrics.noise_share(sample, reference).details["radius"] == pytest.approx(2.8)
+
+
+def test_noise_share_tells_new_images_from_noise_and_a_reference_from_its_copies():
+    rng = np.random.default_rng(0)
+    train, new, noise = (_gaussian(rng, 1000, 6, std=s) for s in (1.0, 1.0, 8.0))
+    assert metrics.noise_share(new, train).value < 0.03
+    assert metrics.noise_share(noise, train).value > 0.9
+    # The reference itself: 1 % of its images, by the definition of the quantile
+    assert metrics.noise_share(train, train).value == pytest.approx(0.01)
+    half = _of_pool(np.concatenate([new.pool[:100], noise.pool[:100]]))
+    assert metrics.noise_share(half, train).value == pytest.approx(0.47, abs=0.04)
+
+
+def test_noise_share_takes_stored_neighbours():
+    rng = np.random.default_rng(0)
+    train, new = _gaussian(rng, 100, 6), _gaussian(rng, 50, 6, std=2.0)
+    stored = replace(train, neighbours=neighbours.within(train.pool, 3))
+    assert metrics.noise_share(new, stored) == metrics.noise_share(new, train)
+
+
+def test_noise_share_among_equal_references_is_refused():
+    same = _of_pool(np.ones((5, 2)))
+    with pytest.raises(ValueError, match="noise_share: n_reference = 5, 99 % of them have a copy"):
+        metrics.noise_share(same, same)
+
+
 def _cloud(rng, n, dim, mean=0.0):
     return _of_pool(mean + rng.standard_normal((n, dim)))
 

@@ -1,5 +1,6 @@
 """The lanes of figure 1, and the traces that they are drawn from."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,14 +11,17 @@ from exact import EpsModel, Gaussian
 from matplotlib.colors import to_hex
 from resolved import sampler as resolved
 
+from uncanny.datasets import to_model
 from uncanny.diffusion import schedules
 from uncanny.diffusion.processes import continuous, discrete
 from uncanny.figures import saving
 from uncanny.figures.figure_data import FigureData, Trace, read
-from uncanny.figures.processes import COLORS, facts, processes
+from uncanny.figures.processes import COLORS, FORMULAS, facts, processes
 from uncanny.sampling import drawing, trajectories
 
-REAL = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(1, 4, 4)
+RAMP = np.linspace(0, 255, 16).astype(np.uint8).reshape(1, 4, 4)
+CHECKS = np.indices((4, 4)).sum(axis=0, dtype=np.uint8)[None] % 2 * 255  # the most contrast
+TRAINING = np.stack([np.full((1, 4, 4), 200, np.uint8), RAMP, CHECKS, RAMP])
 HEUN_OPTIONS = {"kind": "heun", "num_steps": 18, "grid": "polynomial"}
 HEUN = resolved("continuous", HEUN_OPTIONS)
 DDIM = resolved("discrete", {"kind": "ddim", "num_steps": 20, "times": "ddim"})
@@ -54,19 +58,29 @@ KINDS = {diffusion: "continuous", chain: "discrete"}
 class TestTraces:
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_levels_and_ends(self, model, options):
-        found = trajectories.trace(model(), KINDS[model], options, REAL, shrinks=True)
+        found = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
         sigma = found["sigma"]
         assert (len(sigma), sigma[0]) == (9, 0)
         assert (np.diff(sigma) > 0).all()
         assert found["alpha_bar"] == pytest.approx(1 / (1 + sigma**2))
         assert found["forward"].shape == found["backward"].shape == (9, 1, 4, 4)
-        assert found["forward"][0] == pytest.approx(REAL.numpy())
+        assert found["forward"][0] == pytest.approx(CHECKS / 127.5 - 1, abs=0.01)
 
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_way_out_ends_in_the_image_that_is_drawn(self, model, options):
-        found = trajectories.trace(model(), KINDS[model], options, REAL, shrinks=True)
-        drawn = drawing.draw_images(model(), options, [trajectories.IMAGE])
-        assert found["backward"][0] == pytest.approx(drawn.images[0].numpy())
+        found = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
+        drawn = drawing.draw_images(model(), options, range(trajectories.CANDIDATES)).images.numpy()
+        real = to_model(TRAINING).double().numpy()
+        distances = np.square(drawn[:, None] - real).sum(axis=(2, 3, 4)).min(axis=1)
+        assert found["backward"][0] == pytest.approx(drawn[distances.argmin()])
+
+    def test_images_are_chosen_among_parts_as_among_all(self, monkeypatch):
+        images = torch.rand(5, 1, 4, 4, dtype=torch.float64) * 2 - 1
+        images[3] = to_model(RAMP) + 0.01
+        assert trajectories._most_real(images, TRAINING) == 3
+        monkeypatch.setattr(trajectories, "AT_ONCE", 1)
+        assert trajectories._most_real(images, TRAINING) == 3
+        assert trajectories._most_contrast(TRAINING).equal(to_model(CHECKS).double())
 
     def test_way_out_is_the_walk_itself(self):
         """Under the exact denoiser a state is the latent, scaled by the spread of its level."""
@@ -74,7 +88,7 @@ class TestTraces:
             diffusion(),
             "continuous",
             resolved("continuous", HEUN_OPTIONS | {"num_steps": 200}),
-            REAL,
+            TRAINING,
             shrinks=True,
         )
         spread = np.sqrt((0.25 + found["sigma"] ** 2) / (1 + found["sigma"] ** 2))
@@ -85,14 +99,15 @@ class TestTraces:
         )
 
     def test_way_in_is_one_path_of_growing_noise(self):
-        found = trajectories.trace(
-            diffusion(), "continuous", HEUN, torch.zeros(1, 40, 40).double(), shrinks=False
-        )
-        noise = found["forward"] * np.sqrt(1 + found["sigma"] ** 2)[:, None, None, None]
-        assert noise.std(axis=(1, 2, 3)) == pytest.approx(found["sigma"], rel=0.1)
+        sigma = torch.tensor([0.0, 0.1, 0.5, 1, 2, 5, 20, 50, 80], dtype=torch.float64)
+        noise = trajectories._noise(sigma, torch.zeros(1, 40, 40)).numpy()
+        assert noise.std(axis=(1, 2, 3)) == pytest.approx(sigma.numpy(), rel=0.1)
         steps = np.diff(noise, axis=0).reshape(8, -1)
         apart = np.corrcoef(steps) - np.eye(8)
         assert np.abs(apart).max() < 0.12
+
+    def test_a_process_that_does_not_shrink_the_image_has_no_alpha_bar(self):
+        found = trajectories.trace(diffusion(), "continuous", HEUN, TRAINING, shrinks=False)
         assert np.isnan(found["alpha_bar"]).all()
 
     def test_levels_are_in_the_units_of_the_images(self):
@@ -102,9 +117,12 @@ class TestTraces:
         assert (sigma, x.tolist()) == (1.0, [-1, -0.5, 1])
 
     def test_lanes_are_named_by_their_family(self):
-        assert trajectories.trace(chain(), "discrete", DDIM, REAL, shrinks=True)["lane"] == "DDPM"
         assert (
-            trajectories.trace(diffusion(), "continuous", HEUN, REAL, shrinks=True)["lane"] == "SDE"
+            trajectories.trace(chain(), "discrete", DDIM, TRAINING, shrinks=True)["lane"] == "DDPM"
+        )
+        assert (
+            trajectories.trace(diffusion(), "continuous", HEUN, TRAINING, shrinks=True)["lane"]
+            == "SDE"
         )
 
 
@@ -139,6 +157,14 @@ class TestLanes:
             texts = {text.get_text(): text for text in ax.texts}
             assert to_hex(texts[lane].get_color()) == COLORS[lane]
             assert {"forward", "backward", "4", "0.059"} <= set(texts)
+
+    def test_a_lane_has_the_formula_of_its_process(self):
+        variance_kept, exploding = trace("s"), replace(trace("e"), alpha_bar=np.full(5, np.nan))
+        figure, drawn = draw(variance_kept, exploding)
+        first, second = ({text.get_text() for text in ax.texts} for ax in figure.axes)
+        assert FORMULAS["SDE", True] in first and FORMULAS["SDE", False] in second
+        assert trajectories.CANDIDATES == 8
+        assert "first eight images" in " ".join(drawn.attrs["facts"])
 
     def test_last_epoch_and_first_seed(self):
         _, drawn = draw(trace(seed=1), trace(seed=0), trace(epoch=10))

@@ -72,7 +72,19 @@ wildcard_constraints:
 
 def of_models(*origins):
     """Pattern of the wildcard `model` in a rule for models of these origins."""
-    return "|".join(STUDY.models_of(*origins)) or "(?!)"
+    return one_of(STUDY.models_of(*origins))
+
+
+def of_sampled_models(in_shards):
+    """The same for models that are sampled here: those whose cells consist of several shards, or the others."""
+    models = STUDY.models_of("trained", "external")
+    return one_of(
+        m for m in models if in_shards == (len(plan.cell_spans(STUDY, m)) > 1)
+    )
+
+
+def one_of(names):
+    return "|".join(names) or "(?!)"
 
 
 def pattern(kind):
@@ -257,15 +269,20 @@ def timing_code(wildcards):
     ]
 
 
+def images_of_cell(wildcards):
+    """Number of images of a cell."""
+    return plan.images_of_cell(STUDY, wildcards.model)
+
+
 def parts_of_cell(wildcards):
     """Shards of a cell's images."""
-    cell, count = cell_of(wildcards), STUDY.config["num_images"]
+    cell, count = cell_of(wildcards), images_of_cell(wildcards)
     return below_results(plan.shard_files(STUDY, cell, 0, count))
 
 
 def parts_of_many(wildcards):
     """A cell's images, and shards up to the largest of the sample sizes."""
-    cell, first = cell_of(wildcards), STUDY.config["num_images"]
+    cell, first = cell_of(wildcards), images_of_cell(wildcards)
     more = plan.shard_files(
         STUDY, cell, first, max(STUDY.config["sample_sizes"], default=0)
     )

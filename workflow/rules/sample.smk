@@ -52,35 +52,36 @@ rule gather_many_samples:
 
 
 # The images of a cell, from one job, or from several if `shard_images` is smaller.
-if len(plan.spans(STUDY, 0, STUDY.config["num_images"])) == 1:
+use rule draw_part as draw_samples with:
+    output:
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
+    log:
+        f"<logs>/draw_samples/{CELL}.log",
+    wildcard_constraints:
+        model=of_sampled_models(in_shards=False),
+    group:
+        "cell"
+    params:
+        sampling=walk,
+        first=0,
+        num_images=images_of_cell,
+        code=lambda w: walk_code("draw_samples", w),
 
-    use rule draw_part as draw_samples with:
-        output:
-            samples=pattern("samples"),
-            record=pattern("sample_records"),
-        log:
-            f"<logs>/draw_samples/{CELL}.log",
-        group:
-            "cell"
-        params:
-            sampling=walk,
-            first=0,
-            num_images=STUDY.config["num_images"],
-            code=lambda w: walk_code("draw_samples", w),
 
-else:
-
-    use rule gather_many_samples as gather_samples with:
-        input:
-            parts=parts_of_cell,
-            records=lambda w: records_of(parts_of_cell(w)),
-        output:
-            samples=pattern("samples"),
-            record=pattern("sample_records"),
-        log:
-            f"<logs>/gather_samples/{CELL}.log",
-        group:
-            "cell"
+use rule gather_many_samples as gather_samples with:
+    input:
+        parts=parts_of_cell,
+        records=lambda w: records_of(parts_of_cell(w)),
+    output:
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
+    log:
+        f"<logs>/gather_samples/{CELL}.log",
+    wildcard_constraints:
+        model=of_sampled_models(in_shards=True),
+    group:
+        "cell"
 
 
 # Import a sample set.
@@ -102,7 +103,7 @@ rule import_samples:
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
         source_files=files_of_samples("sample_records"),
-        num_images=STUDY.config["num_images"],
+        num_images=images_of_cell,
         code=STUDY.code("import_samples"),
     script:
         "../../scripts/import_samples.py"

@@ -41,7 +41,7 @@ rule score_references:
         runtime=hours(2),
     params:
         evaluation=lambda w: STUDY.evaluation(w.dataset),
-        num_images=STUDY.config["num_images"],
+        num_images=lambda w: STUDY.num_images(w.dataset),
         code=lambda w: STUDY.code("score_references", evaluation=w.dataset),
     script:
         "../../scripts/score_references.py"

@@ -82,7 +82,7 @@ def metric_operations(kind: str, options: dict, n: int, m: int, width: int) -> f
         # Three kernel matrices per subset, and those of all images.
         size = min(options["subset_size"], n // 2, m // 2)
         return 2 * width * (3 * options["subsets"] * size**2 + n * (n / 2 + m))
-    if kind == "precision":
+    if kind in ("precision", "noise_share"):
         return pair * n * m
     if kind == "recall":
         return pair * n * (n + m)

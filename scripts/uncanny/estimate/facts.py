@@ -31,6 +31,9 @@ class Facts:
     def dataset_of(self, model: str) -> str:
         return self.study.names(model)["dataset"]
 
+    def images_of_cell(self, model: str) -> int:
+        return self.study.num_images(self.dataset_of(model))
+
     def data_of(self, model: str) -> Data:
         return self.data(self.dataset_of(model))
 

@@ -31,6 +31,7 @@ CHECKPOINT = 4 * WEIGHT  # network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files
 FIGURE = 1_000_000
 FREED = 0.4  # of all activations of a network, those held at once without gradients
+CANDIDATES = 8  # for the image of a trace
 SAMPLES = 24  # bytes of a number of an image while images are sampled or gathered
 
 
@@ -128,7 +129,7 @@ def _import_model(facts: Facts, job: Job, model: str, **_) -> Load:
 def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_) -> Load:
     """Images of a cell joined in one file. memory: bytes per number of an image."""
     config = facts.study.config
-    count = max(config["sample_sizes"]) if "many" in job.rule else config["num_images"]
+    count = max(config["sample_sizes"]) if "many" in job.rule else facts.images_of_cell(model)
     values = count * facts.data_of(model).values
     return Load([Work((job.rule,), count, COPYING)], disk=RECORD + values, memory=memory * values)
 
@@ -168,7 +169,7 @@ def _draw_samples(
     facts: Facts, job: Job, model: str, sampler: str, guidance: str, number: str = "", **_
 ) -> Load:
     """number: of images in a shard, which is deleted after gathering; empty for a whole cell."""
-    count = int(number or facts.study.config["num_images"])
+    count = int(number or facts.images_of_cell(model))
     work = _evaluations(facts, model, sampler, guidance, count, count)
     names, gradients = facts.study.names(model), len(work.key[2])
     words = f"evaluation of an image{f', {gradients} gradients' if gradients else ''}"
@@ -207,7 +208,7 @@ def _gather_samples(facts: Facts, job: Job, model: str, **_) -> Load:
 
 @entry("sampling", "trace_process")
 def _trace_process(facts: Facts, job: Job, model: str, sampler: str, **_) -> Load:
-    work = _evaluations(facts, model, sampler, NO_GUIDANCE, 1, 1)
+    work = _evaluations(facts, model, sampler, NO_GUIDANCE, CANDIDATES, CANDIDATES)
     return Load([Work((job.rule, model), work.amount, work.unit_seconds)])
 
 
@@ -255,7 +256,7 @@ def _score_references(facts: Facts, job: Job, dataset: str, **_) -> Load:
 
 @entry("scoring", "score_samples")
 def _score_samples(facts: Facts, job: Job, model: str, **_) -> Load:
-    dataset, count = facts.dataset_of(model), facts.study.config["num_images"]
+    dataset, count = facts.dataset_of(model), facts.images_of_cell(model)
     unit = dataset, facts.study.evaluation(dataset)["extractor"], "score of a cell"
     load = _scored(facts, job, dataset, _measured(facts, dataset))
     return replace(load, disk=RECORD + 4 * count * facts.features(dataset), unit=unit)
@@ -270,7 +271,7 @@ def _score_sizes(facts: Facts, job: Job, model: str, **_) -> Load:
 
 
 def _measured(facts: Facts, dataset: str) -> dict[int, list[str]]:
-    return {facts.study.config["num_images"]: facts.study.measured(dataset)}
+    return {facts.study.num_images(dataset): facts.study.measured(dataset)}
 
 
 def _scored(

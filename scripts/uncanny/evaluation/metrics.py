@@ -19,8 +19,9 @@ from uncanny.evaluation.features import Features
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, TwoOrMore
 
+REAL_QUANTILE = 0.99  # of distances among real images, beyond which an image is noise
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
-FALLING = {"fid", "kid", "sliced_w2"}  # metrics of which less is better
+FALLING = {"fid", "kid", "sliced_w2", "noise_share"}  # metrics of which less is better
 # Metrics that compare images with the classes that they were conditioned on
 BY_LABEL = {"class_accuracy"}
 # Fewest images of a sample, the largest of these numbers: option -> (factor, more) stands for
@@ -32,6 +33,7 @@ FEWEST = {
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},  # k neighbours in each half
     "nearest": {"": (0, 2)},
+    "noise_share": {"": (0, 1)},
     "sliced_w2": {"": (0, 2)},
     "class_accuracy": {"": (0, 1)},
     "class_entropy": {"": (0, 2)},
@@ -43,10 +45,11 @@ FEWEST_REFERENCE = {
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},
     "nearest": {"": (0, 2)},
+    "noise_share": {"": (0, 2)},
     "sliced_w2": {"": (0, 2)},
 }
-# Metrics that look at the neighbours of reference images: the option that says how many.
-AMONG_REFERENCES = {"precision": "k"}
+# Metrics that look at the neighbours of reference images: their number, or the option with it.
+AMONG_REFERENCES = {"precision": "k", "noise_share": 1}
 # Metrics that need the mean kernel of two reference images, which is the same for all samples.
 KERNELS = {"kid"}
 
@@ -196,9 +199,7 @@ def precision(sample: Features, reference: Features | None = None, *, k: SmallIn
     Source: Kynkäänniemi et al., NeurIPS 2019.
     """
     x, y, details = _manifold("precision", sample, reference, k)
-    squared = reference.neighbours
-    if squared is None or squared.shape[1] < k:
-        squared = neighbours.within(y, k)
+    squared = _among(reference, k)
     # f(x, Y) = 1 if ‖x - y‖ <= ‖y - NN_k(y, Y)‖ for at least one y in Y; precision = mean_x f(x, Y)
     # (Kynkäänniemi et al., 2019, eqs. 1 and 2)
     radii = np.ascontiguousarray(squared[:, k - 1 : k])
@@ -206,6 +207,14 @@ def precision(sample: Features, reference: Features | None = None, *, k: SmallIn
     value, n = float(_shares(hits)[0]), len(sample)
     without = jackknife.of_mean(hits[:, 0].numpy())
     return Estimate(value, _binomial_se(value, n), n, details, without)
+
+
+def _among(reference: Features, k: int) -> np.ndarray:
+    """Squared distances of each reference image to its k nearest others, ascending: [m, >= k]."""
+    stored = reference.neighbours
+    if stored is None or stored.shape[1] < k:
+        return neighbours.within(reference.pool, k)
+    return stored
 
 
 def recall(sample: Features, reference: Features | None = None, *, k: SmallInt = 3) -> Estimate:
@@ -266,14 +275,44 @@ def nearest(
     unit = neighbours.distances(y[rows], y)[:, 1].mean()
     if not unit > 0:
         raise ValueError(f"nearest: n_reference = {len(y)}, all the same; needs different images")
-    distances = neighbours.distances(x, y) / unit
-    copied = distances[:, 0] < COPY
-    nearest_distance = distances[:, 1 if copied.all() else 0]
-    details = {"n_reference": len(y), "unit": float(unit), "copies": int(copied.sum())}
+    nearest_distance, copies = _to_reference(x, y, unit)
+    details = {"n_reference": len(y), "unit": float(unit), "copies": copies}
     details |= {"baseline": len(rows), "seed": seed}
     se = float(nearest_distance.std(ddof=1) / math.sqrt(len(x)))
     without = jackknife.of_mean(nearest_distance)
     return Estimate(float(nearest_distance.mean()), se, len(x), details, without)
+
+
+def _to_reference(x: np.ndarray, y: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
+    """Distance of each row of x to the nearest of y, in units of `unit`, and how many rows of x are
+    in y. Where all are, x is taken for a part of y: a row is then not its own neighbour.
+    """
+    distances = neighbours.distances(x, y) / unit
+    copied = distances[:, 0] < COPY
+    return distances[:, 1 if copied.all() else 0], int(copied.sum())
+
+
+def noise_share(sample: Features, reference: Features | None = None) -> Estimate:
+    """Share of generated images that are noise: further from every reference image than 99 % of the
+    reference images are from their nearest other.
+
+    New real images have a larger share than 1 % if the extractor was trained on the reference: the
+    score of a held-out split says how large. A sample that lies in the reference entirely is taken
+    for a part of it, as in `nearest`. se: binomial, given the reference. details: radius is that
+    distance, in the unit of features.
+    """
+    x, y = _pools("noise_share", sample, reference)
+    # r: quantile over y in Y of min_{y' != y} ‖y - y'‖; an image x is noise if min_y ‖x - y‖ > r
+    radius = float(np.quantile(np.sqrt(_among(reference, 1)[:, 0]), REAL_QUANTILE))
+    if not radius > 0:
+        raise ValueError(
+            f"noise_share: n_reference = {len(y)}, 99 % of them have a copy; needs different images"
+        )
+    distances, copies = _to_reference(x, y, radius)
+    is_noise, n = distances > 1, len(x)
+    value = float(is_noise.mean())
+    details = {"n_reference": len(y), "quantile": REAL_QUANTILE, "radius": radius, "copies": copies}
+    return Estimate(value, _binomial_se(value, n), n, details, jackknife.of_mean(is_noise))
 
 
 def sliced_w2(

@@ -15,9 +15,9 @@ def frame(ax: Axes, columns: float, rows: float) -> None:
 
 def draw_image(ax: Axes, image: np.ndarray, column: float, top: float) -> None:
     """Draw an image, uint8 [C, H, W], with its upper left corner at (column, top)."""
-    # A grey border keeps white and black images apart.
-    ax.add_patch(Rectangle((column, top), 1, 1, color="0.55", lw=0))
-    extent = (column + 0.02, column + 0.98, top + 0.98, top + 0.02)
+    # A white gap keeps dark images apart, a grey border light ones.
+    ax.add_patch(Rectangle((column + 0.03, top + 0.03), 0.94, 0.94, color="0.7", lw=0))
+    extent = (column + 0.05, column + 0.95, top + 0.95, top + 0.05)
     ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **_SHARP)
 
 

@@ -216,6 +216,10 @@ class Study:
             "least": least,
         }
 
+    def num_images(self, dataset: str) -> int:
+        """Images per cell of a dataset's models."""
+        return self.block("evaluation", dataset).get("num_images", self.config["num_images"])
+
     def measured(self, dataset: str, of_sizes: bool = False) -> list[str]:
         """Names of the metrics of a dataset's cells, or of their subsets of growing size."""
         block = self.block("evaluation", dataset)
@@ -225,8 +229,9 @@ class Study:
         """Largest number of neighbours of a reference image that the metrics of a dataset use."""
         asked = 0
         for block in self.evaluation(dataset)["metrics"].values():
-            options = components.constant("metrics", block["kind"], "AMONG_REFERENCES")
-            asked = max(asked, block.get(options.get(block["kind"]), 0))
+            counts = components.constant("metrics", block["kind"], "AMONG_REFERENCES")
+            count = counts.get(block["kind"], 0)  # or the option with it
+            asked = max(asked, block.get(count, count))
         return asked
 
     def uses_kernels(self, dataset: str) -> bool:

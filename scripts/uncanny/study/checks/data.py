@@ -104,12 +104,13 @@ def _check_counts(study: Study, dataset: str, data: Expected) -> None:
     """Enough images for the metrics of a dataset, in its cells and in its reference."""
     block = study.evaluation(dataset)
     features, key_path = _features(study, dataset, data), f"evaluation.{dataset}"
-    images, split = study.config["num_images"], block["reference"]
+    images, split = study.num_images(dataset), block["reference"]
+    own = f"{key_path}." if "num_images" in study.block("evaluation", dataset) else ""
     real, largest = getattr(data, split), max(study.config["sample_sizes"], default=0)
     for name, metric in block["metrics"].items():
         who = f"metrics.{name} ({key_path})"
         fewest = fewest_images.of_sample(metric, features)
-        _refuse(f"num_images: {images}", images, fewest, who)
+        _refuse(f"{own}num_images: {images}", images, fewest, who)
         setting = f"{key_path}.reference: split {split!r} has {real} images"
         _refuse(setting, real, fewest_images.of_reference(metric, features), who)
         for figure in _of_sizes(study, dataset, name):

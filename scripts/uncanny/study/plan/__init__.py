@@ -60,6 +60,16 @@ def spans(study: Study, first: int, end: int) -> list[tuple[int, int]]:
     return [(start, min(size, end - start)) for start in range(first, end, size)]
 
 
+def images_of_cell(study: Study, model: str) -> int:
+    """Number of images of a model's cells."""
+    return study.num_images(study.names(model)["dataset"])
+
+
+def cell_spans(study: Study, model: str) -> list[tuple[int, int]]:
+    """Spans of the jobs that sample a cell of a model."""
+    return spans(study, 0, images_of_cell(study, model))
+
+
 def shard_files(study: Study, cell: Cell, first: int, end: int) -> list[str]:
     """Sample sets of images first .. end - 1 of a cell, below the study's results."""
     shards = spans(study, first, end)

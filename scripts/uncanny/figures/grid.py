@@ -27,7 +27,7 @@ COLUMNS = ["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "da
 COLUMNS += [*IMAGE, "row", "column", *SCORE, "diverged", "status"]
 # What a kind of metric counts, for the caption
 MEANINGS = {
-    "noise_share": "an image counts as noise if, in the features of {extractor}, it is further "
+    "noise_share": "an image counts as unlike if, in the features of {extractor}, it is further "
     "from every training image than 99 % of the training images are from their nearest other"
 }
 
@@ -239,9 +239,10 @@ def facts(table: pd.DataFrame) -> list[str]:
     shown, total = captions.span(samples.groupby("panel").size()), captions.span(samples["n"])
     seeds = captions.span(samples["seed"]), captions.span(samples["draw"])
     several = samples["panel"].nunique() > 1
+    count = f"All {total}" if shown == total else f"The first {shown} of {total}"
     sentences = [
-        f"The first {shown} of {total} generated images, none chosen (training seed {seeds[0]}, "
-        f"sampling seed {seeds[1]})"
+        f"{count} generated images, none chosen (training seed {seeds[0]}, sampling seed "
+        f"{seeds[1]})"
         + "; images at the same position of different grids start from the same noise"
         * several
     ]

@@ -59,6 +59,8 @@ def test_images_stand_below_the_class_that_was_asked_for(tmp_path):
         ax = figure.axes["ab".index(letter)]
         lefts = [int(artist.get_extent()[0]) for artist in ax.images]
         assert lefts == rows["label"].tolist()
+        places = {text.get_text(): int(text.get_position()[0]) for text in ax.texts}
+        assert places == {"0": 0, "1": 1, "2": 2}  # classes above their columns
 
 
 def test_the_scale_of_guidance_is_swept_below():
@@ -103,7 +105,12 @@ def test_errors_are_those_of_the_removed_pixels(tmp_path):
     off = found[cell("n", "G")].astype(float) - original
     errors = table[table["role"] == "error"].set_index("label")
     assert errors.loc["N", "value"] == pytest.approx(np.sqrt(np.square(off[..., 2:]).mean()))
-    assert errors.loc["M", "value"] < errors.loc["N", "value"] < errors.loc["mean image", "value"]
+    assert (
+        errors.loc["M", "value"] < errors.loc["N", "value"] < errors.loc["another image", "value"]
+    )
+    other = original.astype(float) - np.roll(original, 1, axis=0)
+    other = np.sqrt(np.square(other[..., 2:]).mean())
+    assert errors.loc["another image", "value"] == pytest.approx(other)
     assert errors.loc["M", "se"] == pytest.approx(0)  # the draws of this test are the same
     assert table.loc[table["role"] == "draw", "removed"].unique() == [0.5]
 

@@ -18,6 +18,7 @@ RUNS = "all"
 
 CURVES = 2.4  # inches, height of the panels with curves
 TITLE = 0.3
+LABELS = 0.75  # height of the class labels above a grid, in images
 
 
 def class_guidance(
@@ -43,7 +44,7 @@ def class_guidance(
     plotted["panel"] = plotted["panel"].map(letters)
     with style.context():
         classes = int(images["label"].max()) + 1
-        figure, upper, lower = _canvas(len(shown), len(panels), per_class / classes)
+        figure, upper, lower = _canvas(len(shown), len(panels), (per_class + LABELS) / classes)
         for ax, (pictures, table) in zip(upper, grids, strict=True):
             _draw_grid(ax, pictures, table, (classes, per_class))
         legends = sweep.draw(lower, plotted, data, {metric: y_scale}, "scale")
@@ -90,6 +91,9 @@ def _first(cells: list[Cell]) -> Cell:
 def _draw_grid(ax: Axes, pictures, table: pd.DataFrame, shape: tuple[int, int]) -> None:
     columns, rows = shape
     _images.frame(ax, columns, rows)
+    ax.set_ylim(rows, -LABELS)
+    for label in range(columns):
+        ax.text(label + 0.5, -0.1, str(label), size=7, ha="center", va="bottom")
     for image, row in zip(pictures, table.itertuples(), strict=True):
         _images.draw_image(ax, image, row.label, row.row)
     _page.set_panel_title(ax, table["panel"].iloc[0], table["panel_title"].iloc[0])
@@ -102,8 +106,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     first, note = samples.iloc[0], _points.notes(rest)
     sentences = [
         f"Images of {first['curve'].split(' · ')[0]}, epoch {first['epoch']:.0f}: a column per "
-        f"requested class, its first {samples['row'].max() + 1:.0f} of {first['n']:.0f} images, "
-        "without selection; the same latents with every guidance",
+        f"requested class, whose number is above it, with its first {samples['row'].max() + 1:.0f} "
+        f"of {first['n']:.0f} images, none chosen; the same noise at the start with every guidance",
         f"Each point is {captions.measured(points)}",
         captions.bands(points) + captions.references(rest),
     ]

@@ -18,6 +18,7 @@ EPOCHS = "last"
 RUNS = "all"
 
 POINTS = 1.0  # inches, height of the panels with points
+OTHER = "another image"  # the baseline
 REMOVED = 128  # grey level in which removed pixels are shown
 
 
@@ -29,8 +30,8 @@ def inpainting(
 
     panels: one, {models, samplers, guidances} with one sampler and one guidance, of inpainting. The
     error is the root mean square difference over all removed pixels of a sample set, in grey levels
-    of 255; as a baseline, removed pixels are filled with their mean over the originals. Raises
-    ValueError for several panels, and for cells without originals.
+    of 255; as a baseline, removed pixels are taken from the next original. Raises ValueError for
+    several panels, and for cells without originals.
     """
     cells = _cells(data, panels)
     errors = pd.concat([_errors(data, cell) for cell in cells], ignore_index=True)
@@ -65,12 +66,13 @@ def _cells(data: FigureData, panels: list) -> list[Cell]:
 
 def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
     """Root mean square errors over the removed pixels of one sample set: of the inpainted images,
-    and of the mean image.
+    and of those of another original.
     """
     original, known = (data.inpainted[cell][name] for name in ("originals", "known"))
     real = original.astype(float)
-    means = np.broadcast_to(real.mean(axis=0), real.shape)
-    fillings = {"inpainted": data.images[cell].astype(float), "mean image": means}
+    # An image of the right law that ignores the known pixels, as a model's sample of the removed
+    # ones must not. (The mean image would have a smaller error than any sample of the right law.)
+    fillings = {"inpainted": data.images[cell].astype(float), OTHER: np.roll(real, 1, axis=0)}
     rows = [
         {"filling": name, "value": np.sqrt(np.square(filled - real)[~known].mean())}
         for name, filled in fillings.items()
@@ -80,18 +82,18 @@ def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
 
 
 def _summarise(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard error over sample sets for each model, and for the mean image once."""
+    """Mean and standard error over sample sets for each model, and for the baseline once."""
     rows = []
     of_models = [
         (model, errors[(errors["model"] == model) & (errors["filling"] == "inpainted")])
         for model in errors["model"].unique()
     ]
-    for model, selected in [*of_models, ("", errors[errors["filling"] == "mean image"])]:
+    for model, selected in [*of_models, ("", errors[errors["filling"] == OTHER])]:
         value, count = selected["value"], len(selected)
         se = value.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        label = data.label("models", model) if model else "mean image"
+        label = data.label("models", model) if model else OTHER
         rows.append({"model": model, "label": label, "value": value.mean(), "se": se})
-    title = "error of removed pixels (RMS, grey levels of 255)"
+    title = "error of the removed pixels"
     facts = {"role": "error", "panel": "b", "panel_title": title, "metric": "rmse"}
     return pd.DataFrame(rows).assign(**facts, status="ok")
 
@@ -162,10 +164,13 @@ def facts(table: pd.DataFrame) -> list[str]:
     images, sets = table[table["role"] == "image"], table[table["role"] == "draw"]
     count = captions.counted(f"{sets['draw'].nunique()}", "sampling seed")
     return [
-        f"The first {images['index'].max() + 1:.0f} images, without selection; every model "
-        "inpaints the same originals with the same masks",
-        f"{100 * sets['removed'].mean():.0f} % of the pixels are removed; errors are means over "
-        f"{count} with {captions.span(sets['n'])} images each",
-        f"Bars are ±{captions.HALF_BAND} standard errors",
-        "The mean image fills every removed pixel with its mean over the originals",
+        f"Panel a: the first {images['index'].max() + 1:.0f} test images, none chosen; the same "
+        f"with {100 * sets['removed'].mean():.0f} % of the pixels removed (grey); and as each "
+        "model fills these pixels, from the same noise",
+        "Panel b: root mean square difference between removed and filled pixels, of 255 grey "
+        "levels; as a baseline, "
+        "they are filled with those of another test image, which ignores the known pixels",
+        "Panel c: the images as a whole",
+        f"Means over {count} with {captions.span(sets['n'])} images each; bars are "
+        f"±{captions.HALF_BAND} standard errors",
     ]

@@ -637,6 +637,7 @@ def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     ):
         block = {"kind": kind, "title": "A title", "caption": "A caption.", "options": options}
         outputs = {suffix: tmp_path / f"{kind}.{suffix}" for suffix in ("csv", "md", "tex")}
+        outputs["page"] = tmp_path / f"{kind}.html"
         call("make_table", tmp_path, params={"table": block, "contents": given},
              inputs=inputs, outputs=outputs)  # fmt: skip
         assert outputs["md"].read_text().startswith("## A title\n")

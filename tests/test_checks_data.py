@@ -72,7 +72,7 @@ def test_every_metric_of_a_shipped_study_can_be_computed_or_is_left_out(path):
     for dataset in study.config["evaluation"]:
         # As published, or as prepared: the config states both, or its kind does.
         data, features = of_dataset(study, dataset, Path("nowhere")), _features_of(study, dataset)
-        block, images = study.evaluation(dataset), study.config["num_images"]
+        block, images = study.evaluation(dataset), study.num_images(dataset)
         kept, lost = fewest_images.carried(block["metrics"], images, features)
         assert (kept, lost) == (block["metrics"], [])  # every cell carries every metric
         for metric in block["metrics"].values():
@@ -94,7 +94,7 @@ def test_what_shipped_studies_leave_out_of_references():
         study = plan(yaml.safe_load(path.read_text()))
         for dataset in study.config["evaluation"]:
             data, block = of_dataset(study, dataset, Path("nowhere")), study.evaluation(dataset)
-            n = min(data.test, study.config["num_images"])
+            n = min(data.test, study.num_images(dataset))
             _, lost = fewest_images.carried(block["metrics"], n, _features_of(study, dataset))
             if lost:
                 found[path.stem, dataset] = {e["metric"]: (e["n"], e["needs"]) for e in lost}
@@ -102,6 +102,7 @@ def test_what_shipped_studies_leave_out_of_references():
 
 
 NEEDS = [
+    (("evaluation", "digits", "num_images"), 16, r"evaluation\.digits\.num_images: 16; metrics\.fid \(evaluation\.digits\) needs at least 17 images"),
     (("num_images",), 16, r"num_images: 16; metrics\.fid \(evaluation\.digits\) needs at least 17 images \(more than the 16 features\)"),
     (("metrics", "recall", "k"), 20, r"num_images: 40; metrics\.recall \(evaluation\.digits\) needs at least 42 images \(k = 20\)"),
     (("datasets", "digits", "test_fraction"), 0.001, r"evaluation\.digits\.reference: split 'test' has 2 images; metrics\.fid .* needs at least 17 images"),

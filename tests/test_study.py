@@ -10,7 +10,7 @@ from test_configuration import TINY, changed, plan
 from uncanny.registry import components
 from uncanny.registry.blocks import canonical
 from uncanny.runtime.result_paths import Cell
-from uncanny.study.plan import figure_cells
+from uncanny.study.plan import cell_spans, figure_cells
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +141,13 @@ def test_code_of_a_job_knows_its_components(study):
         study.code("train_model", model="vp_uncond"),
     }
     assert len(codes) == 5
+
+
+def test_a_dataset_may_have_cells_of_its_own_size():
+    """Its cells may then consist of a single job where those of others are sampled in shards."""
+    sharded = TINY | {"shard_images": 25}
+    own = copy.deepcopy(sharded)
+    own["evaluation"]["digits"]["num_images"] = 20
+    spans = [cell_spans(plan(config), "vp_uncond") for config in (sharded, own)]
+    assert spans == [[(0, 25), (25, 15)], [(0, 20)]]
+    assert plan(own).num_images("digits") == 20

@@ -276,6 +276,10 @@ CHANGES = {
         CONFIG, [("num_images: 40", "num_images: 50")],
         {"draw_samples": 10, "score_samples": 10, "score_references": 1} | PLOT,
     ),
+    "the number of images of a dataset": (
+        CONFIG, [("extractor: tiny_cnn, metrics", "extractor: tiny_cnn, num_images: 30, metrics")],
+        {"draw_samples": 10, "score_samples": 10, "score_references": 1} | PLOT,
+    ),
     "a metric's option": (
         CONFIG, [("splits: 2", "splits: 4")],
         {"score_samples": 10, "score_references": 1} | PLOT,
@@ -366,7 +370,7 @@ def test_more_seeds_add_runs_of_their_own(study):
 
 def test_without_a_config_the_default_study_is_planned(study):
     wanted = dry_run(study, config=None)
-    assert wanted["draw_samples"] > wanted["score_samples"] > 300  # grids are looked at, not scored
+    assert wanted["draw_samples"] == wanted["score_samples"] > 250  # of grids, too
 
 
 def test_the_command_line_overrides_keys_of_the_default_study(tmp_path):

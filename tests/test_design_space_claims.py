@@ -149,6 +149,7 @@ def test_the_script_reads_experiments(tmp_path):
     files.write_json_lines(tmp_path / "identity.jsonl", [])
     claims = {name: plan_claims.resolved(planned(with_claim()), name) for name in ("D01", "D02")}
     outputs = {suffix: tmp_path / f"claims.{suffix}" for suffix in ("csv", "md", "tex", "json")}
+    outputs["page"] = tmp_path / "claims.html"
     paths = [str(tmp_path / f"identity.{suffix}") for suffix in ("csv", "jsonl")]
     inputs = {key: [] for key in ("scores", "references", "timings", "sizes", "reports")}
     snakemake = standin(

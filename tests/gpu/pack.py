@@ -13,7 +13,7 @@ from gpu import images
 
 HERE, KIT = Path(__file__).resolve().parent, Path(".kit")
 PROVIDED = {"torch", "torchvision", "numpy", "scipy", "scikit-learn", "threadpoolctl", "pandas"}
-PROVIDED |= {"matplotlib", "seaborn", "pygments", "safetensors"}
+PROVIDED |= {"matplotlib", "seaborn", "jinja2", "pygments", "safetensors"}
 NOT_NEEDED = {"snakemake-executor-plugin-slurm"}
 SOURCE_ONLY = "connection-pool"  # pure Python, published without a wheel
 GLIBC = ("2_28", "2_27", "2_17", "2_24", "2_31", "2_34", "2_35")

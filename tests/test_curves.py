@@ -120,7 +120,7 @@ class TestDrawn:
         assert len(set(to_rgb(line.get_color()))) == 1 < len(set(to_rgb(own.get_color())))
         assert line.get_marker() == own.get_marker()
         assert legend_texts(figure) == [["VP", "VE"], ["no guidance"]]
-        assert "Grey: the same models with guidance none" in captions.caption(drawn, {})
+        assert "Grey: the same models without guidance" in captions.caption(drawn, {})
 
     def test_panels_with_own_axes(self):
         panels = [{"models": [m], "samplers": ["DDIM"]} for m in ("vp", "ncsn")]

@@ -69,7 +69,7 @@ def test_hours_are_those_of_the_jobs_and_their_starts(nothing_done):
 
 
 def test_what_is_done_is_not_left(tmp_path):
-    figure = [f"figures/figure_2.{suffix}" for suffix in ("pdf", "png", "csv", "complete")]
+    figure = [f"figures/figure_2.{suffix}" for suffix in ("pdf", "png", "csv", "html", "complete")]
     for path in ("checkpoints/vp_uncond/seed-0/epoch-1.pt", *figure):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()

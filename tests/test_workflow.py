@@ -226,7 +226,7 @@ def test_a_rule_that_is_added_is_in_the_estimate_with_at_most_one_entry(tmp_path
         return done.stdout, pd.read_csv(folder / "results/tiny/tables/estimate.csv")
 
     printed, rows = estimate()
-    assert "No cost is stated for blur (1 jobs)" in " ".join(printed.split())
+    assert "No cost is stated for blur (1 job)" in " ".join(printed.split())
     assert rows.set_index("work").loc["blur (no stated cost)", "jobs"] == 1
     wanted = dry_run(folder, "all", *options)
     assert wanted["blur"] == 1
@@ -294,7 +294,7 @@ CHANGES = {
         "scripts/uncanny/samplers/ddim.py", [("x = x.double()", "x = 1.0 * x.double()")],
         {"draw_samples": 2, "score_samples": 2} | SOME,
     ),
-    "the plotting module": ("scripts/uncanny/figures/curves.py", [("nbins=7", "nbins=8")], PLOT),
+    "the plotting module": ("scripts/uncanny/figures/curves.py", [('errors == "side"', '"side" == errors')], PLOT),
     "a comment in a network": (
         "scripts/uncanny/networks/song_unet.py", [("\nclass ", "\n# A remark.\nclass ")], {},
     ),

@@ -22,7 +22,9 @@ COLUMNS = [
 ]
 
 
-def requested(data: FigureData, metric: str, panels: list, behind: str = "") -> pd.DataFrame:
+def requested(
+    data: FigureData, metric: str, panels: list, behind: str | None = None
+) -> pd.DataFrame:
     """One row per curve of every panel, in the order of the block.
 
     behind: a guidance with which each curve is repeated, with True in the column `behind`.

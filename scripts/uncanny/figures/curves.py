@@ -21,7 +21,7 @@ def curves(
     metric: str,
     y_scale: Literal["linear", "log"] = "linear",
     share_y: bool = True,
-    behind: str = "",
+    behind: str | None = None,
 ) -> tuple[Figure, pd.DataFrame]:
     """Metric against training epochs, one curve per model, sampler and guidance of a panel.
 
@@ -80,7 +80,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     grey = points.loc[points["behind"].astype(bool), "guidance"].unique()
     sentences = [f"{metrics} against training epochs"]
     if len(grey):
-        sentences.append(f"Grey: the same models with guidance {' and '.join(grey)}")
+        names = (f"with guidance {name}" if name != "none" else "without guidance" for name in grey)
+        sentences.append(f"Grey: the same models {' and '.join(names)}")
     sentences.append(f"Each point is {captions.measured(points)}")
     artists = "bars at the right, of the last epoch," if sides else "bands"
     sentences.append(captions.bands(points, artists) + captions.references(table))

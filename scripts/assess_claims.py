@@ -41,8 +41,7 @@ def main(snakemake):
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))
-    table = pages.table(snakemake.output.md)
-    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
+    pages.write_table(snakemake.output.page, snakemake.output.md)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,7 @@ def main(snakemake):
     sections = getattr(sys.modules[make.__module__], "sections", lambda frame: None)(frame)
     texts = {"title": block["title"], "caption": block.get("caption", "")}
     table_files.write(frame, Path(snakemake.output.csv).with_suffix(""), **texts, sections=sections)
-    table = pages.table(snakemake.output.md)
-    files.write_text(snakemake.output.page, pages.render("table.html", table=table))
+    pages.write_table(snakemake.output.page, snakemake.output.md)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ def main(snakemake):
     figure, plotted = draw(data, block.get("panels", []), **options)
     saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
     files.write_text(snakemake.output.caption, captions.caption(plotted, block) + "\n")
-    figure = pages.figure(snakemake.params.heading, snakemake.output.png)
-    files.write_text(snakemake.output.page, pages.render("figure.html", figure=figure))
+    pages.write_figure(snakemake.output.page, snakemake.params.heading, snakemake.output.png)
 
 
 if __name__ == "__main__":

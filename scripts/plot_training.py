@@ -14,8 +14,8 @@ def main(snakemake):
     figure, plotted = training_curves.draw(records, snakemake.params.label)
     saving.save(figure, plotted, Path(snakemake.output.png).with_suffix(""))
     files.write_text(snakemake.output.caption, training_curves.caption(snakemake.params.label))
-    figure = pages.figure(f"Training of {snakemake.params.label}", snakemake.output.png)
-    files.write_text(snakemake.output.page, pages.render("figure.html", figure=figure))
+    heading = f"Training of {snakemake.params.label}"
+    pages.write_figure(snakemake.output.page, heading, snakemake.output.png)
 
 
 if __name__ == "__main__":

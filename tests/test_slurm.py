@@ -266,7 +266,7 @@ def test_a_run_outlives_its_controller(cluster, tmp_path):
         os.kill(pid, signal.SIGCONT)
         text = finished(run)
     assert text.count("not submitted: sbatch: error: Batch job submission failed: Unable") == 1
-    assert text.count("Slurm does not answer; 1 jobs wait for it") == 1
+    assert text.count("Slurm does not answer; waiting for it: 1 job") == 1
     assert "Slurm answers again" in text
     assert "Trying to restart" not in text
 

@@ -113,7 +113,7 @@ def info(number, job=None):
 def test_a_failed_poll_loses_no_job_and_is_said_once(executor):
     jobs = [info("1"), info("2")]
     assert polled(executor, jobs, None, None, None) == ["1", "2"]
-    assert executor.logger == ["cluster: Slurm does not answer; 2 jobs wait for it"]
+    assert executor.logger == ["cluster: Slurm does not answer; waiting for it: 2 jobs"]
     assert polled(executor, jobs, {"1": "COMPLETED", "2": "RUNNING"}) == ["2"]
     assert executor.ends == [("1", "done")]
     assert executor.logger[1:] == ["cluster: Slurm answers again"]

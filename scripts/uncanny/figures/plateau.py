@@ -93,7 +93,8 @@ def _gain(epochs: np.ndarray, values: np.ndarray, se: np.ndarray, last: float) -
     """Gain over STEP of the training, and half its 95 % interval.
 
     The least-squares slope is sum w v with w = (e - mean e) / sum (e - mean e)^2. Several training
-    seeds: Student's t of their slopes; one: the standard errors of the evaluation.
+    seeds: Student's t of their slopes; one: standard errors of the evaluation, as if epochs, which
+    share latents, were independent.
     """
     centred = epochs - epochs.mean()
     weights = STEP * last * centred / (centred**2).sum()
@@ -154,7 +155,10 @@ def facts(table: pd.DataFrame) -> list[str]:
     seeds = measured["seeds"].max()
     error = f"Student's t over {seeds:.0f} training seeds"
     if seeds < 2:
-        error = "from the standard errors of the evaluation, without the spread between trainings"
+        error = (
+            "from standard errors of the evaluation, as if epochs, which share latents, were "
+            "independent; without the spread between trainings"
+        )
     sentences = [
         f"Gain in {' and '.join(table['metric_label'].unique())}: the least-squares slope over the "
         f"epochs after {LATE:.0%} of the training, times a third of the training, in % of the mean "

@@ -9,7 +9,7 @@ import mimetypes
 from functools import cache
 from pathlib import Path
 
-from uncanny.runtime import table_files
+from uncanny.runtime import files, table_files
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST = 2_000_000  # bytes of a data file inside a page; a larger one is named only
@@ -61,6 +61,16 @@ def table(path: Path | str) -> dict:
     sheets = table_files.read_markdown(path.read_text(encoding="utf-8"))
     data = attachment(path.with_suffix(".csv"))
     return {"name": path.stem, "title": sheets[0]["title"], "sheets": sheets, "data": data}
+
+
+def write_figure(page: Path | str, heading: str, picture: Path | str) -> None:
+    """Write the page of one figure."""
+    files.write_text(page, render("figure.html", figure=figure(heading, picture)))
+
+
+def write_table(page: Path | str, path: Path | str) -> None:
+    """Write the page of the table in a Markdown file."""
+    files.write_text(page, render("table.html", table=table(path)))
 
 
 def attachment(path: Path | str) -> dict:

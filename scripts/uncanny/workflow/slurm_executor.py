@@ -91,7 +91,8 @@ class Executor(plugin.Executor):
         async for _ in super().check_active_jobs(active_jobs):
             pass
         if active_jobs and self._states is None:
-            self._warn_once("polls", f"Slurm does not answer; {len(active_jobs)} jobs wait for it")
+            waiting = f"{len(active_jobs)} job{'s' * (len(active_jobs) > 1)}"
+            self._warn_once("polls", f"Slurm does not answer; waiting for it: {waiting}")
         elif active_jobs:
             self._end_unknown_jobs(active_jobs)
             self._warn_of_stuck_jobs(active_jobs)

@@ -30,7 +30,7 @@ def page(study: Study, command: str, folder: Path) -> str:
         "study.html",
         study=study.name,
         extent=listing.extent(study),
-        scale=", ".join(f"{noun}: {n:,}" for noun, n in listing.scale(study).items()),
+        scale=", ".join(f"{noun}: {n}" for noun, n in listing.scale(study).items()),
         scorecard=scorecard(study, folder),
         key_figures=[by_name[name] for name in listing.key_figures(study)],
         groups=groups,

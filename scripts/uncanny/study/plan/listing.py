@@ -76,12 +76,17 @@ def _models(study: Study, figures: list[str]) -> set[str]:
     return set().union(*(plan.shown(study, name, "models") for name in figures))
 
 
-def scale(study: Study) -> dict[str, int]:
-    """Numbers behind each point: training seeds, sampling seeds, images per cell."""
+def scale(study: Study) -> dict[str, str]:
+    """Numbers behind each point: training seeds, sampling seeds, images per cell; those of datasets
+    with a number of their own in brackets.
+    """
+    usual = study.config["num_images"]
+    sizes = {name: study.num_images(name) for name in study.config["evaluation"]}
+    own = ", ".join(f"{name}: {size:,}" for name, size in sizes.items() if size != usual)
     return {
-        "training seeds": len(study.seeds),
-        "sampling seeds": len(study.sampling_seeds),
-        "images per cell": study.config["num_images"],
+        "training seeds": str(len(study.seeds)),
+        "sampling seeds": str(len(study.sampling_seeds)),
+        "images per cell": f"{usual:,}" + (f" ({own})" if own else ""),
     }
 
 

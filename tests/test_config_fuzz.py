@@ -18,6 +18,7 @@ from test_configuration import ROOT, SHIPPED
 from uncanny.study import checks, configuration, plan
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import inputs
+from uncanny.study.plan import tables as plan_tables
 from uncanny.study.study import NO_GUIDANCE, Study
 
 COUNT = int(os.environ.get("UNCANNY_FUZZ", 500))
@@ -55,7 +56,7 @@ def planned(config, written=(), overrides=None):
         "segments": {str(c.epoch): study.previous_epoch(c.epoch) for c in sorted(cells)},
         "classifiers": [study.guiding(g) for *_, g in sorted(walks) if g != NO_GUIDANCE],
         "evaluations": {d: study.evaluation(d) for d in sorted(study.config["evaluation"])},
-        "tables": {t: [plan.table_contents(study, t), inputs.of_table(study, t)]
+        "tables": {t: [plan_tables.contents(study, t), inputs.of_table(study, t)]
                    for t in study.config["tables"]},
         "claims": [{key: sorted(paths) for key, paths in plan_claims.files(study).items()}, {c: plan_claims.resolved(study, c) for c in study.config["claims"]}],
     }  # fmt: skip

@@ -23,7 +23,7 @@ from uncanny.registry.option_types import (
 )
 from uncanny.samplers import nfe
 from uncanny.study import configuration
-from uncanny.study import plan as planning
+from uncanny.study.plan import tables as plan_of_tables
 from uncanny.tables import Contents, sampler_parameters
 
 
@@ -173,7 +173,7 @@ def test_its_table_shows_the_evaluations_that_it_declares(library):
     library()
     study = study_of()
     table = sampler_parameters.sampler_parameters(
-        Contents(**planning.table_contents(study, "table_1"))
+        Contents(**plan_of_tables.contents(study, "table_1"))
     )
     cells = dict(zip(table["parameter"], table.iloc[:, 1], strict=True))
     assert cells["evaluations (NFE)"] == "10" and cells["steps N"] == "5"

@@ -21,7 +21,7 @@ from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
-from uncanny.study import plan as plan_of_tables
+from uncanny.study.plan import tables as plan_of_tables
 from uncanny.study.study import model_interface
 from uncanny.tables import (
     Contents,
@@ -649,7 +649,7 @@ def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
 def test_a_shipped_table_shows_no_raw_name(path):
     study = plan(yaml.safe_load(path.read_text()))
     for table in study.config["tables"]:
-        labels = plan_of_tables.table_contents(study, table)["labels"]
+        labels = plan_of_tables.contents(study, table)["labels"]
         for section in ("models", "samplers", "guidances", "classifiers"):
             names = set(labels[section]) - {"none"}
             raw = [n for n in names if "label" not in study.config[section][n]]

@@ -28,6 +28,7 @@ from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import inputs as plan_inputs
 from uncanny.study.plan import listing
+from uncanny.study.plan import tables as plan_tables
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
 from uncanny.workflow import dag, fork_server, pages, profiles, run_progress

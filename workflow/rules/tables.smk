@@ -75,9 +75,9 @@ rule make_table:
         "../../envs/uncanny.yaml"
     params:
         table=lambda w: Readable(STUDY.block("tables", w.table)),
-        contents=lambda w: Readable(plan.table_contents(STUDY, w.table)),
+        contents=lambda w: Readable(plan_tables.contents(STUDY, w.table)),
         template=pages.version(),
-        code=lambda w: plan.table_code(STUDY, w.table),
+        code=lambda w: plan_tables.code(STUDY, w.table),
     script:
         "../../scripts/make_table.py"
 

@@ -10,7 +10,6 @@ from itertools import product
 
 from uncanny.figures import palette
 from uncanny.registry import components
-from uncanny.registry.blocks import named_within
 from uncanny.runtime.result_paths import Cell, path
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, model_interface
@@ -172,7 +171,7 @@ def appearance(study: Study, figure: str) -> dict:
     measured = {extent["metric"] for extent in _extents(study, figure_block)}
     return {
         "models": {
-            n: _look(n, block, n in own["models"]) | model_role(study, n) for n, block in models
+            n: look(n, block, n in own["models"]) | model_role(study, n) for n, block in models
         },
         "samplers": _looks(study, "samplers", own["samplers"]),
         "guidances": _looks(study, "guidances", own["guidances"]),
@@ -193,7 +192,7 @@ def metrics(block: Mapping) -> set:
 
 def _looks(study: Study, section: str, names: set) -> dict:
     blocks = study.config.get(section, {}).items()
-    return {name: _look(name, block) for name, block in blocks if name in names}
+    return {name: look(name, block) for name, block in blocks if name in names}
 
 
 def model_role(study: Study, model: str) -> dict:
@@ -204,7 +203,8 @@ def model_role(study: Study, model: str) -> dict:
     return facts | conditional | ({"imported": True} if study.origin(model) == "samples" else {})
 
 
-def _look(name: str, block: Mapping, labelled: bool = True) -> dict:
+def look(name: str, block: Mapping, labelled: bool = True) -> dict:
+    """Label, by default the name, and colour of a component."""
     label = block.get("label", name) if labelled else name
     return {"label": label} | ({"color": block["color"]} if "color" in block else {})
 
@@ -236,59 +236,6 @@ def timed_names(study: Study, block: Mapping) -> list[dict]:
     return trained + sampled
 
 
-def table_contents(study: Study, table: str) -> dict:
-    """Complete parameters of the blocks that a table names, and their labels.
-
-    Those of a sampler are by model, for each model that it can sample.
-    """
-    block = study.block("tables", table)
-    keys = ("sampling", "scores", "sizes")
-    blocks = [block, *(selection for key in keys for selection in block.get(key, []))]
-    names = {
-        key: unique(name for entry in blocks for name in entry.get(key, []))
-        for key in ("models", "samplers", "guidances", "classifiers")
-    }
-    names["models"] = unique([*names["models"], *block.get("training", [])])
-    imported = study.models_of("samples")
-    names["models"] = [name for name in names["models"] if name not in imported]
-    names["processes"] = unique(study.names(model)["process"] for model in names["models"])
-    return {
-        "timed": timed_names(study, block),
-        "models": {model: study.identity(model) for model in names["models"]},
-        "processes": {model: study.names(model)["process"] for model in names["models"]},
-        "samplers": {
-            sampler: {
-                model: study.sampler(sampler, model)
-                for model in names["models"]
-                if fits(study, model, sampler)
-            }
-            for sampler in names["samplers"]
-        },
-        "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
-        "labels": {
-            section: {n: _look(n, study.config[section].get(n, {}))["label"] for n in entries}
-            for section, entries in _labelled(study, block, names).items()
-        },
-    }
-
-
-def _labelled(study: Study, block: Mapping, names: dict) -> dict:
-    """Names by section that a table may show: those of its blocks, models of its experiments, and
-    metrics.
-    """
-    experiments = [study.config["experiments"][name] for name in block.get("experiments", [])]
-    models = [model for entry in experiments for model in entry.get("models", [])]
-    return names | {
-        "models": unique([*names["models"], *models]),
-        "metrics": list(study.config["metrics"]),
-    }
-
-
-def _classifier(study: Study, name: str) -> dict:
-    block = study.block("classifiers", name)
-    return block | {"network": study.component("networks", block["network"])}
-
-
 def classifier_file(study: Study, kind: str, classifier: str, model: str) -> str:
     """The checkpoint ("classifiers") or the report ("reports") of the classifier that guides a
     model, below the study's results.
@@ -303,16 +250,3 @@ def fits(study: Study, model: str, sampler: str) -> bool:
         return True
     interface = model_interface(study.block("processes", study.names(model)["process"])["kind"])
     return components.signature("samplers", study.sampler_kind(sampler, model)).first == interface
-
-
-def table_code(study: Study, table: str) -> str:
-    """Fingerprint of the code of a table and of the components that it describes."""
-    block, contents = study.block("tables", table), table_contents(study, table)
-    described = [
-        options for by_model in contents["samplers"].values() for options in by_model.values()
-    ]
-    kinds = [("tables", block["kind"])]
-    if "models" in block:
-        kinds += [pair for block in described for pair in named_within(block["init_sampling"])]
-        kinds += [pair for model in contents["models"] for pair in study.model_components(model)]
-    return study.code("make_table", kinds=tuple(sorted(set(kinds))))

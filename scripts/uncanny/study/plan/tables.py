@@ -1,0 +1,73 @@
+"""What the tables of a study show, and the code behind it. No torch here."""
+
+from collections.abc import Mapping
+
+from uncanny.registry.blocks import named_within
+from uncanny.study import plan
+from uncanny.study.study import Study
+
+
+def contents(study: Study, table: str) -> dict:
+    """Complete parameters of the blocks that a table names, and their labels.
+
+    Those of a sampler are by model, for each model that it can sample.
+    """
+    block = study.block("tables", table)
+    keys = ("sampling", "scores", "sizes")
+    blocks = [block, *(selection for key in keys for selection in block.get(key, []))]
+    names = {
+        key: plan.unique(name for entry in blocks for name in entry.get(key, []))
+        for key in ("models", "samplers", "guidances", "classifiers")
+    }
+    names["models"] = plan.unique([*names["models"], *block.get("training", [])])
+    imported = study.models_of("samples")
+    names["models"] = [name for name in names["models"] if name not in imported]
+    names["processes"] = plan.unique(study.names(model)["process"] for model in names["models"])
+    return {
+        "timed": plan.timed_names(study, block),
+        "models": {model: study.identity(model) for model in names["models"]},
+        "processes": {model: study.names(model)["process"] for model in names["models"]},
+        "samplers": {
+            sampler: {
+                model: study.sampler(sampler, model)
+                for model in names["models"]
+                if plan.fits(study, model, sampler)
+            }
+            for sampler in names["samplers"]
+        },
+        "classifiers": {name: _classifier(study, name) for name in names["classifiers"]},
+        "labels": {
+            section: {n: plan.look(n, study.config[section].get(n, {}))["label"] for n in entries}
+            for section, entries in _labelled(study, block, names).items()
+        },
+    }
+
+
+def _labelled(study: Study, block: Mapping, names: dict) -> dict:
+    """Names by section that a table may show: those of its blocks, models of its experiments, and
+    metrics.
+    """
+    experiments = [study.config["experiments"][name] for name in block.get("experiments", [])]
+    models = [model for entry in experiments for model in entry.get("models", [])]
+    return names | {
+        "models": plan.unique([*names["models"], *models]),
+        "metrics": list(study.config["metrics"]),
+    }
+
+
+def _classifier(study: Study, name: str) -> dict:
+    block = study.block("classifiers", name)
+    return block | {"network": study.component("networks", block["network"])}
+
+
+def code(study: Study, table: str) -> str:
+    """Fingerprint of the code of a table and of the components that it describes."""
+    block, shown = study.block("tables", table), contents(study, table)
+    described = [
+        options for by_model in shown["samplers"].values() for options in by_model.values()
+    ]
+    kinds = [("tables", block["kind"])]
+    if "models" in block:
+        kinds += [pair for block in described for pair in named_within(block["init_sampling"])]
+        kinds += [pair for model in shown["models"] for pair in study.model_components(model)]
+    return study.code("make_table", kinds=tuple(sorted(set(kinds))))

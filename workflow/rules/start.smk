@@ -3,6 +3,7 @@
 RESULTS = f"results/{STUDY.name}"
 
 
+@functools.cache
 def jobs_in_order():
     """Jobs of this run in the order in which they should start; figures in that order."""
     jobs = estimate_job.Jobs(dag.needed(workflow, RESULTS).values())

@@ -18,22 +18,22 @@ class RunProgress(logging.Handler):
     """Listens to the events of Snakemake's log and adds lines to it.
 
     jobs: those of the run, by Snakemake's number. files: those that are waited for, in the order
-    in which they come. say: prints a line. clock: seconds.
+    in which they come. write: prints a line. clock: seconds.
     """
 
     def __init__(
         self,
         jobs: Mapping[int, Job],
         files: Sequence[str],
-        say: Callable[[str], None],
+        write: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
-        self.jobs, self.say, self.clock = jobs, say, clock
+        self.jobs, self.write, self.clock = jobs, write, clock
         every = Jobs(jobs.values())
         self.behind = {file: {job.name for job in every.behind([file])} for file in files}
         self.times = Times()
-        self.began = self.said = clock()
+        self.began = self.printed = clock()
         self.started: dict[int, float] = {}
         self.left, self.failed = dict(jobs), set()
 
@@ -45,17 +45,17 @@ class RunProgress(logging.Handler):
             self._fail(record.jobid)
         elif event == "job_finished":
             self._finish(record.job_id)
-        elif event == "progress" and self.clock() - self.said >= SECONDS:
-            self.say(self.line())
+        elif event == "progress" and self.clock() - self.printed >= SECONDS:
+            self.write(self.line())
 
     def line(self) -> str:
         """How far the run is."""
-        self.said = self.clock()
+        self.printed = self.clock()
         done = self.times.sum(job for number, job in self.jobs.items() if number not in self.left)
         left = self.times.sum(self.left.values())
         words = [f"{100 * done / (done + left):.0f} %"]
         if left and done > ENOUGH * left:
-            seconds = (self.said - self.began) * left / done
+            seconds = (self.printed - self.began) * left / done
             words.append(f"about {format_duration(seconds)} left")
         if file := self._next():
             words.append(f"next: {PurePath(file).stem}")
@@ -78,8 +78,8 @@ class RunProgress(logging.Handler):
         if number in self.started:
             self.times.learn(job, self.clock() - self.started[number])
         if ready := [PurePath(file).stem for file in job.outputs if file in self.behind]:
-            self.said = -SECONDS
-            self.say(f"{MARK}{ready[0]} is ready")
+            self.printed = -SECONDS
+            self.write(f"{MARK}{ready[0]} is ready")
 
 
 class Times:

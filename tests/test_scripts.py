@@ -36,6 +36,15 @@ def test_a_script_starts_without_torch(name):
     assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS).returncode == 0
 
 
+@pytest.mark.parametrize("job", ["training.segments", "sampling.job"])
+def test_a_job_starts_without_what_few_jobs_need(job):
+    """Importing scipy's statistics and optimisation takes longer than sampling digits."""
+    models = "networks.song_unet, uncanny.diffusion.processes.continuous"
+    rare = "('scipy.stats', 'scipy.optimize', 'matplotlib')"
+    code = f"import sys, uncanny.{job}, uncanny.{models}; sys.exit(any(m in sys.modules for m in {rare}))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS).returncode == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_is_short(name):
     assert (SCRIPTS / f"{name}.py").read_text().count("\n") <= 60

@@ -8,8 +8,7 @@ steps keep the variance of each level (technique 4).
 import math
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import norm
+from scipy import special
 
 PAIRWISE_LIMIT = 10_000  # images; more are represented by a random subset of this size
 BLOCK = 1000  # rows of a matrix of distances
@@ -49,7 +48,7 @@ def overlap(gamma: float, dim: int) -> float:
     """
     # In D dimensions the norm of noise is nearly normal with mean √D σ and variance σ²/2.
     shift = math.sqrt(2 * dim) * (gamma - 1)
-    return float(norm.cdf(shift + 3 * gamma) - norm.cdf(shift - 3 * gamma))
+    return float(special.ndtr(shift + 3 * gamma) - special.ndtr(shift - 3 * gamma))
 
 
 def level_ratio(dim: int, *, share: float = 0.5) -> float:
@@ -58,12 +57,14 @@ def level_ratio(dim: int, *, share: float = 0.5) -> float:
     Technique 2 of NCSNv2. dim: number of pixels times channels. share: above 0, at most 0.99.
     Raises ValueError for fewer than 5 dimensions, where levels overlap at any ratio.
     """
+    from scipy.optimize import brentq  # takes longer to import than to sample a digit
+
     width = math.sqrt(2 * dim)
     if width <= 3 or not 0 < share <= 0.99:
         raise ValueError(f"dim={dim}, share={share}: expected at least 5, and 0 < share <= 0.99")
     # The overlap is nearly 1 at ratio 1. At the upper bracket √(2D)(γ−1) − 3γ = z: the next level
     # lies z deviations away, and the overlap is below `share`.
-    z = max(float(norm.isf(share)), 0) + 3
+    z = max(-float(special.ndtri(share)), 0) + 3
     return float(brentq(lambda g: overlap(g, dim) - share, 1.0, (width + z) / (width - 3)))
 
 
@@ -94,6 +95,8 @@ def step_size(sigma_min: float, ratio: float, steps: int) -> tuple[float, float]
 
     Technique 4 of NCSNv2. steps: per level.
     """
+    from scipy.optimize import minimize_scalar
+
     if steps < 1 or not ratio > 1 or not sigma_min > 0:
         values = f"steps={steps}, ratio={ratio}, sigma_min={sigma_min}"
         raise ValueError(f"{values}: expected steps >= 1, ratio > 1 and sigma_min > 0")

@@ -8,8 +8,8 @@ from uncanny.claims.compare import attempt
 from uncanny.claims.curves import Cells, Scores
 from uncanny.claims.finding import (
     INCONCLUSIVE,
-    SCALED,
-    STRICT,
+    REDUCED,
+    REFUTED,
     SUPPORTED,
     UNTESTABLE,
     Finding,
@@ -18,6 +18,7 @@ from uncanny.claims.finding import (
     untestable,
 )
 from uncanny.claims.records import Experiments, Reports, Sizes, Timings
+from uncanny.evaluation.trainings import Spread
 from uncanny.registry import components
 
 
@@ -27,7 +28,8 @@ class Evidence:
 
     scores: score table and reference scores. timings, sizes: records. reports: of classifiers, by
     name. tables, verdicts: of experiments, by name. seeds, sampling_seeds: those that every cell
-    should have.
+    should have. spreads: between trainings in other studies, by fingerprint. is_reduced: whether
+    trainings are shorter, or solvers take fewer steps, than in the paper.
     """
 
     scores: Scores
@@ -38,18 +40,20 @@ class Evidence:
     reports: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
     tables: Mapping[str, object] = field(default_factory=dict)
     verdicts: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    is_reduced: bool = False
 
-    def read(self, part: Mapping, seed: str):
+    def read(self, part: Mapping):
         """The first argument of a claim's kind: the results that it reads."""
         source = components.signature("claims", part["kind"]).first
         selections = part[source]
         if source == "cells":
-            return Cells(self.scores, selections, self.seeds, self.sampling_seeds, seed)
+            return Cells(self.scores, selections, self.seeds, self.sampling_seeds, self.spreads)
         if source == "sizes":
             first = self.seeds[:1], self.sampling_seeds[:1]  # the only ones with large sample sets
-            return Sizes(self.sizes, selections, *first, seed)
+            return Sizes(self.sizes, selections, *first)
         if source == "timings":
-            return Timings(self.timings, selections, seed)
+            return Timings(self.timings, selections)
         if source == "experiments":
             return Experiments(self.tables, self.verdicts, selections)
         return Reports(self.reports, selections)
@@ -83,37 +87,51 @@ def assess(claims: Mapping[str, Mapping], evidence: Evidence) -> list[Assessment
     """Assessments of claims, in their order.
 
     claims: name → {"block": complete block, "missing": {"parts.NAME" or "controls.NAME": [what the
-    study lacks]}}. Random numbers depend on the names of claim and part alone, so a claim's numbers
-    do not depend on the other claims; Holm's correction does.
+    study lacks]}}. Holm's correction is for all claims that are declared, whether they can be
+    tested or not, refutations included; controls are a family of their own.
     """
-    assessments = [_assess(name, claim, evidence) for name, claim in claims.items()]
-    adjusted = holm({a.claim: a.alone.p for a in assessments if a.alone.p is not None})
-    return [replace(a, finding=_corrected(a, adjusted)) for a in assessments]
+    raw = {name: _findings(name, claim, evidence) for name, claim in claims.items()}
+    alone = {
+        name: _verdict(claims[name]["block"], sections["parts"]) for name, sections in raw.items()
+    }
+    verdicts = _corrected(alone, "claims", evidence)
+    controls = {
+        (name, control): finding
+        for name, sections in raw.items()
+        for control, finding in sections["controls"].items()
+    }
+    corrected = _corrected(controls, "controls", evidence)
+    return [
+        Assessment(
+            name,
+            claims[name]["block"],
+            verdicts[name],
+            alone[name],
+            sections["parts"],
+            {
+                control: _control(claims[name]["block"], control, corrected[name, control])
+                for control in sections["controls"]
+            },
+        )
+        for name, sections in raw.items()
+    ]
 
 
-def _assess(name: str, claim: Mapping, evidence: Evidence) -> Assessment:
+def _findings(name: str, claim: Mapping, evidence: Evidence) -> dict[str, dict[str, Finding]]:
+    """Findings of the parts and controls of a claim."""
     block, missing = claim["block"], claim.get("missing", {})
-
-    def findings(section: str) -> dict[str, Finding]:
-        return {
+    return {
+        section: {
             part: _part(
-                f"{name}/{section}/{part}", options, missing.get(f"{section}.{part}"), evidence
+                f"{name}.{section}.{part}", options, missing.get(f"{section}.{part}"), evidence
             )
             for part, options in block.get(section, {}).items()
         }
-
-    parts = findings("parts")
-    controls = {
-        part: Control(finding, _interpretation(block["controls"][part]["interpretation"], finding))
-        for part, finding in findings("controls").items()
+        for section in ("parts", "controls")
     }
-    verdict = _verdict(block, parts)
-    if block.get("scaled"):
-        verdict = replace(verdict, suffixes=verdict.suffixes | {SCALED})
-    return Assessment(name, block, verdict, verdict, parts, controls)
 
 
-def _verdict(block: Mapping, parts: dict[str, Finding]) -> Finding:
+def _verdict(block: Mapping, parts: Mapping[str, Finding]) -> Finding:
     if "not_testable" in block:
         return untestable(block["not_testable"])
     if len(parts) == 1:
@@ -127,29 +145,42 @@ def _part_text(name: str, part: Finding) -> str:
     return f"{name.replace('_', ' ')}: {verdict}{part.text}"
 
 
-def _part(seed: str, part: Mapping, missing: Sequence[str] | None, evidence: Evidence) -> Finding:
+def _part(name: str, part: Mapping, missing: Sequence[str] | None, evidence: Evidence) -> Finding:
     if missing:
         return untestable(f"missing: {', '.join(missing)}")
     kind = components.load("claims", part["kind"])
     try:
-        return attempt(lambda: kind(evidence.read(part, seed), **part.get("options", {})))
+        return attempt(lambda: kind(evidence.read(part), **part.get("options", {})))
     except ValueError as problem:
-        raise ValueError(f"claims.{seed.replace('/', '.')}: {problem}") from None
+        raise ValueError(f"claims.{name}: {problem}") from None
 
 
-def _interpretation(interpretation: Mapping[str, str], finding: Finding) -> str:
-    if finding.verdict == UNTESTABLE:
-        return finding.text
-    return interpretation[SUPPORTED if finding.verdict == STRICT else finding.verdict]
+def _control(block: Mapping, name: str, finding: Finding) -> Control:
+    readings = block["controls"][name]["interpretation"]
+    verdict = REFUTED if finding.verdict == REDUCED else finding.verdict
+    return Control(finding, readings.get(verdict, finding.limit or finding.text))
 
 
-def _corrected(assessment: Assessment, adjusted: Mapping[str, float]) -> Finding:
-    """The finding with Holm's adjusted p; inconclusive if it is no longer significant."""
-    finding = assessment.alone
-    if assessment.claim not in adjusted:
-        return finding
-    p, count = adjusted[assessment.claim], len(adjusted)
-    if p <= rules.ALPHA or finding.verdict == INCONCLUSIVE:
-        return replace(finding, p=p)
-    reason = f"{finding.verdict} alone, but not after Holm's correction for {count} claims"
+def _corrected(findings: Mapping, family: str, evidence: Evidence) -> dict:
+    """Findings with Holm's adjusted p; inconclusive where they are no longer significant, and "not
+    reproduced at this scale" in place of refuted where the scale is reduced.
+    """
+    tested = {name: finding.p for name, finding in findings.items() if finding.p is not None}
+    adjusted = holm(tested, len(findings))
+    count = f"{len(findings)} {family}"
+    return {
+        name: _of_scale(_adjusted(finding, adjusted.get(name), count), evidence.is_reduced)
+        for name, finding in findings.items()
+    }
+
+
+def _adjusted(finding: Finding, p: float | None, count: str) -> Finding:
+    if p is None or p <= rules.ALPHA or finding.verdict not in (SUPPORTED, REFUTED):
+        return finding if p is None else replace(finding, p=p)
+    reason = f"{finding.verdict} alone, but not after Holm's correction for {count}"
     return replace(finding, verdict=INCONCLUSIVE, p=p, text=f"{reason}; {finding.text}")
+
+
+def _of_scale(finding: Finding, is_reduced: bool) -> Finding:
+    is_against = finding.verdict == REFUTED and is_reduced
+    return replace(finding, verdict=REDUCED) if is_against else finding

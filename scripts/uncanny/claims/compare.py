@@ -1,37 +1,67 @@
 """Compare two selections, pooled or group by group."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import Difference, Pair, difference
-from uncanny.claims.curves import Cells, Curve
-from uncanny.claims.finding import Finding, NotTestable, combined, untestable
+from uncanny.claims.curves import Cells, Curve, Pair
+from uncanny.claims.effects import Effect, difference, share_of_way
+from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable, combined, untestable
 
-Rule = Callable[[Difference], rules.Decision]
+Rule = Callable[[Effect], rules.Decision]
 
 NAMED = 3  # names on one side of a comparison before they are counted
+GATE = 0.3  # of the way from noise to real images, below which differences say nothing of models
 
 # What pairs of one group share: these names of their keys (model, sampler, guidance).
 PER = {"none": (), "model": (0,), "sampler": (1,), "guidance": (2,), "pair": (0, 1, 2)}
 
 
 def compared(
-    cells: Cells, rule: Rule, *, metric: str, per: str, require: str | int, best: str = "none"
+    cells: Cells,
+    rule: Rule,
+    *,
+    metric: str,
+    per: str,
+    require: str | int,
+    best: str = "none",
+    gate: bool = True,
+    margin: float = rules.SMALLEST_EFFECT,
 ) -> Finding:
     """Apply a rule to the differences A - B of the paired curves of selections a and b.
 
     per: one verdict on all pairs pooled ("none"), or one per model, sampler, guidance or pair, of
     which `require` must be supported. best: a or b; of pairs that share their other curve, only the
     one with the best curve of that selection counts. It is chosen by the first sampling seed and
-    compared on the rest; with a single sampling seed both use it.
+    compared on the rest; with a single sampling seed both use it. gate: not testable where both
+    sides together are less than 30 % of the way from noise to real images at their last epoch.
+    margin: of the rule, shown with the numbers.
     """
 
-    def evaluate(keys, question):
-        pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in keys]
+    def pairs_of(keys):
+        return [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in keys]
+
+    def evaluate(keys, _):
+        pairs = pairs_of(keys)
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
-        return finding_of(cells, rule, pairs, metric, question)
+        if gate:
+            check_gate(cells, [curve for pair in pairs for curve in pair], metric)
+        companions = pairs if best != "none" else pairs_of(cells.pairs())
+        return finding_of(cells, rule, pairs, companions, metric, margin)
 
     return over_groups(grouped(cells.pairs(), per), require, evaluate)
+
+
+def check_gate(cells: Cells, curves: Sequence[Curve], metric: str) -> None:
+    """Raise NotTestable where curves are, in the mean, too near to noise to be compared."""
+    bounds = cells.scores.bounds(curves[0].model, metric)
+    if not curves[0].is_score or bounds is None:
+        return
+    share = share_of_way(curves, bounds)
+    if share < GATE:
+        raise NotTestable(
+            f"both sides are {100 * share:.0f} % of the way from noise to real images at their "
+            f"last epoch; a comparison takes {100 * GATE:.0f} %"
+        )
 
 
 def over_groups(groups: dict[str, list], require: str | int, evaluate: Callable) -> Finding:
@@ -74,41 +104,79 @@ def _best(pairs: list[Pair], side: int) -> list[Pair]:
         choices.setdefault(pair[1 - side], []).append(pair[side])
     best_pairs = []
     for fixed, candidates in choices.items():
-        chosen = max(candidates, key=lambda c: c.sign * c.split_sampling_seeds[0].values.mean())
+        first = {curve: curve.split_sampling_seeds[0] for curve in candidates}
+        chosen = max(candidates, key=lambda c: c.sign * first[c].values.mean())
         pair = chosen.split_sampling_seeds[1], fixed.split_sampling_seeds[1]
         best_pairs.append(pair if side == 0 else pair[::-1])
     return best_pairs
 
 
-def finding_of(cells: Cells, rule: Rule, pairs: list[Pair], metric: str, question: str) -> Finding:
-    """Apply a rule to the mean difference of pairs. Numbers are in % of the mean of b."""
-    contrast = difference(pairs, cells.rng(f"{metric}/{question}"))
-    decision = rule(contrast)
-    relative = 100 * contrast.relative_replicates
-    estimate, (low, high) = 100 * contrast.relative, rules.interval(relative)
+def finding_of(
+    cells: Cells,
+    rule: Rule,
+    pairs: list[Pair],
+    companions: list[Pair],
+    metric: str,
+    margin: float = rules.SMALLEST_EFFECT,
+) -> Finding:
+    """Apply a rule to the mean difference of pairs. Numbers are in % of the mean of b.
+
+    companions: pairs whose models take part in the spread between trainings.
+    """
+    effect = difference(pairs, companions, cells.spreads)
+    decision = rule(effect)
     better, worse = _sides(pairs)
-    word, count = "better" if estimate >= 0 else "worse", len(pairs)
+    shared = {
+        "p": decision.p,
+        "scope": effect.source,
+        "cells": tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
+        "details": _details(effect, pairs),
+        "spreads": effect.spreads,
+    }
+    if decision.verdict == CONSTRUCTED:
+        text = f"{better} and {worse} are the same images: {metric} is equal by construction"
+        return Finding(decision.verdict, text, **shared)
+    estimate, low, high = effect.percents()
+    text = f"{metric} of {better} is {direction(estimate)} that of {worse} ({low:+.1f} to {high:+.1f} %"
+    count = f", {len(pairs)} pairs" if len(pairs) > 1 else ""
     return Finding(
         decision.verdict,
-        f"{better} {word} than {worse} by {abs(estimate):.1f} % in {metric} "
-        f"({low:+.1f} to {high:+.1f} %{f', {count} pairs' if count > 1 else ''})",
+        f"{text}{count})",
         estimate=estimate,
         low=low,
         high=high,
         unit="%",
-        p=decision.p,
-        detectable=rules.detectable(relative),
-        suffixes=cells.suffixes,
-        cells=tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
-        details={
-            "difference": float(contrast.estimate.mean()),
-            "base": contrast.base,
-            "pairs": [[a.name, b.name] for a, b in pairs],
-            "epochs": list(contrast.epochs),
-            "per_epoch": contrast.estimate.tolist(),
-            "lower_band": rules.lower_band(contrast.estimate, contrast.replicates).tolist(),
-        },
+        margin=100 * margin,
+        detectable=abs(effect.percent(rules.detectable(effect.contrast))),
+        limit=limit_of(decision, effect, margin),
+        **shared,
     )
+
+
+def direction(percent: float) -> str:
+    """A change in words: 5.0 % above, 5.0 % below."""
+    return f"{abs(percent):.1f} % {'above' if percent >= 0 else 'below'}"
+
+
+def limit_of(decision: rules.Decision, effect: Effect, margin: float) -> str:
+    """Why a scale cannot decide at a margin, or an empty text."""
+    if decision.margin is None:
+        return ""
+    could = abs(effect.percent(decision.margin))
+    return f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %"
+
+
+def _details(effect: Effect, pairs: list[Pair]) -> dict:
+    contrast = effect.contrast
+    return {
+        "value": contrast.value,
+        "se": contrast.se,
+        "freedom": contrast.freedom,
+        "scale": contrast.scale,
+        "base": effect.base,
+        "pairs": [[a.name, b.name] for a, b in pairs],
+        "epochs": sorted({epoch for pair in pairs for curve in pair for epoch in curve.epochs}),
+    }
 
 
 def _sides(pairs: list[Pair]) -> list[str]:

@@ -1,6 +1,7 @@
 """Curves of a study's score table, selected by name, and pairs of them."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,8 +10,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.finding import SINGLE_RUN, NotTestable
-from uncanny.evaluation.score_records import CELL_COLUMNS
+from uncanny.claims.finding import NotTestable
+from uncanny.evaluation.jackknife import Jackknife
+from uncanny.evaluation.score_records import CELL_COLUMNS, value_at
+from uncanny.evaluation.trainings import Spread
 from uncanny.registry import components
 from uncanny.runtime.result_paths import Cell
 
@@ -24,9 +27,11 @@ NUMBERS = ("train_seed", "sample_seed", "epoch")
 class Curve:
     """A metric of one model, sampler and guidance over m epochs, R training and K sampling seeds.
 
-    values, errors [R, K, m], an unknown error is NaN; epochs (m), seeds (R). sign: 1, or -1 if less
-    is better. nfe: mean number of network evaluations per image; nfe_range: its range over seeds,
-    as samplers may choose their steps. scale: of the guidance.
+    scores [R, K, m]: contrasts.Score of each cell. epochs (m), seeds (R). family: of the model, by
+    the kind of its process. sign: 1, or -1 if less is better. signed: whether the metric takes
+    values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of network evaluations per image; nfe_range: its
+    range over seeds, as samplers may choose their steps. scale: of the guidance. identity: text of
+    everything but seeds that determines the scores.
     """
 
     model: str
@@ -34,12 +39,15 @@ class Curve:
     guidance: str
     epochs: tuple[int, ...]
     seeds: tuple[int, ...]
-    values: np.ndarray
-    errors: np.ndarray
+    scores: np.ndarray
     sign: int
+    family: str = ""
+    signed: bool = False
+    is_score: bool = False
     nfe: float = np.nan
     scale: float = np.nan
     nfe_range: tuple[float, float] = (np.nan, np.nan)
+    identity: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -51,35 +59,29 @@ class Curve:
         return " ".join(word for word in self.key if word != "none")
 
     @cached_property
-    def sampling_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means [R, m] over sampling seeds and their errors: sqrt(sum_k e_k^2) / K, or
-        std / sqrt(K) if evaluation errors are unknown.
-        """
-        count = self.values.shape[1]
-        errors = np.sqrt(np.sum(self.errors**2, axis=1)) / count
-        if count > 1:
-            spread = self.values.std(axis=1, ddof=1) / np.sqrt(count)
-            errors = np.where(np.isnan(errors), spread, errors)
-        return self.values.mean(axis=1), errors
+    def values(self) -> np.ndarray:
+        """Values less their bias [R, K, m]."""
+        return np.vectorize(lambda score: score.value, otypes=[float])(self.scores)
 
-    def level(self, *, per_epoch: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Values and errors [R, m], or [R, 1] of the mean over epochs."""
-        values, errors = self.sampling_means
-        if per_epoch:
-            return values, errors
-        mean_error = np.sqrt(np.sum(errors**2, axis=1, keepdims=True)) / errors.shape[1]
-        return values.mean(axis=1, keepdims=True), mean_error
+    def at(self, epochs: Sequence[int]) -> "Curve":
+        """The curve at some of its epochs."""
+        columns = [self.epochs.index(epoch) for epoch in epochs]
+        identity = f"{self.identity} at {list(epochs)}"
+        return replace(
+            self, epochs=tuple(epochs), scores=self.scores[:, :, columns], identity=identity
+        )
 
     @cached_property
     def split_sampling_seeds(self) -> tuple["Curve", "Curve"]:
         """Curves of the first sampling seed and of the rest; of one seed, the same curve twice."""
-        if self.values.shape[1] == 1:
+        if self.scores.shape[1] == 1:
             return self, self
-        first, rest = slice(0, 1), slice(1, None)
         return tuple(
-            replace(self, values=self.values[:, rows], errors=self.errors[:, rows])
-            for rows in (first, rest)
+            replace(self, scores=self.scores[:, rows]) for rows in (slice(0, 1), slice(1, None))
         )
+
+
+Pair = tuple[Curve, Curve]
 
 
 class Scores:
@@ -91,8 +93,7 @@ class Scores:
         self.diverged = cells.index[~is_ok]
         self.measured = dict(tuple(cells[is_ok].groupby("metric")))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
-        kinds = dict(zip(table["metric"], table["kind"], strict=True))
-        self.falling = {metric for metric, kind in kinds.items() if is_falling(kind)}
+        self.kinds = dict(zip(table["metric"], table["kind"], strict=True))
         self.references = references or {}
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, sampling_seeds) -> Curve:
@@ -105,19 +106,31 @@ class Scores:
         rows = self.measured.get(metric)
         if len(absent := cells if rows is None else cells[~cells.isin(rows.index)]):
             raise NotTestable(f"missing: {metric} of {_first(absent)}")
-        rows, shape = rows.loc[cells], (len(seeds), len(sampling_seeds), len(epochs))
-        values, errors = (rows[name].to_numpy(float).reshape(shape) for name in ("value", "se"))
-        nfe = rows["nfe"].to_numpy()
-        nfe_range = float(nfe.min()), float(nfe.max())
-        mean_nfe = nfe_range[0] if nfe_range[0] == nfe_range[1] else float(np.mean(nfe))
-        sign = -1 if metric in self.falling else 1
-        names = *key, tuple(epochs), tuple(seeds)
+        rows = rows.loc[cells]
+        if len(absent := cells[rows["score"].isna()]):
+            raise NotTestable(
+                f"{metric} of {_first(absent)} has no values without groups of images"
+            )
+        nfe, kind = rows["nfe"].to_numpy(), self.kinds[metric]
+        parameters = rows["params"].iloc[0]
         return Curve(
-            *names, values, errors, sign, mean_nfe, float(rows["scale"].iloc[0]), nfe_range
+            *key,
+            tuple(epochs),
+            tuple(seeds),
+            rows["score"].to_numpy().reshape(len(seeds), len(sampling_seeds), len(epochs)),
+            sign=-1 if _is(kind, "FALLING") else 1,
+            family=str(value_at(parameters, "identity.process.kind") or model),
+            signed=_is(kind, "SIGNED"),
+            is_score=kind == "inception_score",
+            nfe=float(np.mean(nfe)),
+            scale=float(rows["scale"].iloc[0]),
+            nfe_range=(float(nfe.min()), float(nfe.max())),
+            identity=_identity(key, rows.iloc[0], epochs, len(sampling_seeds)),
         )
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
-        """Metric of noise (the better of the two kinds) and of real images; None if not measured.
+        """Metric, less its bias, of noise (the better of the two kinds) and of real images; None if
+        not measured.
 
         Raises ValueError if other datasets have references and the model's has none.
         """
@@ -127,20 +140,28 @@ class Scores:
             raise ValueError(f"claims: no references of dataset {dataset!r}; there are {known}")
         entries = self.references.get(dataset, {})
         values = {
-            name: entry["value"]
+            name: Jackknife(**entry["jackknife"]).corrected
             for name, listed in entries.items()
             for entry in listed
-            if entry["metric"] == metric
+            if entry["metric"] == metric and entry["jackknife"]
         }
         noise = [values[name] for name in NOISE if name in values]
         if not noise or REAL not in values:
             return None
-        return (min if metric in self.falling else max)(noise), values[REAL]
+        return (min if _is(self.kinds[metric], "FALLING") else max)(noise), values[REAL]
 
 
-def is_falling(kind: str) -> bool:
-    """Whether less is better for a kind of metric."""
-    return kind in components.constant("metrics", kind, "FALLING")
+def _is(kind: str, constant: str) -> bool:
+    """Whether a kind of metric is in a constant of its module."""
+    return kind in components.constant("metrics", kind, constant)
+
+
+def _identity(key: Sequence[str], row: pd.Series, epochs: Sequence[int], draws: int) -> str:
+    """Text of everything but seeds that determines the scores of a curve."""
+    blocks = {name: row["params"].get(name) for name in ("identity", "sampler", "guidance")}
+    measured = {name: str(row[name]) for name in ("kind", "n")}
+    facts = [*key, blocks, measured, list(map(int, epochs)), draws]
+    return json.dumps(facts, sort_keys=True, default=str)
 
 
 def _first(cells: pd.MultiIndex) -> str:
@@ -152,20 +173,16 @@ def _first(cells: pd.MultiIndex) -> str:
 class Cells:
     """Selections of curves, for one part of a claim.
 
-    selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}, sampling_seeds:
-    default the study's}. seed: text that determines the random numbers of each question.
+    selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}, seeds and
+    sampling_seeds: default the study's}. spreads: between trainings, of other studies, by fingerprint.
     """
 
     scores: Scores
     selections: dict[str, dict]
     seeds: Sequence[int]
     sampling_seeds: Sequence[int]
-    seed: str = ""
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
     _curves: dict = field(default_factory=dict, repr=False)
-
-    def rng(self, question: str = "") -> np.random.Generator:
-        """Random generator of a question, independent of other questions."""
-        return generator(f"{self.seed}/{question}")
 
     def selected(self, selection: str) -> list[tuple[str, str, str]]:
         """Keys of a selection: its models, then samplers, then guidances."""
@@ -180,20 +197,15 @@ class Cells:
         chosen = self.selections[selection]
         epochs = tuple(chosen["epochs"][key[0]])
         sampling_seeds = tuple(chosen.get("sampling_seeds", self.sampling_seeds))
-        key_of_curve = key, metric, epochs, sampling_seeds
-        if key_of_curve not in self._curves:
-            self._curves[key_of_curve] = self.scores.curve(
-                key, metric, epochs, self.seeds, sampling_seeds
-            )
-        return self._curves[key_of_curve]
+        seeds = tuple(chosen.get("seeds", self.seeds))
+        wanted = key, metric, epochs, seeds, sampling_seeds
+        if wanted not in self._curves:
+            self._curves[wanted] = self.scores.curve(*wanted)
+        return self._curves[wanted]
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Pairs of keys of two selections, as `broadcast` forms them."""
         return list(broadcast(self.selections[a], self.selections[b]))
-
-    @property
-    def suffixes(self) -> frozenset[str]:
-        return frozenset({SINGLE_RUN} if len(self.seeds) == 1 else ())
 
 
 def broadcast(a: Mapping, b: Mapping) -> Iterable[tuple[tuple, tuple]]:

@@ -17,14 +17,9 @@ def differs(
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
+    gate: bool = True,
 ) -> Finding:
     """Selections a and b differ, in either direction (rules.differ); options as in
     compare.compared.
     """
-    return compared(
-        cells,
-        lambda contrast: rules.differ(contrast.relative_replicates),
-        metric=metric,
-        per=per,
-        require=require,
-    )
+    return compared(cells, rules.differ, metric=metric, per=per, require=require, gate=gate)

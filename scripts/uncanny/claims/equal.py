@@ -1,4 +1,4 @@
-"""EQ: A and B are the same within a margin."""
+"""A and B are the same within a margin."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import Nonnegative, Quorum
+from uncanny.registry.option_types import Positive, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -15,19 +15,22 @@ def equal(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: Nonnegative = 0.02,
+    delta: Positive = 0.02,
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
+    gate: bool = True,
 ) -> Finding:
-    """Selections a and b differ by less than delta times the mean of b (rules.eq); options as in
+    """Selections a and b differ by less than delta times the mean of b (rules.equal); options as in
     compare.compared.
     """
     return compared(
         cells,
-        lambda contrast: rules.eq(contrast.relative_replicates, delta),
+        lambda effect: rules.equal(effect, delta),
         metric=metric,
         per=per,
         require=require,
         best=best,
+        gate=gate,
+        margin=delta,
     )

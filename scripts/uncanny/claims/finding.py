@@ -1,11 +1,14 @@
 """Findings: a verdict with its numbers, and how several findings are combined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-SUPPORTED, STRICT, REFUTED = "supported", "strictly supported", "refuted"
-INCONCLUSIVE, UNTESTABLE = "inconclusive", "not testable"
-SINGLE_RUN, SCALED = "single run", "scaled"  # suffixes
+SUPPORTED, REFUTED = "supported", "refuted"
+REDUCED = "not reproduced at this scale"  # in place of refuted, where training or steps are fewer
+INCONCLUSIVE, CANNOT_DECIDE = "inconclusive", "cannot decide"
+UNTESTABLE, CONSTRUCTED = "not testable", "by construction"
+VERDICTS = (SUPPORTED, REFUTED, REDUCED, INCONCLUSIVE, CANNOT_DECIDE, UNTESTABLE, CONSTRUCTED)
+AGAINST = (REFUTED, REDUCED)
 
 
 class NotTestable(ValueError):
@@ -16,11 +19,13 @@ class NotTestable(ValueError):
 class Finding:
     """A verdict with its numbers.
 
-    verdict: SUPPORTED, STRICT, REFUTED, INCONCLUSIVE or UNTESTABLE. estimate, low, high: the
-    quantity in `unit`, with its 95 % interval, or None. p: probability of evidence at least as
-    strong without the effect that the verdict asserts; 1 if a test is inconclusive, None if the
-    rule is no test. detectable: smallest effect, in `unit`, that would be detected with 80 % power.
-    text: one sentence for readers. cells: names of the curves used. details: further numbers, JSON.
+    verdict: one of VERDICTS. text: one sentence for readers. estimate, low, high: the quantity in
+    `unit`, with its 95 % interval, or None. margin: of equality or of the smallest effect, in
+    `unit`. p: probability of evidence at least as strong without what the verdict asserts; 1 if a
+    test is inconclusive, None if nothing was tested. detectable: smallest effect, in `unit`, that
+    would be detected with 80 % power. scope: what the interval includes, in words. limit: why this
+    scale cannot decide, or "". cells: names of the curves used. details: further numbers, JSON.
+    spreads: between trainings, by fingerprint.
     """
 
     verdict: str
@@ -29,26 +34,23 @@ class Finding:
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    margin: float | None = None
     p: float | None = None
     detectable: float | None = None
-    suffixes: frozenset[str] = frozenset()
+    scope: str = ""
+    limit: str = ""
     cells: tuple[str, ...] = ()
     details: dict = field(default_factory=dict)
+    spreads: Mapping = field(default_factory=dict)
 
     @property
-    def holds(self) -> bool:
-        return self.verdict in (SUPPORTED, STRICT)
-
-    @property
-    def full_verdict(self) -> str:
-        """The verdict with its suffixes."""
-        suffixes = sorted(self.suffixes) if self.verdict != UNTESTABLE else []
-        return f"{self.verdict} ({', '.join(suffixes)})" if suffixes else self.verdict
+    def is_testable(self) -> bool:
+        return self.verdict != UNTESTABLE
 
 
 def untestable(reason: str) -> Finding:
     """The finding of a question that the results cannot answer."""
-    return Finding(UNTESTABLE, f"not testable: {reason}")
+    return Finding(UNTESTABLE, f"not testable: {reason}", limit=reason)
 
 
 def required(require: str | int, count: int) -> int:
@@ -64,20 +66,25 @@ def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple
     """Verdict on n findings together, and its p.
 
     Supported if at least k are supported (all: k = n; any: k = 1) and, except for "any", none is
-    refuted. Refuted if more than n - k are refuted. Else not testable if one is, else inconclusive.
-    p is that of a partial conjunction, min(1, (n - k + 1) p_(k)), with p_(k) the k-th smallest.
+    refuted. Refuted if more than n - k are refuted. Else the first of: not testable, cannot decide,
+    inconclusive, by construction, that one of them is. What holds by construction counts for
+    neither side. p is that of a partial conjunction, min(1, (n - k + 1) p_(k)), with p_(k) the k-th
+    smallest: the largest for all of them, n times the smallest for any.
     """
-    count, k = len(findings), required(require, len(findings))
-    holding = [f for f in findings if f.holds]
-    refuted = [f for f in findings if f.verdict == REFUTED]
+    tested = [f for f in findings if f.verdict != CONSTRUCTED]
+    if not tested:
+        return CONSTRUCTED, None
+    count, k = len(tested), required(require, len(tested))
+    holding = [f for f in tested if f.verdict == SUPPORTED]
+    refuted = [f for f in tested if f.verdict in AGAINST]
     if len(holding) >= k and (require == "any" or not refuted):
-        is_strict = all(f.verdict == STRICT for f in holding)
-        return (STRICT if is_strict else SUPPORTED), _joint(holding, k, count)
+        return SUPPORTED, _joint(holding, k, count)
     if len(refuted) > count - k:
         return REFUTED, _joint(refuted, count - k + 1, count)
-    if any(f.verdict == UNTESTABLE for f in findings):
+    rest = {f.verdict for f in tested}
+    if UNTESTABLE in rest:
         return UNTESTABLE, None
-    return INCONCLUSIVE, None if all(f.p is None for f in findings) else 1.0
+    return (CANNOT_DECIDE if CANNOT_DECIDE in rest else INCONCLUSIVE), 1.0
 
 
 def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
@@ -88,50 +95,71 @@ def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
     return min(1.0, (count - k + 1) * values[min(k, len(values)) - 1]) if values else None
 
 
+def deciding(findings: Mapping[str, Finding], verdict: str, require: str | int = "all") -> str:
+    """Name of the finding that decides the verdict: of those with it, the one with the largest p
+    (any: the smallest); of equal ones the first.
+    """
+    names = [name for name, f in findings.items() if _agrees(f, verdict)] or list(findings)
+    tested = [name for name in names if findings[name].p is not None] or names
+    choose = min if require == "any" and verdict == SUPPORTED else max
+    return choose(tested, key=lambda name: findings[name].p or 0.0)
+
+
+def _agrees(finding: Finding, verdict: str) -> bool:
+    return finding.verdict == verdict or (finding.verdict in AGAINST and verdict in AGAINST)
+
+
 def combined(
-    findings: dict[str, Finding], require: str | int = "all", pooled: Finding | None = None
+    findings: Mapping[str, Finding], require: str | int = "all", pooled: Finding | None = None
 ) -> Finding:
-    """Combine several named findings. Numbers are those of `pooled`, or of the first finding that
-    has any.
+    """Combine several named findings. Numbers are those of `pooled`, or of the finding that
+    decides.
     """
     verdict, p = verdict_of(list(findings.values()), require)
-    known = [f for f in [pooled, *findings.values()] if f is not None and f.estimate is not None]
-    base = known[0] if known else Finding(verdict, "")
+    decider = deciding(findings, verdict, require)
+    base = pooled if pooled and pooled.estimate is not None else findings[decider]
     cells = dict.fromkeys(cell for f in findings.values() for cell in f.cells)
+    spreads = {k: v for f in findings.values() for k, v in f.spreads.items()}
     return replace(
         base,
         verdict=verdict,
         p=p,
         text=_sentence(findings, pooled),
-        suffixes=frozenset().union(*(f.suffixes for f in findings.values())),
+        limit=findings[decider].limit,
         cells=tuple(cells),
-        details={**base.details, "parts": {name: _short(f) for name, f in findings.items()}},
+        details={
+            **base.details,
+            "decides": decider,
+            "parts": {name: short(f) for name, f in findings.items()},
+        },
+        spreads=spreads,
     )
 
 
-def _sentence(findings: dict[str, Finding], pooled: Finding | None) -> str:
-    holding = sum(f.holds for f in findings.values())
-    refuted = [name for name, f in findings.items() if f.verdict == REFUTED]
-    untestable = [f for f in findings.values() if f.verdict == UNTESTABLE]
+def _sentence(findings: Mapping[str, Finding], pooled: Finding | None) -> str:
+    holding = sum(f.verdict == SUPPORTED for f in findings.values())
+    refuted = [name for name, f in findings.items() if f.verdict in AGAINST]
+    missing = [f for f in findings.values() if f.verdict == UNTESTABLE]
     text = f"supported in {holding} of {len(findings)}, refuted in {len(refuted)}"
     text += f" ({', '.join(refuted)})" if 0 < len(refuted) <= 3 else ""
-    text += f"; {untestable[0].text}" if untestable else ""
+    text += f"; {missing[0].text}" if missing else ""
     return text + (f"; all together: {pooled.text}" if pooled else "")
 
 
-def _short(finding: Finding) -> dict:
+def short(finding: Finding) -> dict:
     """The main entries of a finding, as JSON."""
-    names = ("verdict", "estimate", "low", "high", "unit", "p", "detectable", "text", "details")
-    return {name: getattr(finding, name) for name in names}
+    names = ("verdict", "estimate", "low", "high", "unit", "margin", "p", "detectable", "scope")
+    return {name: getattr(finding, name) for name in (*names, "limit", "text", "details")}
 
 
-def holm(p: dict[str, float]) -> dict[str, float]:
-    """Holm's adjusted p, by claim: max over ranks j ≤ i of min(1, (n - j + 1) p_(j)).
+def holm(p: Mapping[str, float], count: int) -> dict[str, float]:
+    """Holm's adjusted p, by claim, for a family of `count` claims of which some have no p:
+    max over ranks j ≤ i of min(1, (count - j + 1) p_(j)).
 
     A verdict stands if its adjusted p is at most 0.05.
     """
     adjusted, highest = {}, 0.0
     for rank, name in enumerate(sorted(p, key=lambda name: (p[name], name))):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[name]))
+        highest = max(highest, min(1.0, (count - rank) * p[name]))
         adjusted[name] = highest
     return adjusted

@@ -1,13 +1,12 @@
-"""NON: A is at least as good as B, or better."""
+"""A is at least as good as B, or better."""
 
 from typing import Literal
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import Difference
 from uncanny.claims.compare import compared
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
-from uncanny.registry.option_types import Nonnegative, Quorum
+from uncanny.registry.option_types import Positive, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -16,16 +15,22 @@ def no_worse(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: Nonnegative = 0.02,
+    delta: Positive = 0.02,
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
+    gate: bool = True,
 ) -> Finding:
-    """Selection a loses less than `delta` of the mean of b over the epochs (rules.non); options as
-    in compare.compared.
+    """Selection a loses less than `delta` of the mean of b over the epochs (rules.no_worse);
+    options as in compare.compared.
     """
-
-    def rule(contrast: Difference) -> rules.Decision:
-        return rules.non(contrast.relative_replicates, delta)
-
-    return compared(cells, rule, metric=metric, per=per, require=require, best=best)
+    return compared(
+        cells,
+        lambda effect: rules.no_worse(effect, delta),
+        metric=metric,
+        per=per,
+        require=require,
+        best=best,
+        gate=gate,
+        margin=delta,
+    )

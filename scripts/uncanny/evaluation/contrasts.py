@@ -97,7 +97,7 @@ def contrast(
     total = sum(variance for variance, _ in variances)
     fourth = sum(variance**2 / freedom for variance, freedom in variances)
     freedom = total**2 / fourth if fourth > 0 else float(sum(f for _, f in variances))
-    differing = _differing(scores, np.ones(len(scores)) if weights is None else weights)
+    differing = differing_groups(scores, np.ones(len(scores)) if weights is None else weights)
     se = math.sqrt(total) if math.sqrt(total) > ROUNDING * np.abs(values).max() else 0.0
     return Contrast(float(function(values)), se, freedom, differing)
 
@@ -119,7 +119,7 @@ def _by_latents(scores: Sequence[Score]) -> list[tuple[list[int], np.ndarray]]:
     return sets
 
 
-def _differing(scores: Sequence[Score], weights: Sequence[float]) -> int:
+def differing_groups(scores: Sequence[Score], weights: Sequence[float]) -> int:
     """Number of groups in which sets with weights of opposite signs are not the same images."""
     count = 0
     for rows, without in _by_latents(scores):

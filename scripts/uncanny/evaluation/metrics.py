@@ -22,6 +22,7 @@ from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, T
 REAL_QUANTILE = 0.99  # of distances among real images, beyond which an image is noise
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
 FALLING = {"fid", "kid", "sliced_w2", "noise_share"}  # metrics of which less is better
+SIGNED = {"kid"}  # metrics whose estimates may be below 0
 # Metrics that compare images with the classes that they were conditioned on
 BY_LABEL = {"class_accuracy"}
 # Fewest images of a sample, the largest of these numbers: option -> (factor, more) stands for

@@ -65,6 +65,8 @@ class Curve:
 
     def at(self, epochs: Sequence[int]) -> "Curve":
         """The curve at some of its epochs."""
+        if tuple(epochs) == self.epochs:
+            return self
         columns = [self.epochs.index(epoch) for epoch in epochs]
         identity = f"{self.identity} at {list(epochs)}"
         return replace(
@@ -94,6 +96,7 @@ class Scores:
         self.measured = dict(tuple(cells[is_ok].groupby("metric")))
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         self.kinds = dict(zip(table["metric"], table["kind"], strict=True))
+        self.last_epochs = table.groupby("model")["epoch"].max().astype(int).to_dict()
         self.references = references or {}
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, sampling_seeds) -> Curve:
@@ -193,16 +196,29 @@ class Cells:
         """Curves of a selection, in the order of its keys."""
         return [self.curve(selection, key, metric) for key in self.selected(selection)]
 
-    def curve(self, selection: str, key: tuple[str, str, str], metric: str) -> Curve:
-        """One curve of a selection, always the same object."""
+    def curve(
+        self, selection: str, key: tuple[str, str, str], metric: str, epoch: int | None = None
+    ) -> Curve:
+        """One curve of a selection, or its point at an epoch; always the same object."""
         chosen = self.selections[selection]
-        epochs = tuple(chosen["epochs"][key[0]])
+        epochs = tuple(chosen["epochs"][key[0]]) if epoch is None else (epoch,)
         sampling_seeds = tuple(chosen.get("sampling_seeds", self.sampling_seeds))
         seeds = tuple(chosen.get("seeds", self.seeds))
         wanted = key, metric, epochs, seeds, sampling_seeds
         if wanted not in self._curves:
             self._curves[wanted] = self.scores.curve(*wanted)
         return self._curves[wanted]
+
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs of all selections. Raises NotTestable where models have different ones."""
+        different = {
+            tuple(epochs)
+            for selection in self.selections.values()
+            for epochs in selection["epochs"].values()
+        }
+        if len(different) > 1:
+            raise NotTestable("models are compared at different epochs: none is the same for all")
+        return different.pop()
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Pairs of keys of two selections, as `broadcast` forms them."""

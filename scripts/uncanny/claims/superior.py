@@ -15,7 +15,7 @@ def superior(
     cells: Cells,
     *,
     metric: str = "is10",
-    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    per: Literal["none", "model", "sampler", "guidance", "pair", "epoch"] = "none",
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
     gate: bool = True,

@@ -10,6 +10,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import attempt, check_gate, finding_of
 from uncanny.claims.curves import AXES, Cells, Curve
 from uncanny.claims.finding import Finding, combined
+from uncanny.claims.gains import check_final_levels
 from uncanny.registry.option_types import Positive, Quorum
 
 SELECTIONS = ("a",)
@@ -42,6 +43,7 @@ def alike(
     def of_family(curves):
         if gate:
             check_gate(cells, curves, metric)
+            check_final_levels(cells, curves, metric)
         pairs = {f"{a.name} against {b.name}": (a, b) for a, b in combinations(curves, 2)}
         return combined({name: attempt(evaluate, pair) for name, pair in pairs.items()})
 

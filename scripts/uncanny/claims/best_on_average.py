@@ -4,6 +4,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import check_gate, finding_of, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
+from uncanny.claims.gains import check_final_levels
 
 SELECTIONS = ("best", "others")
 
@@ -20,7 +21,9 @@ def best_on_average(cells: Cells, *, metric: str = "is10", gate: bool = True) ->
 
     def evaluate(pairs, _):
         if gate:
-            check_gate(cells, [curve for pair in pairs for curve in pair], metric)
+            curves = [curve for pair in pairs for curve in pair]
+            check_gate(cells, curves, metric)
+            check_final_levels(cells, curves, metric)
         return finding_of(cells, rules.superior, pairs, everything, metric)
 
     groups: dict[str, list] = {}

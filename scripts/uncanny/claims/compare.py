@@ -26,16 +26,18 @@ def compared(
     require: str | int,
     best: str = "none",
     gate: bool = True,
+    allow_rising: bool = False,
     margin: float = rules.SMALLEST_EFFECT,
 ) -> Finding:
     """Apply a rule to the differences A - B of the paired curves of selections a and b.
 
     per: one verdict on all pairs pooled ("none"), or one per model, sampler, guidance, pair or
-    epoch, of which `require` must be supported. best: a or b; of pairs that share their other curve, only the
-    one with the best curve of that selection counts. It is chosen by the first sampling seed and
-    compared on the rest; with a single sampling seed both use it. gate: whether curves near noise,
-    and final levels of curves that still rise, are not testable (check_gate). margin: of the rule,
-    shown with the numbers.
+    epoch, of which `require` must be supported. best: a or b; of pairs that share their other
+    curve, only the one with the best curve of that selection counts. It is chosen by the first
+    sampling seed and compared on the rest; with a single sampling seed both use it. gate: whether
+    curves near noise (check_gate), and final levels of curves that still rise
+    (gains.check_final_levels), are not testable. allow_rising: such levels are testable, for claims
+    about the same checkpoints. margin: of the rule, shown with the numbers.
     """
 
     def pairs_of(keys, epoch=None):
@@ -47,8 +49,11 @@ def compared(
     def evaluate(keys, _, epoch=None):
         pairs = pairs_of(keys)
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
+        curves = [curve for pair in pairs for curve in pair]
         if gate:
-            check_gate(cells, [curve for pair in pairs for curve in pair], metric)
+            check_gate(cells, curves, metric)
+        if gate and not allow_rising:
+            check_final_levels(cells, curves, metric)
         if epoch is not None:
             return finding_of(
                 cells, rule, pairs_of(keys, epoch), pairs_of(cells.pairs(), epoch), metric, margin
@@ -67,9 +72,8 @@ def compared(
 
 def check_gate(cells: Cells, curves: Sequence[Curve], metric: str) -> None:
     """Raise NotTestable where curves are, in the mean, less than 30 % of the way from noise to real
-    images at their last epoch, or have no final levels (gains.check_final_levels).
+    images at their last epoch.
     """
-    check_final_levels(cells, curves, metric)
     bounds = cells.scores.bounds(curves[0].model, metric)
     if not curves[0].is_score or bounds is None:
         return
@@ -172,7 +176,7 @@ def finding_of(
 
 
 def numbers(decision: rules.Decision, effect: Effect, margin: float) -> dict:
-    """Entries of a finding on an effect: in % of its base, positive where the metric gets better."""
+    """Entries of a finding on an effect: % of its base, positive where the metric gets better."""
     shared = {"p": decision.p, "scope": effect.source, "spreads": effect.spreads}
     if effect.contrast.by_construction:
         return shared

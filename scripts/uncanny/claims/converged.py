@@ -29,7 +29,7 @@ def converged(
 
     All that follows the last milestone before the window is, in the mean, above it by more than the
     margin; all after the window is above the last milestone inside by less. Not testable without a
-    milestone before, in and after the window. gate: as in compare.compared.
+    milestone before, in and after the window. gate: compare.check_gate.
     """
     everything = cells.selected("a")
 
@@ -48,11 +48,14 @@ def converged(
         )
         decision, decider = rules.converges(ahead, remaining, margin)
         first = window(curves[0])
+        text = (
+            f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the window, and"
+            f" {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a curve that "
+            f"converges in it gains more, then less, than {100 * margin:g} %"
+        )
         return Finding(
             decision.verdict,
-            f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the window, and "
-            f"{interval_text(remaining)} from epoch {first.inside[-1]}, its end; a curve that "
-            f"converges in it gains more, then less, than {100 * margin:g} %",
+            text,
             cells=tuple(curve.name for curve in curves),
             **numbers(decision, decider, margin),
         )

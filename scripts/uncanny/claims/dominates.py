@@ -17,6 +17,7 @@ from uncanny.claims.finding import (
     NotTestable,
     untestable,
 )
+from uncanny.claims.gains import check_final_levels
 from uncanny.registry.option_types import Fraction
 
 SELECTIONS = ()
@@ -42,8 +43,8 @@ def dominates(
     ranges = ", ".join(f"{name} {min(y):.2f} to {max(y):.2f}" for name, y in levels.items())
     verdict = SUPPORTED if low > 100 * share else REFUTED if high < 100 * share else INCONCLUSIVE
     text = (
-        f"{estimate:.0f} % of the variance of {metric} is between families ({low:.0f} to {high:.0f} "
-        f"%); from the lowest to the highest configuration: {ranges}"
+        f"{estimate:.0f} % of the variance of {metric} is between families "
+        f"({low:.0f} to {high:.0f} %); from the lowest to the highest configuration: {ranges}"
     )
     found = Finding(
         verdict,
@@ -69,6 +70,7 @@ def _obstacle(cells: Cells, curves: Sequence[Curve], families: int, metric: str,
     try:
         if gate:
             check_gate(cells, curves, metric)
+            check_final_levels(cells, curves, metric)
     except NotTestable as problem:
         return str(problem)
     return ""

@@ -25,7 +25,7 @@ def earlier(
     gate: bool = True,
 ) -> Finding:
     """From a window of epochs on (options as in `converged`), b still gains more than a: the
-    difference of their gains, decided by rules.superior. gate: as in compare.compared.
+    difference of their gains, decided by rules.superior. gate: compare.check_gate.
     """
 
     def pairs_of(keys):

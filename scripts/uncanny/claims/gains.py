@@ -111,10 +111,9 @@ def check_final_levels(cells: Cells, curves: Sequence[Curve], metric: str) -> No
     if not all(_is_final(cells, curve) for curve in curves):
         return
     states = [rules.trend(gained(cells, [curve], curves, late, metric))[0] for curve in curves]
-    if states.count(rules.RISING) > len(curves) / 2:
+    if (rising := states.count(rules.RISING)) > len(curves) / 2:
         raise NotTestable(
-            f"{states.count(rules.RISING)} of {len(curves)} curves still rise at the end: they have no "
-            "final levels"
+            f"{rising} of {len(curves)} curves still rise at the end: they have no final levels"
         )
 
 

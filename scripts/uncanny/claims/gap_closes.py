@@ -20,7 +20,7 @@ def gap_closes(
     (rules.equal), the ones with the fewest are not: their interval excludes 0, and they differ by
     the margin or more. Without that first gap inconclusive instead of supported.
 
-    gate: as in compare.compared, for the pairs with the most evaluations.
+    gate: compare.check_gate, for the pairs with the most evaluations.
     """
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
     by_nfe: dict[float, list] = {}

@@ -19,7 +19,7 @@ def harmful_scale(
     mean (rules.harmed); refuted if it is no worse at every scale.
 
     The numbers are those of the smallest scale at which harm is shown, else of the scale that
-    decides. gate: as in compare.compared, for b.
+    decides. gate: compare.check_gate, for b.
     """
     by_scale: dict[float, list[Pair]] = {}
     for a, b in cells.pairs():

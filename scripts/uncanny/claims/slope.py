@@ -25,10 +25,10 @@ def slope(
     require: Quorum = "all",
     gate: bool = True,
 ) -> Finding:
-    """The metric itself, whether more or less is better, rises (falls) with log10 x: the interval of
-    the least-squares slope is above (below) 0; refuted if it is on the other side
+    """The metric itself, whether more or less is better, rises (falls) with log10 x: the interval
+    of the least-squares slope is above (below) 0; refuted if it is on the other side
     (rules.direction). In % of the mean per tenfold x; means over epochs, samplers and models at
-    each x. gate: as in compare.compared.
+    each x. gate: compare.check_gate.
     """
 
     def evaluate(keys, _):

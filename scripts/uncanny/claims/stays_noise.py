@@ -31,17 +31,18 @@ def stays_noise(
             return Finding(decision.verdict, f"{metric} of the same images", **shared)
         low, high = (100 * end for end in decider.interval())
         epoch = late[[way.contrast for way in ways].index(decider)]
+        way = 100 * decider.value
         return Finding(
             decision.verdict,
-            f"at epoch {epoch} of {len(late)} in the last 40 %, {metric} is {100 * decider.value:.0f} % "
-            f"of the way from noise to real images ({low:.0f} to {high:.0f} %)",
-            estimate=100 * decider.value,
+            f"at epoch {epoch}, {metric} is {way:.0f} % of the way from noise to real images "
+            f"({low:.0f} to {high:.0f} %), {len(late)} milestones in the last 40 % of the training",
+            estimate=way,
             low=low,
             high=high,
             unit="% of the way to real images",
             margin=100 * share,
             detectable=100 * rules.detectable(decider),
-            details={"epochs": late, "way": [100 * way.contrast.value for way in ways]},
+            details={"epochs": late, "way": [100 * w.contrast.value for w in ways]},
             spreads={name: spread for way in ways for name, spread in way.spreads.items()},
             **shared,
         )

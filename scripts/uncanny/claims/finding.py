@@ -98,12 +98,13 @@ def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
 
 
 def deciding(findings: Mapping[str, Finding], verdict: str, require: str | int = "all") -> str:
-    """Name of the finding that decides the verdict: of those with it, the one with the largest p
-    (any: the smallest); of equal ones the first.
+    """Name of the finding that decides the verdict: of those with it, the one with the largest p;
+    with the smallest where one is enough (any: supported, all: refuted). Of equal ones the first.
     """
     names = [name for name, f in findings.items() if _agrees(f, verdict)] or list(findings)
     tested = [name for name in names if findings[name].p is not None] or names
-    choose = min if require == "any" and verdict == SUPPORTED else max
+    enough = (require == "any" and verdict == SUPPORTED) or (require == "all" and verdict in AGAINST)
+    choose = min if enough else max
     return choose(tested, key=lambda name: findings[name].p or 0.0)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules
 from uncanny.claims.compare import check_gate, grouped, interval_text, numbers, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
@@ -25,7 +25,7 @@ def converged(
     gate: bool = True,
 ) -> Finding:
     """Selection a converges at `start` to `end` epochs of a training of `budget`, or at the same
-    shares of its own (rules.converges); of several curves, by their mean gains.
+    shares of its own (curve_rules.converges); of several curves, by their mean gains.
 
     All that follows the last milestone before the window is, in the mean, above it by more than the
     margin; all after the window is above the last milestone inside by less. Not testable without a
@@ -46,12 +46,12 @@ def converged(
             gained(cells, curves, companions, terms, metric)
             for terms in (lambda c: window(c).ahead, lambda c: window(c).remaining)
         )
-        decision, decider = rules.converges(ahead, remaining, margin)
+        decision, decider = curve_rules.converges(ahead, remaining, margin)
         first = window(curves[0])
         text = (
-            f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the window, and"
-            f" {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a curve that "
-            f"converges in it gains more, then less, than {100 * margin:g} %"
+            f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the "
+            f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a curve "
+            f"that converges in it gains more, then less, than {100 * margin:g} %"
         )
         return Finding(
             decision.verdict,

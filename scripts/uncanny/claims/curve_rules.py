@@ -1,5 +1,5 @@
-"""Decision rules about curves: how they end, where they converge, whether they stay below a bound, and
-about several of them at once. As rules.py: two-sided at 5 %, unless they say otherwise.
+"""Decision rules about curves: how they end, where they converge, whether they stay below a bound,
+and about several of them at once. As rules.py: two-sided at 5 %, unless they say otherwise.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.effects import Effect, Terms, at, by_model, effect, row
 from uncanny.claims.finding import NotTestable
@@ -110,8 +110,9 @@ def check_final_levels(cells: Cells, curves: Sequence[Curve], metric: str) -> No
     curves = list(dict.fromkeys(curves))
     if not all(_is_final(cells, curve) for curve in curves):
         return
-    states = [rules.trend(gained(cells, [curve], curves, late, metric))[0] for curve in curves]
-    if (rising := states.count(rules.RISING)) > len(curves) / 2:
+    effects = [gained(cells, [curve], curves, late, metric) for curve in curves]
+    states = [curve_rules.trend(effect)[0] for effect in effects]
+    if (rising := states.count(curve_rules.RISING)) > len(curves) / 2:
         raise NotTestable(
             f"{rising} of {len(curves)} curves still rise at the end: they have no final levels"
         )

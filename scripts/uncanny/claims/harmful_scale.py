@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules
 from uncanny.claims.compare import check_gate, numbers
 from uncanny.claims.curves import Cells, Pair
 from uncanny.claims.effects import difference
@@ -16,7 +16,7 @@ def harmful_scale(
     cells: Cells, *, metric: str = "is10", loss: Positive = 0.02, gate: bool = True
 ) -> Finding:
     """With some guidance scale of a, the metric is worse than that of b by more than `loss` of its
-    mean (rules.harmed); refuted if it is no worse at every scale.
+    mean (curve_rules.harmed); refuted if it is no worse at every scale.
 
     The numbers are those of the smallest scale at which harm is shown, else of the scale that
     decides. gate: compare.check_gate, for b.
@@ -32,7 +32,7 @@ def harmful_scale(
     if gate:
         check_gate(cells, [b for _, b in everything], metric)
     effects = [difference(by_scale[s], everything, cells.spreads) for s in scales]
-    decision, decider = rules.harmed(effects, loss)
+    decision, decider = curve_rules.harmed(effects, loss)
     changes = [e.gain.percent(e.contrast.value) for e in effects]
     shown = ", ".join(f"{c:+.1f} % at {s:g}" for s, c in zip(scales, changes, strict=True))
     return Finding(

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules
 from uncanny.claims.compare import grouped, interval_text, numbers, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
@@ -21,8 +21,9 @@ def late_gain(
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
 ) -> Finding:
-    """Selection a is in the expected state at the end of its training (rules.ends), by the gain in
-    a third of the training at the slope of its last 40 %; of several curves, by their mean gain.
+    """Selection a is in the expected state at the end of its training (curve_rules.ends), by the
+    gain in a third of the training at the slope of its last 40 %; of several curves, by their mean
+    gain.
 
     A gain is in % of the level, for FID and KID of the descent from noise, and positive where the
     metric gets better. Not testable with fewer than two milestones in the last 40 %.
@@ -34,7 +35,8 @@ def late_gain(
             [cells.curve("a", key, metric) for key in chosen] for chosen in (keys, everything)
         )
         effect = gained(cells, curves, companions, late, metric)
-        decision, (state, _) = rules.ends(effect, expect, margin), rules.trend(effect, margin)
+        decision = curve_rules.ends(effect, expect, margin)
+        state, _ = curve_rules.trend(effect, margin)
         return Finding(
             decision.verdict,
             f"{metric} gains {interval_text(effect)} in a third of the training, at its end: "

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules, rules
 from uncanny.claims.compare import check_gate, grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.effects import Effect, by_model, effect, row
@@ -27,8 +27,8 @@ def slope(
 ) -> Finding:
     """The metric itself, whether more or less is better, rises (falls) with log10 x: the interval
     of the least-squares slope is above (below) 0; refuted if it is on the other side
-    (rules.direction). In % of the mean per tenfold x; means over epochs, samplers and models at
-    each x. gate: compare.check_gate.
+    (curve_rules.direction). In % of the mean per tenfold x; means over epochs, samplers and models
+    at each x. gate: compare.check_gate.
     """
 
     def evaluate(keys, _):
@@ -39,7 +39,7 @@ def slope(
         if gate:
             check_gate(cells, curves, metric)
         found = _slope(cells, curves, everything, x)
-        decision = rules.direction(found, 1 if expect == "rises" else -1)
+        decision = curve_rules.direction(found, 1 if expect == "rises" else -1)
         shared = {
             "p": decision.p,
             "scope": found.source,

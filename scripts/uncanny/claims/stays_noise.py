@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from uncanny.claims import rules
+from uncanny.claims import curve_rules, rules
 from uncanny.claims.compare import grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.effects import Effect, effect, row
@@ -18,14 +18,14 @@ def stays_noise(
 ) -> Finding:
     """Every curve of a stays within the first `share` of the way from noise to real images,
     (y - noise)/(real - noise): the intervals of all milestones in the last 40 % of the training are
-    below it; refuted if the last one's is above (rules.stays_below).
+    below it; refuted if the last one's is above (curve_rules.stays_below).
     """
 
     def evaluate(keys, _):
         curve = cells.curve("a", keys[0], metric)
         late = [e for e in curve.epochs if late_gain.is_late([e], curve.epochs[-1])[0]]
         ways = [_way(cells, curve, epoch, metric) for epoch in late]
-        decision, decider = rules.stays_below([way.contrast for way in ways], share)
+        decision, decider = curve_rules.stays_below([way.contrast for way in ways], share)
         shared = {"p": decision.p, "scope": ways[0].source, "cells": (curve.name,)}
         if decision.verdict == CONSTRUCTED:
             return Finding(decision.verdict, f"{metric} of the same images", **shared)

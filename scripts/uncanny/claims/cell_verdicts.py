@@ -68,9 +68,7 @@ def cell_verdicts(
             cells.setdefault(_name(line), []).append(line)
     if not cells:
         named = [f"{key} {value}" for key, value in conditions.items() if value is not None]
-        raise NotTestable(
-            f"missing: a verdict on {', '.join(named)}, {nfe or 'any'} evaluations"
-        )
+        raise NotTestable(f"missing: a verdict on {', '.join(named)}, {nfe or 'any'} evaluations")
     findings = {name: _finding(name, lines) for name, lines in cells.items()}
     only = next(iter(findings.values()))
     return only if len(findings) == 1 else combined(findings, require)

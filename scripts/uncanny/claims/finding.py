@@ -101,7 +101,9 @@ def deciding(findings: Mapping[str, Finding], verdict: str, require: str | int =
     """
     names = [name for name, f in findings.items() if _agrees(f, verdict)] or list(findings)
     tested = [name for name in names if findings[name].p is not None] or names
-    enough = (require == "any" and verdict == SUPPORTED) or (require == "all" and verdict in AGAINST)
+    enough = (require == "any" and verdict == SUPPORTED) or (
+        require == "all" and verdict in AGAINST
+    )
     choose = min if enough else max
     return choose(tested, key=lambda name: findings[name].p or 0.0)
 

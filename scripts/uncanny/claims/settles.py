@@ -58,7 +58,9 @@ def settles(
         p=p,
         detectable=100 * rules.detectable(contrast),
         scope=FIXED,
-        limit=f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %" if could else "",
+        limit=f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %"
+        if could
+        else "",
         cells=sizes.names,
         details={
             "images": n,

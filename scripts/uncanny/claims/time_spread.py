@@ -24,7 +24,9 @@ def time_spread(
     the number of pairs. The estimate is the largest ratio; as it is chosen among n ratios, its
     interval has the level 1 - 0.05/n.
     """
-    pairs = [_longer_first(timings, pair, quantity) for pair in combinations(timings.selected("a"), 2)]
+    pairs = [
+        _longer_first(timings, pair, quantity) for pair in combinations(timings.selected("a"), 2)
+    ]
     if not pairs:
         raise NotTestable("a single time has no spread")
     level = 1 - 0.05 / len(pairs)

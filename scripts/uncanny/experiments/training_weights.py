@@ -150,10 +150,7 @@ def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: 
     steps, base = _curves(rows, "none")
     curves = {name: _curves(rows, name)[1] for name in ARMS}
     best = min(c[..., -1].mean() for c in (base, *curves.values()))
-    ratios = [
-        ratio_of_steps(steps, curves[arm], base, factor * best)
-        for factor in thresholds
-    ]
+    ratios = [ratio_of_steps(steps, curves[arm], base, factor * best) for factor in thresholds]
     final = float(curves[arm][..., -1].mean() / base[..., -1].mean() - 1)
     cell = {
         "experiment": "T",

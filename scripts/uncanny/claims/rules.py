@@ -64,7 +64,9 @@ def positive(contrast: Contrast, margin: float) -> Decision:
 
 
 def differ(effect: Effect) -> Decision:
-    """Do A and B differ? Refuted if the interval is within ±1 %, else supported if it excludes 0."""
+    """Do A and B differ? Refuted if the interval is within ±1 %, else supported if it excludes
+    0.
+    """
     contrast, margin = effect.contrast, effect.margin(SMALLEST_EFFECT)
     if contrast.by_construction:
         return Decision(CONSTRUCTED)
@@ -85,7 +87,7 @@ def no_worse(effect: Effect, delta: float = EQUAL) -> Decision:
         return Decision(SUPPORTED, p)
     if contrast.interval()[1] < -margin:
         return Decision(REFUTED, contrast.p(-margin))
-    return _undecided(contrast, margin)
+    return undecided(contrast, margin)
 
 
 def equal(effect: Effect, delta: float = EQUAL) -> Decision:
@@ -105,7 +107,7 @@ def within(contrast: Contrast, margin: float) -> Decision:
     p = outside(contrast, margin)
     if p <= ALPHA and margin >= RESOLVED * contrast.se:
         return Decision(SUPPORTED, p)
-    return _undecided(contrast, margin)
+    return undecided(contrast, margin)
 
 
 def side(contrast: Contrast, bound: float, *, above: bool) -> Decision:
@@ -131,7 +133,7 @@ def _refuted_within(contrast: Contrast, margin: float) -> Decision:
     return Decision(REFUTED, p) if p <= ALPHA else Decision(INCONCLUSIVE, 1.0)
 
 
-def _undecided(contrast: Contrast, margin: float) -> Decision:
+def undecided(contrast: Contrast, margin: float) -> Decision:
     if margin < RESOLVED * contrast.se:
         return Decision(CANNOT_DECIDE, 1.0, RESOLVED * contrast.se)
     return Decision(INCONCLUSIVE, 1.0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from uncanny.claims import rules
+from uncanny.claims.compare import direction
 from uncanny.claims.effects import FIXED
 from uncanny.claims.finding import (
     INCONCLUSIVE,
@@ -50,9 +51,8 @@ def cell_verdicts(
 
     Exact scores: their verdict (theory.verdicts), which has no sampling error. Trained models: the
     exponential schedule is better at the well trained end and the polynomial one at the other, both
-    by rules.positive, with t intervals between training seeds (between sampling seeds where there is
-    one training, or where the metric has no sampling error by the verdict itself). Ways to train:
-    the base is faster to two thirds of the thresholds (theory.weighting).
+    by rules.positive; t intervals between training seeds, or between the sampling seeds of a single
+    training. Ways to train: the base is faster to two thirds of the thresholds (theory.weighting).
     """
     conditions = {
         "metric": metric,
@@ -98,8 +98,11 @@ def _of_trainings(lines: Sequence[Mapping]) -> Finding:
     findings = {f"{end} trained": _of_end(lines, end) for end in ENDS}
     both = combined(findings)
     text = "; ".join(f"{name}, {found.text}" for name, found in findings.items())
-    scope = FIXED if len(lines) == 1 else f"{len(lines)} trainings"
-    return replace(both, text=f"{text}{_crossings(lines)}", scope=scope)
+    return replace(both, text=f"{text}{_crossings(lines)}", scope=_scope(len(lines)))
+
+
+def _scope(trainings: int) -> str:
+    return FIXED if trainings == 1 else f"{trainings} trainings"
 
 
 def _of_end(lines: Sequence[Mapping], end: str) -> Finding:
@@ -118,10 +121,8 @@ def _of_end(lines: Sequence[Mapping], end: str) -> Finding:
         detectable = 100 * float(np.expm1(rules.detectable(contrast)))
         numbers |= {"low": float(low), "high": float(high), "detectable": detectable}
         interval = f" ({low:+.1f} to {high:+.1f} %)"
-    side = "below" if estimate < 0 else "above"
-    metric = lines[0]["metric"]
-    text = f"{metric} of the exponential schedule is {abs(estimate):.1f} % {side} that of the polynomial one"
-    margin = 100 * rules.SMALLEST_EFFECT
+    metric, margin = lines[0]["metric"], 100 * rules.SMALLEST_EFFECT
+    text = f"{metric} of the exponential schedule is {direction(estimate)} that of the polynomial"
     return Finding(decision.verdict, text + interval, p=decision.p, margin=margin, **numbers)
 
 
@@ -148,9 +149,9 @@ def _text(line: Mapping) -> str:
     crossing = line["crossing"]
     key = "epoch" if "epoch" in crossing else "strength"
     position = crossing.get("epoch", crossing.get("knob"))
+    better = {end: line[f"better_when_{end}_trained"] for end in ENDS}
     better_text = ", ".join(
-        f"{line[f'better_when_{end}_trained']} when {end} trained ({100 * line['effect'][end]:+.1f} %)"
-        for end in ENDS
+        f"{better[end]} when {end} trained ({100 * line['effect'][end]:+.1f} %)" for end in ENDS
     )
     change = f"changes at {key} {position:.3g}" if position is not None else "no change"
     return f"{line['verdict'].replace('_', ' ')}: {better_text}, {change}"
@@ -172,6 +173,7 @@ def _of_times(line: Mapping) -> Finding:
     return replace(
         combined(findings, weighting.needed(len(findings))),
         text=f"updates over those of the base, in {line['metric']}: {text}",
+        scope=_scope(line["trainings"]),
     )
 
 

@@ -56,8 +56,8 @@ def converged(
         first = window(curves[0])
         text = (
             f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the "
-            f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a curve "
-            f"that converges in it gains more, then less, than {100 * margin:g} %"
+            f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a "
+            f"curve that converges in it gains more, then less, than {100 * margin:g} %"
         )
         return Finding(
             decision.verdict,

@@ -99,6 +99,7 @@ MISTAKES = [
     ((*PART, "cells", "a", "samplers"), ["DDIM"], r"sampler 'DDIM' takes eps_model"),
     ((*PART, "options"), {"margin": 1}, r"quality\.options\.margin: unknown option of 'superior'"),
     (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: has parts and not_testable; expected one of parts, not_testable"),
+    (("claims", "C01", "premise"), "quantity", r"claims\.C01\.premise: 'quantity'; expected one of its parts: quality"),
     ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
     ((*PART, "options", "per"), "models", r"quality\.options\.per: 'models' is not one of"),
     ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most' is not one of all, any \| int"),

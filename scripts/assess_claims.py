@@ -9,7 +9,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     import pandas as pd
 
-    from uncanny.claims import assess, curves, scorecard
+    from uncanny.claims import assess, curves, scorecard, stored_spreads
     from uncanny.evaluation import score_records
     from uncanny.workflow import pages
 
@@ -38,6 +38,8 @@ def main(snakemake):
         reports=reports,
         tables={name: pd.read_csv(path) for name, path in experiments["csv"].items()},
         verdicts={name: files.read_json_lines(path) for name, path in experiments["jsonl"].items()},
+        spreads=stored_spreads.read(),
+        is_reduced=snakemake.params.scale == "reduced",
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))

@@ -585,7 +585,7 @@ def test_the_script_reads_and_writes_files(tmp_path):
     }
     snakemake = standin(
         tmp_path / "log",
-        params={"claims": {"C01": BETTER, "C02": reading}, "seeds": [0], "sampling_seeds": [0]},
+        params={"claims": {"C01": BETTER, "C02": reading}, "seeds": [0], "sampling_seeds": [0], "scale": "published"},
         input=Named(scores=records, references=[references], timings=[], sizes=[], reports=[str(report)]),
         output=Named(**outputs, page=tmp_path / "tables/claims.html"),
     )  # fmt: skip

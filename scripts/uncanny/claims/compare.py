@@ -137,7 +137,8 @@ def finding_of(
         text = f"{better} and {worse} are the same images: {metric} is equal by construction"
         return Finding(decision.verdict, text, **shared)
     estimate, low, high = effect.percents()
-    text = f"{metric} of {better} is {direction(estimate)} that of {worse} ({low:+.1f} to {high:+.1f} %"
+    text = f"{metric} of {better} is {direction(estimate)} that of {worse}"
+    text += f" ({low:+.1f} to {high:+.1f} %"
     count = f", {len(pairs)} pairs" if len(pairs) > 1 else ""
     return Finding(
         decision.verdict,

@@ -13,7 +13,7 @@ ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && ec
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs docs-check rulegraph check environments
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check error-rates evidence spreads report docs docs-check rulegraph check environments
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -72,6 +72,10 @@ gpu-pack:
 SECONDS ?= 540
 gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
+
+# How often verdicts are wrong: 400 simulated studies for each luck of training and effect; 20 minutes.
+error-rates: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/error_rates.py
 
 report: .venv/ready
 	$(SNAKEMAKE) gallery training $(WITH)

@@ -203,7 +203,7 @@ class TestComparable:
     def test_groups_of_images_that_differ_are_refused(self):
         fewer = {"value": 5.0, "bias": 0.0, "replicates": [4.9, 5.0, 5.1, 5.0, 5.1]}
         table = score_records.tidy([record(), record(model="ve", jackknife=fewer)])
-        with pytest.raises(ValueError, match="metric is10: cells differ in groups: 5 in ve.*; 20 in vp"):  # fmt: skip
+        with pytest.raises(ValueError, match=r"metric is10: cells differ in groups: 5 in ve.*; 20 in vp"):  # fmt: skip
             score_records.check_comparable(table)
         without = score_records.tidy([record(), record(model="ve", jackknife=None)])
         score_records.check_comparable(without)

@@ -81,4 +81,3 @@ def _findings(claim: Mapping) -> Iterator[Mapping]:
     yield claim["finding"]
     for section in ("parts", "controls"):
         yield from claim[section].values()
-

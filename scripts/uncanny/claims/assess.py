@@ -7,6 +7,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import attempt
 from uncanny.claims.curves import Cells, Scores
 from uncanny.claims.finding import (
+    CONSTRUCTED,
     INCONCLUSIVE,
     REDUCED,
     REFUTED,
@@ -136,6 +137,11 @@ def _verdict(block: Mapping, parts: Mapping[str, Finding]) -> Finding:
         return untestable(block["not_testable"])
     if len(parts) == 1:
         return next(iter(parts.values()))
+    premise = parts.get(block.get("premise"))
+    if premise and premise.verdict not in (SUPPORTED, CONSTRUCTED):
+        reason = f"the premise does not hold: {premise.verdict}, {premise.text}"
+        without = untestable(reason)
+        return replace(premise, verdict=without.verdict, text=without.text, limit=reason, p=None)
     verdict = combined(parts, block.get("require", "all"))
     return replace(verdict, text="; ".join(_part_text(name, part) for name, part in parts.items()))
 

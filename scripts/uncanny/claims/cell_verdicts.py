@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from uncanny.claims import rules
+from uncanny.claims.compare import direction
 from uncanny.claims.effects import FIXED
 from uncanny.claims.finding import (
     INCONCLUSIVE,
@@ -50,9 +51,8 @@ def cell_verdicts(
 
     Exact scores: their verdict (theory.verdicts), which has no sampling error. Trained models: the
     exponential schedule is better at the well trained end and the polynomial one at the other, both
-    by rules.positive, with t intervals between training seeds (between sampling seeds where there is
-    one training, or where the metric has no sampling error by the verdict itself). Ways to train:
-    the base is faster to two thirds of the thresholds (theory.weighting).
+    by rules.positive; t intervals between training seeds, or between the sampling seeds of a single
+    training. Ways to train: the base is faster to two thirds of the thresholds (theory.weighting).
     """
     conditions = {
         "metric": metric,
@@ -118,10 +118,8 @@ def _of_end(lines: Sequence[Mapping], end: str) -> Finding:
         detectable = 100 * float(np.expm1(rules.detectable(contrast)))
         numbers |= {"low": float(low), "high": float(high), "detectable": detectable}
         interval = f" ({low:+.1f} to {high:+.1f} %)"
-    side = "below" if estimate < 0 else "above"
-    metric = lines[0]["metric"]
-    text = f"{metric} of the exponential schedule is {abs(estimate):.1f} % {side} that of the polynomial one"
-    margin = 100 * rules.SMALLEST_EFFECT
+    metric, margin = lines[0]["metric"], 100 * rules.SMALLEST_EFFECT
+    text = f"{metric} of the exponential schedule is {direction(estimate)} that of the polynomial"
     return Finding(decision.verdict, text + interval, p=decision.p, margin=margin, **numbers)
 
 
@@ -148,9 +146,9 @@ def _text(line: Mapping) -> str:
     crossing = line["crossing"]
     key = "epoch" if "epoch" in crossing else "strength"
     position = crossing.get("epoch", crossing.get("knob"))
+    better = {end: line[f"better_when_{end}_trained"] for end in ENDS}
     better_text = ", ".join(
-        f"{line[f'better_when_{end}_trained']} when {end} trained ({100 * line['effect'][end]:+.1f} %)"
-        for end in ENDS
+        f"{better[end]} when {end} trained ({100 * line['effect'][end]:+.1f} %)" for end in ENDS
     )
     change = f"changes at {key} {position:.3g}" if position is not None else "no change"
     return f"{line['verdict'].replace('_', ' ')}: {better_text}, {change}"

@@ -21,8 +21,8 @@ def classifier_report(
     bound: Nonnegative,
     quantity: Literal["accuracy", "gradient_rms"] = "accuracy",
 ) -> Finding:
-    """A quantity of the classifiers, averaged over noise levels (deciles of t) and reports, is above
-    (below) the bound.
+    """A quantity of the classifiers, the mean over noise levels (deciles of t) and reports, is
+    above (below) the bound.
 
     Accuracy is tested (rules.side). All deciles and reports are of the same test images, so that
     the error of the mean may be as large as the mean of the errors, which it is taken to be. The

@@ -11,8 +11,8 @@ SPLITS = 10  # of the Inception Score; relative error of a spread over S splits:
 
 
 def power_law(sizes: Sizes, *, metric: str = "is10") -> Finding:
-    """The standard error of a mean goes as n to the power -1/2, by construction; the exponent of the
-    metric's spread over splits, averaged over cells, is measured for comparison.
+    """The standard error of a mean goes as n to the power -1/2, by construction; the exponent of
+    the metric's spread over splits, averaged over cells, is measured for comparison.
 
     Least squares of log spread on log n: slope = sum x y / sum x^2 with centred x, variance =
     1 / (2 (S - 1) sum x^2). Errors of the sizes count as independent, which is approximate for

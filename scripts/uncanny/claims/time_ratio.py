@@ -19,8 +19,8 @@ def time_ratio(
     bound: Positive = 1.0,
     quantity: Literal["seconds_per_image", "ms_per_nfe", "ms_per_update"] = "seconds_per_image",
 ) -> Finding:
-    """The time of a, as a multiple of that of b, is above (below) the bound: the geometric mean over
-    pairs, with a t interval from the ratios of at least five rounds in which both were timed
+    """The time of a, as a multiple of that of b, is above (below) the bound: the geometric mean
+    over pairs, with a t interval from the ratios of at least five rounds in which both were timed
     (rules.side).
 
     By construction where both have the same network and guidance, and the config sets their numbers

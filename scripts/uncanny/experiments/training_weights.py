@@ -122,8 +122,8 @@ def _curves(rows: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
 def ratio_of_steps(
     steps: Sequence[int], one: np.ndarray, other: np.ndarray, threshold: float
 ) -> weighting.Ratio:
-    """Return the time of `one` over that of `other` to a threshold, of curves [R, K, C] over training
-    seeds and sampling seeds, of which means are taken.
+    """Return the time of `one` over that of `other` to a threshold, of curves [R, K, C] over
+    training seeds and sampling seeds, of which means are taken.
 
     The error of the log ratio is the jackknife's without each training seed, with R - 1 degrees of
     freedom, or without each sampling seed of a single training. Without a seed, a curve that never
@@ -150,10 +150,7 @@ def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: 
     steps, base = _curves(rows, "none")
     curves = {name: _curves(rows, name)[1] for name in ARMS}
     best = min(c[..., -1].mean() for c in (base, *curves.values()))
-    ratios = [
-        ratio_of_steps(steps, curves[arm], base, factor * best)
-        for factor in thresholds
-    ]
+    ratios = [ratio_of_steps(steps, curves[arm], base, factor * best) for factor in thresholds]
     final = float(curves[arm][..., -1].mean() / base[..., -1].mean() - 1)
     cell = {
         "experiment": "T",

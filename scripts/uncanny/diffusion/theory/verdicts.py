@@ -58,9 +58,9 @@ def exact(differences: np.ndarray) -> Verdict:
 def sampled(differences: np.ndarray) -> Verdict:
     """Decide on relative differences [C, R] of checkpoints, the longest trained one first.
 
-    R: sampling seeds that the schedules share. Each checkpoint has a two-sided t test at 5 %; an end
-    contradicts the claim only if it is significant at 2.5 %, as one of both suffices for that. What
-    is not significant is evidence of neither side. Raises ValueError for fewer than two seeds.
+    R: sampling seeds that the schedules share. Each checkpoint has a two-sided t test at 5 %. An
+    end contradicts the claim only if it is significant at 2.5 %, as one of both suffices for that.
+    What is not significant is evidence of neither side. Raises ValueError for fewer than two seeds.
     """
     differences = np.asarray(differences, float)
     if differences.ndim != 2 or differences.shape[1] < 2:
@@ -94,10 +94,10 @@ def decide(
     """Decide from relative differences [K], their signs [K] (0: not significant), and at the two
     ends whether each is strong enough, and whether it is sure not to be as the claim says.
 
-    supports: exponential at the well trained end, polynomial at the other, one change. no_crossover:
-    an end is sure not to be so, and one schedule is better wherever they differ. contradicts: the
-    ends are reversed. partial: everything else, such as an end that is weak or not significant, or
-    several changes. inconclusive: neither end is significant.
+    supports: exponential at the well trained end, polynomial at the other, one change.
+    no_crossover: an end is sure not to be so, and one schedule is better wherever they differ.
+    contradicts: the ends are reversed. partial: everything else, such as an end that is weak or not
+    significant, or several changes. inconclusive: neither end is significant.
     """
     if len(differences) < 2:
         raise ValueError(f"{len(differences)} strengths or checkpoints: expected at least two")

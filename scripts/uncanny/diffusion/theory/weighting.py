@@ -65,9 +65,9 @@ def steps_to(steps: np.ndarray, values: np.ndarray, threshold: float) -> tuple[f
 
 
 class Ratio(NamedTuple):
-    """steps of one choice over those of another, with a 95 % interval, and the two-sided p of a ratio
-    of 1, None where no error is known. is_bound: the first never arrives, and the ratio is a lower
-    bound. value is None where the second never does.
+    """steps of one choice over those of another, with a 95 % interval, and the two-sided p of a
+    ratio of 1, None where no error is known. is_bound: the first never arrives, and the ratio is a
+    lower bound. value is None where the second never does.
     """
 
     value: float | None
@@ -104,8 +104,8 @@ def needed(count: int) -> int:
 
 
 def verdict(ratios: Sequence[Ratio]) -> str:
-    """Decide: "supports" where a choice is slower at two of three thresholds; "contradicts" where it
-    is faster; else "inconclusive".
+    """Decide: "supports" where a choice is slower at two of three thresholds; "contradicts" where
+    it is faster; else "inconclusive".
     """
     least = needed(len(ratios))
     if sum(map(is_slower, ratios)) >= least:

@@ -29,9 +29,10 @@ class Curve:
 
     scores [R, K, m]: contrasts.Score of each cell. epochs (m), seeds (R). family: of the model, by
     the kind of its process. sign: 1, or -1 if less is better. signed: whether the metric takes
-    values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of network evaluations per image; nfe_range: its
-    range over seeds, as samplers may choose their steps. scale: of the guidance. identity: text of
-    everything but seeds that determines the scores.
+    values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of
+    network evaluations per image; nfe_range: its range over seeds, as samplers may choose their
+    steps. scale: of the guidance. identity: text of everything but seeds that determines the
+    scores. labels: of model, sampler and guidance, for readers.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Curve:
     scale: float = np.nan
     nfe_range: tuple[float, float] = (np.nan, np.nan)
     identity: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -57,6 +59,17 @@ class Curve:
     def name(self) -> str:
         """Name of the curve, without guidance if there is none."""
         return " ".join(word for word in self.key if word != "none")
+
+    @property
+    def label(self) -> str:
+        """Labels of the curve, without guidance if there is none."""
+        return self.words([i for i, name in enumerate(self.key) if name != "none"])
+
+    def words(self, axes: Sequence[int]) -> str:
+        """Labels on some of the axes; names where there are no labels."""
+        if self.labels:
+            return " · ".join(self.labels[i] for i in axes)
+        return " ".join("no guidance" if self.key[i] == "none" else self.key[i] for i in axes)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -174,7 +187,8 @@ class Cells:
     """Selections of curves, for one part of a claim.
 
     selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}, seeds and
-    sampling_seeds: default the study's}. spreads: between trainings, of other studies, by fingerprint.
+    sampling_seeds: default the study's}. spreads: between trainings, of other studies, by
+    fingerprint. labels: section of the config → {name: label}.
     """
 
     scores: Scores
@@ -182,6 +196,7 @@ class Cells:
     seeds: Sequence[int]
     sampling_seeds: Sequence[int]
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _curves: dict = field(default_factory=dict, repr=False)
 
     def selected(self, selection: str) -> list[tuple[str, str, str]]:
@@ -200,8 +215,18 @@ class Cells:
         seeds = tuple(chosen.get("seeds", self.seeds))
         wanted = key, metric, epochs, seeds, sampling_seeds
         if wanted not in self._curves:
-            self._curves[wanted] = self.scores.curve(*wanted)
+            self._curves[wanted] = replace(self.scores.curve(*wanted), labels=self._labels(key))
         return self._curves[wanted]
+
+    def _labels(self, key: tuple[str, str, str]) -> tuple[str, ...]:
+        if not self.labels:
+            return ()
+        return tuple(self.label(axis, name) for axis, name in zip(AXES, key, strict=True))
+
+    def label(self, section: str, name: str) -> str:
+        """Label of a component, or its name."""
+        known = self.labels.get(section, {})
+        return known.get(name, "no guidance" if name == "none" else name)
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Pairs of keys of two selections, as `broadcast` forms them."""

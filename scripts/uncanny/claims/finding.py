@@ -140,7 +140,7 @@ def _sentence(findings: Mapping[str, Finding], pooled: Finding | None) -> str:
     holding = sum(f.verdict == SUPPORTED for f in findings.values())
     refuted = [name for name, f in findings.items() if f.verdict in AGAINST]
     missing = [f for f in findings.values() if f.verdict == UNTESTABLE]
-    text = f"supported in {holding} of {len(findings)}, refuted in {len(refuted)}"
+    text = f"supported in {holding} of {len(findings)}, contradicted in {len(refuted)}"
     text += f" ({', '.join(refuted)})" if 0 < len(refuted) <= 3 else ""
     text += f"; {missing[0].text}" if missing else ""
     return text + (f"; all together: {pooled.text}" if pooled else "")

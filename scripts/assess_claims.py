@@ -38,6 +38,7 @@ def main(snakemake):
         reports=reports,
         tables={name: pd.read_csv(path) for name, path in experiments["csv"].items()},
         verdicts={name: files.read_json_lines(path) for name, path in experiments["jsonl"].items()},
+        labels=snakemake.params.labels,
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))

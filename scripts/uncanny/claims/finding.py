@@ -112,8 +112,8 @@ def _agrees(finding: Finding, verdict: str) -> bool:
 def combined(
     findings: Mapping[str, Finding], require: str | int = "all", pooled: Finding | None = None
 ) -> Finding:
-    """Combine several named findings. Numbers are those of `pooled` if it has the same verdict, else
-    of the finding that decides.
+    """Combine several named findings. Numbers are those of `pooled` if it has the same verdict,
+    else of the finding that decides.
     """
     verdict, p = verdict_of(list(findings.values()), require)
     decider = deciding(findings, verdict, require)

@@ -60,7 +60,9 @@ def superior(effect: Effect) -> Decision:
 
 
 def differ(effect: Effect) -> Decision:
-    """Do A and B differ? Refuted if the interval is within ±1 %, supported if it excludes 0."""
+    """Do A and B differ? Refuted if the interval is within ±1 %, else supported if it excludes
+    0.
+    """
     contrast, margin = effect.contrast, effect.margin(SMALLEST_EFFECT)
     if contrast.by_construction:
         return Decision(CONSTRUCTED)

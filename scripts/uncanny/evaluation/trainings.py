@@ -159,15 +159,15 @@ def _covariance(runs, latents: Hashable, base: float | None) -> tuple[np.ndarray
     """Jackknife's covariance [M, M] of the values of runs that leave out groups of one set of
     latents, and its degrees of freedom.
     """
-    replicates = [sum(_without(term, latents, base) for term in run) for run in runs]
-    counts = {np.size(rows) for rows in replicates} - {1}
+    scores = [s for run in runs for t in run for s in t.scores if s.latents == latents]
+    counts = sorted({len(score.without_groups) for score in scores})
     if len(counts) > 1:
-        numbers = " and ".join(map(str, sorted(counts)))
         raise ValueError(
-            f"scores of the latents {latents!r} have {numbers} groups of images; expected the same "
-            "number"
+            f"scores of the latents {latents!r} have {counts[0]} and {counts[-1]} groups of "
+            "images; expected the same number"
         )
-    count = counts.pop() if counts else 2
+    replicates = [sum(_without(term, latents, base) for term in run) for run in runs]
+    count = counts[0]
     deviations = np.stack([np.broadcast_to(rows, count) for rows in replicates])
     deviations = deviations - deviations.mean(axis=1, keepdims=True)
     # (G - 1)/G Σ_g d_g d_gᵀ (Efron, 1982)

@@ -27,20 +27,12 @@ NUMBERS = ("train_seed", "sample_seed", "epoch")
 class Curve:
     """A metric of one model, sampler and guidance over m epochs, R training and K sampling seeds.
 
-<<<<<<< HEAD
-    scores [R, K, m]: contrasts.Score of each cell. epochs (m), seeds (R). family: of the model, by
-    the kind of its process. sign: 1, or -1 if less is better. signed: whether the metric takes
-    values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of
-    network evaluations per image; nfe_range: its range over seeds, as samplers may choose their
-    steps. scale: of the guidance. identity: text of everything but seeds that determines the
-    scores. labels: of model, sampler and guidance, for readers.
-=======
     scores [R, K, m]: contrasts.Score of each cell. epochs (m), seeds (R). sign: 1, or -1 if less is
     better. family: of the model, by the kind of its process. signed: whether the metric takes
     values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of
     network evaluations per image; nfe_range: its range over seeds, as samplers may choose their
     steps. scale: of the guidance. identity: text of everything but seeds that determines scores.
->>>>>>> core
+    labels: of model, sampler and guidance, for readers.
     """
 
     model: str
@@ -194,15 +186,10 @@ def _first(cells: pd.MultiIndex) -> str:
 class Cells:
     """Selections of curves, for one part of a claim.
 
-<<<<<<< HEAD
-    selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}, seeds and
-    sampling_seeds: default the study's}. spreads: between trainings, of other studies, by
-    fingerprint. labels: section of the config → {name: label}.
-=======
     selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}}, and seeds and
     sampling_seeds where they are not the study's. spreads: between trainings in other studies, by
-    fingerprint.
->>>>>>> core
+    fingerprint. labels: section of the
+    config → {name: label}.
     """
 
     scores: Scores

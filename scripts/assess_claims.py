@@ -40,6 +40,7 @@ def main(snakemake):
         verdicts={name: files.read_json_lines(path) for name, path in experiments["jsonl"].items()},
         spreads=stored_spreads.read(),
         is_reduced=snakemake.params.scale == "reduced",
+        labels=snakemake.params.labels,
     )
     assessments = assess.assess(snakemake.params.claims, evidence)
     scorecard.write(assessments, Path(snakemake.output.csv).with_suffix(""))

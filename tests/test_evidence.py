@@ -13,8 +13,8 @@ from uncanny.claims import error_rates, scorecard, simulated, stored_spreads
 from uncanny.claims.assess import Evidence, assess
 from uncanny.evaluation.trainings import Spread
 from uncanny.runtime import files
-from uncanny.study.plan import inputs
 from uncanny.study.plan import claims as plan_claims
+from uncanny.study.plan import inputs
 
 SUPERIOR = {"superior": next(case.claim for case in error_rates.CASES if case.name == "superior")}
 SPREAD = Spread(0.002, 6.0, 0.0005, 57.0, "digits, 3 trainings")

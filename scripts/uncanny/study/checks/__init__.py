@@ -178,9 +178,14 @@ def _check_figure(study: Study, figure: str) -> None:
 
 
 def _check_sources(study: Study, figure: str, key_path: str) -> None:
-    """Check that a figure names what its kind shows: panels, experiments, or both."""
+    """Check that a figure names what its kind shows: panels, experiments, both, or neither."""
     block, sources = study.block("figures", figure), set(plan.figure_sources(study, figure))
-    keys = {"panels": sources != {"experiments"}, "experiments": "experiments" in sources}
+    if "claims" in sources and not study.config["claims"]:
+        raise ValueError(f"claims: missing; {key_path} shows the verdicts on them")
+    keys = {
+        "panels": not sources <= {"experiments", "claims"},
+        "experiments": "experiments" in sources,
+    }
     wanted = [key for key, is_wanted in keys.items() if is_wanted]
     for key in wanted:
         if key not in block:
@@ -190,7 +195,8 @@ def _check_sources(study: Study, figure: str, key_path: str) -> None:
     for key in keys.keys() - wanted:
         if key in block:
             raise ValueError(
-                f"{key_path}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
+                f"{key_path}.{key}: figures of kind {block['kind']!r} take "
+                f"{' and '.join(wanted) or 'all claims'}, not {key}"
             )
     for name in block.get("experiments", []):
         refer(study, "experiments", name, f"{key_path}.experiments")

@@ -114,7 +114,7 @@ def grouped(
     groups: dict[str, list] = {}
     for key in keys:
         groups.setdefault(_group_name(key, PER[per], lambda _, name: name, " "), []).append(key)
-    if label is None:
+    if not label:
         return groups
     labelled = {
         _group_name(members[0], PER[per], label, " · "): members for members in groups.values()

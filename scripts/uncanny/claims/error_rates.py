@@ -6,7 +6,7 @@ intervals take the variance between trainings from the first. All kinds are asse
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from uncanny.claims import simulated
 from uncanny.claims.assess import Assessment, Evidence, assess
 from uncanny.claims.finding import CANNOT_DECIDE, INCONCLUSIVE, REFUTED, SUPPORTED
 from uncanny.claims.rules import ALPHA
-from uncanny.claims.simulated import BASE, BETTER, EPOCHS, METRIC
+from uncanny.claims.simulated import BASE, BETTER, EPOCHS, METRIC, NEAR_NOISE, RISING
 
 LUCKS, EFFECTS = (0.0, 0.02, 0.05), (0.0, 0.05, 0.1, 0.2)
 HOLDS, FAILS, EDGE = "holds", "fails", "edge"  # edge: on the border, where neither may be found
@@ -39,7 +39,7 @@ class Case:
     kind: str
     selections: Mapping[str, Mapping]
     truths: Sequence[str]
-    options: Mapping
+    options: Mapping = field(default_factory=dict)
 
     @property
     def claim(self) -> dict:
@@ -56,16 +56,44 @@ def _selection(models: Sequence[str], *samplers: str) -> dict:
 PAIR = {"a": _selection(BETTER, "S"), "b": _selection(BASE, "S")}
 SWAPPED = {"a": PAIR["b"], "b": PAIR["a"]}
 SAME_WEIGHTS = {"a": _selection(BASE, "T"), "b": _selection(BASE, "S")}
+ENDS = {"a": _selection(RISING, "S")}
+SCALES = {"a": _selection(BASE, "S", "scale_10", "scale_100")}
+FEW_AND_MANY = {"a": _selection(BASE, "few", "many"), "b": _selection(BASE, "S")}
+HARM = {"a": _selection(BASE, "S", "harmful"), "b": _selection(BASE, "T")}
+NEAR = {"a": _selection([NEAR_NOISE], "S")}
+WINDOW = {"start": 15, "end": 45, "budget": 100}  # of the training: one milestone before it
 BETTER_FROM_5 = (FAILS, HOLDS, HOLDS, HOLDS)
 WITHIN_5 = (HOLDS, EDGE, FAILS, FAILS)
 CASES = (
-    Case("superior", "superior", PAIR, BETTER_FROM_5, {}),
-    Case("superior, same weights", "superior", SAME_WEIGHTS, BETTER_FROM_5, {}),
+    Case("superior", "superior", PAIR, BETTER_FROM_5),
+    Case("superior, same weights", "superior", SAME_WEIGHTS, BETTER_FROM_5),
     Case("superior, each pair", "superior", PAIR, BETTER_FROM_5, {"per": "pair"}),
-    Case("differs", "differs", PAIR, BETTER_FROM_5, {}),
+    Case("superior, each epoch", "superior", PAIR, BETTER_FROM_5, {"per": "epoch"}),
+    Case("differs", "differs", PAIR, BETTER_FROM_5),
+    Case(
+        "best_on_average",
+        "best_on_average",
+        {"best": PAIR["a"], "others": PAIR["b"]},
+        BETTER_FROM_5,
+    ),
     Case("equal", "equal", PAIR, WITHIN_5, {"delta": MARGIN}),
     Case("equal, same weights", "equal", SAME_WEIGHTS, WITHIN_5, {"delta": MARGIN}),
+    Case("alike", "alike", {"a": _selection(BASE, "S", "T")}, WITHIN_5, {"delta": MARGIN}),
     Case("no_worse", "no_worse", SWAPPED, WITHIN_5, {"delta": MARGIN}),
+    Case("late_gain, rising", "late_gain", ENDS, BETTER_FROM_5, {"expect": "rising"}),
+    Case(
+        "late_gain, settled",
+        "late_gain",
+        ENDS,
+        (HOLDS, FAILS, FAILS, FAILS),
+        {"expect": "settled", "margin": 0.02},
+    ),
+    Case("converged", "converged", ENDS, (HOLDS, FAILS, FAILS, FAILS), WINDOW),
+    Case("earlier", "earlier", {"a": PAIR["b"], "b": ENDS["a"]}, BETTER_FROM_5, WINDOW),
+    Case("stays_noise", "stays_noise", NEAR, WITHIN_5),
+    Case("slope", "slope", SCALES, (EDGE, HOLDS, HOLDS, HOLDS), {"expect": "rises"}),
+    Case("gap_closes", "gap_closes", FEW_AND_MANY, WITHIN_5, {"margin": MARGIN}),
+    Case("harmful_scale", "harmful_scale", HARM, BETTER_FROM_5),
 )
 
 

@@ -1,9 +1,7 @@
 """Score tables whose truth is known: models that differ by an effect, by the luck of their training
 and by the errors of an evaluation that shares its latents.
 
-Six models of one family: two of level 6, two that are better by the effect and two that rise by it
-at the end; and two samplers, of which the second is better by the effect. All is relative:
-value = level × (1 + effect) × exp(luck + error).
+All is relative: value = level × (factor of the model, sampler and epoch) × exp(luck + error).
 """
 
 from collections.abc import Sequence
@@ -23,8 +21,18 @@ METRIC, DATASET = "is1", "simulated"
 BASE = ("base_1", "base_2")
 BETTER = ("better_1", "better_2")  # by the effect, at all epochs
 RISING = ("rising_1", "rising_2")  # by the effect over a third of the training, from 60 % on
-MODELS = (*BASE, *BETTER, *RISING)
-SAMPLERS = ("S", "T")  # T is better than S by the effect
+NEAR_NOISE = "near_noise"  # 10 % of the way to real images, and twice the effect
+# Sampler of the base models -> network evaluations, scale of guidance, factor at an effect
+SAMPLERS = {
+    "S": (35, 1.0, lambda effect: 1.0),
+    "T": (35, 1.0, lambda effect: 1 + effect),
+    "scale_10": (35, 10.0, lambda effect: 1 + effect),
+    "scale_100": (35, 100.0, lambda effect: 1 + 2 * effect),
+    "harmful": (35, 100.0, lambda effect: 1 - effect),
+    "few": (10, 1.0, lambda effect: 0.9),
+    "many": (1000, 1.0, lambda effect: 1 + effect),
+}
+CURVES = [*product(BASE, SAMPLERS), *product([*BETTER, *RISING, NEAR_NOISE], "S")]
 LEVEL, NOISE, REAL = 6.0, 1.0, 9.0
 SETTLING = 0.08  # time constant of learning, relative to the training
 
@@ -68,43 +76,50 @@ REFERENCES = {DATASET: {"gaussian": _reference(NOISE), "train": _reference(REAL)
 
 @cache
 def _cells(seeds: tuple[int, ...]) -> pd.DataFrame:
-    """A score table without scores; rows: seed, model, sampler, epoch."""
+    """A score table without scores; rows: seed, curve, epoch."""
     rows = [
         {"train_seed": seed, "model": model, "sampler": sampler, "epoch": epoch}
-        for seed, model, sampler, epoch in product(seeds, MODELS, SAMPLERS, EPOCHS)
+        | {"nfe": float(SAMPLERS[sampler][0]), "scale": SAMPLERS[sampler][1]}
+        for seed, (model, sampler), epoch in product(seeds, CURVES, EPOCHS)
     ]
     shared = {"dataset": DATASET, "guidance": "none", "sample_seed": 0, "status": "ok"}
-    shared |= {"metric": METRIC, "kind": "inception_score", "n": 400, "nfe": 35.0}
+    shared |= {"metric": METRIC, "kind": "inception_score", "n": 400}
     table = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
     table["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
     return table
 
 
 def levels(effect: float) -> np.ndarray:
-    """True values [models, samplers, epochs]."""
+    """True values [curves, epochs]."""
     t = np.array(EPOCHS) / EPOCHS[-1]
     learning = LEVEL * (1 - 0.5 * np.exp(-t / SETTLING))
-    is_better, is_rising = (np.isin(MODELS, names)[:, None, None] for names in (BETTER, RISING))
     # A slope of 3 × effect per training is a gain of one effect in a third of it.
-    rise = 1 + is_rising * 3 * effect * np.clip(t - 0.6, 0, None)
-    of_sampler = 1 + effect * np.isin(SAMPLERS, "T")[:, None]
-    return learning * (1 + effect * is_better) * rise * of_sampler
+    rise = 1 + 3 * effect * np.clip(t - 0.6, 0, None)
+    near = NOISE + (0.1 + 2 * effect) * (REAL - NOISE) + 0 * t
+    of_models = (
+        dict.fromkeys(BASE, learning)
+        | dict.fromkeys(BETTER, learning * (1 + effect))
+        | dict.fromkeys(RISING, learning * rise)
+        | {NEAR_NOISE: near}
+    )
+    return np.array([of_models[m] * SAMPLERS[sampler][2](effect) for m, sampler in CURVES])
 
 
 def of_seed(rng: np.random.Generator, seed: int, luck: float, effect: float) -> np.ndarray:
     """Scores of one training seed, in the order of _cells."""
-    shape = len(MODELS), len(SAMPLERS), len(EPOCHS)
+    names = list(dict.fromkeys(model for model, _ in CURVES))
+    own = [names.index(model) for model, _ in CURVES]  # the model of each curve
     lucky = luck * (
-        rng.standard_normal((len(MODELS), 1, 1))
-        + OF_SAMPLER * rng.standard_normal((len(MODELS), len(SAMPLERS), 1))
-        + OF_EPOCH * rng.standard_normal((len(MODELS), 1, len(EPOCHS)))
+        rng.standard_normal((len(names), 1))[own]
+        + OF_SAMPLER * rng.standard_normal((len(CURVES), 1))
+        + OF_EPOCH * rng.standard_normal((len(names), len(EPOCHS)))[own]
     )
     # Influences of the groups of images: their mean is the error, and the jackknife's variance of
     # a mean of G groups is their variance over G.
     influence = (
         np.sqrt(SHARED) * rng.standard_normal(GROUPS)
-        + np.sqrt(OF_MODEL) * rng.standard_normal((len(MODELS), 1, 1, GROUPS))
-        + np.sqrt(OF_CELL) * rng.standard_normal((*shape, GROUPS))
+        + np.sqrt(OF_MODEL) * rng.standard_normal((len(names), 1, GROUPS))[own]
+        + np.sqrt(OF_CELL) * rng.standard_normal((len(CURVES), len(EPOCHS), GROUPS))
     ) * (ERROR * np.sqrt(GROUPS))
     total = influence.sum(axis=-1, keepdims=True)
     true = levels(effect) * np.exp(lucky)

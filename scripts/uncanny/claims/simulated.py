@@ -4,14 +4,14 @@ and by the errors of an evaluation that shares its latents.
 All is relative: value = level × (factor of the model, sampler and epoch) × exp(luck + error).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.curves import Curve, Scores
+from uncanny.claims.curves import Scores
 from uncanny.evaluation.contrasts import Score
 from uncanny.evaluation.jackknife import GROUPS
 from uncanny.evaluation.score_records import COLUMNS
@@ -33,6 +33,8 @@ SAMPLERS = {
     "many": (1000, 1.0, lambda effect: 1 + effect),
 }
 CURVES = [*product(BASE, SAMPLERS), *product([*BETTER, *RISING, NEAR_NOISE], "S")]
+MODELS = (*BASE, *BETTER, *RISING, NEAR_NOISE)
+OWN = [MODELS.index(model) for model, _ in CURVES]  # position of each curve's model
 LEVEL, NOISE, REAL = 6.0, 1.0, 9.0
 SETTLING = 0.08  # time constant of learning, relative to the training
 
@@ -43,27 +45,19 @@ SHARED, OF_MODEL, OF_CELL = 0.4, 0.4, 0.2
 OF_SAMPLER = OF_EPOCH = 0.25
 
 
-def scores(rng: np.random.Generator, seeds: Sequence[int], luck: float, effect: float) -> Scores:
-    """Scores of all models after trainings with some seeds; luck: standard deviation between
-    trainings, relative.
+def scores(
+    rng: np.random.Generator,
+    seeds: Sequence[int],
+    luck: float,
+    effect: float,
+    draws: Sequence[int] = (0,),
+) -> Scores:
+    """Scores of all models after trainings with some seeds, sampled with some seeds (draws); luck:
+    standard deviation between trainings, relative.
     """
-    table = _cells(tuple(seeds)).copy()
-    table["score"] = np.concatenate([of_seed(rng, seed, luck, effect) for seed in seeds])
-    return SharedScores(table, REFERENCES)
-
-
-class SharedScores(Scores):
-    """Scores that form each curve once for all claims, which takes most of the time of a trial."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self._formed: dict = {}
-
-    def curve(self, *wanted) -> Curve:
-        key = repr(wanted)
-        if key not in self._formed:
-            self._formed[key] = super().curve(*wanted)
-        return self._formed[key]
+    table = _cells(tuple(seeds), tuple(draws)).copy()
+    table["score"] = np.concatenate([of_seed(rng, seed, luck, effect, draws) for seed in seeds])
+    return Scores(table, REFERENCES)
 
 
 def _reference(value: float) -> list[dict]:
@@ -75,14 +69,14 @@ REFERENCES = {DATASET: {"gaussian": _reference(NOISE), "train": _reference(REAL)
 
 
 @cache
-def _cells(seeds: tuple[int, ...]) -> pd.DataFrame:
-    """A score table without scores; rows: seed, curve, epoch."""
+def _cells(seeds: tuple[int, ...], draws: tuple[int, ...]) -> pd.DataFrame:
+    """A score table without scores; rows: seed, draw, curve, epoch."""
     rows = [
-        {"train_seed": seed, "model": model, "sampler": sampler, "epoch": epoch}
-        | {"nfe": float(SAMPLERS[sampler][0]), "scale": SAMPLERS[sampler][1]}
-        for seed, (model, sampler), epoch in product(seeds, CURVES, EPOCHS)
+        {"train_seed": seed, "sample_seed": draw, "epoch": epoch, "model": model}
+        | {"sampler": sampler, "nfe": float(SAMPLERS[sampler][0]), "scale": SAMPLERS[sampler][1]}
+        for seed, draw, (model, sampler), epoch in product(seeds, draws, CURVES, EPOCHS)
     ]
-    shared = {"dataset": DATASET, "guidance": "none", "sample_seed": 0, "status": "ok"}
+    shared = {"dataset": DATASET, "guidance": "none", "status": "ok"}
     shared |= {"metric": METRIC, "kind": "inception_score", "n": 400}
     table = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
     table["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
@@ -105,27 +99,33 @@ def levels(effect: float) -> np.ndarray:
     return np.array([of_models[m] * SAMPLERS[sampler][2](effect) for m, sampler in CURVES])
 
 
-def of_seed(rng: np.random.Generator, seed: int, luck: float, effect: float) -> np.ndarray:
+def of_seed(
+    rng: np.random.Generator, seed: int, luck: float, effect: float, draws: Sequence[int] = (0,)
+) -> np.ndarray:
     """Scores of one training seed, in the order of _cells."""
-    names = list(dict.fromkeys(model for model, _ in CURVES))
-    own = [names.index(model) for model, _ in CURVES]  # the model of each curve
     lucky = luck * (
-        rng.standard_normal((len(names), 1))[own]
+        rng.standard_normal((len(MODELS), 1))[OWN]
         + OF_SAMPLER * rng.standard_normal((len(CURVES), 1))
-        + OF_EPOCH * rng.standard_normal((len(names), len(EPOCHS)))[own]
+        + OF_EPOCH * rng.standard_normal((len(MODELS), len(EPOCHS)))[OWN]
     )
+    true = levels(effect) * np.exp(lucky)
+    found = [score for draw in draws for score in _drawn(rng, true, (seed, draw))]
+    array = np.empty(len(found), object)
+    array[:] = found
+    return array
+
+
+def _drawn(rng: np.random.Generator, true: np.ndarray, latents: tuple) -> Iterator[Score]:
+    """Scores of sets of images that share their latents, of their true values [curves, epochs]."""
     # Influences of the groups of images: their mean is the error, and the jackknife's variance of
     # a mean of G groups is their variance over G.
     influence = (
         np.sqrt(SHARED) * rng.standard_normal(GROUPS)
-        + np.sqrt(OF_MODEL) * rng.standard_normal((len(names), 1, GROUPS))[own]
-        + np.sqrt(OF_CELL) * rng.standard_normal((len(CURVES), len(EPOCHS), GROUPS))
+        + np.sqrt(OF_MODEL) * rng.standard_normal((len(MODELS), 1, GROUPS))[OWN]
+        + np.sqrt(OF_CELL) * rng.standard_normal((*true.shape, GROUPS))
     ) * (ERROR * np.sqrt(GROUPS))
     total = influence.sum(axis=-1, keepdims=True)
-    true = levels(effect) * np.exp(lucky)
     values = true * np.exp(total[..., 0] / GROUPS)
     without = true[..., None] * np.exp((total - influence) / (GROUPS - 1))
-    flat = zip(values.ravel(), without.reshape(-1, GROUPS), strict=True)
-    found = np.empty(values.size, object)
-    found[:] = [Score(float(value), rows, (seed, 0)) for value, rows in flat]
-    return found
+    for value, rows in zip(values.ravel(), without.reshape(-1, GROUPS), strict=True):
+        yield Score(float(value), rows, latents)

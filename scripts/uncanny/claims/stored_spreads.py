@@ -28,7 +28,7 @@ def read(path: Path | str = PATH) -> dict[str, "Spread"]:
         return {}
     stored = files.read_json(path).get("spreads")
     if not isinstance(stored, dict):
-        raise ValueError(f"{path}: no spreads between trainings; expected those of `make spreads`")
+        raise ValueError(f"{path}: no spreads between trainings; expected those of `make keep`")
     return {name: _spread(path, name, entry) for name, entry in stored.items()}
 
 

@@ -1,7 +1,7 @@
 """Analyse kept records: python scripts/analyse_evidence.py FOLDER CONFIG...
 
-FOLDER: where the archives were unpacked and assessed (`make evidence`). Copies scorecards and forest
-plots to results/measured/evidence/STUDY/, and writes docs/coverage.md and docs/margins.md.
+FOLDER: where the archives were unpacked and assessed (`make evidence`). Copies scorecards and
+forest plots to results/measured/evidence/STUDY/, and writes docs/coverage.md and docs/margins.md.
 """
 
 import shutil

@@ -9,15 +9,18 @@ import pytest
 import yaml
 from test_configuration import ROOT, TINY, plan
 
-from uncanny.claims import error_rates, scorecard, simulated, stored_spreads
+from uncanny.claims import coverage, error_rates, margins, scorecard, simulated, stored_spreads
 from uncanny.claims.assess import Evidence, assess
 from uncanny.evaluation.trainings import Spread
 from uncanny.runtime import files
+from uncanny.study.plan import archive as plan_archive
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import inputs
+from uncanny.workflow import archive, evidence_pages, kept_evidence
 
 SUPERIOR = {"superior": next(case.claim for case in error_rates.CASES if case.name == "superior")}
 SPREAD = Spread(0.002, 6.0, 0.0005, 57.0, "digits, 3 trainings")
+CASES = {case.name: case.claim for case in error_rates.CASES}
 
 
 def with_claim(**keys):
@@ -156,3 +159,140 @@ class TestStoredSpreads:
         files.write_json(path, {"spread": {}})
         with pytest.raises(ValueError, match=r"s\.json: no spreads between trainings"):
             stored_spreads.read(path)
+
+
+class TestKeptEvidence:
+    @pytest.fixture
+    def results(self, tmp_path):
+        """Results of the tiny study that its claims read, and further score records."""
+        folder, study = tmp_path / "results/tiny", plan(TINY)
+        for paths in plan_claims.files(study).values():
+            for path in paths:
+                files.write_json(folder / path, {"value": 1.0})
+        self.scores = plan_claims.files(study)["scores"]
+        self.redrawn = self.scores[0].replace("draw-0", "draw-3")
+        self.retrained = self.scores[0].replace("seed-0", "seed-5")
+        other = self.scores[0].replace("/HEUN/", "/DDIM/").replace("/EUL/", "/DDIM/")
+        for path in (self.redrawn, self.retrained, other):
+            files.write_json(folder / path, {"value": 2.0})
+        return folder
+
+    def test_what_claims_read_and_redraws_of_it(self, results):
+        kept = kept_evidence.contents(plan(TINY), results)
+        assert len(kept) == len(set(kept)) and set(self.scores) < set(kept)
+        assert set(kept) - set(self.scores) >= {self.redrawn, self.retrained}
+        assert not any("/DDIM/" in path for path in kept)
+        by_kind = kept_evidence.by_kind(plan(TINY), results)
+        assert str(results / self.redrawn) in by_kind["scores"]
+        assert by_kind.keys() == plan_claims.files(plan(TINY)).keys()
+
+    def test_what_is_missing_is_named(self, results):
+        (results / self.scores[0]).unlink()
+        with pytest.raises(
+            ValueError, match=r"epoch-\d+\.json: no such file; run `snakemake claims`"
+        ):
+            kept_evidence.contents(plan(TINY), results)
+
+    def test_they_come_back_from_a_compressed_archive(self, results, tmp_path):
+        study = plan(TINY)
+        packed = kept_evidence.archive_of(study, tmp_path / "repository")
+        kept = kept_evidence.contents(study, results)
+        identity = plan_archive.identity(study)
+        archive.pack(kept, results, "tiny", identity, packed)
+        assert packed.name == "tiny.tar.xz" and packed.read_bytes()[:6] == b"\xfd7zXZ\0"
+        other = tmp_path / "other/results/tiny"
+        assert sorted(archive.adopt(packed, other, "tiny", identity)) == sorted(kept)
+        assert (other / kept[0]).read_bytes() == (results / kept[0]).read_bytes()
+        packed.write_bytes(packed.read_bytes()[:-200])
+        with pytest.raises(
+            ValueError, match=r"tiny\.tar\.xz: .*(damaged|not readable|no manifest)"
+        ):
+            archive.adopt(packed, tmp_path / "third/results/tiny", "tiny", identity)
+        assert not (tmp_path / "third").exists()
+
+    def test_no_more_than_four_megabytes(self, tmp_path):
+        folder = tmp_path / kept_evidence.FOLDER
+        folder.mkdir(parents=True)
+        (folder / "a.tar.xz").write_bytes(bytes(3_000_000))
+        assert kept_evidence.check_size(tmp_path) == 3_000_000
+        (folder / "b.tar.xz").write_bytes(bytes(1_000_001))
+        with pytest.raises(ValueError, match=r"4,000,001 bytes \(.*\); expected 4,000,000 at most"):
+            kept_evidence.check_size(tmp_path)
+
+    def test_archives_of_the_repository_are_small(self):
+        assert kept_evidence.check_size(ROOT) <= kept_evidence.MOST
+
+
+class TestCoverage:
+    NAMES = ("superior", "best_on_average", "equal, same weights")
+
+    @staticmethod
+    def rows(seed=0, *, seeds=(0, 1, 2, 3, 4, 5), draws=(0, 1, 2, 3, 4, 5), names=NAMES, **more):
+        scores = simulated.scores(np.random.default_rng(seed), seeds, 0.03, 0.1, draws)
+        evidence = Evidence(scores, (0, 1, 2), (0,))
+        return coverage.of_claims({n: CASES[n] for n in names}, evidence, names)
+
+    def test_every_redraw_and_every_further_training_counts(self):
+        rows = self.rows()
+        assert [row.kind for row in rows if row.claim == "superior"] == [
+            coverage.REDRAWS, coverage.TRAININGS, coverage.HALVES,
+        ]  # fmt: skip
+        assert {row.count for row in rows} == {5, 3, 1}
+        assert all(row.freedom == 4 for row in rows if row.kind == coverage.REDRAWS)
+        assert [row.part for row in rows if row.claim == "best_on_average"][:2] == [
+            "only: better 1", "only: better 2",
+        ]  # fmt: skip
+        width = {row.kind: row.width for row in rows if row.claim == "superior"}
+        assert width[coverage.TRAININGS] > width[coverage.HALVES] > width[coverage.REDRAWS]
+
+    def test_intervals_cover_and_errors_are_as_large_as_stated(self):
+        rows = [row for seed in range(12) for row in self.rows(seed, names=("superior",))]
+        for kind in (coverage.REDRAWS, coverage.TRAININGS):
+            own = [row for row in rows if row.kind == kind]
+            assert sum(row.covered for row in own) >= 0.85 * sum(row.count for row in own)
+        redrawn = [row for row in rows if row.kind == coverage.REDRAWS]
+        low, high = coverage.chi2_limits(sum(row.freedom for row in redrawn), 0.999)
+        assert low < sum(row.chi2 for row in redrawn) < high
+
+    def test_limits_of_chi2(self):
+        assert coverage.chi2_limits(16) == pytest.approx((6.9, 28.8), abs=0.05)
+
+    def test_without_redraws_or_trainings_there_is_nothing(self):
+        assert self.rows(seeds=(0, 1, 2), draws=(0,)) == []
+        assert {row.kind for row in self.rows(seeds=(0, 1, 2))} == {coverage.REDRAWS}
+        assert {row.kind for row in self.rows(draws=(0, 1))} == {
+            coverage.TRAININGS,
+            coverage.HALVES,
+        }
+
+    def test_a_claim_is_restricted_to_models_measured_again(self):
+        scores = simulated.scores(np.random.default_rng(0), (0,), 0.0, 0.0, (0, 1, 2))
+        for metric in scores.measured.values():
+            for cell in [c for c in metric if c[0] == "better_2" and c[4] == 2]:
+                del metric[cell]
+        claims = {name: CASES[name] for name in ("superior", "best_on_average")}
+        rows = coverage.of_claims(claims, Evidence(scores, (0,), (0,)), [*claims])
+        # Models of lists of the same length are paired, so that base_2 goes with better_2.
+        assert {row.models for row in rows} == {("better_1", "base_1")}
+
+    def test_the_page(self):
+        rows = self.rows(names=("superior",))
+        page = evidence_pages.coverage({"digits": rows, "psld": []})
+        assert "## digits" in page and "## psld" not in page
+        assert "better_1, better_2, base_1, base_2" in page and " of 5 " in page
+        bad = [replace(row, covered=0) for row in rows]
+        text = evidence_pages.coverage_summary(bad)
+        assert "redraws: 0 of 5 intervals (0 %; so few or fewer with probability 3.1e-07" in text
+
+
+class TestMargins:
+    def test_verdicts_follow_the_margin(self):
+        scores = simulated.scores(np.random.default_rng(1), (0, 1, 2), 0.0, 0.0)
+        claims = {name: CASES[name] for name in ("equal", "superior", "no_worse")}
+        found = margins.verdicts(claims, Evidence(scores, (0, 1, 2), (0,)), (0.001, 0.1))
+        assert found == {
+            0.001: {"equal": "cannot decide", "no_worse": "cannot decide"},
+            0.1: {"equal": "supported", "no_worse": "supported"},
+        }
+        page = evidence_pages.margins({"digits": found})
+        assert "| claim" in page and "0.1 %, 10 %" in page and "cannot decide" in page

@@ -14,7 +14,7 @@ from uncanny.workflow import archive
 
 BASE = Path(__file__).parent.parent
 AT_ONCE = 500  # names on a command line
-NO_METADATA = "metadata did not exist"  # Snakemake's message for files that it does not know
+NO_METADATA = "metadata was not present"  # Snakemake's message for files that it does not know
 
 
 def main(path: str, config: str = "config/config.yaml") -> None:

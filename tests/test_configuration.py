@@ -104,6 +104,7 @@ MISTAKES = [
     (("claims", "C01", "seeds"), [], r"claims\.C01\.seeds: \[\] should be non-empty"),
     (("scale",), "small", r"scale: 'small' is not one of \['published', 'reduced'\]"),
     ((*PART2, "options", "delta"), 2, r"claims\.C02\.parts\.quality\.options\.delta: 2 means 200 % of the mean; expected a share; for 2 % write 0\.02"),
+    (("claims", "C01", "premise"), "quantity", r"claims\.C01\.premise: 'quantity'; expected one of its parts: quality"),
     ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
     ((*PART, "options", "per"), "models", r"quality\.options\.per: 'models' is not one of"),
     ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most' is not one of all, any \| int"),

@@ -1,11 +1,8 @@
 """Kinds of claims and whole scorecards on tables whose truth is known."""
 
-import importlib.util
 import json
-import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from claims_data import (
     EPOCHS,
@@ -18,9 +15,7 @@ from claims_data import (
     selection,
     verdicts,
 )
-from standin import Named, standin
 
-from uncanny.claims import scorecard
 from uncanny.claims.assess import Evidence, assess
 from uncanny.claims.curves import Scores, broadcast
 from uncanny.claims.finding import SINGLE_RUN, NotTestable
@@ -527,74 +522,3 @@ class TestScorecard:
             a.finding.holds
             and a.controls["x"].reading == "not testable: missing: sampler DDIM_marginal"
         )
-
-
-CLAIMS = {
-    "C01": {"block": BETTER["block"] | {"statement": "50 % & a|b_c", "note": "Mind σ."}},
-    "C02": {"block": {"statement": "x", "source": "§4", "not_testable": "none"}},
-}
-
-
-class TestFiles:
-    def written(self, folder):
-        scorecard.write(assess(CLAIMS, evidence(TWO)), folder / "claims")
-        return {path.suffix: path.read_text() for path in folder.iterdir()}
-
-    def test_files(self, tmp_path):
-        texts = self.written(tmp_path)
-        assert set(texts) == {".csv", ".md", ".tex", ".json"}
-        rows = [line for line in texts[".md"].splitlines() if line.startswith("| C")]
-        assert len(rows) == 2 and r"a\|b_c" in rows[0] and "Mind σ." in rows[0]
-        assert r"50 \% \& a\textbar{}b\_c" in texts[".tex"] and texts[".tex"].isascii()
-        table = pd.read_csv(tmp_path / "claims.csv").set_index("claim")
-        assert table.loc["C01", "verdict"] == "strictly supported"
-        assert table.loc["C01", "low"] < table.loc["C01", "estimate"] < table.loc["C01", "high"]
-        assert np.isnan(table.loc["C02", "estimate"])
-        found = json.loads(texts[".json"])["claims"]["C01"]
-        assert found["finding"]["suffixes"] == ["single run"]
-        assert found["parts"]["only"]["details"]["per_epoch"]
-
-    def test_controls_have_a_table_of_their_own(self, tmp_path):
-        readings = dict.fromkeys(("supported", "refuted", "inconclusive"), "the reason is b")
-        control = BETTER["block"]["parts"]["only"] | {"interpretation": readings}
-        claims = {"C01": {"block": BETTER["block"] | {"controls": {"other_way": control}}}}
-        scorecard.write(assess(claims, evidence(TWO)), tmp_path / "claims")
-        below = (tmp_path / "claims.md").read_text().split(f"## {scorecard.CONTROLS}")[1]
-        assert "| C01 | other way | strictly supported |" in re.sub(" +", " ", below)
-        assert "the reason is b" in below
-        assert r"\label{tab:claims_controls}" in (tmp_path / "claims.tex").read_text()
-
-    def test_same_bytes_again(self, tmp_path):
-        assert self.written(tmp_path / "a") == self.written(tmp_path / "b")
-
-
-def test_the_script_reads_and_writes_files(tmp_path):
-    records = []
-    for i, found in enumerate(TWO):
-        records.append(tmp_path / f"{i}.json")
-        records[-1].write_text(json.dumps(found))
-    references = tmp_path / "references.json"
-    references.write_text(json.dumps({"dataset": "digits", "references": REFERENCES["digits"]}))
-    report = tmp_path / "classifiers/noisy/digits-ddpm-cosine.json"
-    report.parent.mkdir(parents=True)
-    deciles = [{"decile": 0, "accuracy": 0.9, "se": 0.01, "gradient_rms": 1.0}]
-    report.write_text(json.dumps({"deciles": deciles}))
-    reading = claim("classifier_report", {"low": 0.5}, "reports", a={"classifiers": ["noisy"]})
-    outputs = {
-        suffix: tmp_path / f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex", "json")
-    }
-    snakemake = standin(
-        tmp_path / "log",
-        params={"claims": {"C01": BETTER, "C02": reading}, "seeds": [0], "sampling_seeds": [0]},
-        input=Named(scores=records, references=[references], timings=[], sizes=[], reports=[str(report)]),
-        output=Named(**outputs, page=tmp_path / "tables/claims.html"),
-    )  # fmt: skip
-    path = components.LIBRARY.parent / "assess_claims.py"
-    module = importlib.util.module_from_spec(
-        spec := importlib.util.spec_from_file_location("x", path)
-    )
-    spec.loader.exec_module(module)
-    module.main(snakemake)
-    assert pd.read_csv(outputs["csv"])["verdict"].to_list() == ["strictly supported", "supported"]
-    assert all(path.exists() for path in outputs.values())
-    assert "strictly supported" in (tmp_path / "tables/claims.html").read_text()

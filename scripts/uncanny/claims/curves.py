@@ -188,8 +188,7 @@ class Cells:
 
     selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}}, and seeds and
     sampling_seeds where they are not the study's. spreads: between trainings in other studies, by
-    fingerprint. labels: section of the
-    config → {name: label}.
+    fingerprint. labels: section of the config → {name: label}.
     """
 
     scores: Scores

@@ -16,10 +16,9 @@ from claims_data import (
     verdicts,
 )
 
-from uncanny.claims.assess import Evidence, assess
+from uncanny.claims.assess import assess
 from uncanny.claims.curves import Scores, broadcast
-from uncanny.claims.finding import SINGLE_RUN, NotTestable
-from uncanny.claims.records import Reports, Sizes, Timings
+from uncanny.claims.finding import NotTestable
 from uncanny.evaluation import convergence, score_records
 from uncanny.registry import components
 
@@ -299,138 +298,6 @@ class TestNoiseAndFamilies:
         assert kind("family_share")(cells(mixed, **families)).verdict == "refuted"
         with pytest.raises(NotTestable, match="second configuration"):
             kind("family_share")(cells(apart, a=selection("a0", "S"), b=selection("b0", "S")))
-
-
-def timing(model, sampler, seconds, *, spread=0.01, batches=6, guidance="none"):
-    times = seconds * np.exp(spread * np.random.default_rng(0).standard_normal(batches))
-    return {
-        "what": "sampling",
-        "model": model,
-        "sampler": sampler,
-        "guidance": guidance,
-        "seconds_per_image": times.tolist(),
-    }
-
-
-SAMPLED = {name: {"models": ["m"], "samplers": [name], "guidances": ["none"]} for name in "AB"}
-
-
-class TestTimings:
-    def ratio(self, seconds, **more):
-        found = Timings(
-            [timing("m", "A", seconds, **more), timing("m", "B", 2.0)],
-            {"a": SAMPLED["A"], "b": SAMPLED["B"]},
-        )
-        return kind("time_ratio")(found, low=0.4, high=0.6)
-
-    def test_ratio(self):
-        assert self.ratio(1.0).verdict == "supported"
-        assert self.ratio(1.0).estimate == pytest.approx(0.5, abs=0.01)
-        assert self.ratio(2.0).verdict == "refuted"
-        assert self.ratio(1.18, spread=0.2).verdict == "inconclusive"
-
-    def test_few_batches_are_not_tested(self):
-        with pytest.raises(NotTestable, match="expected 5"):
-            self.ratio(1.0, batches=4)
-
-    def test_missing(self):
-        with pytest.raises(NotTestable, match="timing of m A"):
-            kind("time_ratio")(Timings([], {"a": SAMPLED["A"], "b": SAMPLED["B"]}), low=0, high=1)
-
-    def test_what_slows_a_whole_round_is_not_in_the_ratio(self):
-        rng = np.random.default_rng(1)
-        drift = np.exp(0.2 * rng.standard_normal(6))
-        records = [
-            timing("m", name, 1.0) | {"seconds_per_image": (seconds * drift * noise).tolist()}
-            for name, seconds in (("A", 1.0), ("B", 2.0))
-            for noise in [np.exp(0.005 * rng.standard_normal(6))]
-        ]
-        found = Timings(records, {"a": SAMPLED["A"], "b": SAMPLED["B"]})
-        ratio = kind("time_ratio")(found, low=0.4, high=0.6)
-        assert 0.48 < ratio.low < ratio.high < 0.52
-
-    def test_equal_times_are_seldom_said_to_differ(self):
-        rng, refuted = np.random.default_rng(2), 0
-        for number in range(100):
-            records = [
-                {
-                    "what": "training",
-                    "model": str(m),
-                    "ms_per_update": np.exp(0.03 * rng.standard_normal(5)).tolist(),
-                }
-                for m in range(6)
-            ]
-            found = Timings(records, {"a": {"training": list("012345")}}, seed=str(number))
-            refuted += kind("time_spread")(found, high=1.0001).verdict == "refuted"
-        assert refuted <= 10  # 5 expected at most
-
-    def test_spread_of_training(self):
-        records = [
-            {"what": "training", "model": m, "ms_per_update": [t, t * 1.001, t, t * 0.999, t]}
-            for m, t in (("a", 10.0), ("b", 10.2), ("c", 12.0))
-        ]
-        two = Timings(records, {"a": {"training": ["a", "b"]}})
-        three = Timings(records, {"a": {"training": ["a", "b", "c"]}})
-        assert kind("time_spread")(two, high=1.05).verdict == "supported"
-        assert kind("time_spread")(three, high=1.05).verdict == "refuted"
-        assert kind("time_spread")(three, high=1.05).estimate == pytest.approx(1.2, abs=0.01)
-
-
-def sizes(values, se, numbers=(50, 100, 200, 400, 800), status="ok"):
-    entries = [
-        {"n": n, "metrics": [{"metric": "is10", "value": float(values(n)), "se": float(se(n))}]}
-        for n in numbers
-    ]
-    cell = {"model": "ve", "sampler": "EUL", "guidance": "none", "seed": 0, "draw": 0, "epoch": 30}
-    record = {"cell": cell, "status": status, "sizes": entries}
-    return Sizes([record], {"a": selection("ve", "EUL", epochs=(30,))}, (0,), (0,), "C18")
-
-
-class TestSizes:
-    def test_settles(self):
-        found = sizes(lambda n: 8 - 100 / n, lambda n: 0.2 / np.sqrt(n))
-        assert kind("settles")(found, at=400).verdict == "refuted"  # 3 % are missing
-        assert kind("settles")(found, at=400).estimate == pytest.approx(-100 * 100 / 400 / 8)
-        assert kind("settles")(found, at=400, expect="unsettled").verdict == "supported"
-        assert kind("settles")(found, at=400, margin=0.05).verdict == "supported"
-
-    def test_power_law(self):
-        falls = sizes(lambda n: 8, lambda n: n**-0.5, numbers=(10, 100, 1000, 10_000))
-        levels = sizes(lambda n: 8, lambda n: 0.1, numbers=(10, 100, 1000, 10_000))
-        assert kind("power_law")(falls).verdict == "supported"
-        assert kind("power_law")(falls).estimate == pytest.approx(-0.5)
-        assert kind("power_law")(levels).verdict == "refuted"
-
-    def test_they_are_of_the_first_run_whatever_the_number_of_seeds(self):
-        part = {"kind": "settles", "sizes": {"a": selection("ve", "EUL", epochs=(30,))}}
-        records = sizes(lambda n: 8 - 100 / n, lambda n: 0.2 / np.sqrt(n)).records
-        found = Evidence(None, seeds=(0, 1, 2), sampling_seeds=(0, 1), sizes=records).read(part, "")
-        assert kind("settles")(found, at=400).verdict == "refuted"
-        assert SINGLE_RUN in found.suffixes
-
-    def test_diverged_and_missing(self):
-        with pytest.raises(NotTestable, match="diverged: ve EUL"):
-            kind("settles")(sizes(lambda n: 8, lambda n: 1, status="diverged"), at=400)
-        with pytest.raises(NotTestable, match="missing"):
-            kind("settles")(Sizes([], {"a": selection("ve", "EUL")}, (0,), (0,)), at=400)
-
-
-def test_classifier_report():
-    report = {
-        "deciles": [
-            {"decile": k, "accuracy": 0.5, "se": 0.01, "gradient_rms": 1e-4} for k in range(10)
-        ]
-    }
-    reports = Reports({"noisy": [report]}, {"a": {"classifiers": ["noisy"]}})
-    assert kind("classifier_report")(reports, low=0.4).verdict == "supported"
-    assert kind("classifier_report")(reports, low=0.6).verdict == "refuted"
-    assert kind("classifier_report")(reports, low=0.5).verdict == "inconclusive"
-    assert (
-        kind("classifier_report")(reports, quantity="gradient_rms", high=1e-3).verdict
-        == "supported"
-    )
-    with pytest.raises(NotTestable, match="classifier other"):
-        kind("classifier_report")(Reports({}, {"a": {"classifiers": ["other"]}}), low=0.4)
 
 
 TWO = curve("vp", "S", 6) + curve("ve", "S", 5)

@@ -2,17 +2,20 @@
 
 import copy
 import importlib.util
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_checkpoints import series
+from scipy import stats
 from standin import Named, standin
 from test_configuration import TINY
 from test_configuration import plan as planned
 
 from uncanny.claims.finding import NotTestable
 from uncanny.claims.records import Experiments
+from uncanny.diffusion.theory.verdicts import line, sampled
 from uncanny.registry import components
 from uncanny.runtime import files
 from uncanny.study.plan import claims as plan_claims
@@ -30,16 +33,12 @@ EXACT = {
     "effect": {"well": -0.6, "less": 0.2}, "R_at_crossing": 0.8, "predicted_crossing": 0.7, "verdict": "supports",
 }  # fmt: skip
 THRESHOLD = {
-    "factor": 2.0,
-    "threshold": 0.1,
-    "ratio": 2.5,
-    "low": 2.0,
-    "high": 3.0,
+    **{"factor": 2.0, "threshold": 0.1, "ratio": 2.5, "low": 2.0, "high": 3.0, "p": 0.002},
     "is_bound": False,
 }
 TIMES = EXACT | {
     "experiment": "T", "target": "ring", "nfe": 10, "metric": "w2", "family": "both", "crossing": {"knob": None},
-    "thresholds": [THRESHOLD, THRESHOLD | {"factor": 1.2, "ratio": None}],
+    "thresholds": [THRESHOLD, THRESHOLD | {"factor": 1.5, "p": 0.01}, THRESHOLD | {"factor": 1.2, "ratio": None}],
 }  # fmt: skip
 
 
@@ -57,25 +56,18 @@ class TestVerdicts:
     )  # fmt: skip
     def test_one_vocabulary(self, word, verdict):
         found = cells(evidence([EXACT | {"verdict": word}]), metric="kl", target="manifold")
-        assert found.verdict == verdict
+        assert (found.verdict, found.p) == (verdict, None)  # nothing is sampled
         assert found.estimate == pytest.approx(-60)
-        assert found.suffixes == frozenset()
+        assert found.cells == ("manifold bias sde 40 evaluations",)
 
-    def test_all_trainings_count(self):
-        _, lines = trained(series(seeds=(0, 1)))
-        found = cells(evidence(lines), metric="w2", model="ring", nfe=[10])
-        assert found.verdict == "supported"
-        assert found.cells == ("ring sde 10 evaluations seed 0", "ring sde 10 evaluations seed 1")
-        lines[2] = lines[2] | {"verdict": "contradicts"}
-        assert cells(evidence(lines), metric="w2").verdict == "inconclusive"
-        assert cells(evidence(lines), metric="w2", require="any").verdict == "supported"
-        (alone,) = (line for line in lines if line["train_seed"] == 0 and line["metric"] == "w2")
-        assert cells(evidence([alone]), metric="w2").suffixes == {"single run"}
-
-    def test_times_have_their_interval(self):
+    def test_times_are_at_two_of_three_thresholds(self):
         found = cells(evidence([TIMES]), metric="w2", family="both")
+        assert (found.verdict, found.p) == ("supported", pytest.approx(2 * 0.01))
         assert (found.estimate, found.low, found.high) == (2.5, 2.0, 3.0)
-        assert "2.50 (2.00 to 3.00) to 2 times the best, none to 1.2 times the best" in found.text
+        assert "2.50 (2.00 to 3.00) to 2 times the best" in found.text
+        assert found.text.endswith("none to 1.2 times the best")
+        one = TIMES | {"thresholds": [THRESHOLD | {"p": None}, *TIMES["thresholds"][1:]]}
+        assert cells(evidence([one]), metric="w2").verdict != "supported"
 
     def test_what_is_not_there_cannot_be_tested(self):
         with pytest.raises(
@@ -84,6 +76,69 @@ class TestVerdicts:
             cells(evidence([EXACT]), metric="kl", target="ring")
         with pytest.raises(NotTestable, match="missing: experiment other"):
             cells(Experiments({}, {}, {"a": {"experiments": ["other"]}}), metric="kl")
+
+
+def of_model(effects, seed=0, noise=0.0, rng=None):
+    """Verdict on one training: relative differences [C], the longest trained checkpoint first, with
+    errors of five sampling seeds.
+    """
+    rng = rng or np.random.default_rng(seed)
+    values = np.array(effects, float)[:, None] + noise * rng.standard_normal((len(effects), 5))
+    cell = {name: EXACT[name] for name in ("solver", "metric")}
+    cell |= {"experiment": "N", "target": "ring", "model": "ring", "family": None, "nfe": 10}
+    return line(cell | {"train_seed": seed, "seeds": 5}, sampled(values), None)
+
+
+class TestTrainings:
+    def test_both_ends_are_tested_between_trainings(self):
+        wells = [-0.30, -0.25, -0.27]
+        found = cells(
+            evidence([of_model([w, 0.1], k, 1e-3) for k, w in enumerate(wells)]), metric="kl"
+        )
+        known = stats.ttest_1samp(np.log1p(wells), 0)
+        assert (found.verdict, found.scope) == ("supported", "3 trainings")
+        assert found.p == pytest.approx(known.pvalue, rel=0.1)
+        low, high = 100 * np.expm1([*known.confidence_interval()])
+        assert (found.low, found.high) == (
+            pytest.approx(low, rel=0.02),
+            pytest.approx(high, rel=0.02),
+        )
+        assert "well trained, kl of the exponential schedule is 27" in found.text
+        assert found.cells == ("ring sde 10 evaluations",)
+
+    @pytest.mark.parametrize(
+        ("ends", "verdict"),
+        [
+            ([-0.2, 0.2], "supported"), ([0.2, -0.2], "refuted"), ([-0.2, -0.2], "refuted"),
+            ([-0.2, 0.001], "refuted"),  # surely less than 1 %
+            ([-0.2, 0.009], "inconclusive"),
+        ],
+    )  # fmt: skip
+    def test_one_wrong_end_refutes(self, ends, verdict):
+        lines = [of_model(ends, k, 0.004) for k in range(5)]
+        assert cells(evidence(lines), metric="kl").verdict == verdict
+
+    def test_a_single_training_is_about_its_weights(self):
+        found = cells(evidence([of_model([-0.2, 0.2], 0, 0.01)]), metric="kl")
+        assert (found.verdict, found.scope) == ("supported", "these weights only")
+
+    def test_lines_of_the_experiment(self):
+        _, lines = trained(series(seeds=(0, 1)))
+        found = cells(evidence(lines), metric="w2", model="ring", nfe=[10])
+        assert found.cells == ("ring sde 10 evaluations",)
+        assert "by training: 4, 4" in found.text
+
+    @pytest.mark.parametrize("well", [0.0, -0.3], ids=["no difference", "one end is right"])
+    @pytest.mark.parametrize("luck", [0.0, 0.02, 0.05])
+    def test_noise_is_seldom_a_finding(self, well, luck):
+        rng, counts, trials = np.random.default_rng(0), Counter(), 400
+        for _ in range(trials):
+            ends = np.array([well, 0.0]) + luck * rng.standard_normal((3, 2))
+            lines = [of_model(row, k, 0.05, rng) for k, row in enumerate(ends)]
+            found = cells(evidence(lines), metric="kl")
+            counts[found.verdict] += found.p is not None and found.p <= 0.05
+        limit = trials * (0.05 + 2 * np.sqrt(0.05 * 0.95 / trials))
+        assert counts["supported"] <= limit and counts["refuted"] <= limit
 
 
 class TestTerms:
@@ -103,7 +158,18 @@ class TestTerms:
         assert abs(found.estimate) < 1
 
     def test_what_does_not_is_refuted(self):
-        assert add_up(evidence([], self.rows(bias=0.1))).verdict == "refuted"
+        found = add_up(evidence([], self.rows(bias=0.1)))
+        assert found.verdict == "refuted" and found.p < 1e-6
+        assert "above the sum" in found.text
+
+    def test_a_sum_that_is_right_is_seldom_refuted(self):
+        rng, verdicts = np.random.default_rng(0), Counter()
+        for _ in range(300):
+            rows = self.rows()
+            rows["deviation"] = rng.standard_normal(len(rows))
+            rows["monte_carlo"] = rows["path_kl"] + rows["standard_error"] * rows["deviation"]
+            verdicts[add_up(evidence([], rows)).verdict] += 1
+        assert verdicts["supported"] > 290 and verdicts["refuted"] <= 3
 
 
 def with_claim():
@@ -181,6 +247,6 @@ def test_the_table_says_verdicts_and_where_the_better_schedule_changes():
     assert ring.loc["W2", "NFE 10"] == "2× supports: epoch 4 (8), 4 (8)"
     assert ring["data"].tolist() == ["ring, EDM"] * 2
     ways = parts["Ways to train, against the base, reverse SDE"].set_index("metric")
-    assert ways.loc["W2", "NFE 10"] == "supports: 2.50"
+    assert ways.loc["W2", "NFE 10"] == "supports: 2.50, 2.50"
     with pytest.raises(ValueError, match="no verdicts to be shown"):
         schedule_verdicts(Contents(), nfe=[3])

@@ -1,6 +1,7 @@
 """Verdicts on made sequences, their JSON objects, and what they sum up to."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -30,25 +31,55 @@ def test_without_sampling_error(differences, expected):
     assert exact(np.array(differences)).verdict == expected
 
 
-# Means of checkpoints, the longest trained one first, in standard errors of two seeds each.
+# Means of checkpoints, the longest trained one first, in standard errors of five seeds each. An end
+# is significant from 2.78 on, and contradicts from 3.50 on.
 SAMPLED = [
-    ([-5, -3, 4, 6], "supports"),
-    ([-5, -3, 0.5, 4], "supports"),
-    ([-5, -3, 4, 1], "partial"),
-    ([-1, -3, 4, 5], "partial"),
+    ([-5, -4, 4, 6], "supports"),
+    ([-3, -4, 0.5, 3], "supports"),
+    ([-5, -4, 4, 1], "partial"),
+    ([-1, -4, 4, 5], "partial"),
     ([-5, 4, -5, 4], "partial"),
-    ([-5, -3, -1, -4], "no_crossover"),
-    ([-5, -3, -1, 1], "partial"),
-    ([-5, -3, -1, -1], "no_crossover"),
-    ([5, 3, -4, -6], "contradicts"),
-    ([1, -1, 0.5, 1], "inconclusive"),
+    ([-5, -4, -1, -4], "no_crossover"),
+    ([-5, -4, -1, -3], "partial"),
+    ([-5, -4, -1, 1], "partial"),
+    ([-5, -4, -1, -1], "partial"),  # what is not significant contradicts nothing
+    ([5, 4, -4, -6], "contradicts"),
+    ([2.5, -1, 0.5, 2.5], "inconclusive"),
 ]
+
+
+def repeats(z):
+    """Five values with the mean z and the standard error 1, for each z: [C, 5]."""
+    values = np.array([-2.0, -1, 0, 1, 2])
+    return np.array(z, float)[:, None] + values / values.std(ddof=1) * np.sqrt(5)
 
 
 @pytest.mark.parametrize(("z", "expected"), SAMPLED)
 def test_with_sampling_error(z, expected):
-    pairs = np.array(z, float)[:, None] + np.array([-1.0, 1.0])  # mean z, standard error 1
-    assert sampled(pairs).verdict == expected
+    found = sampled(repeats(z))
+    assert found.verdict == expected
+    assert found.errors == pytest.approx((1, 1))
+
+
+TRIALS = 1000
+LIMIT = 0.05 + 2 * np.sqrt(0.05 * 0.95 / TRIALS)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize(
+    "less", [0.0, 6.0], ids=["no difference", "no difference when well trained"]
+)
+def test_noise_is_seldom_a_finding(seeds, less):
+    rng, counts = np.random.default_rng(0), Counter()
+    for _ in range(TRIALS):
+        noise = np.sqrt(seeds) * rng.standard_normal((8, seeds))
+        counts[sampled(np.linspace(0, less, 8)[:, None] + noise).verdict] += 1
+    assert counts["supports"] / TRIALS <= LIMIT
+    assert (counts["no_crossover"] + counts["contradicts"]) / TRIALS <= LIMIT
+
+
+def test_equal_seeds_without_difference_are_inconclusive():
+    assert sampled(np.zeros((4, 3))).verdict == "inconclusive"
 
 
 def test_ends_are_named():
@@ -75,7 +106,14 @@ CELL = {
 }
 KEYS = {
     *["experiment", "target", "solver", "nfe", "metric", "family", "schedule_range", "rho"],
-    *["seeds", "better_when_well_trained", "better_when_less_trained", "crossing", "effect"],
+    *[
+        "seeds",
+        "better_when_well_trained",
+        "better_when_less_trained",
+        "crossing",
+        "effect",
+        "error",
+    ],
     *["R_at_crossing", "predicted_crossing", "verdict"],
 }
 FOUND = exact(np.array([-0.3, 0.2]))
@@ -87,6 +125,7 @@ def test_a_line_has_the_keys_of_the_specification():
     assert set(found) == KEYS
     assert found["crossing"] == {"knob": 0.476, "interval": [0.46, 0.48], "direction": "E->P"}
     assert found["effect"] == {"well": -0.3, "less": 0.2}
+    assert found["error"] == {"well": None, "less": None}
     assert (found["R_at_crossing"], found["predicted_crossing"]) == (0.8, None)
     trained = line(CELL | {"experiment": "N", "family": None}, FOUND, None)
     assert trained["crossing"] == {"epoch": None, "interval": None, "direction": None}

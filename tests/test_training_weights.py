@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from made_checkpoints import SIGMA, checkpoint
+from scipy import stats
 
 from uncanny.diffusion import losses
 from uncanny.diffusion.theory import verdicts, weighting
+from uncanny.experiments.training_weights import ratio_of_steps
 from uncanny.figures import figure_data, saving, style
 from uncanny.figures.training_weights import facts
 from uncanny.figures.training_weights import training_weights as draw
@@ -71,18 +73,6 @@ class TestWeighting:
         assert weighting.steps_to(steps, values, 0.001) == (1000.0, False)
         assert weighting.steps_to(steps, values, 0.6) == (10.0, True)
 
-    def test_ratio_and_its_interval(self):
-        rng = np.random.default_rng(0)
-        steps = np.array([0, 10, 100, 1000])
-        base = np.array([1.0, 0.1, 0.01, 0.001]) * rng.lognormal(0, 0.05, (3, 5, 1))
-        slow = np.array([1.0, 0.2, 0.02, 0.002]) * rng.lognormal(0, 0.05, (3, 5, 1))
-        found = weighting.ratio_of_steps(steps, slow, base, 0.05, rng)
-        assert 1 < found.low < 2.0 < found.high < 3
-        assert not found.is_bound
-        never = weighting.ratio_of_steps(steps, slow, base, 0.0015, rng)
-        assert never.is_bound
-        assert weighting.ratio_of_steps(steps, base, slow, 0.0015, rng).value is None
-
     @pytest.mark.parametrize(
         ("values", "expected"),
         [
@@ -94,7 +84,56 @@ class TestWeighting:
         ],
     )
     def test_two_of_three_thresholds_decide(self, values, expected):
-        assert weighting.verdict([weighting.Ratio(*v, False) for v in values]) == expected
+        ratios = [weighting.Ratio(*v, False, None if v[0] is None else 0.01) for v in values]
+        assert weighting.verdict(ratios) == expected
+
+    def test_a_ratio_without_error_decides_nothing(self):
+        assert weighting.verdict(3 * [weighting.Ratio(2.0, 2.0, 2.0, False)]) == "inconclusive"
+
+
+STEPS = np.array([0, 10, 100, 1000])
+FALLS = np.array([1.0, 0.1, 0.01, 0.001])
+
+
+class TestRatio:
+    def curves(self, factor, seeds=(3, 5), luck=0.05, rng=None):
+        rng = rng or np.random.default_rng(0)
+        noise = rng.lognormal(0, luck, (seeds[0], 1, 1)) * rng.lognormal(0, 0.05, (*seeds, 1))
+        return factor * FALLS * noise
+
+    def test_ratio_and_its_interval(self):
+        rng = np.random.default_rng(0)
+        base, slow = self.curves(1, rng=rng), self.curves(2, rng=rng)
+        found = ratio_of_steps(STEPS, slow, base, 0.05)
+        assert 1 < found.low < 2.0 < found.high < 4
+        assert found.p < 0.05 and not found.is_bound
+        never = ratio_of_steps(STEPS, slow, base, 0.0015)
+        assert never.is_bound
+        assert ratio_of_steps(STEPS, base, slow, 0.0015).value is None
+
+    def test_the_error_is_students_over_trainings(self):
+        # log time is linear in log value here: the log ratio is a difference of means
+        logs = np.log([[1.0, 1.1, 0.9], [1.3, 1.2, 1.6]])
+        one, other = (np.exp(row)[:, None, None] * FALLS for row in logs[::-1])
+        found = ratio_of_steps(STEPS, one, other, 0.05)
+        known = stats.ttest_rel(*logs[::-1])
+        assert found.p == pytest.approx(known.pvalue, rel=0.05)
+
+    def test_sampling_seeds_of_a_single_training(self):
+        rng = np.random.default_rng(0)
+        base, slow = (self.curves(f, (1, 5), 0.0, rng) for f in (1, 2))
+        found = ratio_of_steps(STEPS, slow, base, 0.05)
+        assert 1.5 < found.low < 2.0 < found.high < 3
+        alone = ratio_of_steps(STEPS, slow[:, :1], base[:, :1], 0.05)
+        assert (alone.p, alone.low) == (None, alone.value)
+
+    @pytest.mark.parametrize(("seeds", "luck"), [((3, 5), 0.0), ((3, 5), 0.2), ((1, 5), 0.0)])
+    def test_equal_ways_seldom_differ(self, seeds, luck):
+        rng, ps = np.random.default_rng(0), []
+        for _ in range(300):
+            pair = [self.curves(1, seeds, luck, rng) for _ in range(2)]
+            ps.append(ratio_of_steps(STEPS, *pair, 0.05).p)
+        assert np.mean(np.array(ps) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
-"""EQ of every pair of curves that differ along one axis."""
+"""Curves that differ along one axis are the same within a margin."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import replicates
-from uncanny.claims.compare import attempt, finding_of
-from uncanny.claims.curves import Cells, Curve
+from uncanny.claims.compare import attempt, check_gate, finding_of
+from uncanny.claims.curves import AXES, Cells, Curve
 from uncanny.claims.finding import Finding, combined
-from uncanny.registry.option_types import Nonnegative, Quorum
+from uncanny.claims.gains import check_final_levels
+from uncanny.registry.option_types import Positive, Quorum
 
 SELECTIONS = ("a",)
 
@@ -19,47 +20,51 @@ def alike(
     cells: Cells,
     *,
     metric: str = "is10",
-    delta: Nonnegative = 0.02,
+    delta: Positive = 0.02,
     over: Literal["model", "sampler", "guidance"] = "sampler",
     require: Quorum = "all",
+    gate: bool = True,
 ) -> Finding:
-    """Curves of selection a that differ only in their `over` are pairwise equal (rules.eq).
+    """Curves of a that differ only in their `over` are equal in all pairs (rules.equal), for each
+    combination of the other names apart, of which `require` must be supported.
 
-    The numbers are those of the widest range, (max - min) / mean of the curves' means over epochs.
-    Its interval is from the range in each replicate, which chance alone keeps above 0.
+    The numbers are those of the pair that decides; the text has the range of each combination.
+    gate: as in compare.compared.
     """
-    families = _families(cells.curves("a", metric), ("model", "sampler", "guidance").index(over))
+    measured = cells.label("metrics", metric)
+    families = _families(cells.curves("a", metric), AXES.index(f"{over}s"))
+    everything = [pair for curves in families.values() for pair in combinations(curves, 2)]
 
-    def evaluate(pair, name):
-        return finding_of(cells, rule, [pair], metric, name)
+    def rule(effect):
+        return rules.equal(effect, delta)
 
-    def rule(contrast):
-        return rules.eq(contrast.relative_replicates, delta)
+    def evaluate(pair):
+        return finding_of(cells, rule, [pair], everything, metric, delta)
 
-    pairs = [pair for curves in families.values() for pair in combinations(curves, 2)]
-    named_pairs = {f"{a.name} against {b.name}": (a, b) for a, b in pairs}
-    findings = {name: attempt(evaluate, pair, name) for name, pair in named_pairs.items()}
-    ranges = [_range(cells, curves, metric, name) for name, curves in families.items()]
-    return combined(findings, require, max(ranges, key=lambda finding: finding.estimate))
+    def of_family(curves):
+        if gate:
+            check_gate(cells, curves, metric)
+            check_final_levels(cells, curves, metric)
+        pairs = {f"{a.label} against {b.label}": (a, b) for a, b in combinations(curves, 2)}
+        return combined({name: attempt(evaluate, pair) for name, pair in pairs.items()})
+
+    findings = {name: attempt(of_family, curves) for name, curves in families.items()}
+    ranges = ", ".join(f"{name} {_range(curves):.1f} %" for name, curves in families.items())
+    together = combined(findings, require)
+    text = f"range of {measured} over {over}s: {ranges}; {together.text}"
+    return replace(together, text=text)
 
 
 def _families(curves: list[Curve], axis: int) -> dict[str, list[Curve]]:
     """Curves by their key without the name at `axis`."""
     families: dict[str, list[Curve]] = {}
     for curve in curves:
-        shared = [name for i, name in enumerate(curve.key) if i != axis and name != "none"]
-        families.setdefault(" ".join(shared), []).append(curve)
+        shared = [i for i, name in enumerate(curve.key) if i != axis and name != "none"]
+        families.setdefault(curve.words(shared), []).append(curve)
     return families
 
 
-def _range(cells: Cells, curves: list[Curve], metric: str, name: str) -> Finding:
-    levels = [curve.level(per_epoch=False) for curve in curves]
-    values, errors = (np.concatenate(arrays, axis=1) for arrays in zip(*levels, strict=True))
-    replicate_levels = replicates(values, errors, cells.rng(f"{metric}/range/{name}"))
-    middle = values.mean(axis=0)
-    estimate = float(100 * np.ptp(middle) / abs(middle.mean()))
-    low, high = rules.interval(100 * np.ptp(replicate_levels, axis=1) / abs(middle.mean()))
-    text = f"the means of {name} span {estimate:.1f} % ({low:.1f} to {high:.1f} %)"
-    numbers = {"estimate": estimate, "low": low, "high": high, "unit": "%"}
-    order = sorted(zip(middle.tolist(), [c.name for c in curves], strict=True))
-    return Finding("", text, **numbers, details={"means": {name: mean for mean, name in order}})
+def _range(curves: list[Curve]) -> float:
+    """Range of the curves' means over epochs, in % of their mean."""
+    means = [curve.values.mean() for curve in curves]
+    return float(100 * np.ptp(means) / abs(np.mean(means)))

@@ -1,9 +1,26 @@
 """Verdicts of experiments, cell by cell, as findings."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable, combined
+import numpy as np
+
+from uncanny.claims import rules
+from uncanny.claims.compare import direction
+from uncanny.claims.effects import FIXED
+from uncanny.claims.finding import (
+    INCONCLUSIVE,
+    REFUTED,
+    SUPPORTED,
+    Finding,
+    NotTestable,
+    combined,
+    untestable,
+)
 from uncanny.claims.records import Experiments
+from uncanny.diffusion.theory import weighting
+from uncanny.evaluation.contrasts import Contrast, repeated
+from uncanny.evaluation.jackknife import GROUPS
 from uncanny.registry.option_types import PositiveInt, Quorum
 
 SELECTIONS = ("a",)
@@ -14,6 +31,7 @@ WORDS = {
     "partial": INCONCLUSIVE,
     "inconclusive": INCONCLUSIVE,
 }
+ENDS = {"well": "exponential", "less": "polynomial"}  # which schedule is better there, as claimed
 
 
 def cell_verdicts(
@@ -27,13 +45,14 @@ def cell_verdicts(
     model: str | None = None,
     require: Quorum = "all",
 ) -> Finding:
-    """Of the cells that match the options, `require` have the verdict "supports" (theory.verdicts,
-    or theory.weighting for training weights).
+    """Of the cells that match the options, `require` support the claim.
 
-    nfe: numbers of evaluations. Options that are None match all cells. "No crossover" refutes;
-    "partial" is inconclusive, and so is the whole if only some cells refute. The estimate is the
-    relative difference at the well trained end, or the ratio of times to the strictest threshold
-    that was reached.
+    nfe: numbers of evaluations. Options that are None match all cells.
+
+    Exact scores: their verdict (theory.verdicts), which has no sampling error. Trained models: the
+    exponential schedule is better at the well trained end and the polynomial one at the other, both
+    by rules.positive; t intervals between training seeds, or between the sampling seeds of a single
+    training. Ways to train: the base is faster to two thirds of the thresholds (theory.weighting).
     """
     conditions = {
         "metric": metric,
@@ -42,70 +61,129 @@ def cell_verdicts(
         "family": family,
         "model": model,
     }
-    lines = [
-        line
-        for line in experiments.lines("a")
-        if all(value is None or line.get(key) == value for key, value in conditions.items())
-        and (nfe is None or line["nfe"] in nfe)
-    ]
-    if not lines:
-        names = ", ".join(
-            f"{key} {value}" for key, value in conditions.items() if value is not None
-        )
-        raise NotTestable(f"missing: a verdict on {names}, {nfe or 'any'} evaluations")
-    suffixes = experiments.suffixes(lines)
-    findings = {_name(line): _finding(line, suffixes) for line in lines}
-    if len(lines) == 1:
-        return next(iter(findings.values()))
-    verdict = combined(findings, require)
-    if verdict.verdict == REFUTED and not all(f.verdict == REFUTED for f in findings.values()):
-        return replace(verdict, verdict=INCONCLUSIVE)
-    return verdict
+    cells: dict[str, list[Mapping]] = {}
+    for line in experiments.lines("a"):
+        is_wanted = all(value in (None, line.get(key)) for key, value in conditions.items())
+        if is_wanted and (nfe is None or line["nfe"] in nfe):
+            cells.setdefault(_name(line), []).append(line)
+    if not cells:
+        named = [f"{key} {value}" for key, value in conditions.items() if value is not None]
+        raise NotTestable(f"missing: a verdict on {', '.join(named)}, {nfe or 'any'} evaluations")
+    findings = {name: _finding(name, lines) for name, lines in cells.items()}
+    only = next(iter(findings.values()))
+    return only if len(findings) == 1 else combined(findings, require)
 
 
-def _name(line: dict) -> str:
+def _name(line: Mapping) -> str:
     words = [line.get("model") or line["target"], line.get("family"), line["solver"]]
-    seed = line.get("train_seed")
-    words += [f"{line['nfe']} evaluations", None if seed is None else f"seed {seed}"]
-    return " ".join(word for word in words if word)
+    return " ".join(word for word in [*words, f"{line['nfe']} evaluations"] if word)
 
 
-def _finding(line: dict, suffixes: frozenset) -> Finding:
-    verdict, cells = WORDS[line["verdict"]], (_name(line),)
-    shared = {"suffixes": suffixes, "cells": cells, "details": {"line": line}}
-    if "thresholds" in line:
-        return Finding(verdict, _text_of_times(line), **shared, **_ratio(line))
-    effect = line["effect"]
-    numbers = {} if effect["well"] is None else {"estimate": 100 * effect["well"], "unit": "%"}
-    return Finding(verdict, _text_of_schedules(line), **shared, **numbers)
+def _finding(name: str, lines: Sequence[Mapping]) -> Finding:
+    """Finding of a cell, from its line or, of trained models, those of its training seeds."""
+    first = lines[0]
+    if "thresholds" in first:
+        found = _of_times(first)
+    elif len(lines) == 1 and first.get("error", {}).get("well") is None:
+        found = Finding(WORDS[first["verdict"]], _text(first), **_numbers(first))
+    else:
+        found = _of_trainings(lines)
+    return replace(found, cells=(name,), text=f"{name}: {found.text}", details={"lines": [*lines]})
 
 
-def _text_of_schedules(line: dict) -> str:
-    crossing, ends = line["crossing"], ("well", "less")
+# ---- Schedules ---------------------------------------------------------------------------------
+
+
+def _of_trainings(lines: Sequence[Mapping]) -> Finding:
+    findings = {f"{end} trained": _of_end(lines, end) for end in ENDS}
+    both = combined(findings)
+    text = "; ".join(f"{name}, {found.text}" for name, found in findings.items())
+    scope = FIXED if len(lines) == 1 else f"{len(lines)} trainings"
+    return replace(both, text=f"{text}{_crossings(lines)}", scope=scope)
+
+
+def _of_end(lines: Sequence[Mapping], end: str) -> Finding:
+    """Is the schedule better that is claimed to be at one end? Numbers: exponential over polynomial
+    - 1, in %.
+    """
+    contrast = _contrast(lines, end)
+    sign = -1 if ENDS[end] == "exponential" else 1
+    claimed = replace(contrast, value=sign * contrast.value)
+    decision = rules.positive(claimed, float(np.log1p(rules.SMALLEST_EFFECT)))
+    estimate = 100 * float(np.expm1(contrast.value))
+    numbers: dict = {"estimate": estimate, "unit": "%"}
+    interval = ""
+    if not contrast.by_construction:
+        low, high = 100 * np.expm1(contrast.interval())
+        detectable = 100 * float(np.expm1(rules.detectable(contrast)))
+        numbers |= {"low": float(low), "high": float(high), "detectable": detectable}
+        interval = f" ({low:+.1f} to {high:+.1f} %)"
+    metric, margin = lines[0]["metric"], 100 * rules.SMALLEST_EFFECT
+    text = f"{metric} of the exponential schedule is {direction(estimate)} that of the polynomial"
+    return Finding(decision.verdict, text + interval, p=decision.p, margin=margin, **numbers)
+
+
+def _contrast(lines: Sequence[Mapping], end: str) -> Contrast:
+    """log(exponential / polynomial) at one end: the mean over trainings or, of a single one, over
+    its sampling seeds.
+    """
+    ratios = np.array([1 + line["effect"][end] for line in lines])
+    if len(lines) > 1:
+        return repeated(np.log(ratios))
+    (line,) = lines
+    # Error of a logarithm: that of the ratio over the ratio
+    se = line["error"][end] / float(ratios[0])
+    return Contrast(float(np.log(ratios[0])), se, line["seeds"] - 1.0, GROUPS)
+
+
+def _crossings(lines: Sequence[Mapping]) -> str:
+    at = [line["crossing"]["epoch"] for line in lines]
+    known = ", ".join("none" if epoch is None else f"{epoch:g}" for epoch in at)
+    return f"; epoch from which the exponential one is better, by training: {known}"
+
+
+def _text(line: Mapping) -> str:
+    crossing = line["crossing"]
     key = "epoch" if "epoch" in crossing else "strength"
     position = crossing.get("epoch", crossing.get("knob"))
-    better = {end: line[f"better_when_{end}_trained"] for end in ends}
+    better = {end: line[f"better_when_{end}_trained"] for end in ENDS}
     better_text = ", ".join(
-        f"{better[end]} when {end} trained ({100 * line['effect'][end]:+.1f} %)" for end in ends
+        f"{better[end]} when {end} trained ({100 * line['effect'][end]:+.1f} %)" for end in ENDS
     )
     change = f"changes at {key} {position:.3g}" if position is not None else "no change"
-    return f"{_name(line)}: {line['verdict'].replace('_', ' ')}: {better_text}, {change}"
+    return f"{line['verdict'].replace('_', ' ')}: {better_text}, {change}"
 
 
-def _text_of_times(line: dict) -> str:
-    ratios = ", ".join(
-        f"{'at least ' if entry['is_bound'] else ''}{entry['ratio']:.2f} ({entry['low']:.2f} to "
-        f"{entry['high']:.2f}) to {entry['factor']:g} times the best"
-        if entry["ratio"] is not None
-        else f"none to {entry['factor']:g} times the best"
+def _numbers(line: Mapping) -> dict:
+    return {"estimate": 100 * line["effect"]["well"], "unit": "%"}
+
+
+# ---- Times -------------------------------------------------------------------------------------
+
+
+def _of_times(line: Mapping) -> Finding:
+    findings = {
+        f"to {entry['factor']:g} times the best": _of_threshold(entry)
         for entry in line["thresholds"]
+    }
+    text = ", ".join(f"{found.text} {name}" for name, found in findings.items())
+    return replace(
+        combined(findings, weighting.needed(len(findings))),
+        text=f"updates over those of the base, in {line['metric']}: {text}",
     )
-    return f"updates over those of the base, in {line['metric']}: {ratios}"
 
 
-def _ratio(line: dict) -> dict:
-    reached = [entry for entry in line["thresholds"] if entry["ratio"] is not None]
-    if not reached:
-        return {}
-    last = reached[-1]
-    return {"estimate": last["ratio"], "low": last["low"], "high": last["high"], "unit": "ratio"}
+def _of_threshold(entry: Mapping) -> Finding:
+    if entry["ratio"] is None:
+        return replace(untestable("the base never arrives"), text="none")
+    numbers = {name: entry.get(name) for name in ("low", "high", "p")}
+    ratio = weighting.Ratio(entry["ratio"], is_bound=entry["is_bound"], **numbers)
+    verdict = INCONCLUSIVE
+    if weighting.is_slower(ratio):
+        verdict = SUPPORTED
+    elif weighting.is_faster(ratio):
+        verdict = REFUTED
+    shown = "at least " if ratio.is_bound else ""
+    text = f"{shown}{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    p = ratio.p if verdict != INCONCLUSIVE else 1.0
+    return Finding(verdict, text, ratio.value, ratio.low, ratio.high, "times", weighting.RATIO, p)

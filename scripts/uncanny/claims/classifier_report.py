@@ -1,13 +1,15 @@
 """Accuracy and gradients of the classifiers behind guidance."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.finding import Finding
+from uncanny.claims.finding import REFUTED, SUPPORTED, Finding
 from uncanny.claims.records import Reports
-from uncanny.registry.option_types import Nonnegative, NotBelow
+from uncanny.evaluation.contrasts import Contrast
+from uncanny.evaluation.jackknife import GROUPS
+from uncanny.registry.option_types import Nonnegative
 
 SELECTIONS = ("a",)
 
@@ -15,33 +17,41 @@ SELECTIONS = ("a",)
 def classifier_report(
     reports: Reports,
     *,
+    side: Literal["above", "below"],
+    bound: Nonnegative,
     quantity: Literal["accuracy", "gradient_rms"] = "accuracy",
-    low: Nonnegative = 0.0,
-    high: Annotated[Nonnegative, NotBelow("low")] = 1e9,
 ) -> Finding:
-    """A quantity of the classifiers, averaged over noise levels (deciles of t) and reports, is in
-    [low, high].
+    """A quantity of the classifiers, the mean over noise levels (deciles of t) and reports, is
+    above (below) the bound.
 
-    An accuracy has its binomial error; the root mean square of a gradient counts as exact.
+    Accuracy is tested (rules.side). All deciles and reports are of the same test images, so that
+    the error of the mean may be as large as the mean of the errors, which it is taken to be. The
+    root mean square of a gradient has no known error: it is described, without a p.
     """
     deciles = [
         d for listed in reports.of("a").values() for report in listed for d in report["deciles"]
     ]
     value = float(np.mean([d[quantity] for d in deciles]))
-    se = float(np.sqrt(np.sum([d["se"] ** 2 for d in deciles])) / len(deciles))
-    half = rules.Z * se if quantity == "accuracy" else 0.0
-    bottom, top = value - half, value + half
-    inside, outside = low <= bottom and top <= high, top < low or bottom > high
+    numbers = {"p": None}
+    if quantity == "accuracy":
+        se = float(np.mean([d["se"] for d in deciles]))
+        contrast = Contrast(value, se, min(d["n"] for d in deciles) - 1.0, GROUPS)
+        decision = rules.side(contrast, bound, above=side == "above")
+        verdict = decision.verdict
+        low, high = contrast.interval()
+        numbers = {"p": decision.p, "low": low, "high": high}
+    else:
+        verdict = SUPPORTED if (value > bound) == (side == "above") else REFUTED
     return Finding(
-        rules.SUPPORTED if inside else rules.REFUTED if outside else rules.INCONCLUSIVE,
-        f"{quantity.replace('_', ' ')} {value:.3g} on average over noise levels "
-        f"(claimed {low:g} to {high:g})",
+        verdict,
+        f"{quantity.replace('_', ' ')} is {value:.3g} on average over noise levels; "
+        f"claimed: {side} {bound:g}",
         estimate=value,
-        low=bottom,
-        high=top,
         unit=quantity.replace("_", " "),
+        margin=bound,
         cells=tuple(reports.selections["a"]["classifiers"]),
         details={"by_decile": _by_decile(deciles, quantity)},
+        **numbers,
     )
 
 

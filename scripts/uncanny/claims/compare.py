@@ -6,6 +6,7 @@ from uncanny.claims import rules
 from uncanny.claims.curves import AXES, Cells, Curve, Pair
 from uncanny.claims.effects import Effect, difference, share_of_way
 from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable, combined, untestable
+from uncanny.claims.gains import check_final_levels
 
 Rule = Callable[[Effect], rules.Decision]
 
@@ -25,41 +26,62 @@ def compared(
     require: str | int,
     best: str = "none",
     gate: bool = True,
+    allow_rising: bool = False,
     margin: float = rules.SMALLEST_EFFECT,
 ) -> Finding:
     """Apply a rule to the differences A - B of the paired curves of selections a and b.
 
-    per: one verdict on all pairs pooled ("none"), or one per model, sampler, guidance or pair, of
-    which `require` must be supported. best: a or b; of pairs that share their other curve, only the
-    one with the best curve of that selection counts. It is chosen by the first sampling seed and
-    compared on the rest; with a single sampling seed both use it. gate: not testable where both
-    sides together are less than 30 % of the way from noise to real images at their last epoch.
-    margin: of the rule, shown with the numbers.
+    per: one verdict on all pairs pooled ("none"), or one per model, sampler, guidance, pair or
+    epoch, of which `require` must be supported. best: a or b; of pairs that share their other
+    curve, only the one with the best curve of that selection counts. It is chosen by the first
+    sampling seed and compared on the rest; with a single sampling seed both use it. gate: whether
+    curves near noise (check_gate), and final levels of curves that still rise
+    (gains.check_final_levels), are not testable. allow_rising: such levels are testable, for claims
+    about the same checkpoints. margin: of the rule, shown with the numbers.
     """
 
-    def pairs_of(keys):
-        return [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in keys]
+    def pairs_of(keys, epoch=None):
+        return [
+            (cells.curve("a", a, metric, epoch), cells.curve("b", b, metric, epoch))
+            for a, b in keys
+        ]
 
-    def evaluate(keys, _):
+    def evaluate(keys, _, epoch=None):
         pairs = pairs_of(keys)
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
+        curves = [curve for pair in pairs for curve in pair]
         if gate:
-            check_gate(cells, [curve for pair in pairs for curve in pair], metric)
+            check_gate(cells, curves, metric)
+        if gate and not allow_rising:
+            check_final_levels(cells, curves, metric)
+        if epoch is not None:
+            return finding_of(
+                cells, rule, pairs_of(keys, epoch), pairs_of(cells.pairs(), epoch), metric, margin
+            )
         companions = pairs if best != "none" else pairs_of(cells.pairs())
         return finding_of(cells, rule, pairs, companions, metric, margin)
 
-    return over_groups(grouped(cells.pairs(), per, cells.labels and cells.label), require, evaluate)
+    if per != "epoch":
+        groups = grouped(cells.pairs(), per, cells.labels and cells.label)
+        return over_groups(groups, require, evaluate)
+    everything = cells.pairs()
+    findings = {
+        f"epoch {epoch}": attempt(evaluate, everything, "", epoch) for epoch in cells.epochs()
+    }
+    return combined(findings, require, attempt(evaluate, everything, "pooled"))
 
 
 def check_gate(cells: Cells, curves: Sequence[Curve], metric: str) -> None:
-    """Raise NotTestable where curves are, in the mean, too near to noise to be compared."""
+    """Raise NotTestable where curves are, in the mean, less than 30 % of the way from noise to real
+    images at their last epoch.
+    """
     bounds = cells.scores.bounds(curves[0].model, metric)
     if not curves[0].is_score or bounds is None:
         return
     share = share_of_way(curves, bounds)
     if share < GATE:
         raise NotTestable(
-            f"both sides are {100 * share:.0f} % of the way from noise to real images at their "
+            f"the curves are {100 * share:.0f} % of the way from noise to real images at their "
             f"last epoch; a comparison takes {100 * GATE:.0f} %"
         )
 
@@ -161,6 +183,31 @@ def finding_of(
         limit=limit_of(decision, effect, margin),
         **shared,
     )
+
+
+def numbers(decision: rules.Decision, effect: Effect, margin: float) -> dict:
+    """Entries of a finding on an effect: % of its base, positive where the metric gets better."""
+    shared = {"p": decision.p, "scope": effect.source, "spreads": effect.spreads}
+    if effect.contrast.by_construction:
+        return shared
+    gain, low, high = effect.gain.percents()
+    return shared | {
+        "estimate": gain,
+        "low": low,
+        "high": high,
+        "unit": "%",
+        "margin": 100 * margin,
+        "detectable": abs(effect.percent(rules.detectable(effect.contrast))),
+        "limit": limit_of(decision, effect, margin),
+        "details": {"value": effect.contrast.value, "se": effect.contrast.se},
+    }
+
+
+def interval_text(effect: Effect) -> str:
+    """Gain with its interval in words: +5.0 % (+3.0 to +7.0 %)."""
+    if effect.contrast.by_construction:
+        return "the same by construction"
+    return "{:+.1f} % ({:+.1f} to {:+.1f} %)".format(*effect.gain.percents())
 
 
 def direction(percent: float) -> str:

@@ -11,8 +11,9 @@ def costlier(cells: Cells, *, metric: str = "is10", factor: Positive = 1.0) -> F
     """Every curve of a needs more than `factor` times the evaluations per image of each curve of b
     with which it is paired.
 
-    Evaluations are counted without error. Those of a sampler that chooses its steps differ between
-    seeds; the verdict must hold for the extremes of their ranges, else it is inconclusive.
+    Evaluations are counted without error, so that no test applies. Those of a sampler that chooses
+    its steps differ between seeds; the verdict must hold for the extremes of their ranges, else it
+    is inconclusive.
     """
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
     least = min(a.nfe / b.nfe for a, b in pairs)
@@ -20,7 +21,7 @@ def costlier(cells: Cells, *, metric: str = "is10", factor: Positive = 1.0) -> F
     unsure = [pair for pair in pairs if _ratio(*pair, 0, 1) <= factor]
     text = f"at least {least:.3g} times the evaluations of the others"
     if failing := cheaper or unsure:
-        first = ", ".join(f"{curve.name} ({curve.nfe:.4g})" for curve in failing[0])
+        first = ", ".join(f"{curve.label} ({curve.nfe:.4g})" for curve in failing[0])
         required = "more" if factor == 1 else f"{factor:g} times as many"
         text += f"; not {required} in {len(failing)} of {len(pairs)} pairs: {first}"
     return Finding(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from uncanny.claims.finding import NotTestable
+from uncanny.evaluation.contrasts import Score
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.evaluation.score_records import CELL_COLUMNS, value_at
 from uncanny.evaluation.trainings import Spread
@@ -21,6 +23,7 @@ AXES = ("models", "samplers", "guidances")
 NOISE = ("gaussian", "uniform")  # names of references of noise
 REAL = "train"
 NUMBERS = ("train_seed", "sample_seed", "epoch")
+ROW = ["metric", "status", "score", "nfe", "params", "scale", "kind", "n"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class Curve:
 
     def at(self, epochs: Sequence[int]) -> "Curve":
         """The curve at some of its epochs."""
+        if tuple(epochs) == self.epochs:
+            return self
         columns = [self.epochs.index(epoch) for epoch in epochs]
         identity = f"{self.identity} at {list(epochs)}"
         return replace(
@@ -101,44 +106,55 @@ class Scores:
     """A tidy score table by cell. references: dataset → {"train": [metric, ...], ...}."""
 
     def __init__(self, table: pd.DataFrame, references: Mapping[str, Mapping] | None = None):
-        is_ok = (table["status"] == "ok").to_numpy()
-        cells = table.astype(dict.fromkeys(NUMBERS, int)).set_index(CELL_COLUMNS)
-        self.diverged = cells.index[~is_ok]
-        self.measured = dict(tuple(cells[is_ok].groupby("metric")))
+        cells = table.astype(dict.fromkeys(NUMBERS, int))
+        keys = list(zip(*(cells[name] for name in CELL_COLUMNS), strict=True))
+        self.diverged, self.measured = set(), defaultdict(dict)
+        # Plain dictionaries: an index of pandas takes most of the time of a scorecard.
+        for key, row in zip(keys, cells[ROW].to_dict("records"), strict=True):
+            if row["status"] == "ok":
+                self.measured[row["metric"]][key] = row
+            else:
+                self.diverged.add(key)
         self.datasets = dict(zip(table["model"], table["dataset"], strict=True))
         self.kinds = dict(zip(table["metric"], table["kind"], strict=True))
+        self.last_epochs = table.groupby("model")["epoch"].max().astype(int).to_dict()
         self.references = references or {}
 
     def curve(self, key, metric: str, epochs: Sequence[int], seeds, sampling_seeds) -> Curve:
         """One curve. Raises NotTestable that names a missing or diverged cell."""
         model, sampler, guidance = key
-        axes = [model], seeds, [sampler], [guidance], sampling_seeds, epochs
-        cells = pd.MultiIndex.from_product(axes, names=CELL_COLUMNS)
-        if len(absent := cells[cells.isin(self.diverged)]):
+        # In the order of CELL_COLUMNS
+        cells = list(product([model], seeds, [sampler], [guidance], sampling_seeds, epochs))
+        if absent := [cell for cell in cells if cell in self.diverged]:
             raise NotTestable(f"diverged: {_first(absent)}")
-        rows = self.measured.get(metric)
-        if len(absent := cells if rows is None else cells[~cells.isin(rows.index)]):
+        known = self.measured[metric]
+        if absent := [cell for cell in cells if cell not in known]:
             raise NotTestable(f"missing: {metric} of {_first(absent)}")
-        rows = rows.loc[cells]
-        if len(absent := cells[rows["score"].isna()]):
+        rows = [known[cell] for cell in cells]
+        absent = [
+            c for c, row in zip(cells, rows, strict=True) if not isinstance(row["score"], Score)
+        ]
+        if absent:
             raise NotTestable(
                 f"{metric} of {_first(absent)} has no values without groups of images"
             )
-        nfe, kind = rows["nfe"].to_numpy(), self.kinds[metric]
-        parameters = rows["params"].iloc[0]
+        scores = np.empty(len(rows), object)
+        scores[:] = [row["score"] for row in rows]
+        nfe, kind = np.array([row["nfe"] for row in rows], float), self.kinds[metric]
+        parameters = rows[0]["params"]
         return Curve(
             *key,
             tuple(epochs),
             tuple(seeds),
-            rows["score"].to_numpy().reshape(len(seeds), len(sampling_seeds), len(epochs)),
+            scores.reshape(len(seeds), len(sampling_seeds), len(epochs)),
             sign=-1 if _is(kind, "FALLING") else 1,
             family=str(value_at(parameters, "identity.process.kind") or model),
             signed=_is(kind, "SIGNED"),
             is_score=kind == "inception_score",
             nfe=float(np.mean(nfe)),
-            scale=float(rows["scale"].iloc[0]),
+            scale=float(rows[0]["scale"]),
             nfe_range=(float(nfe.min()), float(nfe.max())),
-            identity=_identity(key, rows.iloc[0], epochs, len(sampling_seeds)),
+            identity=_identity(key, rows[0], epochs, len(sampling_seeds)),
         )
 
     def bounds(self, model: str, metric: str) -> tuple[float, float] | None:
@@ -169,7 +185,7 @@ def _is(kind: str, constant: str) -> bool:
     return kind in components.constant("metrics", kind, constant)
 
 
-def _identity(key: Sequence[str], row: pd.Series, epochs: Sequence[int], draws: int) -> str:
+def _identity(key: Sequence[str], row: Mapping, epochs: Sequence[int], draws: int) -> str:
     """Text of everything but seeds that determines the scores of a curve."""
     blocks = {name: row["params"].get(name) for name in ("identity", "sampler", "guidance")}
     measured = {name: str(row[name]) for name in ("kind", "n")}
@@ -177,9 +193,14 @@ def _identity(key: Sequence[str], row: pd.Series, epochs: Sequence[int], draws: 
     return json.dumps(facts, sort_keys=True, default=str)
 
 
-def _first(cells: pd.MultiIndex) -> str:
+def _first(cells: Sequence[tuple]) -> str:
     more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
     return f"{Cell(*cells[0])}{more}"
+
+
+def label_of(labels: Mapping[str, Mapping[str, str]], section: str, name: str) -> str:
+    """Label of a component for readers, or its name; labels: section of the config → names."""
+    return labels.get(section, {}).get(name, "no guidance" if name == "none" else name)
 
 
 @dataclass
@@ -207,10 +228,12 @@ class Cells:
         """Curves of a selection, in the order of its keys."""
         return [self.curve(selection, key, metric) for key in self.selected(selection)]
 
-    def curve(self, selection: str, key: tuple[str, str, str], metric: str) -> Curve:
-        """One curve of a selection, always the same object."""
+    def curve(
+        self, selection: str, key: tuple[str, str, str], metric: str, epoch: int | None = None
+    ) -> Curve:
+        """One curve of a selection, or its point at an epoch; always the same object."""
         chosen = self.selections[selection]
-        epochs = tuple(chosen["epochs"][key[0]])
+        epochs = tuple(chosen["epochs"][key[0]]) if epoch is None else (epoch,)
         sampling_seeds = tuple(chosen.get("sampling_seeds", self.sampling_seeds))
         seeds = tuple(chosen.get("seeds", self.seeds))
         wanted = key, metric, epochs, seeds, sampling_seeds
@@ -225,8 +248,18 @@ class Cells:
 
     def label(self, section: str, name: str) -> str:
         """Label of a component, or its name."""
-        known = self.labels.get(section, {})
-        return known.get(name, "no guidance" if name == "none" else name)
+        return label_of(self.labels, section, name)
+
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs of all selections. Raises NotTestable where models have different ones."""
+        different = {
+            tuple(epochs)
+            for selection in self.selections.values()
+            for epochs in selection["epochs"].values()
+        }
+        if len(different) > 1:
+            raise NotTestable("models are compared at different epochs: none is the same for all")
+        return different.pop()
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Pairs of keys of two selections, as `broadcast` forms them."""

@@ -18,8 +18,17 @@ def differs(
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
     gate: bool = True,
+    allow_rising: bool = False,
 ) -> Finding:
     """Selections a and b differ, in either direction (rules.differ); options as in
     compare.compared.
     """
-    return compared(cells, rules.differ, metric=metric, per=per, require=require, gate=gate)
+    return compared(
+        cells,
+        rules.differ,
+        metric=metric,
+        per=per,
+        require=require,
+        gate=gate,
+        allow_rising=allow_rising,
+    )

@@ -1,14 +1,14 @@
-"""ORD: the plateau of A starts before that of B."""
+"""A converges earlier than B."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
-
-from uncanny.claims import plateaus, rules
-from uncanny.claims.compare import grouped, over_groups
+from uncanny.claims import rules
+from uncanny.claims.compare import check_gate, grouped, interval_text, numbers, over_groups
 from uncanny.claims.curves import Cells
-from uncanny.claims.finding import Finding, NotTestable
-from uncanny.registry.option_types import Quorum
+from uncanny.claims.effects import difference
+from uncanny.claims.finding import Finding
+from uncanny.claims.gains import Window, descent
+from uncanny.registry.option_types import Nonnegative, NotBelow, Positive, Quorum
 
 SELECTIONS = ("a", "b")
 
@@ -16,52 +16,38 @@ SELECTIONS = ("a", "b")
 def earlier(
     cells: Cells,
     *,
+    start: Nonnegative,
+    end: Annotated[Nonnegative, NotBelow("start")],
+    budget: Positive,
     metric: str = "is10",
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
+    gate: bool = True,
 ) -> Finding:
-    """The plateau of a starts before that of b; of several pairs, the median difference.
-
-    A curve without a plateau counts as one spacing of the epochs later than its last epoch. Ties
-    count for neither side. Not testable if most pairs have no plateau on either side. Verdict by
-    rules.order.
+    """From a window of epochs on (options as in `converged`), b still gains more than a: the
+    difference of their gains, decided by rules.superior. gate: compare.check_gate.
     """
+    measured = cells.label("metrics", metric)
 
-    def evaluate(keys, name):
-        sides = list(zip(*keys, strict=True))
-        last = cells.curve("a", sides[0][0], metric)
-        late = last.epochs[-1] + plateaus.spacing(last)
-        starts = [
-            plateaus.starts(cells, side, name_of_side, metric, f"{name}/{name_of_side}")[0]
-            for side, name_of_side in zip(sides, "ab", strict=True)
-        ]
-        if np.mean(np.isinf(starts[0]) & np.isinf(starts[1])) > 0.5:
-            raise NotTestable("most curves reach no plateau on either side: they cannot be ordered")
-        first, second = (np.minimum(side, late) for side in starts)
-        gain = np.median(second - first, axis=1)
-        return _finding(cells, keys, metric, gain, plateaus.spacing(last))
+    def pairs_of(keys):
+        return [(cells.curve("b", b, metric), cells.curve("a", a, metric)) for a, b in keys]
+
+    def remaining(curve):
+        return Window.of(curve, start, end, budget).remaining
+
+    def evaluate(keys, _):
+        pairs = pairs_of(keys)
+        curves = list(dict.fromkeys(curve for pair in pairs for curve in pair))
+        if gate:
+            check_gate(cells, curves, metric)
+        everything, span = pairs_of(cells.pairs()), descent(cells, curves, metric)
+        effect = difference(pairs, everything, cells.spreads, terms=remaining, span=span)
+        decision = rules.superior(effect)
+        return Finding(
+            decision.verdict,
+            f"from the window on, b's {measured} gains {interval_text(effect)} more than a's",
+            cells=tuple(curve.name for curve in curves),
+            **numbers(decision, effect, rules.SMALLEST_EFFECT),
+        )
 
     return over_groups(grouped(cells.pairs(), per), require, evaluate)
-
-
-def _finding(cells: Cells, keys: list, metric: str, gain: np.ndarray, spacing: float) -> Finding:
-    probability = float(np.mean(gain > 0))
-    estimate, (low, high) = float(np.median(gain)), rules.interval(gain)
-    decision = rules.order(gain > 0)
-    curves = [
-        cells.curve(s, key, metric) for pair in keys for s, key in zip("ab", pair, strict=True)
-    ]
-    return Finding(
-        decision.verdict,
-        f"{estimate:g} epochs earlier ({low:g} to {high:g}); earlier with probability "
-        f"{probability:.2f}, a tie with {float(np.mean(gain == 0)):.2f}",
-        estimate=estimate,
-        low=low,
-        high=high,
-        unit="epochs",
-        p=decision.p,
-        detectable=spacing,
-        suffixes=cells.suffixes,
-        cells=tuple(dict.fromkeys(curve.name for curve in curves)),
-        details={"probability": probability},
-    )

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from uncanny.evaluation.contrasts import Contrast
 from uncanny.evaluation.trainings import Runs, Spread, Term, is_positive
 
 FIXED = "these weights only"  # what intervals without the variance between trainings are about
+
+# Of a curve: coefficients of its means over some epochs
+Terms = Sequence[tuple[float, Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Effect:
         change = self.sign * value
         return 100 * float(np.expm1(change) if self.contrast.scale == "log" else change)
 
+    @property
+    def gain(self) -> "Effect":
+        """The same with changes that are positive where the metric gets better."""
+        return replace(self, sign=1)
+
     def percents(self, level: float = 0.95) -> tuple[float, float, float]:
         """Estimate and interval of that change. Raises as Contrast.interval."""
         low, high = sorted(map(self.percent, self.contrast.interval(level)))
@@ -63,33 +71,48 @@ class Effect:
 
 
 def difference(
-    pairs: Sequence[Pair], everything: Sequence[Pair], stored: Mapping[str, Spread]
+    pairs: Sequence[Pair],
+    everything: Sequence[Pair],
+    stored: Mapping[str, Spread],
+    *,
+    terms: Callable[[Curve], Terms] = lambda curve: [(1.0, curve.epochs)],
+    span: float | None = None,
 ) -> Effect:
     """Mean of the pairs' first curves against that of their second ones, by the metric's mean over
-    epochs; means over models are geometric on the log scale.
+    epochs, or other terms; means over models are geometric on the log scale.
 
     everything: further pairs, whose models take part in the spread between trainings where they
     have the same samplers and guidances. stored: spreads from other studies, by fingerprint, for
-    one training seed. Raises NotTestable for different training seeds or a base of 0.
+    one training seed. span: as in `effect`. Raises NotTestable for different training seeds or a
+    base of 0.
     """
     alike = {_signature(pair) for pair in pairs}
     companions = [pair for pair in everything if _signature(pair) in alike]
     weights = _weights(pairs)
-    rows = _rows(companions, weights)
+    rows = _rows(companions, weights, terms)
     worse = list(dict.fromkeys(b for _, b in pairs))
-    return effect(rows, [c for pair in companions for c in pair], worse, stored)
+    return effect(rows, [c for pair in companions for c in pair], worse, stored, span=span)
 
 
 def effect(
-    rows: Sequence[Row], curves: Sequence[Curve], base: Sequence[Curve], stored: Mapping
+    rows: Sequence[Row],
+    curves: Sequence[Curve],
+    base: Sequence[Curve],
+    stored: Mapping,
+    *,
+    span: float | None = None,
 ) -> Effect:
-    """Σ weight × row, relative to the mean of the curves `base`; curves: all that rows are of."""
+    """Σ weight × row, relative to the mean of the curves `base`; curves: all that rows are of.
+
+    span: the rows are differences in multiples of it, None: logarithms where these are defined,
+    else differences in multiples of that mean. Raises NotTestable as `difference`.
+    """
     _check_runs(curves)
-    level = abs(float(np.mean([curve.values.mean() for curve in base])))
+    level = abs(float(np.mean([curve.values.mean() for curve in base]))) if span is None else span
     if level == 0:
         raise NotTestable("the mean that differences are compared with is 0")
     scores = [score for curve in curves for score in curve.scores.flat]
-    is_log = not curves[0].signed and is_positive(scores)
+    is_log = span is None and not curves[0].signed and is_positive(scores)
     runs = Runs.of([row.terms for row in rows], base=None if is_log else level)
     spreads, source = _spreads(runs, rows, stored)
     sign = curves[0].sign
@@ -124,23 +147,29 @@ def _weights(pairs: Sequence[Pair]) -> dict[str, tuple[float, float]]:
     return {model: (a, b) for model, (a, b) in shares.items()}
 
 
-def _rows(pairs: Sequence[Pair], weights: Mapping[str, tuple[float, float]]) -> list[Row]:
-    sides = [_by_model(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1)]
+def _rows(pairs: Sequence[Pair], weights: Mapping[str, tuple[float, float]], terms) -> list[Row]:
+    sides = [by_model(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1)]
     rows = []
     for model in dict.fromkeys([*sides[0], *sides[1]]):
         a, b = (side.get(model, []) for side in sides)
         on_a, on_b = weights.get(model, (0.0, 0.0))
         if a and b and on_a == on_b:  # the same weights of the network on both sides
-            rows.append(row(on_a, [(1.0, a), (-1.0, b)], "within"))
+            rows.append(row(on_a, at(a, terms) + at(b, terms, -1.0), "within"))
         elif a and b:
-            rows.append(row(1.0, [(on_a, a), (-on_b, b)], f"within {model}"))
+            rows.append(row(1.0, at(a, terms, on_a) + at(b, terms, -on_b), f"within {model}"))
         else:
-            rows.append(row(on_a - on_b, [(1.0, a or b)], "level"))
+            rows.append(row(on_a - on_b, at(a or b, terms), "level"))
     return rows
 
 
+def at(curves: Sequence[Curve], terms: Callable[[Curve], Terms], factor: float = 1.0) -> list:
+    """Terms of a model's curves, times a factor: (coefficient, curves at the epochs)."""
+    # The curves of one model have the same epochs.
+    return [(factor * c, [curve.at(epochs) for curve in curves]) for c, epochs in terms(curves[0])]
+
+
 def row(weight: float, terms: Sequence[tuple[float, Sequence[Curve]]], kind: str) -> Row:
-    """Row of a model: Σ coefficient × T(mean over curves and epochs)."""
+    """Row of a model: Σ coefficient × T(mean over curves and their epochs)."""
     first = terms[0][1][0]
     per_seed = [
         [
@@ -153,7 +182,8 @@ def row(weight: float, terms: Sequence[tuple[float, Sequence[Curve]]], kind: str
     return Row(first.model, first.family, kind, weight, per_seed, json.dumps(identity))
 
 
-def _by_model(curves) -> dict[str, list[Curve]]:
+def by_model(curves: Iterable[Curve]) -> dict[str, list[Curve]]:
+    """Curves of each model, in their order."""
     models = defaultdict(list)
     for curve in curves:
         models[curve.model].append(curve)

@@ -20,6 +20,7 @@ def equal(
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
     gate: bool = True,
+    allow_rising: bool = False,
 ) -> Finding:
     """Selections a and b differ by less than delta times the mean of b (rules.equal); options as in
     compare.compared.
@@ -32,5 +33,6 @@ def equal(
         require=require,
         best=best,
         gate=gate,
+        allow_rising=allow_rising,
         margin=delta,
     )

@@ -54,11 +54,11 @@ def untestable(reason: str) -> Finding:
 
 
 def required(require: str | int, count: int) -> int:
-    """How many of `count` findings must be supported: "all", "any" or a number."""
-    if require in ("all", "any"):
-        return count if require == "all" else 1
+    """How many of `count` findings must be supported: "all", "same", "any" or a number."""
+    if require in ("all", "same", "any"):
+        return 1 if require == "any" else count
     if isinstance(require, bool) or not isinstance(require, int) or require < 1:
-        raise ValueError(f"require: {require!r}; expected all, any or a whole number from 1")
+        raise ValueError(f"require: {require!r}; expected all, same, any or a whole number from 1")
     return min(require, count)
 
 
@@ -66,10 +66,11 @@ def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple
     """Verdict on n findings together, and its p.
 
     Supported if at least k are supported (all: k = n; any: k = 1) and, except for "any", none is
-    refuted. Refuted if more than n - k are refuted. Else the first of: not testable, cannot decide,
-    inconclusive, by construction, that one of them is. What holds by construction counts for
-    neither side. p is that of a partial conjunction, min(1, (n - k + 1) p_(k)), with p_(k) the k-th
-    smallest: the largest for all of them, n times the smallest for any.
+    refuted. Refuted if more than n - k are refuted (same: all of them). Else the first of: not
+    testable, cannot decide, inconclusive, by construction, that one of them is. What holds by
+    construction counts for neither side. p is that of a partial conjunction,
+    min(1, (n - k + 1) p_(k)), with p_(k) the k-th smallest: the largest for all of them, n times
+    the smallest for any.
     """
     tested = [f for f in findings if f.verdict != CONSTRUCTED]
     if not tested:
@@ -79,8 +80,9 @@ def verdict_of(findings: Sequence[Finding], require: str | int = "all") -> tuple
     refuted = [f for f in tested if f.verdict in AGAINST]
     if len(holding) >= k and (require == "any" or not refuted):
         return SUPPORTED, _joint(holding, k, count)
-    if len(refuted) > count - k:
-        return REFUTED, _joint(refuted, count - k + 1, count)
+    against = count if require == "same" else count - k + 1
+    if len(refuted) >= against:
+        return REFUTED, _joint(refuted, against, count)
     rest = {f.verdict for f in tested}
     if UNTESTABLE in rest:
         return UNTESTABLE, None
@@ -96,12 +98,15 @@ def _joint(findings: Sequence[Finding], k: int, count: int) -> float | None:
 
 
 def deciding(findings: Mapping[str, Finding], verdict: str, require: str | int = "all") -> str:
-    """Name of the finding that decides the verdict: of those with it, the one with the largest p
-    (any: the smallest); of equal ones the first.
+    """Name of the finding that decides the verdict: of those with it, the one with the largest p;
+    with the smallest where one is enough (any: supported, all: refuted). Of equal ones the first.
     """
     names = [name for name, f in findings.items() if _agrees(f, verdict)] or list(findings)
     tested = [name for name in names if findings[name].p is not None] or names
-    choose = min if require == "any" and verdict == SUPPORTED else max
+    enough = (require == "any" and verdict == SUPPORTED) or (
+        require == "all" and verdict in AGAINST
+    )
+    choose = min if enough else max
     return choose(tested, key=lambda name: findings[name].p or 0.0)
 
 

@@ -1,48 +1,60 @@
 """A difference at few steps vanishes at many: it is one of discretisation."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.compare import finding_of
+from uncanny.claims.compare import check_gate, finding_of
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import INCONCLUSIVE, SUPPORTED, Finding, NotTestable
-from uncanny.registry.option_types import Nonnegative
+from uncanny.registry.option_types import Positive
 
 SELECTIONS = ("a", "b")
 
 
-def gap_closes(cells: Cells, *, metric: str = "is10", margin: Nonnegative = 0.01) -> Finding:
-    """Of pairs of a and b, the one with the most evaluations is equal within the margin, the one
-    with the fewest is not.
+def gap_closes(
+    cells: Cells, *, metric: str = "is10", margin: Positive = 0.01, gate: bool = True
+) -> Finding:
+    """Of pairs of a and b, the ones with the most evaluations are equal within the margin
+    (rules.equal), the ones with the fewest are not: their interval excludes 0, and they differ by
+    the margin or more. Without that first gap inconclusive instead of supported.
 
-    Verdict by rules.eq on the pair with the most evaluations; inconclusive instead of supported if
-    there is no gap at the fewest: its 95 % interval includes 0, or the difference is below the
-    margin.
+    gate: compare.check_gate, for the pairs with the most evaluations.
     """
+    measured = cells.label("metrics", metric)
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
-    levels = sorted({float(np.mean([a.nfe, b.nfe])) for a, b in pairs})
-    if len(levels) < 2:
+    by_nfe: dict[float, list] = {}
+    for pair in sorted(pairs, key=_evaluations):
+        by_nfe.setdefault(_evaluations(pair), []).append(pair)
+    if len(by_nfe) < 2:
         raise NotTestable("all pairs have the same number of evaluations")
 
-    def at(nfe):
-        chosen = [pair for pair in pairs if np.mean([c.nfe for c in pair]) == nfe]
-        return finding_of(cells, rule, chosen, metric, f"nfe {nfe:g}")
+    def rule(effect):
+        return rules.equal(effect, margin)
 
-    def rule(contrast):
-        return rules.eq(contrast.relative_replicates, margin)
-
-    gaps = {nfe: at(nfe) for nfe in levels}
-    first, last = gaps[levels[0]], gaps[levels[-1]]
-    had_gap = abs(first.estimate) >= 100 * margin and (first.low > 0 or first.high < 0)
-    is_closed = last.verdict == SUPPORTED
-    shown = ", ".join(f"{gap.estimate:+.1f} % at {nfe:g}" for nfe, gap in gaps.items())
-    return Finding(
-        **{name: getattr(last, name) for name in ("estimate", "low", "high", "unit", "detectable")},
-        verdict=INCONCLUSIVE if is_closed and not had_gap else last.verdict,
-        text=f"difference in {metric} by evaluations: {shown}"
+    gaps = {n: finding_of(cells, rule, own, pairs, metric, margin) for n, own in by_nfe.items()}
+    first, last = gaps[min(gaps)], gaps[max(gaps)]
+    if gate:
+        check_gate(cells, [curve for pair in by_nfe[max(gaps)] for curve in pair], metric)
+    had_gap = first.low is not None and _is_gap(first, margin)
+    is_open = last.verdict == SUPPORTED and not had_gap
+    shown = ", ".join(f"{gap.estimate or 0:+.1f} % at {nfe:g}" for nfe, gap in gaps.items())
+    return replace(
+        last,
+        verdict=INCONCLUSIVE if is_open else last.verdict,
+        text=f"difference in {measured} by evaluations: {shown}"
         + ("" if had_gap else "; no gap at the fewest"),
-        p=last.p if had_gap or not is_closed else 1.0,
-        suffixes=cells.suffixes,
+        p=1.0 if is_open else last.p,
         cells=tuple(dict.fromkeys(name for gap in gaps.values() for name in gap.cells)),
-        details={"gaps": {f"{nfe:g}": [g.estimate, g.low, g.high] for nfe, g in gaps.items()}},
+        details=last.details
+        | {"gaps": {f"{nfe:g}": [g.estimate, g.low, g.high] for nfe, g in gaps.items()}},
     )
+
+
+def _evaluations(pair: tuple) -> float:
+    return float(np.mean([curve.nfe for curve in pair]))
+
+
+def _is_gap(gap: Finding, margin: float) -> bool:
+    return abs(gap.estimate) >= 100 * margin and (gap.low > 0 or gap.high < 0)

@@ -1,67 +1,44 @@
-"""The guidance scale from which quality is lost."""
+"""Some scale of guidance costs quality."""
 
 import numpy as np
 
-from uncanny.claims import rules
-from uncanny.claims.bootstrap import difference
-from uncanny.claims.curves import Cells, Curve
+from uncanny.claims import curve_rules
+from uncanny.claims.compare import check_gate, numbers
+from uncanny.claims.curves import Cells, Pair
+from uncanny.claims.effects import difference
 from uncanny.claims.finding import Finding, NotTestable
-from uncanny.registry.option_types import Nonnegative
+from uncanny.registry.option_types import Positive
 
 SELECTIONS = ("a", "b")
 
 
-def harmful_scale(cells: Cells, *, metric: str = "is10", loss: Nonnegative = 0.02) -> Finding:
-    """With some guidance scale of a, the metric is worse than that of b by `loss` of its mean.
+def harmful_scale(
+    cells: Cells, *, metric: str = "is10", loss: Positive = 0.02, gate: bool = True
+) -> Finding:
+    """With some guidance scale of a, the metric is worse than that of b by more than `loss` of its
+    mean (curve_rules.harmed); refuted if it is no worse at every scale.
 
-    The estimate is the smallest such scale, interpolated linearly in its logarithm; None if there
-    is none. Supported if there is one with a bootstrap probability of at least 95 %, refuted with
-    at most 5 %.
+    The numbers are those of the smallest scale at which harm is shown, else of the scale that
+    decides. gate: compare.check_gate, for b.
     """
-    by_scale: dict[float, list[tuple[Curve, Curve]]] = {}
+    measured = cells.label("metrics", metric)
+    by_scale: dict[float, list[Pair]] = {}
     for a, b in cells.pairs():
         pair = cells.curve("a", a, metric), cells.curve("b", b, metric)
         by_scale.setdefault(pair[0].scale, []).append(pair)
     scales = sorted(by_scale)
     if len(scales) < 2 or not all(np.isfinite(s) and s > 0 for s in scales):
         raise NotTestable(f"scales are {scales}, expected at least two numbers above 0")
-    contrasts = [difference(by_scale[s], cells.rng(f"{metric}/scale {s:g}")) for s in scales]
-    relative = np.array([d.relative for d in contrasts])
-    relative_replicates = np.stack([d.relative_replicates for d in contrasts], axis=1)
-    estimate = float(_crossing(relative[None], scales, -loss)[0])
-    crossings = _crossing(relative_replicates, scales, -loss)
-    probability = float(np.mean(np.isfinite(crossings)))
-    low, high = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
-    shown = ", ".join(f"{100 * r:+.1f} % at {s:g}" for s, r in zip(scales, relative, strict=True))
-    numbers = dict(
-        zip(("estimate", "low", "high"), map(_finite, (estimate, low, high)), strict=True)
-    )
-    position = f"scale {estimate:.3g}" if np.isfinite(estimate) else "none of the scales"
-    decision = rules.order(np.isfinite(crossings))
+    everything = [pair for scale in scales for pair in by_scale[scale]]
+    if gate:
+        check_gate(cells, [b for _, b in everything], metric)
+    effects = [difference(by_scale[s], everything, cells.spreads) for s in scales]
+    decision, decider = curve_rules.harmed(effects, loss)
+    changes = [e.gain.percent(e.contrast.value) for e in effects]
+    shown = ", ".join(f"{c:+.1f} % at {s:g}" for s, c in zip(scales, changes, strict=True))
     return Finding(
         decision.verdict,
-        f"{metric} has lost {100 * loss:g} % at {position}: {shown}",
-        **numbers,
-        unit="scale",
-        p=decision.p,
-        suffixes=cells.suffixes,
-        cells=tuple(dict.fromkeys(c.name for ps in by_scale.values() for p in ps for c in p)),
-        details={"probability": probability},
+        f"{measured} against no guidance, by scale: {shown}; decided at {scales[decider]:g}",
+        cells=tuple(dict.fromkeys(curve.name for pair in everything for curve in pair)),
+        **numbers(decision, effects[decider], loss),
     )
-
-
-def _crossing(relative: np.ndarray, scales: list[float], level: float) -> np.ndarray:
-    """First scale [B] at which curves [B, S] fall to a level; infinite if they do not."""
-    below = relative <= level
-    first = below.argmax(axis=1)
-    rows, previous = np.arange(len(relative)), np.maximum(first - 1, 0)
-    upper, lower = relative[rows, previous], relative[rows, first]
-    drop = np.where(first > 0, upper - lower, 1.0)
-    share = np.where(first > 0, (upper - level) / np.where(drop > 0, drop, 1.0), 0.0)
-    logs = np.log(scales)
-    crossings = np.exp(logs[previous] + share * (logs[first] - logs[previous]))
-    return np.where(below.any(axis=1), crossings, np.inf)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

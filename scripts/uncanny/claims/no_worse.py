@@ -20,6 +20,7 @@ def no_worse(
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
     gate: bool = True,
+    allow_rising: bool = False,
 ) -> Finding:
     """Selection a loses less than `delta` of the mean of b over the epochs (rules.no_worse);
     options as in compare.compared.
@@ -32,5 +33,6 @@ def no_worse(
         require=require,
         best=best,
         gate=gate,
+        allow_rising=allow_rising,
         margin=delta,
     )

@@ -3,36 +3,44 @@ classifiers, experiments.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.bootstrap import REPLICATES
-from uncanny.claims.curves import AXES, broadcast, generator
-from uncanny.claims.finding import SINGLE_RUN, NotTestable
-from uncanny.evaluation.convergence import replicate_weights
+from uncanny.claims.curves import AXES, broadcast, label_of
+from uncanny.claims.finding import NotTestable
+from uncanny.evaluation.contrasts import Contrast, repeated
 from uncanny.runtime.result_paths import Cell
 
-FEWEST_ROUNDS = 5
+FEWEST_ROUNDS = 5  # of times
+FEWEST_IMAGES = 200  # with fewer, scores do not go as limit + c/n
+FEWEST_SIZES = 4
 
 
 @dataclass
 class Timings:
     """Timing records of selections, for one part of a claim.
 
-    selections: name -> {models, samplers, guidances}, or {training: models}.
+    selections: name -> {models, samplers, guidances}, or {training: models}. labels: section of the
+    config → {name: label}.
     """
 
     records: Sequence[Mapping]
     selections: dict[str, dict]
-    seed: str = ""
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
         self._records = {_timing_key(record): record for record in self.records}
         self._axes = {name: _axes(block) for name, block in self.selections.items()}
-        self._log_times: dict = {}
+
+    def name(self, key: tuple) -> str:
+        """Labels of what was timed; names where there are no labels."""
+        if not self.labels:
+            return timing_name(key)
+        words = zip(AXES, key, strict=True)
+        return " · ".join(label_of(self.labels, *w) for w in words if w[1] not in (None, "none"))
 
     def selected(self, selection: str) -> list[tuple]:
         return list(product(*(self._axes[selection][axis] for axis in AXES)))
@@ -41,25 +49,41 @@ class Timings:
         """Keys of the selections a and b, axis by axis."""
         return list(broadcast(self._axes["a"], self._axes["b"]))
 
-    def log_time(self, key: tuple, quantity: str) -> tuple[float, np.ndarray]:
-        """Mean log time of a key's rounds and its replicates [B], the same in every call.
+    def log_ratio(self, pairs: Sequence[tuple[tuple, tuple]], quantity: str) -> Contrast:
+        """log(time of a / time of b), mean over pairs.
 
-        The replicates follow the t distribution of a mean of so many rounds. A replicate has the
-        same weights for the rounds of all keys: what slows a whole round cancels in ratios.
+        Rounds are paired, so that what slows a whole round cancels: the standard error is that of
+        the mean over rounds.
         """
-        if key not in self._records:
-            raise NotTestable(f"missing: timing of {_timing_name(key)}")
-        times = np.array(self._records[key].get(quantity) or [], float)
+        sides = [[self._log_times(key, quantity) for key in pair] for pair in pairs]
+        rounds = sorted({len(times) for pair in sides for times in pair})
+        if len(rounds) > 1:
+            raise NotTestable(f"times of {rounds[0]} and of {rounds[-1]} rounds, which do not pair")
+        return repeated(np.mean([a - b for a, b in sides], axis=0))
+
+    def _log_times(self, key: tuple, quantity: str) -> np.ndarray:
+        times = np.array(self._record(key).get(quantity) or [], float)
         if len(times) < FEWEST_ROUNDS or not np.all(times > 0):
             raise NotTestable(
-                f"{len(times)} timed rounds of {_timing_name(key)}, expected {FEWEST_ROUNDS}"
+                f"{len(times)} timed rounds of {timing_name(key)}, expected {FEWEST_ROUNDS}"
             )
-        if (key, quantity) not in self._log_times:
-            logs, rng = np.log(times), generator(f"{self.seed}/{quantity}")
-            mean = logs.mean()
-            replicates = mean + replicate_weights(len(logs), REPLICATES, rng) @ (logs - mean)
-            self._log_times[key, quantity] = float(mean), replicates
-        return self._log_times[key, quantity]
+        return np.log(times)
+
+    def _record(self, key: tuple) -> Mapping:
+        if key not in self._records:
+            raise NotTestable(f"missing: timing of {timing_name(key)}")
+        return self._records[key]
+
+    def evaluations(self, pairs: Sequence[tuple[tuple, tuple]]) -> list[tuple[int, int]]:
+        """Different pairs of evaluations per image where they alone determine the ratio of sampling
+        times: the same network and guidance on both sides, and numbers of steps that the config
+        sets. Else an empty list.
+        """
+        records = [[self._record(key) for key in pair] for pair in pairs]
+        alike = all(a[0] == b[0] and a[2] == b[2] for a, b in pairs)
+        if not alike or any(r.get("num_steps") is None for pair in records for r in pair):
+            return []
+        return list(dict.fromkeys((a["nfe"], b["nfe"]) for a, b in records))
 
 
 def _timing_key(record: Mapping) -> tuple:
@@ -73,7 +97,7 @@ def _axes(block: Mapping) -> dict:
     return {axis: block.get(axis) or ["none"] for axis in AXES}
 
 
-def _timing_name(key: tuple) -> str:
+def timing_name(key: tuple) -> str:
     return " ".join(name for name in key if name not in (None, "none"))
 
 
@@ -81,21 +105,21 @@ def _timing_name(key: tuple) -> str:
 class Sizes:
     """Scores over the number of images, for one part of a claim.
 
-    records: {cell, status, sizes: [{n, metrics: [...]}]}; selections: as Cells.
+    records: {cell, status, sizes: [{n, metrics: [...]}]}; selections, labels: as Cells.
     """
 
     records: Sequence[Mapping]
     selections: dict[str, dict]
     seeds: Sequence[int]
     sampling_seeds: Sequence[int]
-    seed: str = ""
-
-    @property
-    def suffixes(self) -> frozenset[str]:
-        return frozenset({SINGLE_RUN} if len(self.seeds) == 1 else ())
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
         self._records = {Cell.of(record["cell"]): record for record in self.records}
+
+    def label(self, section: str, name: str) -> str:
+        """Label of a component, or its name."""
+        return label_of(self.labels, section, name)
 
     @property
     def cells(self) -> list[Cell]:
@@ -114,8 +138,8 @@ class Sizes:
         return tuple(map(_name, self.cells))
 
     def curves(self, metric: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """n, values and errors [sizes] of each cell. Raises NotTestable that names a missing or
-        diverged cell.
+        """n, values and errors [sizes] of each cell, from FEWEST_IMAGES on. Raises NotTestable that
+        names a missing or diverged cell.
         """
         return [self._curve(cell, metric) for cell in self.cells]
 
@@ -129,10 +153,13 @@ class Sizes:
             (size["n"], entry["value"], np.nan if entry["se"] is None else entry["se"])
             for size in record["sizes"]
             for entry in size["metrics"]
-            if entry["metric"] == metric
+            if entry["metric"] == metric and size["n"] >= FEWEST_IMAGES
         ]
-        if len(rows) < 4:
-            raise NotTestable(f"{len(rows)} sizes with {metric} of {name}, expected at least 4")
+        if len(rows) < FEWEST_SIZES:
+            raise NotTestable(
+                f"{len(rows)} sizes of {FEWEST_IMAGES} images or more with {metric} of {name}, "
+                f"expected at least {FEWEST_SIZES}"
+            )
         return tuple(np.array(sorted(rows), float).T)
 
 
@@ -174,11 +201,6 @@ class Experiments:
         """Verdicts of a selection."""
         names = self._names(selection)
         return [line for name in names for line in self._known(name, self.verdicts)]
-
-    def suffixes(self, lines: Sequence[Mapping]) -> frozenset[str]:
-        """Single run, if all verdicts on trained models are about one training seed."""
-        seeds = {line["train_seed"] for line in lines if "train_seed" in line}
-        return frozenset({SINGLE_RUN} if len(seeds) == 1 else ())
 
     def _names(self, selection: str) -> Sequence[str]:
         return self.selections[selection]["experiments"]

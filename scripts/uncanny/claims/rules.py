@@ -48,7 +48,11 @@ def superior(effect: Effect) -> Decision:
     """Is A better than B? Supported if the interval is above 0 and the estimate at least 1 %;
     refuted if the interval is below 0, or within ±1 %.
     """
-    contrast, margin = effect.contrast, effect.margin(SMALLEST_EFFECT)
+    return positive(effect.contrast, effect.margin(SMALLEST_EFFECT))
+
+
+def positive(contrast: Contrast, margin: float) -> Decision:
+    """`superior` for a contrast and the smallest value that counts."""
     if contrast.by_construction:
         return Decision(CONSTRUCTED)
     low, high = contrast.interval()
@@ -83,14 +87,18 @@ def no_worse(effect: Effect, delta: float = EQUAL) -> Decision:
         return Decision(SUPPORTED, p)
     if contrast.interval()[1] < -margin:
         return Decision(REFUTED, contrast.p(-margin))
-    return _undecided(contrast, margin)
+    return undecided(contrast, margin)
 
 
 def equal(effect: Effect, delta: float = EQUAL) -> Decision:
     """Are A and B equal within delta? Supported by two one-sided tests at 5 %, refuted if the 95 %
     interval is entirely outside. Where 3 standard errors exceed delta, this scale cannot decide.
     """
-    contrast, margin = effect.contrast, effect.margin(delta)
+    return within(effect.contrast, effect.margin(delta))
+
+
+def within(contrast: Contrast, margin: float) -> Decision:
+    """`equal` for a contrast and its margin."""
     if contrast.by_construction:
         return Decision(CONSTRUCTED)
     low, high = contrast.interval()
@@ -99,7 +107,19 @@ def equal(effect: Effect, delta: float = EQUAL) -> Decision:
     p = outside(contrast, margin)
     if p <= ALPHA and margin >= RESOLVED * contrast.se:
         return Decision(SUPPORTED, p)
-    return _undecided(contrast, margin)
+    return undecided(contrast, margin)
+
+
+def side(contrast: Contrast, bound: float, *, above: bool) -> Decision:
+    """Is the value above (below) a bound? Supported if the 95 % interval is on that side, refuted
+    if it is on the other.
+    """
+    if contrast.by_construction:
+        return Decision(CONSTRUCTED)
+    p = contrast.p(bound)
+    if p > ALPHA:
+        return Decision(INCONCLUSIVE, 1.0)
+    return Decision(SUPPORTED if (contrast.value > bound) == above else REFUTED, p)
 
 
 def outside(contrast: Contrast, margin: float) -> float:
@@ -113,7 +133,7 @@ def _refuted_within(contrast: Contrast, margin: float) -> Decision:
     return Decision(REFUTED, p) if p <= ALPHA else Decision(INCONCLUSIVE, 1.0)
 
 
-def _undecided(contrast: Contrast, margin: float) -> Decision:
+def undecided(contrast: Contrast, margin: float) -> Decision:
     if margin < RESOLVED * contrast.se:
         return Decision(CANNOT_DECIDE, 1.0, RESOLVED * contrast.se)
     return Decision(INCONCLUSIVE, 1.0)

@@ -5,14 +5,16 @@ from typing import Literal
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.bootstrap import REPLICATES
-from uncanny.claims.curves import generator
-from uncanny.claims.finding import Finding
+from uncanny.claims.effects import FIXED
+from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
 from uncanny.claims.records import Sizes
 from uncanny.evaluation import sample_size
+from uncanny.evaluation.contrasts import Contrast
+from uncanny.evaluation.jackknife import GROUPS
 from uncanny.registry.option_types import Nonnegative, TwoOrMore
 
 SELECTIONS = ("a",)
+OPPOSITE = {SUPPORTED: REFUTED, REFUTED: SUPPORTED}
 
 
 def settles(
@@ -23,45 +25,71 @@ def settles(
     margin: Nonnegative = 0.01,
     expect: Literal["settled", "unsettled"] = "settled",
 ) -> Finding:
-    """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not).
+    """At n = `at` images the metric is within `margin` of its limit (unsettled: it is not), by
+    rules.within on (y(n) - limit)/limit, averaged over cells.
 
-    y(n) = limit + c/n is fitted to each cell's nested samples (sample_size.size_limit); the
-    distance is (y(at) - limit)/limit, averaged over cells. Supported if its 95 % interval is on the
-    claimed side of the margin, refuted if it is on the other.
+    y(n) = limit + c/n is fitted to each cell's nested samples of 200 images or more
+    (sample_size.size_limit). The distance falls with n: where `at` is below the smallest of them,
+    that size is examined instead, and a distance within the margin there shows nothing of `at`.
     """
-    fits, distances = [], []
-    for number, (n, values, errors) in enumerate(sizes.curves(metric)):
-        known_errors = errors if np.all(errors > 0) else None
-        fits.append(sample_size.size_limit(n, values, known_errors))
-        seed = int(generator(f"{sizes.seed}/{metric}/{number}").integers(2**31))
-        limit, coefficient = fits[-1].replicates(REPLICATES, seed).T
-        distances.append(coefficient / at / limit)  # (y(at) - limit) / limit
-    distance = np.mean(distances, axis=0)
-    if expect == "settled":
-        decision = rules.within(distance, -margin, margin)
-    else:
-        decision = rules.within(np.abs(distance), margin, np.inf)
-    estimate = 100 * float(np.mean([fit.remaining(at) for fit in fits]))
-    low, high = rules.interval(100 * distance)
+    curves = sizes.curves(metric)
+    n = max(at, *(numbers[0] for numbers, _, _ in curves))
+    fits = [_fit(*curve) for curve in curves]
+    contrast = _mean([remaining(fit, n) for fit in fits])
+    decision = rules.within(contrast, margin)
+    verdict, p = decision.verdict, decision.p
+    if n > at and verdict == SUPPORTED:
+        verdict, p = INCONCLUSIVE, 1.0
+    if expect == "unsettled":
+        verdict = OPPOSITE.get(verdict, verdict)
+    low, high = np.multiply(100, contrast.interval())
+    estimate, limit = 100 * contrast.value, np.mean([fit.limit for fit in fits])
+    more = f"; {at} images are further from it" if n > at else ""
+    could = 100 * (decision.margin or 0)
     return Finding(
-        decision.verdict,
-        f"{metric} of {at} images is {estimate:+.1f} % from its limit "
-        f"{np.mean([fit.limit for fit in fits]):.4g} ({low:+.1f} to {high:+.1f} %)",
+        verdict,
+        f"{sizes.label('metrics', metric)} of {n:g} images is {abs(estimate):.1f} % "
+        f"{'below' if estimate < 0 else 'above'} its limit {limit:.4g} ({low:+.1f} to "
+        f"{high:+.1f} %){more}",
         estimate=estimate,
-        low=low,
-        high=high,
+        low=float(low),
+        high=float(high),
         unit="% of the limit",
-        p=decision.p,
-        detectable=rules.detectable(100 * distance),
-        suffixes=sizes.suffixes,
+        margin=100 * margin,
+        p=p,
+        detectable=100 * rules.detectable(contrast),
+        scope=FIXED,
+        limit=f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %"
+        if could
+        else "",
         cells=sizes.names,
         details={
+            "images": n,
             "fits": [
                 {"limit": f.limit, "coefficient": f.coefficient, "misfit": _finite(f.misfit)}
                 for f in fits
-            ]
+            ],
         },
     )
+
+
+def _fit(n: np.ndarray, values: np.ndarray, errors: np.ndarray) -> sample_size.SizeLimit:
+    return sample_size.size_limit(n, values, errors if np.all(errors > 0) else None)
+
+
+def remaining(fit: sample_size.SizeLimit, n: float) -> Contrast:
+    """(y(n) - limit)/limit of a fit. Its error is to first order in those of limit and c."""
+    # f = c/(n L): df/dL = -f/L, df/dc = f/c = 1/(n L)
+    value = fit.remaining(n)
+    gradient = np.array([-value, 1 / n]) / fit.limit
+    freedom = min(fit.freedom, GROUPS - 1.0)  # of the errors of scores
+    return Contrast(value, float(np.sqrt(gradient @ fit.covariance @ gradient)), freedom, GROUPS)
+
+
+def _mean(contrasts: list[Contrast]) -> Contrast:
+    """Mean over cells whose errors may be as alike as their latents: its error is their mean."""
+    value, se = (float(np.mean([getattr(c, name) for c in contrasts])) for name in ("value", "se"))
+    return Contrast(value, se, min(c.freedom for c in contrasts), GROUPS)
 
 
 def _finite(value: float) -> float | None:

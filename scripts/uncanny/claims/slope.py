@@ -1,15 +1,15 @@
-"""A metric rises or falls with epochs, guidance scale or number of evaluations."""
+"""A metric rises or falls with the guidance scale or the number of evaluations."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from uncanny.claims import rules
-from uncanny.claims.bootstrap import replicates
-from uncanny.claims.compare import grouped, over_groups
+from uncanny.claims import curve_rules, rules
+from uncanny.claims.compare import check_gate, grouped, over_groups
 from uncanny.claims.curves import Cells, Curve
-from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding, NotTestable
+from uncanny.claims.effects import Effect, by_model, effect, row
+from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable
 from uncanny.registry.option_types import Quorum
 
 SELECTIONS = ("a",)
@@ -19,73 +19,71 @@ def slope(
     cells: Cells,
     *,
     expect: Literal["rises", "falls"],
-    x: Literal["epoch", "scale", "nfe"] = "epoch",
+    x: Literal["scale", "nfe"] = "scale",
     metric: str = "is10",
     per: Literal["none", "model"] = "none",
     require: Quorum = "all",
+    gate: bool = True,
 ) -> Finding:
-    """The metric itself, whether more or less is better, rises (falls) along x: the 95 % interval
-    of the slope is above (below) 0; refuted if it is on the other side.
-
-    Least squares on the mean curve of the selection, sum (x - mean x) y / sum (x - mean x)^2, in %
-    of its mean per epoch, or per tenfold scale or number of evaluations (then of means over
-    epochs).
+    """The metric itself, whether more or less is better, rises (falls) with log10 x: the interval
+    of the least-squares slope is above (below) 0; refuted if it is on the other side
+    (curve_rules.direction). In % of the mean per tenfold x; means over epochs, samplers and models
+    at each x. gate: compare.check_gate.
     """
+    measured = cells.label("metrics", metric)
 
-    def evaluate(keys, name):
-        curves = [cells.curve("a", key, metric) for key in keys]
-        points, values, errors = _along_epochs(curves) if x == "epoch" else _along(curves, x)
-        if len(points) < 3:
-            raise NotTestable(f"{len(points)} points along {x}: a slope needs at least 3")
-        centred = points - points.mean()
-        estimator = 100 * centred / np.sum(centred**2) / abs(values.mean())
-        slopes = replicates(values, errors, cells.rng(f"{metric}/{x}/{name}")) @ estimator
-        return _finding(cells, curves, values.mean(axis=0) @ estimator, slopes, (expect, metric, x))
+    def evaluate(keys, _):
+        curves, everything = (
+            [cells.curve("a", key, metric) for key in chosen]
+            for chosen in (keys, cells.selected("a"))
+        )
+        if gate:
+            check_gate(cells, curves, metric)
+        found = _slope(cells, curves, everything, x)
+        decision = curve_rules.direction(found, 1 if expect == "rises" else -1)
+        shared = {
+            "p": decision.p,
+            "scope": found.source,
+            "cells": tuple(curve.name for curve in curves),
+            "spreads": found.spreads,
+        }
+        if decision.verdict == CONSTRUCTED:
+            return Finding(decision.verdict, f"{measured} of the same images", **shared)
+        estimate, low, high = found.percents()
+        return Finding(
+            decision.verdict,
+            f"{measured} changes by {estimate:+.1f} % per tenfold {x} ({low:+.1f} to "
+            f"{high:+.1f} %)",
+            estimate=estimate,
+            low=low,
+            high=high,
+            unit=f"% per tenfold {x}",
+            detectable=abs(found.percent(rules.detectable(found.contrast))),
+            **shared,
+        )
 
     return over_groups(grouped(cells.selected("a"), per), require, evaluate)
 
 
-def _along_epochs(curves: list[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if len({curve.epochs for curve in curves}) > 1:
-        raise NotTestable("curves have different epochs")
-    return np.array(curves[0].epochs, float), *_mean(curves, lambda c: c.sampling_means)
-
-
-def _along(curves: list[Curve], x: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """log10 of the different x, and the mean over epochs and curves at each [R, x]."""
-    positions = sorted({getattr(curve, x) for curve in curves})
-    if not all(np.isfinite(position) and position > 0 for position in positions):
-        raise NotTestable(f"{x} is {positions}, expected numbers above 0")
-    columns = [
-        _mean([c for c in curves if getattr(c, x) == position], lambda c: c.level(per_epoch=False))
-        for position in positions
+def _slope(cells: Cells, curves: Sequence[Curve], everything: Sequence[Curve], x: str) -> Effect:
+    """Slope of the mean over models of their metric."""
+    models = {curve.model for curve in curves}
+    rows = [
+        row(float(model in models) / len(models), _terms(own, x), "level")
+        for model, own in by_model(everything).items()
     ]
-    return np.log10(positions), *(
-        np.concatenate(arrays, axis=1) for arrays in zip(*columns, strict=True)
-    )
+    return effect(rows, everything, curves, cells.spreads)
 
 
-def _mean(curves: list[Curve], level: Callable) -> tuple[np.ndarray, np.ndarray]:
-    values, errors = zip(*map(level, curves), strict=True)
-    return np.mean(values, axis=0), np.sqrt(np.sum(np.square(errors), axis=0)) / len(curves)
-
-
-def _finding(cells: Cells, curves, estimate: float, slopes: np.ndarray, names) -> Finding:
-    expect, metric, x = names
-    low, high = rules.interval(slopes)
-    up, down = (SUPPORTED, REFUTED) if expect == "rises" else (REFUTED, SUPPORTED)
-    verdict = up if low > 0 else down if high < 0 else INCONCLUSIVE
-    p = 2 * min(rules.tail(slopes <= 0), rules.tail(slopes >= 0))
-    unit = "% per epoch" if x == "epoch" else f"% per tenfold {x}"
-    return Finding(
-        verdict,
-        f"{metric} changes by {estimate:+.2g} {unit} ({low:+.2g} to {high:+.2g})",
-        estimate=float(estimate),
-        low=low,
-        high=high,
-        unit=unit,
-        p=1.0 if verdict == INCONCLUSIVE else min(1.0, p),
-        detectable=rules.detectable(slopes),
-        suffixes=cells.suffixes,
-        cells=tuple(curve.name for curve in curves),
-    )
+def _terms(curves: Sequence[Curve], x: str) -> list[tuple[float, list[Curve]]]:
+    """Least-squares weights of one model's curves at each x."""
+    positions = sorted({getattr(curve, x) for curve in curves})
+    if len(positions) < 3 or not all(np.isfinite(p) and p > 0 for p in positions):
+        raise NotTestable(f"{x} is {positions}; a slope takes three different numbers above 0")
+    # slope = Σ (log x - mean) y / Σ (log x - mean)²
+    centred = np.log10(positions) - np.mean(np.log10(positions))
+    weights = centred / np.sum(centred**2)
+    return [
+        (float(weight), [curve for curve in curves if getattr(curve, x) == position])
+        for weight, position in zip(weights, positions, strict=True)
+    ]

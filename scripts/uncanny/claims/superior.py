@@ -15,14 +15,22 @@ def superior(
     cells: Cells,
     *,
     metric: str = "is10",
-    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    per: Literal["none", "model", "sampler", "guidance", "pair", "epoch"] = "none",
     require: Quorum = "all",
     best: Literal["none", "a", "b"] = "none",
     gate: bool = True,
+    allow_rising: bool = False,
 ) -> Finding:
     """Selection a is better than b in the mean over epochs (rules.superior); options as in
     compare.compared.
     """
     return compared(
-        cells, rules.superior, metric=metric, per=per, require=require, best=best, gate=gate
+        cells,
+        rules.superior,
+        metric=metric,
+        per=per,
+        require=require,
+        best=best,
+        gate=gate,
+        allow_rising=allow_rising,
     )

@@ -1,3 +1,3 @@
-"""From images to numbers: features, metrics, score records, convergence, timing. Imports the rooms
-up to `sampling`.
+"""From images to numbers: features, metrics, score records, contrasts, timing. Imports the rooms up
+to `sampling`.
 """

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from uncanny.evaluation.jackknife import standard_error
+from uncanny.evaluation.jackknife import GROUPS, standard_error
 
 FEWEST_GROUPS = 5  # whose images differ: t with 19 degrees of freedom is wrong for fewer
 ROUNDING = 1e-12  # relative to the values; a standard error below is none
@@ -161,3 +161,11 @@ def compare(
 def mean(scores: Sequence[Score]) -> Contrast:
     """The mean over cells."""
     return contrast(lambda values: values.mean(axis=0), scores)
+
+
+def repeated(values: Sequence[float]) -> Contrast:
+    """The mean of m independent measurements, m >= 2, with Student's error."""
+    values = np.asarray(values, float)
+    se = float(values.std(ddof=1)) / math.sqrt(len(values))
+    se = se if se > ROUNDING * np.abs(values).max() else 0.0
+    return Contrast(float(values.mean()), se, len(values) - 1.0, GROUPS)

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from uncanny.diffusion.theory import verdicts
 from uncanny.diffusion.theory.crossovers import Crossing, crossing_epoch
@@ -65,9 +66,12 @@ def relative(run: pd.DataFrame, column: str = "value") -> pd.DataFrame:
 
 
 def significance(differences: pd.DataFrame) -> pd.Series:
-    """Mean over standard error at each epoch, over the sampling seeds that the schedules share."""
-    error = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
-    return differences.mean(axis=1) / error
+    """At each epoch the standard normal number with the same p as the t test of the mean over the
+    sampling seeds that the schedules share.
+    """
+    mean, freedom = differences.mean(axis=1), differences.shape[1] - 1
+    p = verdicts.p_values(mean, differences.std(axis=1, ddof=1) / np.sqrt(freedom + 1), freedom)
+    return -np.sign(mean) * special.ndtri(p / 2)
 
 
 def _verdicts(facts: dict, run: pd.DataFrame) -> list[dict]:

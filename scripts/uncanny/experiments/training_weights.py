@@ -1,13 +1,15 @@
 """Compare weightings of noise levels in training: two distributions of sigma, two loss weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from uncanny.diffusion.theory import verdicts, weighting
+from uncanny.evaluation import jackknife
+from uncanny.evaluation.contrasts import Contrast
 from uncanny.experiments.trained_schedules import rows as sample_rows
-from uncanny.registry.option_types import Nonnegative, Seed
+from uncanny.registry.option_types import Nonnegative
 
 BASE = ("lognormal", "unit_output")  # as Karras et al. (2022) train
 ARMS = {  # what differs from BASE → levels, weight
@@ -24,7 +26,7 @@ COLUMNS = [
 
 
 def training_weights(
-    checkpoints: list, *, thresholds: list[Nonnegative] | None = None, seed: Seed = 0
+    checkpoints: list, *, thresholds: list[Nonnegative] | None = None
 ) -> tuple[pd.DataFrame, list[dict]]:
     """One row per measured value (quantity): the metric by schedule and sampling seed; E_S by
     schedule; the imbalance of the training loss over noise levels; and at each noise level e2 and
@@ -33,17 +35,16 @@ def training_weights(
 
     checkpoints: `checkpoint_records.Checkpoint`s of four models that differ only as ARMS says, with
     the same training seeds and epochs. thresholds: multiples of the best last value of any model;
-    default 2, 1.5, 1.2. seed: of the bootstrap. Raises ValueError that names what is missing.
+    default 2, 1.5, 1.2. Raises ValueError that names what is missing.
     """
     _check(checkpoints)
     first_checkpoints = {(c.model, c.seed): c for c in reversed(_by_epoch(checkpoints))}
     measured = [row for c in checkpoints for row in _rows(c, first_checkpoints[c.model, c.seed])]
     table = pd.DataFrame(measured).reindex(columns=COLUMNS)
-    rng = np.random.default_rng(seed)
     factors = [2.0, 1.5, 1.2] if thresholds is None else thresholds
     cells = table[(table["solver"] == SOLVER) & (table["schedule"] == SCHEDULE)]
     lines = [
-        _verdict(rows, quantity, int(nfe), arm, factors, rng)
+        _verdict(rows, quantity, int(nfe), arm, factors)
         for (quantity, nfe), rows in cells.groupby(["quantity", "nfe"], sort=False)
         for arm in ARMS
     ]
@@ -118,14 +119,38 @@ def _curves(rows: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list, rng) -> dict:
+def ratio_of_steps(
+    steps: Sequence[int], one: np.ndarray, other: np.ndarray, threshold: float
+) -> weighting.Ratio:
+    """Return the time of `one` over that of `other` to a threshold, of curves [R, K, C] over
+    training seeds and sampling seeds, of which means are taken.
+
+    The error of the log ratio is the jackknife's without each training seed, with R - 1 degrees of
+    freedom, or without each sampling seed of a single training. Without a seed, a curve that never
+    arrives has the last number of updates.
+    """
+    steps = np.asarray(steps, float)
+    runs = [c.mean(axis=1) if len(c) > 1 else c[0] for c in (one, other)]
+    value, is_bound = weighting.log_ratio(steps, *(c.mean(axis=0) for c in runs), threshold)
+    if value is None:
+        return weighting.Ratio(None, None, None, is_bound)
+    count = len(runs[0])
+    rest = range(count) if count > 1 else ()  # each is left out in turn
+    pairs = [[np.delete(c, row, axis=0).mean(axis=0) for c in runs] for row in rest]
+    times = [[weighting.steps_to(steps, c, threshold)[0] for c in pair] for pair in pairs]
+    se = jackknife.standard_error(np.log([a / b for a, b in times])) if times else 0.0
+    contrast = Contrast(value, se, count - 1.0, jackknife.GROUPS)
+    if contrast.by_construction:  # no error is known
+        return weighting.Ratio(*(3 * [float(np.exp(value))]), is_bound)
+    low, high = np.exp(contrast.interval())
+    return weighting.Ratio(float(np.exp(value)), float(low), float(high), is_bound, contrast.p())
+
+
+def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list) -> dict:
     steps, base = _curves(rows, "none")
     curves = {name: _curves(rows, name)[1] for name in ARMS}
     best = min(c[..., -1].mean() for c in (base, *curves.values()))
-    ratios = [
-        weighting.ratio_of_steps(steps, curves[arm], base, factor * best, rng)
-        for factor in thresholds
-    ]
+    ratios = [ratio_of_steps(steps, curves[arm], base, factor * best) for factor in thresholds]
     final = float(curves[arm][..., -1].mean() / base[..., -1].mean() - 1)
     cell = {
         "experiment": "T",

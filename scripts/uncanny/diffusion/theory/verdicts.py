@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from uncanny.diffusion.theory.crossovers import Crossing
 
@@ -19,8 +20,9 @@ SUPPORTS, PARTIAL, NO_CROSSOVER = "supports", "partial", "no_crossover"
 CONTRADICTS, INCONCLUSIVE = "contradicts", "inconclusive"
 VERDICTS = (SUPPORTS, PARTIAL, NO_CROSSOVER, CONTRADICTS, INCONCLUSIVE)
 SIGNIFICANT, STRONG = 1e-6, 0.01  # of a relative difference without sampling error
-STANDARD_ERRORS = 2.0
+ALPHA = 0.05  # two-sided, of differences with sampling error
 NAMES = {-1: "exponential", 0: "tie", 1: "polynomial"}
+ENDS = ("well", "less")
 BOUNDS = ("path_kl", "E_S")  # no metric of samples: of trained models they are scope
 # Cells on which the summary rests; all others are its scope.
 DEFAULT = {
@@ -32,27 +34,33 @@ DEFAULT = {
 
 class Verdict(NamedTuple):
     """verdict: one of VERDICTS. well, less: which schedule is better at each end, "exponential",
-    "polynomial" or "tie". effects: the relative differences there.
+    "polynomial" or "tie". effects: the relative differences there. errors: their standard errors
+    over sampling seeds, where there are any.
     """
 
     verdict: str
     well: str
     less: str
     effects: tuple[float, float]
+    errors: tuple[float, float] | None = None
 
 
 def exact(differences: np.ndarray) -> Verdict:
     """Decide on relative differences [K] that have no sampling error."""
     differences = np.asarray(differences, float)
     signs = np.where(np.abs(differences) > SIGNIFICANT, np.sign(differences), 0)
-    return decide(differences, signs, np.abs(differences[[0, -1]]) >= STRONG)
+    ends = differences[[0, -1]]
+    # An end where both schedules are equal contradicts, too.
+    against = (ends[0] >= 0, ends[1] <= 0)
+    return decide(differences, signs, np.abs(ends) >= STRONG, against)
 
 
 def sampled(differences: np.ndarray) -> Verdict:
     """Decide on relative differences [C, R] of checkpoints, the longest trained one first.
 
-    R: sampling seeds that the schedules share. A mean of two standard errors or more is
-    significant. Raises ValueError for fewer than two seeds.
+    R: sampling seeds that the schedules share. Each checkpoint has a two-sided t test at 5 %. An
+    end contradicts the claim only if it is significant at 2.5 %, as one of both suffices for that.
+    What is not significant is evidence of neither side. Raises ValueError for fewer than two seeds.
     """
     differences = np.asarray(differences, float)
     if differences.ndim != 2 or differences.shape[1] < 2:
@@ -62,36 +70,51 @@ def sampled(differences: np.ndarray) -> Verdict:
         )
     mean = differences.mean(axis=1)
     error = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
-    # |mean| of two standard errors or more
-    signs = np.where(np.abs(mean) >= STANDARD_ERRORS * error, np.sign(mean), 0)
-    return decide(mean, signs, signs[[0, -1]] != 0)
+    p = p_values(mean, error, differences.shape[1] - 1)
+    signs = np.where(p <= ALPHA, np.sign(mean), 0)
+    is_sure = p[[0, -1]] <= ALPHA / 2  # Bonferroni over both ends
+    against = (is_sure[0] and mean[0] > 0, is_sure[1] and mean[-1] < 0)
+    found = decide(mean, signs, signs[[0, -1]] != 0, against)
+    return found._replace(errors=(float(error[0]), float(error[-1])))
 
 
-def decide(differences: np.ndarray, signs: np.ndarray, is_strong: np.ndarray) -> Verdict:
-    """Decide from relative differences [K], their signs [K] (0: not significant) and whether each
-    of the two ends is strong enough.
+def p_values(mean: np.ndarray, error: np.ndarray, freedom: int) -> np.ndarray:
+    """Two-sided p of Student's test that a mean is 0; 1 where mean and error are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.nan_to_num(np.abs(mean) / error, nan=0.0, posinf=np.inf)
+    return 2 * special.stdtr(freedom, -t)
 
-    supports: exponential at the well trained end, polynomial at the other, one change. partial: the
-    same, but an end is weak or not significant, or there are several changes; or both ends agree
-    although the better schedule changes in between. no_crossover: one schedule is better wherever
-    they differ. contradicts: the ends are reversed. inconclusive: neither end is significant.
+
+def decide(
+    differences: np.ndarray,
+    signs: np.ndarray,
+    is_strong: np.ndarray,
+    against: tuple[bool, bool],
+) -> Verdict:
+    """Decide from relative differences [K], their signs [K] (0: not significant), and at the two
+    ends whether each is strong enough, and whether it is sure not to be as the claim says.
+
+    supports: exponential at the well trained end, polynomial at the other, one change.
+    no_crossover: an end is sure not to be so, and one schedule is better wherever they differ.
+    contradicts: the ends are reversed. partial: everything else, such as an end that is weak or not
+    significant, or several changes. inconclusive: neither end is significant.
     """
     if len(differences) < 2:
         raise ValueError(f"{len(differences)} strengths or checkpoints: expected at least two")
     ends = (int(signs[0]), int(signs[-1]))
     phases = [int(sign) for sign, _ in groupby(signs[signs != 0])]
-    verdict = _verdict(ends, phases, np.sign(differences[[0, -1]]), is_strong)
     effects = (float(differences[0]), float(differences[-1]))
+    verdict = _verdict(ends, phases, is_strong, against)
     return Verdict(verdict, NAMES[ends[0]], NAMES[ends[1]], effects)
 
 
-def _verdict(ends: tuple, phases: list, points: np.ndarray, is_strong: np.ndarray) -> str:
+def _verdict(ends: tuple, phases: list, is_strong: np.ndarray, against: tuple) -> str:
     if ends == (0, 0):
         return INCONCLUSIVE
-    if len(phases) == 1:  # only one schedule is ever significantly better
-        return PARTIAL if tuple(points) == (-1, 1) else NO_CROSSOVER
-    if phases[0] == 1 and phases[-1] == -1:
-        return CONTRADICTS
+    if any(against):
+        if len(phases) == 1:
+            return NO_CROSSOVER
+        return CONTRADICTS if (phases[0], phases[-1]) == (1, -1) else PARTIAL
     # Exponential first, polynomial last, and nothing in between
     is_whole = phases == [-1, 1] and 0 not in ends and all(is_strong)
     return SUPPORTS if is_whole else PARTIAL
@@ -115,7 +138,8 @@ def line(cell: Mapping, verdict: Verdict, crossing: Crossing | None, **numbers) 
             "interval": list(at.interval) if at.interval else None,
             "direction": at.direction,
         },
-        "effect": {"well": verdict.effects[0], "less": verdict.effects[1]},
+        "effect": dict(zip(ENDS, verdict.effects, strict=True)),
+        "error": dict(zip(ENDS, verdict.errors or (None, None), strict=True)),
         "R_at_crossing": numbers.get("R_at_crossing"),
         "predicted_crossing": numbers.get("predicted_crossing"),
         "verdict": verdict.verdict,

@@ -12,7 +12,6 @@ SIGMA_DATA = 0.5
 LOGNORMAL = (-1.2, 1.2)  # mean and deviation of ln sigma (Karras et al. 2022)
 LOG_UNIFORM = (0.02, 100.0)  # range of sigma (Song et al. 2021)
 RATIO = 1.2  # of times that counts as a difference
-REPLICATES = 2000  # of a bootstrap
 
 
 def _lognormal(sigma):
@@ -66,51 +65,49 @@ def steps_to(steps: np.ndarray, values: np.ndarray, threshold: float) -> tuple[f
 
 
 class Ratio(NamedTuple):
-    """steps of one choice over those of another, with a 95 % interval. is_bound: the first never
-    arrives, and the ratio is a lower bound. value is None where the second never does.
+    """steps of one choice over those of another, with a 95 % interval, and the two-sided p of a
+    ratio of 1, None where no error is known. is_bound: the first never arrives, and the ratio is a
+    lower bound. value is None where the second never does.
     """
 
     value: float | None
     low: float | None
     high: float | None
     is_bound: bool
+    p: float | None = None
 
 
-def ratio_of_steps(
-    steps: Sequence[int],
-    one: np.ndarray,
-    other: np.ndarray,
-    threshold: float,
-    rng: np.random.Generator,
-) -> Ratio:
-    """Return the time of `one` over that of `other` to a threshold, with a bootstrap interval.
-
-    Both are curves [R, K, C] over training seeds and sampling seeds, of which means are taken.
+def log_ratio(
+    steps: np.ndarray, one: np.ndarray, other: np.ndarray, threshold: float
+) -> tuple[float | None, bool]:
+    """Return (log time of `one` over that of `other` to a threshold, whether it is a lower bound),
+    of curves [C]; None where the second never arrives.
     """
-    steps = np.asarray(steps, float)
-    first, is_there = steps_to(steps, one.mean(axis=(0, 1)), threshold)
-    second, arrives = steps_to(steps, other.mean(axis=(0, 1)), threshold)
-    if not arrives:
-        return Ratio(None, None, None, not is_there)
-    # Bootstrap in two stages, training seeds, then sampling seeds of each; the same for both curves
-    runs, seeds = one.shape[:2]
-    ratios = []
-    for _ in range(REPLICATES):
-        rows = rng.integers(runs, size=(runs, 1)), rng.integers(seeds, size=(runs, seeds))
-        times = [steps_to(steps, c[rows].mean(axis=(0, 1)), threshold)[0] for c in (one, other)]
-        ratios.append(times[0] / times[1])
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Ratio(first / second, float(low), float(high), not is_there)
+    first, is_there = steps_to(steps, one, threshold)
+    second, arrives = steps_to(steps, other, threshold)
+    return (float(np.log(first / second)) if arrives else None), not is_there
+
+
+def is_slower(ratio: Ratio) -> bool:
+    """Whether a choice takes longer: the ratio is above RATIO, beyond chance."""
+    return ratio.p is not None and ratio.value > RATIO and ratio.low > 1
+
+
+def is_faster(ratio: Ratio) -> bool:
+    """Whether it takes less long: the ratio is below 1 / RATIO, beyond chance."""
+    return ratio.p is not None and ratio.value < 1 / RATIO and ratio.high < 1
+
+
+def needed(count: int) -> int:
+    """Of so many thresholds, how many decide: two thirds, rounded up."""
+    return -(-2 * count // 3)
 
 
 def verdict(ratios: Sequence[Ratio]) -> str:
-    """Decide: "supports" where at two of three thresholds the ratio is above RATIO, beyond chance;
-    "contradicts" where it is below 1 / RATIO; else "inconclusive".
+    """Decide: "supports" where a choice is slower at two of three thresholds; "contradicts" where
+    it is faster; else "inconclusive".
     """
-    known = [r for r in ratios if r.value is not None]
-    slower = sum(r.value > RATIO and r.low > 1 for r in known)
-    faster = sum(r.value < 1 / RATIO and r.high < 1 for r in known)
-    needed = -(-2 * len(ratios) // 3)  # two thirds, rounded up
-    if slower >= needed:
+    least = needed(len(ratios))
+    if sum(map(is_slower, ratios)) >= least:
         return "supports"
-    return "contradicts" if faster >= needed else "inconclusive"
+    return "contradicts" if sum(map(is_faster, ratios)) >= least else "inconclusive"

@@ -1,0 +1,64 @@
+"""Curves converge in a window of epochs."""
+
+from typing import Annotated, Literal
+
+from uncanny.claims import curve_rules
+from uncanny.claims.compare import check_gate, grouped, interval_text, numbers, over_groups
+from uncanny.claims.curves import Cells
+from uncanny.claims.finding import Finding
+from uncanny.claims.gains import Window, gained
+from uncanny.registry.option_types import Nonnegative, NotBelow, Positive, Quorum
+
+SELECTIONS = ("a",)
+
+
+def converged(
+    cells: Cells,
+    *,
+    start: Nonnegative,
+    end: Annotated[Nonnegative, NotBelow("start")],
+    budget: Positive,
+    metric: str = "is10",
+    margin: Positive = 0.02,
+    per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
+    require: Quorum = "all",
+    gate: bool = True,
+) -> Finding:
+    """Selection a converges at `start` to `end` epochs of a training of `budget`, or at the same
+    shares of its own (curve_rules.converges); of several curves, by their mean gains.
+
+    All that follows the last milestone before the window is, in the mean, above it by more than the
+    margin; all after the window is above the last milestone inside by less. Not testable without a
+    milestone before, in and after the window. gate: compare.check_gate.
+    """
+    measured = cells.label("metrics", metric)
+    everything = cells.selected("a")
+
+    def window(curve):
+        return Window.of(curve, start, end, budget)
+
+    def evaluate(keys, _):
+        curves, companions = (
+            [cells.curve("a", key, metric) for key in chosen] for chosen in (keys, everything)
+        )
+        if gate:
+            check_gate(cells, curves, metric)
+        ahead, remaining = (
+            gained(cells, curves, companions, terms, metric)
+            for terms in (lambda c: window(c).ahead, lambda c: window(c).remaining)
+        )
+        decision, decider = curve_rules.converges(ahead, remaining, margin)
+        first = window(curves[0])
+        text = (
+            f"{measured} gains {interval_text(ahead)} from epoch {first.before[0]}, before the "
+            f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a "
+            f"curve that converges in it gains more, then less, than {100 * margin:g} %"
+        )
+        return Finding(
+            decision.verdict,
+            text,
+            cells=tuple(curve.name for curve in curves),
+            **numbers(decision, decider, margin),
+        )
+
+    return over_groups(grouped(everything, per), require, evaluate)

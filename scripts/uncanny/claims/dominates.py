@@ -1,0 +1,96 @@
+"""Families of configurations differ more from each other than the members of a family do."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import special
+
+from uncanny.claims.compare import check_gate
+from uncanny.claims.curves import Cells, Curve
+from uncanny.claims.finding import (
+    INCONCLUSIVE,
+    REFUTED,
+    SUPPORTED,
+    UNTESTABLE,
+    Finding,
+    NotTestable,
+    untestable,
+)
+from uncanny.claims.gains import check_final_levels
+from uncanny.registry.option_types import Fraction
+
+SELECTIONS = ()
+FEWEST = 5  # families; of fewer, the interval of the variance between them is as wide as can be
+
+
+def dominates(
+    cells: Cells, *, metric: str = "is10", share: Fraction = 0.5, gate: bool = True
+) -> Finding:
+    """The variance between families (the selections) is more than `share` of the whole.
+
+    One-way random effects on the mean over epochs of each configuration (model, sampler, guidance).
+    Descriptive, without p, as configurations are no random sample: supported if the 95 % interval
+    (`_share`) is above `share`, refuted if below. Not testable with fewer than five families. The
+    range within each family is part of the text. gate: as in compare.compared.
+    """
+    measured = cells.label("metrics", metric)
+    families = {name: cells.curves(name, metric) for name in cells.selections}
+    curves = [curve for family in families.values() for curve in family]
+    if len(families) < 2 or len(curves) <= len(families):
+        raise NotTestable("variance within families takes two families and a second configuration")
+    levels = {name: [c.values.mean() for c in family] for name, family in families.items()}
+    estimate, low, high = (100 * value for value in _share(list(levels.values())))
+    ranges = ", ".join(f"{name} {min(y):.2f} to {max(y):.2f}" for name, y in levels.items())
+    verdict = SUPPORTED if low > 100 * share else REFUTED if high < 100 * share else INCONCLUSIVE
+    text = (
+        f"{estimate:.0f} % of the variance of {measured} is between families "
+        f"({low:.0f} to {high:.0f} %); from the lowest to the highest configuration: {ranges}"
+    )
+    found = Finding(
+        verdict,
+        text,
+        estimate=estimate,
+        low=low,
+        high=high,
+        unit="% of variance",
+        margin=100 * share,
+        cells=tuple(curve.name for curve in curves),
+        details={"levels": {n: list(map(float, y)) for n, y in levels.items()}},
+    )
+    if reason := _obstacle(cells, curves, len(families), metric, gate):
+        text = f"{untestable(reason).text}; {text}"
+        return replace(found, verdict=UNTESTABLE, text=text, limit=reason)
+    return found
+
+
+def _obstacle(cells: Cells, curves: Sequence[Curve], families: int, metric: str, gate: bool) -> str:
+    """Why the share says nothing, or an empty text."""
+    if families < FEWEST:
+        return f"{families} families; the variance between families takes {FEWEST}"
+    try:
+        if gate:
+            check_gate(cells, curves, metric)
+            check_final_levels(cells, curves, metric)
+    except NotTestable as problem:
+        return str(problem)
+    return ""
+
+
+def _share(families: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Share of the variance that is between families, with its 95 % interval (Searle, 1971; of
+    families of different sizes it is approximate).
+    """
+    # MSB = Σ_g n_g (ȳ_g - ȳ)²/(G - 1), MSW = Σ (y - ȳ_g)²/(N - G), n_0 = (N - Σ n_g²/N)/(G - 1)
+    sizes, means = np.array([len(y) for y in families]), np.array([np.mean(y) for y in families])
+    count, groups = sizes.sum(), len(sizes)
+    grand = sizes @ means / count
+    between = sizes @ (means - grand) ** 2 / (groups - 1)
+    within = sum(np.sum((y - np.mean(y)) ** 2) for y in families) / (count - groups)
+    size = (count - np.sum(sizes**2) / count) / (groups - 1)
+    freedom = groups - 1, count - groups
+    # θ = σ²_b/σ²_w: E F = 1 + n_0 θ; F/(1 + n_0 θ) has the F distribution. share = θ/(1 + θ)
+    ratio = between / max(within, 1e-300)
+    bounds = (1.0, *(special.fdtri(*freedom, p) for p in (0.975, 0.025)))
+    ratios = [max(ratio / bound - 1, 0.0) / size for bound in bounds]
+    return tuple(float(theta / (1 + theta)) for theta in ratios)

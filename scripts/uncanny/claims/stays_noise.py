@@ -1,0 +1,64 @@
+"""The images of a model stay near noise."""
+
+from dataclasses import replace
+
+from uncanny.claims import curve_rules, rules
+from uncanny.claims.compare import grouped, over_groups
+from uncanny.claims.curves import Cells, Curve
+from uncanny.claims.effects import Effect, effect, row
+from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable
+from uncanny.evaluation import late_gain
+from uncanny.registry.option_types import Fraction, Quorum
+
+SELECTIONS = ("a",)
+
+
+def stays_noise(
+    cells: Cells, *, metric: str = "is10", share: Fraction = 0.2, require: Quorum = "all"
+) -> Finding:
+    """Every curve of a stays within the first `share` of the way from noise to real images,
+    (y - noise)/(real - noise): the intervals of all milestones in the last 40 % of the training are
+    below it; refuted if the last one's is above (curve_rules.stays_below).
+    """
+    measured = cells.label("metrics", metric)
+
+    def evaluate(keys, _):
+        curve = cells.curve("a", keys[0], metric)
+        late = [e for e in curve.epochs if late_gain.is_late([e], curve.epochs[-1])[0]]
+        ways = [_way(cells, curve, epoch, metric) for epoch in late]
+        decision, decider = curve_rules.stays_below([way.contrast for way in ways], share)
+        shared = {"p": decision.p, "scope": ways[0].source, "cells": (curve.name,)}
+        if decision.verdict == CONSTRUCTED:
+            return Finding(decision.verdict, f"{measured} of the same images", **shared)
+        low, high = (100 * end for end in decider.interval())
+        epoch = late[[way.contrast for way in ways].index(decider)]
+        way = 100 * decider.value
+        return Finding(
+            decision.verdict,
+            f"at epoch {epoch}, {measured} is {way:.0f} % of the way from noise to real images "
+            f"({low:.0f} to {high:.0f} %), {len(late)} milestones in the last 40 % of the training",
+            estimate=way,
+            low=low,
+            high=high,
+            unit="% of the way to real images",
+            margin=100 * share,
+            detectable=100 * rules.detectable(decider),
+            details={"epochs": late, "way": [100 * w.contrast.value for w in ways]},
+            spreads={name: spread for way in ways for name, spread in way.spreads.items()},
+            **shared,
+        )
+
+    return over_groups(grouped(cells.selected("a"), "pair"), require, evaluate)
+
+
+def _way(cells: Cells, curve: Curve, epoch: int, metric: str) -> Effect:
+    """Share of the way from noise to real images at an epoch."""
+    bounds = cells.scores.bounds(curve.model, metric)
+    if bounds is None:
+        raise NotTestable(f"missing: {metric} of noise and of real images for {curve.model}")
+    (noise, real), at = bounds, curve.at([epoch])
+    rows = [row(1.0, [(1.0, [at])], "level")]
+    found = effect(rows, [at], [at], cells.spreads, span=abs(real - noise))
+    # (y - noise)/(real - noise), in which sign (real - noise) = |real - noise|
+    start = curve.sign * noise / abs(real - noise)
+    return replace(found, contrast=replace(found.contrast, value=found.contrast.value - start))

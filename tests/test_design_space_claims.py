@@ -37,7 +37,7 @@ THRESHOLD = {
     "is_bound": False,
 }
 TIMES = EXACT | {
-    "experiment": "T", "target": "ring", "nfe": 10, "metric": "w2", "family": "both", "crossing": {"knob": None},
+    "experiment": "T", "target": "ring", "nfe": 10, "metric": "w2", "family": "both", "crossing": {"knob": None}, "trainings": 3,
     "thresholds": [THRESHOLD, THRESHOLD | {"factor": 1.5, "p": 0.01}, THRESHOLD | {"factor": 1.2, "ratio": None}],
 }  # fmt: skip
 
@@ -66,6 +66,7 @@ class TestVerdicts:
         assert (found.estimate, found.low, found.high) == (2.5, 2.0, 3.0)
         assert "2.50 (2.00 to 3.00) to 2 times the best" in found.text
         assert found.text.endswith("none to 1.2 times the best")
+        assert found.scope == "3 trainings"
         one = TIMES | {"thresholds": [THRESHOLD | {"p": None}, *TIMES["thresholds"][1:]]}
         assert cells(evidence([one]), metric="w2").verdict != "supported"
 

@@ -98,8 +98,11 @@ def _of_trainings(lines: Sequence[Mapping]) -> Finding:
     findings = {f"{end} trained": _of_end(lines, end) for end in ENDS}
     both = combined(findings)
     text = "; ".join(f"{name}, {found.text}" for name, found in findings.items())
-    scope = FIXED if len(lines) == 1 else f"{len(lines)} trainings"
-    return replace(both, text=f"{text}{_crossings(lines)}", scope=scope)
+    return replace(both, text=f"{text}{_crossings(lines)}", scope=_scope(len(lines)))
+
+
+def _scope(trainings: int) -> str:
+    return FIXED if trainings == 1 else f"{trainings} trainings"
 
 
 def _of_end(lines: Sequence[Mapping], end: str) -> Finding:
@@ -170,6 +173,7 @@ def _of_times(line: Mapping) -> Finding:
     return replace(
         combined(findings, weighting.needed(len(findings))),
         text=f"updates over those of the base, in {line['metric']}: {text}",
+        scope=_scope(line["trainings"]),
     )
 
 

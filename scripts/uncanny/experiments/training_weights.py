@@ -161,6 +161,7 @@ def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: 
         "family": arm,
         "rho": None,
         "seeds": base.shape[0] * base.shape[1],
+        "trainings": base.shape[0],
         "schedule_range": None,
     }
     verdict = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))

@@ -23,7 +23,7 @@ def by_checkpoint(rows: pd.DataFrame) -> pd.DataFrame:
 
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
     """Exponential / polynomial - 1, in %, by checkpoint and sampler: mean and range over training
-    seeds; with one training seed, ±1.96 standard errors over sampling seeds.
+    seeds; with one training seed, 95 % t intervals over sampling seeds.
     """
     runs = {key: 100 * relative(run) for key, run in rows.groupby([*CELL, "seed"], sort=False)}
     gaps = pd.concat(runs, names=[*CELL, "seed"])  # a column per sampling seed
@@ -31,7 +31,8 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     gaps = gaps.set_index(pd.Index(steps, name="step"), append=True)
     merged = over_seeds(gaps.mean(axis=1).rename("value"))
     if rows["seed"].nunique() == 1:
-        error = (1.96 * gaps.std(axis=1, ddof=1) / np.sqrt(gaps.shape[1])).to_numpy()
+        quantile = stats.t.ppf(0.975, gaps.shape[1] - 1)
+        error = (quantile * stats.sem(gaps, axis=1)).to_numpy()
         merged = merged.assign(lower=merged["value"] - error, upper=merged["value"] + error)
     return merged.assign(role="difference", draws=gaps.shape[1])
 

@@ -126,8 +126,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     return [
         f"Lines are means over {captions.counted(str(seeds), 'training seed')} with "
         f"{captions.counted(str(draws), 'sampling seed')} each, which all schedules share; bands "
-        "are the range over training seeds or, of a model with one training seed, ±1.96 standard "
-        "errors over sampling seeds",
+        "are the range over training seeds or, of a model with one training seed, 95 % t intervals "
+        "over sampling seeds",
         "Lower is better in all metrics; where the polynomial schedule is better, the difference "
         "is above 0",
         "Prediction: the difference in path KL (the divergence of whole trajectories) that follows "

@@ -166,7 +166,8 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"Lines are means over {captions.counted(str(seeds), 'training seed')}, bands their range; "
         "lower is better",
         "Intervals: how many times the base's updates a model needs until the value falls to a "
-        "multiple of the best final value of any model, 95 % t intervals between trainings; "
+        "multiple of the best final value of any model, 95 % t intervals between trainings "
+        "(with one training seed, between sampling seeds); "
         f"{bound} of {len(ratios_shown)} are lower bounds (triangles, ≥), as the "
         "model never falls so far"
         + (f"; {absent} are left out, as the base does not either" if absent else ""),

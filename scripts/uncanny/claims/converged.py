@@ -61,4 +61,4 @@ def converged(
             **numbers(decision, decider, margin),
         )
 
-    return over_groups(grouped(everything, per), require, evaluate)
+    return over_groups(grouped(cells, everything, per), require, evaluate)

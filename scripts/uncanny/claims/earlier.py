@@ -50,4 +50,4 @@ def earlier(
             **numbers(decision, effect, rules.SMALLEST_EFFECT),
         )
 
-    return over_groups(grouped(cells.pairs(), per), require, evaluate)
+    return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)

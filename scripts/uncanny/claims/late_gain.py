@@ -46,4 +46,4 @@ def late_gain(
             **numbers(decision, effect, margin),
         )
 
-    return over_groups(grouped(everything, per), require, evaluate)
+    return over_groups(grouped(cells, everything, per), require, evaluate)

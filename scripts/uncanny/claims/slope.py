@@ -62,7 +62,7 @@ def slope(
             **shared,
         )
 
-    return over_groups(grouped(cells.selected("a"), per), require, evaluate)
+    return over_groups(grouped(cells, cells.selected("a"), per), require, evaluate)
 
 
 def _slope(cells: Cells, curves: Sequence[Curve], everything: Sequence[Curve], x: str) -> Effect:

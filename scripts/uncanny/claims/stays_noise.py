@@ -48,7 +48,7 @@ def stays_noise(
             **shared,
         )
 
-    return over_groups(grouped(cells.selected("a"), "pair"), require, evaluate)
+    return over_groups(grouped(cells, cells.selected("a"), "pair"), require, evaluate)
 
 
 def _way(cells: Cells, curve: Curve, epoch: int, metric: str) -> Effect:

@@ -56,9 +56,9 @@ class Evidence:
             return Cells(self.scores, selections, *runs, self.spreads, self.labels)
         if source == "sizes":
             first = self.seeds[:1], self.sampling_seeds[:1]  # the only ones with large sample sets
-            return Sizes(self.sizes, selections, *first)
+            return Sizes(self.sizes, selections, *first, self.labels)
         if source == "timings":
-            return Timings(self.timings, selections)
+            return Timings(self.timings, selections, self.labels)
         if source == "experiments":
             return Experiments(self.tables, self.verdicts, selections)
         return Reports(self.reports, selections)
@@ -143,11 +143,22 @@ def _verdict(block: Mapping, parts: Mapping[str, Finding]) -> Finding:
         return next(iter(parts.values()))
     premise = parts.get(block.get("premise"))
     if premise and premise.verdict not in (SUPPORTED, CONSTRUCTED):
-        reason = f"the premise does not hold: {premise.verdict}, {premise.text}"
-        without = untestable(reason)
-        return replace(premise, verdict=without.verdict, text=without.text, limit=reason, p=None)
+        return _without(block["premise"], premise)
     verdict = combined(parts, block.get("require", "all"))
     return replace(verdict, text="; ".join(_part_text(name, part) for name, part in parts.items()))
+
+
+def _without(name: str, premise: Finding) -> Finding:
+    """The finding of a claim whose premise does not hold, with the premise's numbers."""
+    without = untestable(f"the premise does not hold: {premise.verdict}, {premise.text}")
+    return replace(
+        premise,
+        verdict=without.verdict,
+        text=without.text,
+        limit="the premise does not hold",
+        p=None,
+        details=premise.details | {"decides": name},
+    )
 
 
 def _part_text(name: str, part: Finding) -> str:

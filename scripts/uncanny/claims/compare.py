@@ -62,9 +62,7 @@ def compared(
         return finding_of(cells, rule, pairs, companions, metric, margin)
 
     if per != "epoch":
-        return over_groups(
-            grouped(cells.pairs(), per, cells.labels and cells.label), require, evaluate
-        )
+        return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)
     everything = cells.pairs()
     findings = {
         f"epoch {epoch}": attempt(evaluate, everything, "", epoch) for epoch in cells.epochs()
@@ -104,20 +102,18 @@ def attempt(evaluate: Callable[..., Finding], *arguments) -> Finding:
         return untestable(str(problem))
 
 
-def grouped(
-    keys: Iterable, per: str, label: Callable[[str, str], str] | None = None
-) -> dict[str, list]:
+def grouped(cells: Cells, keys: Iterable, per: str) -> dict[str, list]:
     """Group keys, or pairs of keys, by the names on the axes of `per`; "none" gives one group.
-
-    label: of a name in a section of the config. Groups are named by labels, if these differ.
+    Groups are named by labels, if there are some and they differ.
     """
     groups: dict[str, list] = {}
     for key in keys:
         groups.setdefault(_group_name(key, PER[per], lambda _, name: name, " "), []).append(key)
-    if not label:
+    if not cells.labels:
         return groups
     labelled = {
-        _group_name(members[0], PER[per], label, " · "): members for members in groups.values()
+        _group_name(members[0], PER[per], cells.label, " · "): members
+        for members in groups.values()
     }
     return labelled if len(labelled) == len(groups) else groups
 

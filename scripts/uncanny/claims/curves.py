@@ -198,14 +198,18 @@ def _first(cells: Sequence[tuple]) -> str:
     return f"{Cell(*cells[0])}{more}"
 
 
+def label_of(labels: Mapping[str, Mapping[str, str]], section: str, name: str) -> str:
+    """Label of a component for readers, or its name; labels: section of the config → names."""
+    return labels.get(section, {}).get(name, "no guidance" if name == "none" else name)
+
+
 @dataclass
 class Cells:
     """Selections of curves, for one part of a claim.
 
     selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}}, and seeds and
     sampling_seeds where they are not the study's. spreads: between trainings in other studies, by
-    fingerprint. labels: section of the
-    config → {name: label}.
+    fingerprint. labels: section of the config → {name: label}.
     """
 
     scores: Scores
@@ -237,6 +241,15 @@ class Cells:
             self._curves[wanted] = replace(self.scores.curve(*wanted), labels=self._labels(key))
         return self._curves[wanted]
 
+    def _labels(self, key: tuple[str, str, str]) -> tuple[str, ...]:
+        if not self.labels:
+            return ()
+        return tuple(self.label(axis, name) for axis, name in zip(AXES, key, strict=True))
+
+    def label(self, section: str, name: str) -> str:
+        """Label of a component, or its name."""
+        return label_of(self.labels, section, name)
+
     def epochs(self) -> tuple[int, ...]:
         """Epochs of all selections. Raises NotTestable where models have different ones."""
         different = {
@@ -247,16 +260,6 @@ class Cells:
         if len(different) > 1:
             raise NotTestable("models are compared at different epochs: none is the same for all")
         return different.pop()
-
-    def _labels(self, key: tuple[str, str, str]) -> tuple[str, ...]:
-        if not self.labels:
-            return ()
-        return tuple(self.label(axis, name) for axis, name in zip(AXES, key, strict=True))
-
-    def label(self, section: str, name: str) -> str:
-        """Label of a component, or its name."""
-        known = self.labels.get(section, {})
-        return known.get(name, "no guidance" if name == "none" else name)
 
     def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
         """Pairs of keys of two selections, as `broadcast` forms them."""

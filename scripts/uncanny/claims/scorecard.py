@@ -166,16 +166,17 @@ def controls(assessments: Sequence[Assessment]) -> pd.DataFrame:
 
 def data(a: Assessment) -> str:
     """What the data say: the numbers of the part that decides, what their interval includes, and
-    the verdicts of the other parts; numbers of these where the claim is not testable. Empty where
-    nothing could be measured.
+    the verdicts of the other parts; also numbers of these where it has none. Empty where nothing
+    could be measured.
     """
     if len(a.parts) < 2:
         return _measured(a.finding)
     change = a.finding.text.removesuffix(a.alone.text).rstrip("; ")  # by Holm's correction
-    decider, is_known = _decider(a), a.finding.is_testable
-    own = f"{_words(decider)}: {_measured(a.parts[decider])}" if is_known else ""
+    decider = _decider(a)
+    measured = _measured(a.parts[decider])
+    own = f"{_words(decider)}: {measured}" if measured else ""
     others = [
-        f"{_words(name)}: {part.verdict}" + ("" if is_known else _after(", ", _measured(part)))
+        f"{_words(name)}: {part.verdict}" + ("" if measured else _after(", ", _measured(part)))
         for name, part in a.parts.items()
         if name != decider
     ]

@@ -26,6 +26,7 @@ TICKS = {20: (1, 2, 5, 10), 120: (2, 5, 20, 50, 100), 1200: (5, 20, 100, 500)}
 TICKS |= {float("inf"): (5, 100, 10_000)}
 LINE, GAP = 0.115, 0.1  # inches: a line of text, and the space between claims
 WIDE, REASON = 56, 76  # letters in a line of a claim, and of the reason why it is not testable
+NARROW = 28  # letters in a line of numbers
 LINES = 3  # of each; what is longer ends in dots
 LEFT, RIGHT = 0.47, 0.8  # ends of the axis as shares of the figure's width
 AXIS = 0.5  # inches: ticks and label of the axis
@@ -113,7 +114,9 @@ def _positions(rows: pd.DataFrame) -> Positions:
         middle[verdict] = top + LINE
         top += 2 * LINE
         for row in group.itertuples():
-            height = LINE * max(len(_claim(row)), len(_reason(row))) + GAP
+            height = (
+                LINE * max(len(_claim(row)), len(_reason(row)), _numbers(row).count("\n") + 1) + GAP
+            )
             middle[row.claim], top = top + height / 2, top + height
     return Positions(middle, top)
 
@@ -199,6 +202,19 @@ def _draw_estimate(ax: Axes, row: NamedTuple, y: float) -> None:
     face = look.color if look.is_filled else "white"
     point = {"marker": look.marker, "ms": style.MARKERS[look.marker], "mfc": face, "ls": ""}
     ax.plot([row.value], [y], color=look.color, mew=0.8, label=row.claim, **point)
+
+
+def _numbers(row: NamedTuple) -> str:
+    """Estimate and interval as text; nothing where nothing was estimated."""
+    if not np.isfinite(row.value):
+        return ""
+    text = f"{_number(row.value)} {row.unit}".rstrip()
+    if not (np.isfinite(row.lower) and np.isfinite(row.upper)):
+        return "\n".join(textwrap.wrap(text, NARROW))
+    interval = f"({_number(row.lower)} to {_number(row.upper)})"
+    if len(text) + len(interval) < NARROW:
+        return f"{text} {interval}"
+    return "\n".join([*textwrap.wrap(text, NARROW), interval])
 
 
 def _numbers(row: NamedTuple) -> str:

@@ -254,6 +254,11 @@ class TestCoverage:
         low, high = coverage.chi2_limits(sum(row.freedom for row in redrawn), 0.999)
         assert low < sum(row.chi2 for row in redrawn) < high
 
+    def test_of_one_training_each_is_compared_with_all_others(self):
+        scores = simulated.scores(np.random.default_rng(0), (0, 3, 4, 5), 0.03, 0.1)
+        (row,) = coverage.of_claims(SUPERIOR, Evidence(scores, (0,), (0,)), ["superior"])
+        assert (row.kind, row.count) == (coverage.TRAININGS, 4)
+
     def test_limits_of_chi2(self):
         assert coverage.chi2_limits(16) == pytest.approx((6.9, 28.8), abs=0.05)
 

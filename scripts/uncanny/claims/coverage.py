@@ -5,7 +5,7 @@ trainings: each, with the spread between trainings of the study's own, is compar
 these. A claim is restricted to what was measured again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -56,50 +56,75 @@ def of_claims(
 
 
 def _of_part(claim: str, name: str, part: Mapping, evidence: Evidence) -> Iterator[Coverage]:
-    own = next(iter(part["cells"].values())).get("seeds", evidence.seeds)
-    first, draws = own[:1], evidence.sampling_seeds[:1]
-    measured = Measured.of(evidence)
-    runs = [(first, [draw]) for draw in sorted(measured.draws - set(draws))]
-    restricted = measured.restricted(part, runs) if len(runs) > 1 else None
-    if restricted:
+    own = tuple(next(iter(part["cells"].values())).get("seeds", evidence.seeds))
+    draws, measured = evidence.sampling_seeds[:1], Measured.of(evidence)
+    runs = measured.among(part, [(own[:1], [draw]) for draw in measured.draws - set(draws)])
+    if len(runs) > 1:
+        restricted = measured.restricted(part, runs)
         found = [_contrasts(restricted, evidence, *run) for run in runs]
         for label, values in _shared(found):
             yield _redrawn(claim, _label(name, label), _models(restricted), values)
-    further = sorted(measured.seeds - set(own))
-    runs = [(own, draws), *(([seed], draws) for seed in further)]
-    restricted = measured.restricted(part, runs) if further and len(own) > 1 else None
+    runs = measured.among(part, [([seed], draws) for seed in measured.seeds - set(own)])
+    restricted = measured.restricted(part, [(own, draws), *runs]) if runs else None
     if restricted:
-        yield from _retrained(claim, name, restricted, evidence, own, further, draws)
+        trainings = Trainings(restricted, evidence, own, [seed for (seed,), _ in runs])
+        shown = claim, name.replace("_", " "), _models(restricted)
+        yield from trainings.single(*shown)
+        yield from trainings.together(*shown)
 
 
-def _retrained(
-    claim: str, name: str, part: Mapping, evidence: Evidence, own, further, draws
-) -> Iterator[Coverage]:
-    together = _findings(part, evidence, own, draws)
-    spreads = {
-        key: replace(s, source="these") for f in together.values() for key, s in f.spreads.items()
-    }
-    stored = replace(evidence, spreads=spreads)
-    base = {label: contrast_of(f) for label, f in together.items()}
-    found = [base, *(_contrasts(part, stored, [seed], draws) for seed in further)]
-    models = _models(part)
-    for label, (whole, *singles) in _shared(found):
+@dataclass(frozen=True)
+class Trainings:
+    """A part, restricted to what was measured, after the study's own and further trainings."""
+
+    part: Mapping
+    evidence: Evidence
+    own: Sequence[int]
+    further: Sequence[int]
+
+    def single(self, claim: str, part: str, models: tuple) -> Iterator[Coverage]:
+        """Each further training against the mean of the study's own; with one of its own, each
+        training against the mean of all others.
+        """
+        everything = [*self.own, *self.further]
+        splits = [(self.own, self.further)]
+        if len(self.own) == 1:
+            splits = [([s for s in everything if s != one], [one]) for one in everything]
+        intervals: dict[str, list[tuple[bool, float]]] = {}
+        for base, singles in splits if len(splits[0][0]) > 1 else []:
+            for label, one in self._against(base, singles):
+                intervals.setdefault(label, []).append(one)
+        for label, found in intervals.items():
+            inside, widths = zip(*found, strict=True)
+            numbers = sum(inside), len(inside), float(np.median(widths))
+            yield Coverage(claim, _label(part, label), TRAININGS, models, *numbers)
+
+    def _against(self, base: Sequence[int], singles: Sequence[int]) -> Iterator[tuple]:
+        """(name, (contained, width)) of intervals of single trainings and the mean of others."""
+        draws = self.evidence.sampling_seeds[:1]
+        together = _findings(self.part, self.evidence, base, draws)
+        spreads = {
+            k: replace(s, source="-") for f in together.values() for k, s in f.spreads.items()
+        }
+        stored = replace(self.evidence, spreads=spreads)
         # The mean of R trainings has 1/R of the variance of one.
-        factor = np.sqrt(1 + 1 / len(own))
-        inside = [_contains(single, whole.value, factor) for single in singles]
-        median = float(np.median([_width(single) for single in singles]))
-        row = Coverage(
-            claim, _label(name, label), TRAININGS, models, sum(inside), len(inside), median
-        )
-        yield row
-    if len(further) == len(own):
-        again = _contrasts(part, evidence, further, draws)
-        for label, (whole, other) in _shared([base, again]):
+        factor = np.sqrt(1 + 1 / len(base))
+        for seed in singles:
+            found = _contrasts(self.part, stored, [seed], draws)
+            for label in found.keys() & together.keys():
+                value = contrast_of(together[label]).value
+                yield label, (_contains(found[label], value, factor), _width(found[label]))
+
+    def together(self, claim: str, part: str, models: tuple) -> Iterator[Coverage]:
+        """The study's own trainings against as many further ones."""
+        if len(self.own) < 2 or len(self.further) != len(self.own):
+            return
+        draws = self.evidence.sampling_seeds[:1]
+        found = [_contrasts(self.part, self.evidence, s, draws) for s in (self.own, self.further)]
+        for label, (whole, other) in _shared(found):
             inside = _contains(whole, other.value, np.sqrt(2))
-            row = Coverage(
-                claim, _label(name, label), HALVES, models, int(inside), 1, _width(whole)
-            )
-            yield row
+            numbers = int(inside), 1, _width(whole)
+            yield Coverage(claim, _label(part, label), HALVES, models, *numbers)
 
 
 def _redrawn(claim: str, part: str, models: tuple, values: Sequence[Contrast]) -> Coverage:
@@ -136,12 +161,14 @@ def chi2_limits(freedom: int, level: float = 0.95) -> tuple[float, float]:
 
 def _findings(part: Mapping, evidence: Evidence, seeds, draws) -> dict[str, Finding]:
     """Finding of the part with some training and sampling seeds, or one for each of its contrasts,
-    by name; those without an interval are left out.
+    by name; those without an interval are left out. No gate: intervals are for every verdict.
     """
     kind = components.load("claims", part["kind"])
+    options = part.get("options", {})
+    options = options | ({"gate": False} if "gate" in options else {})
     one = replace(evidence, seeds=seeds, sampling_seeds=draws)
     try:
-        finding = kind(one.read(part), **part.get("options", {}))
+        finding = kind(one.read(part), **options)
     except NotTestable:
         return {}
     parts = finding.details.get("parts") or {"": {"details": finding.details}}
@@ -197,6 +224,10 @@ class Measured:
     @property
     def draws(self) -> set[int]:
         return {cell[4] for cell in self.cells}
+
+    def among(self, part: Mapping, runs: Iterable[tuple]) -> list[tuple]:
+        """Those of some runs in which models of every selection were measured, in order."""
+        return [run for run in sorted(runs) if self.restricted(part, [run])]
 
     def restricted(self, part: Mapping, runs: Sequence[tuple]) -> dict | None:
         """The part with those models and samplers that were measured in all runs, or None where a

@@ -68,7 +68,8 @@ def _shares(row) -> str:
 def coverage(studies: Mapping[str, Sequence[Coverage]]) -> str:
     """The page docs/coverage.md; studies: name → rows."""
     sections = [_coverage_of(study, rows) for study, rows in studies.items() if rows]
-    return _template("coverage.md") + "\n".join(sections).rstrip() + "\n"
+    text = "\n".join(sections) or "No quantity of a kept study was measured again."
+    return _template("coverage.md") + text.rstrip() + "\n"
 
 
 def _coverage_of(study: str, rows: Sequence[Coverage]) -> str:

@@ -56,11 +56,11 @@ def write(folder: Path):
         _figure(results / f"training/{model}", f"Training of {model}", CAPTION)
     for name in study.config["tables"]:
         _table(results / f"tables/{name}", pd.DataFrame({"sampler": ["a|b\\"], "NFE": [7]}))
-    verdicts = ["refuted (single run)", "not testable"]
+    verdicts = ["not reproduced at this scale", "not testable"]
     rows = {"claim": ["C01", "C02"], "the paper says": [ODD, "c"], "verdict": verdicts}
-    _table(
-        results / "tables/claims", pd.DataFrame(rows | {"estimate": ["1 %", None], "p": [0.1, 1]})
-    )
+    rows |= {"what the data say at this scale": ["IS of A is 1 % below that of B", None]}
+    rows |= {"can this scale decide?": ["yes", "no: none"], "p (Holm)": [0.1, 1]}
+    _table(results / "tables/claims", pd.DataFrame(rows))
     files.write_text(results / "index.html", study_page.page(study, "snakemake {}", results))
     files.write_text(results / "overview.html", study_page.overview(study, results))
     return study, results

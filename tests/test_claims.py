@@ -234,7 +234,7 @@ class TestEnds:
     def test_each_model(self):
         two = cells(several({"m": CLIMB, "n": FLAT_END}), a=selection(["m", "n"], "S"))
         each = kind("late_gain")(two, expect="rising", per="model")
-        assert each.verdict == "refuted" and "refuted in 1 (n)" in each.text
+        assert each.verdict == "refuted" and "contradicted in 1 (n)" in each.text
         assert kind("late_gain")(two, expect="rising").verdict == "supported"
 
     def test_too_few_milestones(self):

@@ -355,3 +355,13 @@ class TestCaption:
             in text
         )
         assert "No bands: the standard errors are not known." in text
+
+    def test_splits_lower_the_score_of_real_images(self, tmp_path):
+        whole = {"value": 9.8, "bias": -0.2, "replicates": [9.7, 9.8]}
+        noise = control(1.0, jackknife=whole | {"value": 1.0, "bias": 0.0})
+        references = {"train": control(8.8, jackknife=whole), "gaussian": noise}
+        figure, drawn = draw(made(), references=references)
+        text = "splits of 100 images cap real images: real train at 8.8 of 10 (without splits and less bias)"
+        assert captions.caption(drawn, {}).endswith(f"; {text}.")
+        saving.save(figure, drawn, tmp_path / "f")
+        assert facts(pd.read_csv(tmp_path / "f.csv")) == drawn.attrs["facts"]

@@ -21,14 +21,14 @@ def page(study, claims=""):
     return gallery.page(study, command, costs, claims)
 
 
-CLAIMS = """## What the paper claims
+CLAIMS = """## 2 claims of the paper: 1 supported, 1 not testable
 
-| claim   | the paper says   | verdict                | estimate        |    p |
-|:--------|:-----------------|:-----------------------|:----------------|-----:|
-| C01     | a \\| b (§4)      | supported (single run) | 1.23 % (1 to 2) | 0.01 |
-| C02     | c                | not testable           |                 |      |
+| claim   | the paper says   | verdict      | what the data say at this scale | can this scale decide? |    p |
+|:--------|:-----------------|:-------------|:--------------------------------|:-----------------------|-----:|
+| C01     | a \\| b (§4)      | supported    | A is 1.23 % above B             | yes                    | 0.01 |
+| C02     | c                | not testable |                                 | no: too few images     |      |
 
-Verdicts follow rules.
+Rules and margins stand in the config.
 
 | control | result |
 """
@@ -53,9 +53,8 @@ def test_figures_beyond_the_paper_stand_apart(study):
 
 def test_verdicts_are_the_first_columns_of_the_scorecard(study):
     text = page(study, CLAIMS)
-    assert re.search(
-        r"\| claim \| the paper says \| verdict \| estimate \|\n(\| --- ){4}\|\n", text
-    )
-    assert "| C01 | a \\| b (§4) | supported (single run) | 1.23 % (1 to 2) |" in text
-    assert "| C02 | c | not testable |  |" in text
+    assert "\n2 claims of the paper: 1 supported, 1 not testable.\n" in text
+    assert re.search(r"\| claim \|.*\| can this scale decide\? \|\n(\| --- ){5}\|\n", text)
+    assert "| C01 | a \\| b (§4) | supported | A is 1.23 % above B | yes |\n" in text
+    assert "| C02 | c | not testable |  | no: too few images |\n" in text
     assert "control |" not in text

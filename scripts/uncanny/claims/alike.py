@@ -31,6 +31,7 @@ def alike(
     The numbers are those of the pair that decides; the text has the range of each combination.
     gate: as in compare.compared.
     """
+    measured = cells.label("metrics", metric)
     families = _families(cells.curves("a", metric), AXES.index(f"{over}s"))
     everything = [pair for curves in families.values() for pair in combinations(curves, 2)]
 
@@ -44,13 +45,13 @@ def alike(
         if gate:
             check_gate(cells, curves, metric)
             check_final_levels(cells, curves, metric)
-        pairs = {f"{a.name} against {b.name}": (a, b) for a, b in combinations(curves, 2)}
+        pairs = {f"{a.label} against {b.label}": (a, b) for a, b in combinations(curves, 2)}
         return combined({name: attempt(evaluate, pair) for name, pair in pairs.items()})
 
     findings = {name: attempt(of_family, curves) for name, curves in families.items()}
     ranges = ", ".join(f"{name} {_range(curves):.1f} %" for name, curves in families.items())
     together = combined(findings, require)
-    text = f"range of {metric} over {over}s: {ranges}; {together.text}"
+    text = f"range of {measured} over {over}s: {ranges}; {together.text}"
     return replace(together, text=text)
 
 
@@ -58,8 +59,8 @@ def _families(curves: list[Curve], axis: int) -> dict[str, list[Curve]]:
     """Curves by their key without the name at `axis`."""
     families: dict[str, list[Curve]] = {}
     for curve in curves:
-        shared = [name for i, name in enumerate(curve.key) if i != axis and name != "none"]
-        families.setdefault(" ".join(shared), []).append(curve)
+        shared = [i for i, name in enumerate(curve.key) if i != axis and name != "none"]
+        families.setdefault(curve.words(shared), []).append(curve)
     return families
 
 

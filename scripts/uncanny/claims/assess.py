@@ -7,6 +7,7 @@ from uncanny.claims import rules
 from uncanny.claims.compare import attempt
 from uncanny.claims.curves import Cells, Scores
 from uncanny.claims.finding import (
+    AGAINST,
     CONSTRUCTED,
     INCONCLUSIVE,
     REDUCED,
@@ -30,7 +31,8 @@ class Evidence:
     scores: score table and reference scores. timings, sizes: records. reports: of classifiers, by
     name. tables, verdicts: of experiments, by name. seeds, sampling_seeds: those that every cell
     should have. spreads: between trainings in other studies, by fingerprint. is_reduced: whether
-    trainings are shorter, or solvers take fewer steps, than in the paper.
+    trainings are shorter, or solvers take fewer steps, than in the paper. labels: section of the
+    config → {name: label}, for readers.
     """
 
     scores: Scores
@@ -43,18 +45,20 @@ class Evidence:
     verdicts: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     is_reduced: bool = False
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def read(self, part: Mapping):
         """The first argument of a claim's kind: the results that it reads."""
         source = components.signature("claims", part["kind"]).first
         selections = part[source]
         if source == "cells":
-            return Cells(self.scores, selections, self.seeds, self.sampling_seeds, self.spreads)
+            runs = self.seeds, self.sampling_seeds
+            return Cells(self.scores, selections, *runs, self.spreads, self.labels)
         if source == "sizes":
             first = self.seeds[:1], self.sampling_seeds[:1]  # the only ones with large sample sets
-            return Sizes(self.sizes, selections, *first)
+            return Sizes(self.sizes, selections, *first, self.labels)
         if source == "timings":
-            return Timings(self.timings, selections)
+            return Timings(self.timings, selections, self.labels)
         if source == "experiments":
             return Experiments(self.tables, self.verdicts, selections)
         return Reports(self.reports, selections)
@@ -139,11 +143,22 @@ def _verdict(block: Mapping, parts: Mapping[str, Finding]) -> Finding:
         return next(iter(parts.values()))
     premise = parts.get(block.get("premise"))
     if premise and premise.verdict not in (SUPPORTED, CONSTRUCTED):
-        reason = f"the premise does not hold: {premise.verdict}, {premise.text}"
-        without = untestable(reason)
-        return replace(premise, verdict=without.verdict, text=without.text, limit=reason, p=None)
+        return _without(block["premise"], premise)
     verdict = combined(parts, block.get("require", "all"))
     return replace(verdict, text="; ".join(_part_text(name, part) for name, part in parts.items()))
+
+
+def _without(name: str, premise: Finding) -> Finding:
+    """The finding of a claim whose premise does not hold, with the premise's numbers."""
+    without = untestable(f"the premise does not hold: {premise.verdict}, {premise.text}")
+    return replace(
+        premise,
+        verdict=without.verdict,
+        text=without.text,
+        limit="the premise does not hold",
+        p=None,
+        details=premise.details | {"decides": name},
+    )
 
 
 def _part_text(name: str, part: Finding) -> str:
@@ -156,7 +171,8 @@ def _part(name: str, part: Mapping, missing: Sequence[str] | None, evidence: Evi
         return untestable(f"missing: {', '.join(missing)}")
     kind = components.load("claims", part["kind"])
     try:
-        return attempt(lambda: kind(evidence.read(part), **part.get("options", {})))
+        finding = attempt(lambda: kind(evidence.read(part), **part.get("options", {})))
+        return _of_scale(finding, evidence.is_reduced)
     except ValueError as problem:
         raise ValueError(f"claims.{name}: {problem}") from None
 
@@ -181,9 +197,9 @@ def _corrected(findings: Mapping, family: str, evidence: Evidence) -> dict:
 
 
 def _adjusted(finding: Finding, p: float | None, count: str) -> Finding:
-    if p is None or p <= rules.ALPHA or finding.verdict not in (SUPPORTED, REFUTED):
+    if p is None or p <= rules.ALPHA or finding.verdict not in (SUPPORTED, *AGAINST):
         return finding if p is None else replace(finding, p=p)
-    reason = f"{finding.verdict} alone, but not after Holm's correction for {count}"
+    reason = f"{finding.verdict} by itself, but not after Holm's correction for {count}"
     return replace(finding, verdict=INCONCLUSIVE, p=p, text=f"{reason}; {finding.text}")
 
 

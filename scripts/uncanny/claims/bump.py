@@ -23,6 +23,7 @@ def bump(
     """The mean of selection a in a window of epochs (options as in `converged`) is better than its
     last milestone before the window and than its first one after: both by rules.superior.
     """
+    measured = cells.label("metrics", metric)
 
     def evaluate(side):
         curves = cells.curves("a", metric)
@@ -35,7 +36,7 @@ def bump(
         decision = rules.superior(effect)
         return Finding(
             decision.verdict,
-            f"{metric} in the window is {interval_text(effect)} above that {side} it",
+            f"{measured} in the window is {interval_text(effect)} above that {side} it",
             cells=tuple(curve.name for curve in curves),
             **numbers(decision, effect, rules.SMALLEST_EFFECT),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from uncanny.claims import rules
-from uncanny.claims.curves import Cells, Curve, Pair
+from uncanny.claims.curves import AXES, Cells, Curve, Pair
 from uncanny.claims.effects import Effect, difference, share_of_way
 from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable, combined, untestable
 from uncanny.claims.gains import check_final_levels
@@ -62,7 +62,7 @@ def compared(
         return finding_of(cells, rule, pairs, companions, metric, margin)
 
     if per != "epoch":
-        return over_groups(grouped(cells.pairs(), per), require, evaluate)
+        return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)
     everything = cells.pairs()
     findings = {
         f"epoch {epoch}": attempt(evaluate, everything, "", epoch) for epoch in cells.epochs()
@@ -102,18 +102,26 @@ def attempt(evaluate: Callable[..., Finding], *arguments) -> Finding:
         return untestable(str(problem))
 
 
-def grouped(keys: Iterable, per: str) -> dict[str, list]:
-    """Group keys, or pairs of keys, by the names on the axes of `per`; "none" gives one group."""
+def grouped(cells: Cells, keys: Iterable, per: str) -> dict[str, list]:
+    """Group keys, or pairs of keys, by the names on the axes of `per`; "none" gives one group.
+    Groups are named by labels, if there are some and they differ.
+    """
     groups: dict[str, list] = {}
     for key in keys:
-        groups.setdefault(_group_name(key, PER[per]), []).append(key)
-    return groups
+        groups.setdefault(_group_name(key, PER[per], lambda _, name: name, " "), []).append(key)
+    if not cells.labels:
+        return groups
+    labelled = {
+        _group_name(members[0], PER[per], cells.label, " · "): members
+        for members in groups.values()
+    }
+    return labelled if len(labelled) == len(groups) else groups
 
 
-def _group_name(key: tuple, axes: tuple[int, ...]) -> str:
+def _group_name(key: tuple, axes: tuple[int, ...], label: Callable, joint: str) -> str:
     keys = key if isinstance(key[0], tuple) else (key,)
-    names = [" ".join(k[i] for i in axes if k[i] != "none") for k in keys]
-    return " against ".join(dict.fromkeys(names))
+    sides = [joint.join(label(AXES[i], k[i]) for i in axes if k[i] != "none") for k in keys]
+    return " against ".join(dict.fromkeys(sides))
 
 
 def _best(pairs: list[Pair], side: int) -> list[Pair]:
@@ -146,7 +154,7 @@ def finding_of(
     """
     effect = difference(pairs, companions, cells.spreads)
     decision = rule(effect)
-    better, worse = _sides(pairs)
+    (better, worse), measured = _sides(pairs), cells.label("metrics", metric)
     shared = {
         "p": decision.p,
         "scope": effect.source,
@@ -155,15 +163,14 @@ def finding_of(
         "spreads": effect.spreads,
     }
     if decision.verdict == CONSTRUCTED:
-        text = f"{better} and {worse} are the same images: {metric} is equal by construction"
+        text = f"{better} and {worse} are the same images: {measured} is equal by construction"
         return Finding(decision.verdict, text, **shared)
     estimate, low, high = effect.percents()
-    text = f"{metric} of {better} is {direction(estimate)} that of {worse}"
-    text += f" ({low:+.1f} to {high:+.1f} %"
+    text = f"{measured} of {better} is {direction(estimate)} that of {worse}"
     count = f", {len(pairs)} pairs" if len(pairs) > 1 else ""
     return Finding(
         decision.verdict,
-        f"{text}{count})",
+        f"{text} ({low:+.1f} to {high:+.1f} %{count})",
         estimate=estimate,
         low=low,
         high=high,
@@ -227,14 +234,14 @@ def _details(effect: Effect, pairs: list[Pair]) -> dict:
 
 
 def _sides(pairs: list[Pair]) -> list[str]:
-    """Names of the two sides of a comparison, on the axes along which they differ."""
+    """Labels of the two sides of a comparison, on the axes along which they differ."""
     axes = [i for i in range(3) if any(a.key[i] != b.key[i] for a, b in pairs)] or [0, 1]
     if len(pairs) == 1:
-        return [curve.name for curve in pairs[0]]
-    return [_listed(" ".join(pair[side].key[i] for i in axes) for pair in pairs) for side in (0, 1)]
+        return [curve.label for curve in pairs[0]]
+    return [_listed(pair[side].words(axes) for pair in pairs) for side in (0, 1)]
 
 
 def _listed(names: Iterable[str]) -> str:
-    different = ["no guidance" if n == "none" else n for n in dict.fromkeys(names)]
+    different = list(dict.fromkeys(names))
     rest = len(different) - NAMED
-    return ", ".join(different[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return " and ".join([*different[:NAMED], *([f"{rest} more"] if rest > 0 else [])])

@@ -33,6 +33,7 @@ def converged(
     milestone before, in and after the window. only: the model that the verdict is about, where the
     others of a just take part in the spread between trainings. gate: compare.check_gate.
     """
+    measured = cells.label("metrics", metric)
     everything = cells.selected("a")
     chosen_keys = [key for key in everything if only in (None, key[0])]
     if not chosen_keys:
@@ -55,7 +56,7 @@ def converged(
         decision, decider = curve_rules.converges(ahead, remaining, margin)
         first = window(curves[0])
         text = (
-            f"{metric} gains {interval_text(ahead)} from epoch {first.before[0]}, before the "
+            f"{measured} gains {interval_text(ahead)} from epoch {first.before[0]}, before the "
             f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a "
             f"curve that converges in it gains more, then less, than {100 * margin:g} %"
         )
@@ -66,4 +67,4 @@ def converged(
             **numbers(decision, decider, margin),
         )
 
-    return over_groups(grouped(chosen_keys, per), require, evaluate)
+    return over_groups(grouped(cells, chosen_keys, per), require, evaluate)

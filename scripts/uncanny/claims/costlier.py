@@ -21,7 +21,7 @@ def costlier(cells: Cells, *, metric: str = "is10", factor: Positive = 1.0) -> F
     unsure = [pair for pair in pairs if _ratio(*pair, 0, 1) <= factor]
     text = f"at least {least:.3g} times the evaluations of the others"
     if failing := cheaper or unsure:
-        first = ", ".join(f"{curve.name} ({curve.nfe:.4g})" for curve in failing[0])
+        first = ", ".join(f"{curve.label} ({curve.nfe:.4g})" for curve in failing[0])
         required = "more" if factor == 1 else f"{factor:g} times as many"
         text += f"; not {required} in {len(failing)} of {len(pairs)} pairs: {first}"
     return Finding(

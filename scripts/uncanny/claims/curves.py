@@ -34,6 +34,7 @@ class Curve:
     values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of
     network evaluations per image; nfe_range: its range over seeds, as samplers may choose their
     steps. scale: of the guidance. identity: text of everything but seeds that determines scores.
+    labels: of model, sampler and guidance, for readers.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Curve:
     scale: float = np.nan
     nfe_range: tuple[float, float] = (np.nan, np.nan)
     identity: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -59,6 +61,17 @@ class Curve:
     def name(self) -> str:
         """Name of the curve, without guidance if there is none."""
         return " ".join(word for word in self.key if word != "none")
+
+    @property
+    def label(self) -> str:
+        """Labels of the curve, without guidance if there is none."""
+        return self.words([i for i, name in enumerate(self.key) if name != "none"])
+
+    def words(self, axes: Sequence[int]) -> str:
+        """Labels on some of the axes; names where there are no labels."""
+        if self.labels:
+            return " · ".join(self.labels[i] for i in axes)
+        return " ".join("no guidance" if self.key[i] == "none" else self.key[i] for i in axes)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -184,13 +197,18 @@ def _first(cells: Sequence[tuple]) -> str:
     return f"{Cell(*cells[0])}{more}"
 
 
+def label_of(labels: Mapping[str, Mapping[str, str]], section: str, name: str) -> str:
+    """Label of a component for readers, or its name; labels: section of the config → names."""
+    return labels.get(section, {}).get(name, "no guidance" if name == "none" else name)
+
+
 @dataclass
 class Cells:
     """Selections of curves, for one part of a claim.
 
     selections: name → {models, samplers, guidances, epochs: {model: [epoch, ...]}}, and seeds and
     sampling_seeds where they are not the study's. spreads: between trainings in other studies, by
-    fingerprint.
+    fingerprint. labels: section of the config → {name: label}.
     """
 
     scores: Scores
@@ -198,6 +216,7 @@ class Cells:
     seeds: Sequence[int]
     sampling_seeds: Sequence[int]
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _curves: dict = field(default_factory=dict, repr=False)
 
     def selected(self, selection: str) -> list[tuple[str, str, str]]:
@@ -218,8 +237,17 @@ class Cells:
         seeds = tuple(chosen.get("seeds", self.seeds))
         wanted = key, metric, epochs, seeds, sampling_seeds
         if wanted not in self._curves:
-            self._curves[wanted] = self.scores.curve(*wanted)
+            self._curves[wanted] = replace(self.scores.curve(*wanted), labels=self._labels(key))
         return self._curves[wanted]
+
+    def _labels(self, key: tuple[str, str, str]) -> tuple[str, ...]:
+        if not self.labels:
+            return ()
+        return tuple(self.label(axis, name) for axis, name in zip(AXES, key, strict=True))
+
+    def label(self, section: str, name: str) -> str:
+        """Label of a component, or its name."""
+        return label_of(self.labels, section, name)
 
     def epochs(self) -> tuple[int, ...]:
         """Epochs of all selections. Raises NotTestable where models have different ones."""

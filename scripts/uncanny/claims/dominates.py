@@ -34,6 +34,7 @@ def dominates(
     (`_share`) is above `share`, refuted if below. Not testable with fewer than five families. The
     range within each family is part of the text. gate: as in compare.compared.
     """
+    measured = cells.label("metrics", metric)
     families = {name: cells.curves(name, metric) for name in cells.selections}
     curves = [curve for family in families.values() for curve in family]
     if len(families) < 2 or len(curves) <= len(families):
@@ -43,7 +44,7 @@ def dominates(
     ranges = ", ".join(f"{name} {min(y):.2f} to {max(y):.2f}" for name, y in levels.items())
     verdict = SUPPORTED if low > 100 * share else REFUTED if high < 100 * share else INCONCLUSIVE
     text = (
-        f"{estimate:.0f} % of the variance of {metric} is between families "
+        f"{estimate:.0f} % of the variance of {measured} is between families "
         f"({low:.0f} to {high:.0f} %); from the lowest to the highest configuration: {ranges}"
     )
     found = Finding(

@@ -27,6 +27,7 @@ def earlier(
     """From a window of epochs on (options as in `converged`), b still gains more than a: the
     difference of their gains, decided by rules.superior. gate: compare.check_gate.
     """
+    measured = cells.label("metrics", metric)
 
     def pairs_of(keys):
         return [(cells.curve("b", b, metric), cells.curve("a", a, metric)) for a, b in keys]
@@ -44,9 +45,9 @@ def earlier(
         decision = rules.superior(effect)
         return Finding(
             decision.verdict,
-            f"from the window on, b's {metric} gains {interval_text(effect)} more than a's",
+            f"from the window on, b's {measured} gains {interval_text(effect)} more than a's",
             cells=tuple(curve.name for curve in curves),
             **numbers(decision, effect, rules.SMALLEST_EFFECT),
         )
 
-    return over_groups(grouped(cells.pairs(), per), require, evaluate)
+    return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)

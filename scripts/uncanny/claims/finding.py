@@ -117,19 +117,20 @@ def _agrees(finding: Finding, verdict: str) -> bool:
 def combined(
     findings: Mapping[str, Finding], require: str | int = "all", pooled: Finding | None = None
 ) -> Finding:
-    """Combine several named findings. Numbers are those of `pooled`, or of the finding that
-    decides.
+    """Combine several named findings. Numbers are those of `pooled` if it has the same verdict,
+    else of the finding that decides.
     """
     verdict, p = verdict_of(list(findings.values()), require)
     decider = deciding(findings, verdict, require)
-    base = pooled if pooled and pooled.estimate is not None else findings[decider]
+    shows_all = pooled and pooled.estimate is not None and _agrees(pooled, verdict)
+    base = pooled if shows_all else findings[decider]
     cells = dict.fromkeys(cell for f in findings.values() for cell in f.cells)
     spreads = {k: v for f in findings.values() for k, v in f.spreads.items()}
     return replace(
         base,
         verdict=verdict,
         p=p,
-        text=_sentence(findings, pooled),
+        text=_sentence(findings, "all together" if shows_all else decider, base),
         limit=findings[decider].limit,
         cells=tuple(cells),
         details={
@@ -141,14 +142,16 @@ def combined(
     )
 
 
-def _sentence(findings: Mapping[str, Finding], pooled: Finding | None) -> str:
+def _sentence(findings: Mapping[str, Finding], name: str, base: Finding) -> str:
+    """Counts of verdicts, then the finding whose numbers are shown."""
     holding = sum(f.verdict == SUPPORTED for f in findings.values())
     refuted = [name for name, f in findings.items() if f.verdict in AGAINST]
-    missing = [f for f in findings.values() if f.verdict == UNTESTABLE]
-    text = f"supported in {holding} of {len(findings)}, refuted in {len(refuted)}"
+    missing = sum(f.verdict == UNTESTABLE for f in findings.values())
+    text = f"supported in {holding} of {len(findings)}"
+    text += f", contradicted in {len(refuted)}" if refuted else ""
     text += f" ({', '.join(refuted)})" if 0 < len(refuted) <= 3 else ""
-    text += f"; {missing[0].text}" if missing else ""
-    return text + (f"; all together: {pooled.text}" if pooled else "")
+    text += f", not testable in {missing}" if missing else ""
+    return f"{text}; {name}: {base.text}"
 
 
 def short(finding: Finding) -> dict:

@@ -23,7 +23,7 @@ def late(curve: Curve) -> Terms:
     try:
         weights = late_gain.weights(curve.epochs)
     except ValueError as problem:
-        raise NotTestable(f"{curve.name}: {problem}") from None
+        raise NotTestable(f"{curve.label}: {problem}") from None
     return [(float(w), (e,)) for w, e in zip(weights, curve.epochs, strict=True) if w]
 
 
@@ -50,7 +50,7 @@ class Window:
         if missing:
             window = f"{start:g} to {end:g}" if end > start else f"{start:g}"
             raise NotTestable(
-                f"{curve.name}: no milestone {' or '.join(missing)} epochs {window} of {budget:g}"
+                f"{curve.label}: no milestone {' or '.join(missing)} epochs {window} of {budget:g}"
             )
         return cls(sides[0][-1:], sides[1], sides[2])
 

@@ -22,6 +22,7 @@ def gap_closes(
 
     gate: compare.check_gate, for the pairs with the most evaluations.
     """
+    measured = cells.label("metrics", metric)
     pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
     by_nfe: dict[float, list] = {}
     for pair in sorted(pairs, key=_evaluations):
@@ -42,7 +43,7 @@ def gap_closes(
     return replace(
         last,
         verdict=INCONCLUSIVE if is_open else last.verdict,
-        text=f"difference in {metric} by evaluations: {shown}"
+        text=f"difference in {measured} by evaluations: {shown}"
         + ("" if had_gap else "; no gap at the fewest"),
         p=1.0 if is_open else last.p,
         cells=tuple(dict.fromkeys(name for gap in gaps.values() for name in gap.cells)),

@@ -21,6 +21,7 @@ def harmful_scale(
     The numbers are those of the smallest scale at which harm is shown, else of the scale that
     decides. gate: compare.check_gate, for b.
     """
+    measured = cells.label("metrics", metric)
     by_scale: dict[float, list[Pair]] = {}
     for a, b in cells.pairs():
         pair = cells.curve("a", a, metric), cells.curve("b", b, metric)
@@ -37,7 +38,7 @@ def harmful_scale(
     shown = ", ".join(f"{c:+.1f} % at {s:g}" for s, c in zip(scales, changes, strict=True))
     return Finding(
         decision.verdict,
-        f"{metric} against no guidance, by scale: {shown}; decided at {scales[decider]:g}",
+        f"{measured} against no guidance, by scale: {shown}; decided at {scales[decider]:g}",
         cells=tuple(dict.fromkeys(curve.name for pair in everything for curve in pair)),
         **numbers(decision, effects[decider], loss),
     )

@@ -28,6 +28,7 @@ def late_gain(
     A gain is in % of the level, for FID and KID of the descent from noise, and positive where the
     metric gets better. Not testable with fewer than two milestones in the last 40 %.
     """
+    measured = cells.label("metrics", metric)
     everything = cells.selected("a")
 
     def evaluate(keys, _):
@@ -39,10 +40,10 @@ def late_gain(
         state, _ = curve_rules.trend(effect, margin)
         return Finding(
             decision.verdict,
-            f"{metric} gains {interval_text(effect)} in a third of the training, at its end: "
+            f"{measured} gains {interval_text(effect)} in a third of the training, at its end: "
             f"{state or 'not certain whether rising, falling or settled'}",
             cells=tuple(curve.name for curve in curves),
             **numbers(decision, effect, margin),
         )
 
-    return over_groups(grouped(everything, per), require, evaluate)
+    return over_groups(grouped(cells, everything, per), require, evaluate)

@@ -30,7 +30,8 @@ def power_law(sizes: Sizes, *, metric: str = "is10") -> Finding:
     low, high = float(estimate - half), float(estimate + half)
     return Finding(
         CONSTRUCTED,
-        f"the spread of {metric} is that of a mean, which goes as n to the power -0.5; measured: "
+        f"the spread of {sizes.label('metrics', metric)} is that of a mean, which goes as n to the "
+        "power -0.5; measured: "
         f"{estimate:.2f} ({low:.2f} to {high:.2f})",
         estimate=estimate,
         low=low,

@@ -3,13 +3,13 @@ classifiers, experiments.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from uncanny.claims.curves import AXES, broadcast
+from uncanny.claims.curves import AXES, broadcast, label_of
 from uncanny.claims.finding import NotTestable
 from uncanny.evaluation.contrasts import Contrast, repeated
 from uncanny.runtime.result_paths import Cell
@@ -23,15 +23,24 @@ FEWEST_SIZES = 4
 class Timings:
     """Timing records of selections, for one part of a claim.
 
-    selections: name -> {models, samplers, guidances}, or {training: models}.
+    selections: name -> {models, samplers, guidances}, or {training: models}. labels: section of the
+    config → {name: label}.
     """
 
     records: Sequence[Mapping]
     selections: dict[str, dict]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
         self._records = {_timing_key(record): record for record in self.records}
         self._axes = {name: _axes(block) for name, block in self.selections.items()}
+
+    def name(self, key: tuple) -> str:
+        """Labels of what was timed; names where there are no labels."""
+        if not self.labels:
+            return timing_name(key)
+        words = zip(AXES, key, strict=True)
+        return " · ".join(label_of(self.labels, *w) for w in words if w[1] not in (None, "none"))
 
     def selected(self, selection: str) -> list[tuple]:
         return list(product(*(self._axes[selection][axis] for axis in AXES)))
@@ -96,16 +105,21 @@ def timing_name(key: tuple) -> str:
 class Sizes:
     """Scores over the number of images, for one part of a claim.
 
-    records: {cell, status, sizes: [{n, metrics: [...]}]}; selections: as Cells.
+    records: {cell, status, sizes: [{n, metrics: [...]}]}; selections, labels: as Cells.
     """
 
     records: Sequence[Mapping]
     selections: dict[str, dict]
     seeds: Sequence[int]
     sampling_seeds: Sequence[int]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
         self._records = {Cell.of(record["cell"]): record for record in self.records}
+
+    def label(self, section: str, name: str) -> str:
+        """Label of a component, or its name."""
+        return label_of(self.labels, section, name)
 
     @property
     def cells(self) -> list[Cell]:

@@ -48,8 +48,9 @@ def settles(
     could = 100 * (decision.margin or 0)
     return Finding(
         verdict,
-        f"{metric} of {n:g} images is {abs(estimate):.1f} % {'below' if estimate < 0 else 'above'} "
-        f"its limit {limit:.4g} ({low:+.1f} to {high:+.1f} %){more}",
+        f"{sizes.label('metrics', metric)} of {n:g} images is {abs(estimate):.1f} % "
+        f"{'below' if estimate < 0 else 'above'} its limit {limit:.4g} ({low:+.1f} to "
+        f"{high:+.1f} %){more}",
         estimate=estimate,
         low=float(low),
         high=float(high),

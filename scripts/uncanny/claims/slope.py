@@ -30,6 +30,7 @@ def slope(
     (curve_rules.direction). In % of the mean per tenfold x; means over epochs, samplers and models
     at each x. gate: compare.check_gate.
     """
+    measured = cells.label("metrics", metric)
 
     def evaluate(keys, _):
         curves, everything = (
@@ -47,11 +48,12 @@ def slope(
             "spreads": found.spreads,
         }
         if decision.verdict == CONSTRUCTED:
-            return Finding(decision.verdict, f"{metric} of the same images", **shared)
+            return Finding(decision.verdict, f"{measured} of the same images", **shared)
         estimate, low, high = found.percents()
         return Finding(
             decision.verdict,
-            f"{metric} changes by {estimate:+.1f} % per tenfold {x} ({low:+.1f} to {high:+.1f} %)",
+            f"{measured} changes by {estimate:+.1f} % per tenfold {x} ({low:+.1f} to "
+            f"{high:+.1f} %)",
             estimate=estimate,
             low=low,
             high=high,
@@ -60,7 +62,7 @@ def slope(
             **shared,
         )
 
-    return over_groups(grouped(cells.selected("a"), per), require, evaluate)
+    return over_groups(grouped(cells, cells.selected("a"), per), require, evaluate)
 
 
 def _slope(cells: Cells, curves: Sequence[Curve], everything: Sequence[Curve], x: str) -> Effect:

@@ -20,6 +20,7 @@ def stays_noise(
     (y - noise)/(real - noise): the intervals of all milestones in the last 40 % of the training are
     below it; refuted if the last one's is above (curve_rules.stays_below).
     """
+    measured = cells.label("metrics", metric)
 
     def evaluate(keys, _):
         curve = cells.curve("a", keys[0], metric)
@@ -28,13 +29,13 @@ def stays_noise(
         decision, decider = curve_rules.stays_below([way.contrast for way in ways], share)
         shared = {"p": decision.p, "scope": ways[0].source, "cells": (curve.name,)}
         if decision.verdict == CONSTRUCTED:
-            return Finding(decision.verdict, f"{metric} of the same images", **shared)
+            return Finding(decision.verdict, f"{measured} of the same images", **shared)
         low, high = (100 * end for end in decider.interval())
         epoch = late[[way.contrast for way in ways].index(decider)]
         way = 100 * decider.value
         return Finding(
             decision.verdict,
-            f"at epoch {epoch}, {metric} is {way:.0f} % of the way from noise to real images "
+            f"at epoch {epoch}, {measured} is {way:.0f} % of the way from noise to real images "
             f"({low:.0f} to {high:.0f} %), {len(late)} milestones in the last 40 % of the training",
             estimate=way,
             low=low,
@@ -47,7 +48,7 @@ def stays_noise(
             **shared,
         )
 
-    return over_groups(grouped(cells.selected("a"), "pair"), require, evaluate)
+    return over_groups(grouped(cells, cells.selected("a"), "pair"), require, evaluate)
 
 
 def _way(cells: Cells, curve: Curve, epoch: int, metric: str) -> Effect:

@@ -6,7 +6,7 @@ import numpy as np
 
 from uncanny.claims import rules
 from uncanny.claims.finding import CONSTRUCTED, Finding
-from uncanny.claims.records import Timings, timing_name
+from uncanny.claims.records import Timings
 from uncanny.registry.option_types import Positive
 
 SELECTIONS = ("a", "b")
@@ -51,8 +51,8 @@ def finding(
     """Finding on a ratio of times and one bound, with an interval of some level."""
     contrast = timings.log_ratio(pairs, quantity)
     decision = rules.side(contrast, float(np.log(bound)), above=side == "above")
-    names = [list(dict.fromkeys(timing_name(pair[i]) for pair in pairs)) for i in (0, 1)]
-    a, b = map(", ".join, names)
+    names = [list(dict.fromkeys(timings.name(pair[i]) for pair in pairs)) for i in (0, 1)]
+    a, b = map(" and ".join, names)
     words = quantity.replace("_", " ")
     ratio = float(np.exp(contrast.value))
     numbers: dict = {"estimate": ratio, "unit": "times"}

@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Literal
 
 from uncanny.claims.finding import Finding, NotTestable, combined
-from uncanny.claims.records import Timings, timing_name
+from uncanny.claims.records import Timings
 from uncanny.claims.time_ratio import finding
 from uncanny.registry.option_types import Positive
 
@@ -31,7 +31,7 @@ def time_spread(
         raise NotTestable("a single time has no spread")
     level = 1 - 0.05 / len(pairs)
     findings = {
-        " against ".join(map(timing_name, pair)): finding(
+        " against ".join(map(timings.name, pair)): finding(
             timings, [pair], quantity, "below", bound, level
         )
         for pair in pairs

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from uncanny.evaluation import score_records
+from uncanny.evaluation.jackknife import Jackknife
 from uncanny.figures import panels as naming
 from uncanny.figures import style
 from uncanny.figures.captions import HALF_BAND
@@ -18,7 +19,7 @@ COLUMNS = [
     *["panel", "panel_title", "curve", "control", "dataset", *CURVE],
     *["metric", "metric_label", "epoch", "images_seen", "value", "lower", "upper", "se"],
     *["n", "splits", "images_per_split", "extractor_id", "reference", "seeds", "draws"],
-    *["levels", "runs", "diverged", "status", "behind"],
+    *["levels", "runs", "diverged", "status", "behind", "unsplit"],
 ]
 
 
@@ -70,7 +71,7 @@ def measured(data: FigureData, rows: pd.DataFrame, panels: list, epochs: str) ->
     summary = score_records.summarise(pd.concat([scores, diverged], ignore_index=True))
     plotted = _at_epochs(rows.merge(summary, on=keys, how="left"), panels, epochs)
     plotted["status"] = plotted["status"].fillna("missing")
-    plotted["control"] = pd.Series(dtype=str)
+    plotted["control"], plotted["unsplit"] = pd.Series(dtype=str), np.nan
     plotted["lower"] = plotted["value"] - HALF_BAND * plotted["se"]
     plotted["upper"] = plotted["value"] + HALF_BAND * plotted["se"]
     return plotted.reset_index(drop=True)
@@ -139,7 +140,14 @@ def _reference_row(point: pd.Series, control: str, label: str, entry: Mapping) -
     value, se = entry["value"], np.nan if entry.get("se") is None else entry["se"]
     shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
     facts = {"curve": label, "control": control, "value": value, "se": se, "status": "ok"}
+    facts["unsplit"] = _unsplit(entry)
     return row | shared | facts | {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
+
+
+def _unsplit(entry: Mapping) -> float:
+    """A score in splits as it is of all images at once, less its bias; NaN for other metrics."""
+    is_split = (entry.get("splits") or 1) > 1 and entry.get("jackknife")
+    return Jackknife(**entry["jackknife"]).corrected if is_split else np.nan
 
 
 def limits(

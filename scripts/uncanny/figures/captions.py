@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from uncanny.figures.style import NOISES
+
 HALF_BAND = 1.96  # standard errors
 
 
@@ -74,7 +76,19 @@ def references(table: pd.DataFrame) -> str:
         f"{row.curve} {row.value:.4g}" + ("" if row.n == n[row.metric] else f" (n = {row.n:,.0f})")
         for row in measured.itertuples()
     ]
-    return f"; references in grey: {', '.join(texts)}" if texts else ""
+    return f"; references in grey: {', '.join(texts)}" + capped(measured) if texts else ""
+
+
+def capped(references: pd.DataFrame) -> str:
+    """By how much splits lower the score of real images."""
+    split = references.dropna(subset="unsplit") if "unsplit" in references else references[:0]
+    real = split[~split["control"].isin(NOISES)]
+    texts = [f"{row.curve} at {row.value:.3g} of {row.unsplit:.3g}" for row in real.itertuples()]
+    if not texts:
+        return ""
+    size = span(real["images_per_split"])
+    about = "without splits and less bias"
+    return f"; splits of {size} images cap real images: {', '.join(texts)} ({about})"
 
 
 def span(values: pd.Series) -> str:

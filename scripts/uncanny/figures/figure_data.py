@@ -47,7 +47,8 @@ class FigureData:
     sampling; inpainted: of cells that have them, the originals [n, C, H, W] and which of their
     pixels were `known`, bool. sizes: scores by number of images. traces: forward and backward
     trajectories. exact: rows of all experiments, with the column experiment; verdicts: their cells
-    with a verdict. training: dataset -> real images uint8 [N, C, H, W].
+    with a verdict. training: dataset -> real images uint8 [N, C, H, W]. claims: of the scorecard,
+    claim -> its entry in JSON.
     """
 
     table: pd.DataFrame = field(default_factory=lambda: score_records.tidy([]))
@@ -67,6 +68,7 @@ class FigureData:
     exact: pd.DataFrame = field(default_factory=pd.DataFrame)
     verdicts: list[Mapping] = field(default_factory=list)
     training: Mapping[str, np.ndarray] = field(default_factory=dict)
+    claims: Mapping[str, Mapping] = field(default_factory=dict)
 
     def references_of(self, dataset: str, metric: str) -> dict[str, tuple[Mapping, bool]]:
         """Control -> (its entry, whether it is measured); an entry that is not has n and needs.
@@ -226,6 +228,15 @@ def _read_datasets(paths: list[Path]) -> dict:
     return {"training": {data.folder.name: data.train.images for data in prepared}}
 
 
+def _read_claims(paths: list[Path]) -> dict:
+    """Verdicts on claims, in the JSON of one scorecard."""
+    (path,) = paths
+    scorecard = files.read_json(path)
+    if "claims" not in scorecard:
+        raise ValueError(f"{path}: not a scorecard: expected claims")
+    return {"claims": scorecard["claims"]}
+
+
 READERS = {
     "scores": _read_scores,
     "samples": _read_samples,
@@ -234,4 +245,5 @@ READERS = {
     "experiments": _read_experiments,
     "references": _read_references,
     "datasets": _read_datasets,
+    "claims": _read_claims,
 }

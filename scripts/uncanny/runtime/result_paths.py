@@ -43,6 +43,7 @@ FILES = {
     "experiments": "{origin}/{experiment}.{suffix}",
     "figures": "figures/{figure}.{suffix}",
     "tables": "tables/{table}.{suffix}",
+    "claims": "tables/claims.json",
     "training_curves": "training/{model}.{suffix}",
 }
 BRACED = r"\\{(\w+)\\}"  # a name of FILES, escaped

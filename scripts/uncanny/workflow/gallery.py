@@ -6,8 +6,8 @@ from uncanny.runtime.progress import format_duration
 from uncanny.runtime.table_files import cell, read_markdown
 from uncanny.study import plan
 from uncanny.study.study import Study
+from uncanny.workflow.study_page import SHOWN
 
-SHOWN = 4  # columns of the scorecard: claim, the paper says, verdict, estimate
 WIDTH = 420  # pixels of a picture
 TIMES = (
     "Times are sums over all jobs that a target needs, as this run recorded them, one at a time."
@@ -34,13 +34,14 @@ def page(study: Study, command: str, costs: Mapping[str, dict], claims: str) -> 
 
 
 def _verdicts(claims: str) -> list[str]:
-    """The first columns of the scorecard, and a link to all of it."""
+    """Numbers of verdicts, the first columns of the scorecard, and a link to all of it."""
     sheet = read_markdown(claims)[0]
     rows = [sheet["header"], ["---"] * len(sheet["header"]), *sheet["rows"]]
     lines = ["| " + " | ".join(map(cell, row[:SHOWN])) + " |" for row in rows]
     return [
+        f"{sheet['title']}.",
         "\n".join(lines),
-        "Rules, intervals and controls: [tables/claims.md](tables/claims.md).",
+        "Words, intervals and controls: [tables/claims.md](tables/claims.md).",
     ]
 
 

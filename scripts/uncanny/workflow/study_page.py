@@ -7,7 +7,7 @@ from uncanny.study.plan import listing
 from uncanny.study.study import Study
 from uncanny.workflow import pages
 
-COLUMNS = ("claim", "the paper says", "verdict", "estimate")  # of the scorecard
+SHOWN = 5  # columns of the scorecard: claim, the paper says, verdict, the data say, can it decide
 
 
 def page(study: Study, command: str, folder: Path) -> str:
@@ -49,14 +49,15 @@ def overview(study: Study, folder: Path) -> str:
 
 
 def scorecard(study: Study, folder: Path) -> dict | None:
-    """The first table of the claims with COLUMNS; None for a study without claims."""
+    """The first SHOWN columns of the first table of the claims, whose title counts the verdicts;
+    None for a study without claims.
+    """
     if not study.config["claims"]:
         return None
     text = (folder / "tables/claims.md").read_text(encoding="utf-8")
     sheet = table_files.read_markdown(text)[0]
-    kept = [sheet["header"].index(name) for name in COLUMNS]
-    rows = [[row[number] for number in kept] for row in sheet["rows"]]
-    return sheet | {"header": COLUMNS, "rows": rows, "numeric": [], "caption": ""}
+    rows = [row[:SHOWN] for row in sheet["rows"]]
+    return sheet | {"header": sheet["header"][:SHOWN], "rows": rows, "numeric": [], "caption": ""}
 
 
 def _figure(study: Study, name: str, command: str, folder: Path) -> dict:

@@ -10,6 +10,7 @@ from uncanny.registry import components
 from uncanny.registry.blocks import NESTED, PRECISION, by_process, expanded
 from uncanny.samplers import nfe
 from uncanny.study import plan
+from uncanny.study.checks import claims as checks_claims
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
 from uncanny.study.checks import noise_levels as checks_noise_levels
@@ -66,6 +67,7 @@ def check(study: Study) -> None:
         _check_table(study, table)
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
+        checks_claims.check(study, claim)
     checks_shown.check(study)
     checks_data.check(study)
 
@@ -176,9 +178,14 @@ def _check_figure(study: Study, figure: str) -> None:
 
 
 def _check_sources(study: Study, figure: str, key_path: str) -> None:
-    """Check that a figure names what its kind shows: panels, experiments, or both."""
+    """Check that a figure names what its kind shows: panels, experiments, both, or neither."""
     block, sources = study.block("figures", figure), set(plan.figure_sources(study, figure))
-    keys = {"panels": sources != {"experiments"}, "experiments": "experiments" in sources}
+    if "claims" in sources and not study.config["claims"]:
+        raise ValueError(f"claims: missing; {key_path} shows the verdicts on them")
+    keys = {
+        "panels": not sources <= {"experiments", "claims"},
+        "experiments": "experiments" in sources,
+    }
     wanted = [key for key, is_wanted in keys.items() if is_wanted]
     for key in wanted:
         if key not in block:
@@ -188,7 +195,8 @@ def _check_sources(study: Study, figure: str, key_path: str) -> None:
     for key in keys.keys() - wanted:
         if key in block:
             raise ValueError(
-                f"{key_path}.{key}: figures of kind {block['kind']!r} take {wanted[0]}, not {key}"
+                f"{key_path}.{key}: figures of kind {block['kind']!r} take "
+                f"{' and '.join(wanted) or 'all claims'}, not {key}"
             )
     for name in block.get("experiments", []):
         refer(study, "experiments", name, f"{key_path}.experiments")

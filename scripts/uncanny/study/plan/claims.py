@@ -17,6 +17,7 @@ from uncanny.study import plan
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.study import NO_GUIDANCE, Study
 
+LABELLED = ("models", "samplers", "guidances", "metrics")
 SELECTED = ("cells", "sizes", "timings", "reports", "experiments")
 FILES = ("scores", "sizes", "timings", "reports", "experiments", "references")
 WHOLE = ("reports", "experiments")  # selections of names alone
@@ -39,6 +40,15 @@ def kinds(study: Study) -> tuple:
     """(family, kind) of all rules that the study's claims use."""
     claims = study.config.get("claims", {}).values()
     return tuple(sorted({("claims", part["kind"]) for block in claims for _, part in parts(block)}))
+
+
+def labels(study: Study) -> dict[str, dict[str, str]]:
+    """Labels by which verdicts name components: section → {name: label}."""
+    sections = {section: study.config.get(section, {}).items() for section in LABELLED}
+    return {
+        section: {name: block["label"] for name, block in blocks if "label" in block}
+        for section, blocks in sections.items()
+    }
 
 
 @cache
@@ -65,8 +75,15 @@ def resolved(study: Study, claim: str) -> dict:
         if lacking:
             missing[part_path] = sorted(lacking)
         else:
-            part[key] = {name: _complete(study, key, s) for name, s in selections.items()}
+            own = _own_seeds(block, part_path, key)
+            part[key] = {name: own | _complete(study, key, s) for name, s in selections.items()}
     return {"block": block, "missing": missing}
+
+
+def _own_seeds(block: Mapping, part_path: str, key: str) -> dict:
+    """Training seeds of a claim for the selections of its parts; controls have the study's."""
+    is_part = part_path.startswith("parts.") and key == "cells"
+    return {"seeds": block["seeds"]} if is_part and "seeds" in block else {}
 
 
 def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> Iterator[str]:

@@ -29,6 +29,8 @@ def of_figure(study: Study, figure: str) -> dict[str, list[str]]:
 
 
 def _paths(study: Study, figure: str, kind: str) -> list[str]:
+    if kind == "claims":
+        return [path("claims")]
     if kind == "experiments":
         names = study.block("figures", figure)["experiments"]
         return [file for name in names for file in plan_experiments.files(study, name)]
@@ -71,8 +73,11 @@ def of_claims(study: Study) -> dict[str, list[str]]:
 
 
 def of_all(study: Study) -> list[str]:
-    """All inputs of figures, tables and claims, and files of experiments, each once."""
-    groups = (paths for kinds in _of_all(study) for paths in kinds.values())
+    """All inputs of figures, tables and claims, and files of experiments, each once; not verdicts,
+    which follow from them.
+    """
+    kinds = (item for paths in _of_all(study) for item in paths.items())
+    groups = (paths for kind, paths in kinds if kind != "claims")
     return plan.unique(itertools.chain.from_iterable(groups))
 
 

@@ -13,7 +13,7 @@ ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && ec
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check report docs docs-check rulegraph check environments
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check error-rates keep evidence report docs docs-check rulegraph check environments
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -72,6 +72,26 @@ gpu-pack:
 SECONDS ?= 540
 gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
+
+# How often verdicts are wrong: 400 simulated studies for each luck of training and effect; 20 minutes.
+error-rates: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/error_rates.py
+
+# Keep what the claims of a study were decided from, and its variances between trainings, in this repository.
+keep: .venv/ready
+	$(SNAKEMAKE) claims $(WITH)
+	$(BIN)/python scripts/keep_evidence.py $(CONFIG)
+
+# From kept records, without training: scorecards, forest plots, coverage of intervals, verdicts at other margins; error rates.
+KEPT := results/evidence
+evidence: .venv/ready error-rates
+	@mkdir -p $(KEPT); configs=; for config in config/*.yaml; do \
+	  study=$$(sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $$config); archive=measured/evidence/$$study.tar.xz; \
+	  test -f results/$$archive || continue; configs="$$configs $$config"; \
+	  (cd $(KEPT) && ../../$(BIN)/python ../../scripts/adopt_archive.py ../$$archive ../../$$config) && \
+	  $(SNAKEMAKE) claims figure_claims --directory $(KEPT) --configfile $$config || exit 1; \
+	done; test -n "$$configs" || { echo 'make: no archive in results/measured/evidence; expected one of `make keep`' >&2; exit 1; }; \
+	$(BIN)/python scripts/analyse_evidence.py $(KEPT) $$configs
 
 report: .venv/ready
 	$(SNAKEMAKE) gallery training $(WITH)

@@ -8,22 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
-from uncanny.study import checks, configuration
+from uncanny.study import loading
 from uncanny.study.plan import archive as plan_archive
-from uncanny.study.study import Study
 from uncanny.workflow import archive
 
 BASE = Path(__file__).parent.parent
 AT_ONCE = 500  # names on a command line
-NO_METADATA = "metadata did not exist"  # Snakemake's message for files that it does not know
+NO_METADATA = "metadata was not present"  # Snakemake's message for files that it does not know
 
 
 def main(path: str, config: str = "config/config.yaml") -> None:
-    config_block = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    study = Study(configuration.validated(config_block, BASE, [config]))
-    checks.check(study)
+    study = loading.load(config, BASE)
     results = Path("results") / study.name
     names = archive.adopt(path, results, study.name, plan_archive.identity(study))
     if Path(".snakemake").is_dir():  # its metadata are of the files that were replaced
@@ -34,7 +29,12 @@ def main(path: str, config: str = "config/config.yaml") -> None:
 def _clean_metadata(paths: list[str], config: str) -> None:
     for start in range(0, len(paths), AT_ONCE):
         command = [sys.executable, "-m", "snakemake", "--configfile", config]
-        command += ["--cleanup-metadata", *paths[start : start + AT_ONCE]]
+        command += [
+            "--snakefile",
+            str(BASE / "Snakefile"),
+            "--cleanup-metadata",
+            *paths[start : start + AT_ONCE],
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode and NO_METADATA not in done.stdout + done.stderr:
             raise ValueError(f"{' '.join(command[1:5])}: {(done.stderr or done.stdout).strip()}")

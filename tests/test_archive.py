@@ -144,7 +144,11 @@ def test_files_that_snakemake_has_never_seen_are_adopted(monkeypatch, known):
     spec = importlib.util.spec_from_file_location("adopt", ROOT / "scripts/adopt_archive.py")
     adopt = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(adopt)
-    said = "Failed to clean up metadata: the metadata did not exist." if known else "locked"
+    said = (
+        "Failed to clean up metadata for the following files because the metadata was not present."
+        if known
+        else "locked"
+    )
     done = subprocess.CompletedProcess([], 1, "", said)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     if known:

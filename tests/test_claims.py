@@ -274,6 +274,20 @@ class TestWindows:
         assert (early.verdict, late.verdict) == ("refuted", "refuted")
         assert early.estimate == pytest.approx(0) and late.estimate == pytest.approx(30)
 
+    def test_other_models_take_part_in_the_spread_between_trainings(self):
+        models = {"m": [2, 4, 5, 7, 7, 7], "n": CLIMB, "o": FLAT_END}
+        records = several(models, seeds=SEEDS, luck=0.001)
+
+        def freedom(names):
+            three = cells(records, seeds=SEEDS, a=selection(names, "S"))
+            finding = kind("converged")(three, only="m", **WINDOW)
+            assert finding.verdict == "supported" and finding.cells == ("m S",)
+            return {spread.freedom for spread in finding.spreads.values()}
+
+        assert freedom("m") == {2} and freedom(list(models)) == {4}
+        with pytest.raises(ValueError, match="only: 'x'; expected one of the models m"):
+            converges(7, only="x")
+
     def test_noise_decides_nothing(self):
         assert converges([2, 4, 5, 7, 7, 7], se=0.3).verdict == "cannot decide"
 

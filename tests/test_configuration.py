@@ -44,6 +44,7 @@ def test_shipped_configs_are_valid(path):
 IDENTITY = ("models", "vp_uncond", "identity")
 PANEL = ("figures", "figure_1", "panels", 0)
 PART = ("claims", "C01", "parts", "quality")
+PART2 = ("claims", "C02", "parts", "quality")
 MISTAKES = [
     (("num_imagse",), 40, r"num_imagse: unknown key; did you mean 'num_images'"),
     (("training", "adam", "lrr"), 1, r"training\.adam\.lrr: unknown key"),
@@ -99,6 +100,11 @@ MISTAKES = [
     ((*PART, "cells", "a", "samplers"), ["DDIM"], r"sampler 'DDIM' takes eps_model"),
     ((*PART, "options"), {"margin": 1}, r"quality\.options\.margin: unknown option of 'superior'"),
     (("claims", "C01", "not_testable"), "too hard", r"claims\.C01: has parts and not_testable; expected one of parts, not_testable"),
+    (("claims", "C01", "scaled"), True, r"claims\.C01\.scaled: unknown key; `scale: published` or `scale: reduced` \(the default\) is a key of the study"),
+    (("claims", "C01", "seeds"), [], r"claims\.C01\.seeds: \[\] should be non-empty"),
+    (("scale",), "small", r"scale: 'small' is not one of \['published', 'reduced'\]"),
+    ((*PART2, "options", "delta"), 2, r"claims\.C02\.parts\.quality\.options\.delta: 2 means 200 % of the mean; expected a share; for 2 % write 0\.02"),
+    (("claims", "C01", "premise"), "quantity", r"claims\.C01\.premise: 'quantity'; expected one of its parts: quality"),
     ((*PART, "cells"), None, r"claims\.C01\.parts\.quality: has none of its keys; expected one of cells, sizes, timings, reports"),
     ((*PART, "options", "per"), "models", r"quality\.options\.per: 'models' is not one of"),
     ((*PART, "options", "require"), "most", r"quality\.options\.require: 'most' is not one of all, any \| int"),

@@ -200,6 +200,14 @@ class TestComparable:
         with pytest.raises(ValueError, match=f"metric is10: cells {message}"):
             score_records.check_comparable(table)
 
+    def test_groups_of_images_that_differ_are_refused(self):
+        fewer = {"value": 5.0, "bias": 0.0, "replicates": [4.9, 5.0, 5.1, 5.0, 5.1]}
+        table = score_records.tidy([record(), record(model="ve", jackknife=fewer)])
+        with pytest.raises(ValueError, match=r"metric is10: cells differ in groups: 5 in ve.*; 20 in vp"):  # fmt: skip
+            score_records.check_comparable(table)
+        without = score_records.tidy([record(), record(model="ve", jackknife=None)])
+        score_records.check_comparable(without)
+
     def test_many_cells_are_counted(self):
         rows = [record(epoch=e) for e in range(1, 10)] + [record(epoch=20, n=9)]
         with pytest.raises(ValueError, match="epoch-3 and 6 more"):

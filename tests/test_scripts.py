@@ -20,7 +20,13 @@ from uncanny.study import plan as plan_module
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-COMMANDS = {"adopt_archive", "watch"}  # run by hand
+COMMANDS = {
+    "adopt_archive",
+    "analyse_evidence",
+    "error_rates",
+    "keep_evidence",
+    "watch",
+}  # run by hand
 
 
 def main(name, snakemake):

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
+from uncanny.claims import stored_spreads
 from uncanny.estimate import job as estimate_job
 from uncanny.estimate import order as estimate_order
 from uncanny.registry import components

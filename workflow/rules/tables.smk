@@ -110,6 +110,8 @@ rule assess_claims:
         ),
         seeds=STUDY.seeds,
         sampling_seeds=STUDY.sampling_seeds,
+        scale=STUDY.config["scale"],
+        spreads=stored_spreads.version(),
         labels=plan_claims.labels(STUDY),
         template=pages.version(),
         code=lambda w: STUDY.code("assess_claims", kinds=plan_claims.kinds(STUDY)),

@@ -20,6 +20,7 @@ def converged(
     budget: Positive,
     metric: str = "is10",
     margin: Positive = 0.02,
+    only: str | None = None,
     per: Literal["none", "model", "sampler", "guidance", "pair"] = "none",
     require: Quorum = "all",
     gate: bool = True,
@@ -29,10 +30,15 @@ def converged(
 
     All that follows the last milestone before the window is, in the mean, above it by more than the
     margin; all after the window is above the last milestone inside by less. Not testable without a
-    milestone before, in and after the window. gate: compare.check_gate.
+    milestone before, in and after the window. only: the model that the verdict is about, where the
+    others of a just take part in the spread between trainings. gate: compare.check_gate.
     """
     measured = cells.label("metrics", metric)
     everything = cells.selected("a")
+    chosen_keys = [key for key in everything if only in (None, key[0])]
+    if not chosen_keys:
+        models = ", ".join(cells.selections["a"]["models"])
+        raise ValueError(f"options.only: {only!r}; expected one of the models {models}")
 
     def window(curve):
         return Window.of(curve, start, end, budget)
@@ -61,4 +67,4 @@ def converged(
             **numbers(decision, decider, margin),
         )
 
-    return over_groups(grouped(cells, everything, per), require, evaluate)
+    return over_groups(grouped(cells, chosen_keys, per), require, evaluate)

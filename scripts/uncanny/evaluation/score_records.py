@@ -29,7 +29,7 @@ PARAMETERS = {
     "clf_id": ["clf_id", "guidance.classifier"],
 }
 # Fields that shift a metric's value by more than the differences of interest
-COMPARABLE = ["n", "splits", "extractor_id", "reference"]
+COMPARABLE = ["n", "splits", "extractor_id", "reference", "groups"]
 COLUMNS = [
     *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
     *["n_steps", "nfe", "guidance", "scale", "clf_id", "train_seed", "sample_seed", "epoch"],
@@ -154,18 +154,26 @@ def check_comparable(table: pd.DataFrame) -> None:
     """Refuse a table whose rows of one metric were not measured in the same way.
 
     All rows of a metric must share the number of images n, the splits, the extractor and the
-    reference set: each of them shifts the value by more than the differences of interest. Raises
-    ValueError naming the field, its values and the cells. Diverged rows carry no measurement.
+    reference set: each of them shifts the value by more than the differences of interest; and the
+    number of groups of images, by which they are paired. Raises ValueError naming the field, its
+    values and the cells. Diverged rows carry no measurement.
     """
     # Diverged rows have neither n nor reference, which would differ from those of all others.
     measured = table[table["status"] != "diverged"]
+    measured = measured.assign(groups=measured["score"].map(_groups))
     for metric, rows in measured.groupby("metric"):
         for field in COMPARABLE:
-            # dropna=False: rows without a value differ from rows with one.
-            groups = [(value, _cells(g)) for value, g in rows.groupby(field, dropna=False)]
+            # dropna=False: rows without a value differ from rows with one; not so those of a value
+            # too rare for a jackknife, which have no groups.
+            by_value = rows.groupby(field, dropna=field == "groups")
+            groups = [(value, _cells(g)) for value, g in by_value]
             if len(groups) > 1:
                 values = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
                 raise ValueError(f"metric {metric}: cells differ in {field}: {values}")
+
+
+def _groups(score: Score | None) -> int | None:
+    return len(score.without_groups) if isinstance(score, Score) else None
 
 
 def _shown(value: object) -> str:

@@ -32,7 +32,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     merged = over_seeds(gaps.mean(axis=1).rename("value"))
     if rows["seed"].nunique() == 1:
         quantile = stats.t.ppf(0.975, gaps.shape[1] - 1)
-        error = (quantile * stats.sem(gaps, axis=1)).to_numpy()
+        error = quantile * stats.sem(gaps, axis=1)
         merged = merged.assign(lower=merged["value"] - error, upper=merged["value"] + error)
     return merged.assign(role="difference", draws=gaps.shape[1])
 

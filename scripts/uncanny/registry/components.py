@@ -233,12 +233,15 @@ RENAMED = {
     "companion": "supplementary",
     "draws": "sampling_seeds",
 }
+REMOVED = {"scaled": "`scale: published` or `scale: reduced` (the default) is a key of the study"}
 
 
 def near(word: str, words) -> str:
     """The end of a message about an unknown word: its new name, the nearest known word, or all."""
     if RENAMED.get(word) in words:
         return f"; it is called {RENAMED[word]!r} now"
+    if word in REMOVED:
+        return f"; {REMOVED[word]}"
     close = difflib.get_close_matches(str(word), list(words), n=1)
     return (
         f"; did you mean {close[0]!r}?"

@@ -1,11 +1,13 @@
 """A study's results in one file: what figures and tables are made from, and its origin.
 
 A tar file of paths below results/STUDY/ after a manifest: format, study, what its numbers depend
-on, versions, and the SHA-256 of each file. Equal results make equal bytes. No torch here.
+on, versions, and the SHA-256 of each file. Compressed where its name ends in .xz. Equal results
+make equal bytes. No torch here.
 """
 
 import io
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -19,6 +21,7 @@ from uncanny.runtime import files, result_paths
 FORMAT, MANIFEST = 2, "manifest.json"  # 2: config keys and sampler blocks have other names
 PACKAGES = ("snakemake", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pandas")
 EXPECTED = "expected an archive of `snakemake archive`"
+UNREADABLE = (EOFError, lzma.LZMAError, tarfile.TarError)
 
 
 # ---- Packing --------------------------------------------------------------------------------
@@ -35,7 +38,8 @@ def pack(paths: Iterable[str], results: Path | str, study: str, identity: Mappin
     manifest = {"format": FORMAT, "study": study, "identity": identity, "files": digests}
     manifest |= {"commit": _commit(), "packages": _versions()}
     text = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
-    with files.replacing(output) as temporary, tarfile.open(temporary, "w") as archive:
+    mode = "w:xz" if Path(output).suffix == ".xz" else "w"
+    with files.replacing(output) as temporary, tarfile.open(temporary, mode) as archive:
         archive.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
         for name in names:
             with (results / name).open("rb") as file:
@@ -102,17 +106,17 @@ def adopt(path: Path | str, results: Path | str, study: str, identity: Mapping) 
 
 def _opened(path: Path | str) -> tarfile.TarFile:
     try:
-        return tarfile.open(path, "r:")
+        return tarfile.open(path, "r:xz" if Path(path).suffix == ".xz" else "r:")
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; {EXPECTED}") from None
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise ValueError(f"{path}: not readable ({error}); {EXPECTED}") from None
 
 
 def _manifest(path: Path | str, archive: tarfile.TarFile) -> dict:
     try:
         manifest = json.loads(archive.extractfile(MANIFEST).read())
-    except (KeyError, AttributeError, ValueError, tarfile.TarError):
+    except (KeyError, AttributeError, ValueError, *UNREADABLE):
         raise ValueError(f"{path}: no {MANIFEST}; {EXPECTED}") from None
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if version != FORMAT:
@@ -142,7 +146,7 @@ def _check_file(path, archive: tarfile.TarFile, name: str, digest: str, target: 
         raise ValueError(f"{path}: {name} lies outside the study's results; {EXPECTED}")
     try:
         content = archive.extractfile(name).read()
-    except (KeyError, AttributeError, OSError, tarfile.TarError):
+    except (KeyError, AttributeError, OSError, *UNREADABLE):
         content = b""
     if files.checksum([content]) != digest:
         raise ValueError(f"{path}: {name} is damaged or not there; copy the archive again")

@@ -53,10 +53,10 @@ def crossing_epoch(epochs: Sequence[int], z: np.ndarray) -> Crossing | None:
     """Find the epoch from which the exponential schedule is significantly better.
 
     It is the first of two checkpoints in a row with z <= -2, after one with z >= 2, where the
-    polynomial schedule is better. epochs: rising, with z [C] the difference (error of exponential
-    - error of polynomial) over its standard error, or the standard normal number that is as
-    improbable, where that is an estimate. None where there is no such epoch. Raises ValueError for
-    fewer than three checkpoints.
+    polynomial schedule is better. epochs: rising. z [C]: (error of exponential - error of
+    polynomial) / its standard error or, where that is an estimate, the standard normal number that
+    is as improbable. None where there is no such epoch. Raises ValueError for fewer than three
+    checkpoints.
     """
     z = np.asarray(z, float)
     if len(epochs) != len(z) or len(z) < 3:

@@ -10,6 +10,7 @@ from uncanny.registry import components
 from uncanny.registry.blocks import NESTED, PRECISION, by_process, expanded
 from uncanny.samplers import nfe
 from uncanny.study import plan
+from uncanny.study.checks import claims as checks_claims
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
 from uncanny.study.checks import noise_levels as checks_noise_levels
@@ -66,6 +67,7 @@ def check(study: Study) -> None:
         _check_table(study, table)
     for claim in study.config.get("claims", {}):
         _check_claim(study, claim)
+        checks_claims.check(study, claim)
     checks_shown.check(study)
     checks_data.check(study)
 

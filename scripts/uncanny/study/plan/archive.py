@@ -5,7 +5,7 @@ from uncanny.study.study import Study
 
 def identity(study: Study) -> dict:
     """Config of a study without figures, tables, claims, labels and colours."""
-    left_out = {"figures", "key_figures", "tables", "claims", "estimate", "timing"}
+    left_out = {"figures", "key_figures", "tables", "claims", "scale", "estimate", "timing"}
     kept = {key: value for key, value in study.config.items() if key not in left_out}
     return _bare(kept)
 

@@ -75,8 +75,15 @@ def resolved(study: Study, claim: str) -> dict:
         if lacking:
             missing[part_path] = sorted(lacking)
         else:
-            part[key] = {name: _complete(study, key, s) for name, s in selections.items()}
+            own = _own_seeds(block, part_path, key)
+            part[key] = {name: own | _complete(study, key, s) for name, s in selections.items()}
     return {"block": block, "missing": missing}
+
+
+def _own_seeds(block: Mapping, part_path: str, key: str) -> dict:
+    """Training seeds of a claim for the selections of its parts; controls have the study's."""
+    is_part = part_path.startswith("parts.") and key == "cells"
+    return {"seeds": block["seeds"]} if is_part and "seeds" in block else {}
 
 
 def _lacking(study: Study, key: str, selection: Mapping, metric: str | None) -> Iterator[str]:

@@ -1,0 +1,42 @@
+"""Check claims: training seeds that their models have, margins that are shares.
+
+Every inconsistency is one ValueError that names the key, the value and what was expected.
+"""
+
+from uncanny.study.plan import claims as plan_claims
+from uncanny.study.study import Study
+
+MARGINS = ("delta", "margin")  # options that are shares of the mean
+LARGEST = 2  # margins from here on are taken for percent
+
+
+def check(study: Study, claim: str) -> None:
+    """Check a claim whose selections and options exist."""
+    complete = plan_claims.resolved(study, claim)
+    for part_path, part in plan_claims.parts(complete["block"]):
+        key_path = f"claims.{claim}.{part_path}"
+        _check_margins(part["options"], f"{key_path}.options")
+        if part_path not in complete["missing"]:
+            for name, selection in part.get("cells", {}).items():
+                _check_seeds(study, selection, f"{key_path}.cells.{name}.seeds")
+
+
+def _check_seeds(study: Study, selection: dict, key_path: str) -> None:
+    """Check a selection for which the claim or the selection itself lists training seeds."""
+    seeds = selection.get("seeds", [])
+    for model in selection["models"]:
+        if len(seeds) > 1 and study.origin(model) != "trained":
+            raise ValueError(
+                f"{key_path}: {seeds}, its own or the claim's; {model!r} was trained elsewhere, "
+                "with one training seed; expected one"
+            )
+
+
+def _check_margins(options: dict, key_path: str) -> None:
+    for name in MARGINS:
+        value = options.get(name)
+        if isinstance(value, int | float) and value >= LARGEST:
+            raise ValueError(
+                f"{key_path}.{name}: {value:g} means {100 * value:g} % of the mean; "
+                f"expected a share; for {value:g} % write {value / 100:g}"
+            )

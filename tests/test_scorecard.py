@@ -236,7 +236,8 @@ def test_the_script_writes_the_scorecard_and_its_page(tmp_path):
     sources = {key: [] for key in ("references", "timings", "sizes", "reports")}
     snakemake = standin(
         tmp_path / "log",
-        params={"claims": claims, "seeds": [0], "sampling_seeds": [0], "labels": {}},
+        params={"claims": claims, "scale": "reduced", "labels": {}}
+        | {"seeds": [0], "sampling_seeds": [0]},
         input=Named(scores=[], **sources),
         output=Named(**outputs, page=tmp_path / "tables/claims.html"),
     )

@@ -68,6 +68,9 @@ class TestText:
         both = assessment(parts={"a": ABOVE, "b": Finding("supported", "b", p=0.01, estimate=9.0)})
         assert scorecard.data(both) == "b: b; a: supported"
 
+    def test_nothing_is_said_where_all_parts_lack_something(self):
+        assert scorecard.data(assessment(parts={"quality": MISSING, "time": MISSING})) == ""
+
     def test_what_one_part_lacks_does_not_hide_the_other(self):
         a = assessment(parts={"quality": ABOVE, "time": MISSING})
         assert a.finding.verdict == "not testable"
@@ -236,7 +239,8 @@ def test_the_script_writes_the_scorecard_and_its_page(tmp_path):
     sources = {key: [] for key in ("references", "timings", "sizes", "reports")}
     snakemake = standin(
         tmp_path / "log",
-        params={"claims": claims, "seeds": [0], "sampling_seeds": [0], "labels": {}},
+        params={"claims": claims, "scale": "reduced", "labels": {}}
+        | {"seeds": [0], "sampling_seeds": [0]},
         input=Named(scores=[], **sources),
         output=Named(**outputs, page=tmp_path / "tables/claims.html"),
     )

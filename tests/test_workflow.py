@@ -247,6 +247,16 @@ def test_the_report_is_one_file_with_all_figures(study):
     assert "n = 40 images" in page
 
 
+def test_the_figure_of_verdicts_is_drawn_from_the_scorecard(study):
+    block = "  figure_claims: {kind: claims, supplementary: true}\ntables:\n"
+    with edited(study, CONFIG, ("tables:\n", block)):
+        assert dry_run(study, "figure_claims") == SOME
+        assert dry_run(study) == {}
+        done = snakemake(study, "figure_claims")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 claims: " in (study / "results/tiny/figures/figure_claims.txt").read_text()
+
+
 def test_one_figure_by_its_name_costs_only_its_own_cells(study):
     wanted = dry_run(study, "figure_2", "--forceall")
     assert wanted["draw_samples"] == wanted["score_samples"] == 4

@@ -169,7 +169,7 @@ def data(a: Assessment) -> str:
     the verdicts of the other parts; also numbers of these where it has none. Empty where nothing
     could be measured.
     """
-    if len(a.parts) < 2:
+    if len(a.parts) < 2 or not any(part.is_testable for part in a.parts.values()):
         return _measured(a.finding)
     change = a.finding.text.removesuffix(a.alone.text).rstrip("; ")  # by Holm's correction
     decider = _decider(a)

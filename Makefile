@@ -13,7 +13,7 @@ ifeq ($(shell mkdir -p $(HOME_CACHE) 2> /dev/null && test -w $(HOME_CACHE) && ec
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check error-rates keep evidence report docs docs-check rulegraph check environments
+.PHONY: figures claims all test test-slurm fuzz faults soak soak-slurm bench gpu-pack gpu-check error-rates keep evidence second-extractor report docs docs-check rulegraph check environments
 figures: .venv/ready
 	$(SNAKEMAKE) all_figures $(WITH)
 
@@ -92,6 +92,16 @@ evidence: .venv/ready error-rates
 	  $(SNAKEMAKE) claims figure_claims --directory $(KEPT) --configfile $$config || exit 1; \
 	done; test -n "$$configs" || { echo 'make: no archive in results/measured/evidence; expected one of `make keep`' >&2; exit 1; }; \
 	$(BIN)/python scripts/analyse_evidence.py $(KEPT) $$configs
+
+# Ranks of models when the extractor is trained with another seed, from the samples of a finished run of FIGURES.
+EXTRACTOR ?= digits_cnn
+FIGURES ?= figure_2 figure_5
+SECOND = $(STUDY)_second_extractor
+second-extractor: .venv/ready
+	$(SNAKEMAKE) $(FIGURES) $(WITH)
+	mkdir -p results/$(SECOND) && cp -al results/$(STUDY)/datasets results/$(STUDY)/checkpoints results/$(STUDY)/samples results/$(SECOND)/
+	$(SNAKEMAKE) $(FIGURES) $(WITH) --config study=$(SECOND) 'extractors={$(EXTRACTOR): {seed: 1}}'
+	$(BIN)/python scripts/compare_extractors.py results/$(STUDY) results/$(SECOND)
 
 report: .venv/ready
 	$(SNAKEMAKE) gallery training $(WITH)

@@ -5,17 +5,19 @@ import json
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from test_configuration import ROOT, TINY, plan
 
 from uncanny.claims import coverage, error_rates, margins, scorecard, simulated, stored_spreads
 from uncanny.claims.assess import Evidence, assess
+from uncanny.evaluation import extractor_ranks
 from uncanny.evaluation.trainings import Spread
 from uncanny.runtime import files
 from uncanny.study.plan import archive as plan_archive
 from uncanny.study.plan import claims as plan_claims
-from uncanny.study.plan import inputs
+from uncanny.study.plan import inputs, listing
 from uncanny.workflow import archive, evidence_pages, kept_evidence
 
 SUPERIOR = {"superior": next(case.claim for case in error_rates.CASES if case.name == "superior")}
@@ -65,6 +67,13 @@ class TestSeedsOfClaims:
             plan(config)
         part["cells"]["a"]["seeds"] = [0]
         plan(config)
+
+    def test_the_page_of_a_study_says_how_many(self):
+        assert (
+            listing.scale(plan(with_claim(seeds=[0, 1, 2])))["training seeds"]
+            == "1 (3 for 1 claim)"
+        )
+        assert listing.scale(plan(TINY))["training seeds"] == "1"
 
     @pytest.mark.parametrize("name", ["paper", "psld_paper", "design_space_paper"])
     def test_published_studies_say_so(self, name):
@@ -301,3 +310,36 @@ class TestMargins:
         }
         page = evidence_pages.margins({"digits": found})
         assert "| claim" in page and "0.1 %, 10 %" in page and "cannot decide" in page
+
+
+class TestSecondExtractor:
+    @staticmethod
+    def table(values, kind="fid", splits=None):
+        """One row per (model, sampler): (early, final) value."""
+        rows = [
+            {"dataset": "d", "model": m, "sampler": s, "guidance": "none", "epoch": epoch}
+            | {"metric": kind, "kind": kind, "splits": splits, "corrected": value}
+            for (m, s), pair in values.items()
+            for epoch, value in zip((1, 9), pair, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def test_ranks_at_the_last_epoch(self):
+        first = {("a", "S"): (0, 3.0), ("b", "S"): (9, 2.0), ("c", "S"): (0, 1.0)}
+        second = {("a", "S"): (0, 3.0), ("b", "S"): (9, 1.0), ("c", "S"): (0, 2.0)}
+        values = [extractor_ranks.final_values(self.table(v)) for v in (first, second)]
+        ranks, agreement = extractor_ranks.compared(*values)
+        assert ranks.set_index("model")[[1, 2]].values.tolist() == [[1, 1], [2, 3], [3, 2]]
+        assert agreement["Spearman"].item() == pytest.approx(0.5)
+        assert agreement["largest change of rank"].item() == 1
+        page = evidence_pages.extractors(*extractor_ranks.page_tables(ranks, agreement))
+        assert "fid, extractor 1" in page and "0.5" in page
+
+    def test_scores_in_splits_do_not_count(self):
+        table = self.table({("a", "S"): (0, 3.0)}, kind="inception_score", splits=10)
+        assert extractor_ranks.final_values(table).empty
+
+    def test_nothing_in_common(self):
+        tables = [self.table({(m, "S"): (0, 3.0)}) for m in "ab"]
+        with pytest.raises(ValueError, match="no model and sampler in common"):
+            extractor_ranks.compared(*map(extractor_ranks.final_values, tables))

@@ -1,6 +1,5 @@
 """Curves of a study's score table, selected by name, and pairs of them."""
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -281,8 +280,3 @@ def broadcast(a: Mapping, b: Mapping) -> Iterable[tuple[tuple, tuple]]:
         count = max(len(left), len(right))
         axes.append([(left[i % len(left)], right[i % len(right)]) for i in range(count)])
     return (tuple(zip(*choice, strict=True)) for choice in product(*axes))
-
-
-def generator(text: str) -> np.random.Generator:
-    """Random generator seeded by a text."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))

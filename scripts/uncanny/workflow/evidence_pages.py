@@ -138,3 +138,16 @@ def margins(studies: Mapping[str, Mapping[float, Mapping[str, str]]]) -> str:
         if any(by_margin.values())
     ]
     return _template("margins.md", margins=listed) + "\n".join(sections).rstrip() + "\n"
+
+
+# ---- Extractors ---------------------------------------------------------------------------------
+
+
+def extractors(ranks: pd.DataFrame, agreement: pd.DataFrame) -> str:
+    """The page docs/extractors.md from extractor_ranks.page_tables."""
+    tables = [
+        (agreement, "Agreement", "Spearman's correlation of the ranks of all configurations."),
+        (ranks, "Mean ranks of models", "Mean over a model's samplers."),
+    ]
+    sections = [table_files.markdown(f, title=t, caption=c) for f, t, c in tables]
+    return _template("extractors.md") + "\n".join(sections).rstrip() + "\n"

@@ -77,17 +77,23 @@ def _models(study: Study, figures: list[str]) -> set[str]:
 
 
 def scale(study: Study) -> dict[str, str]:
-    """Numbers behind each point: training seeds, sampling seeds, images per cell; those of datasets
-    with a number of their own in brackets.
+    """Numbers behind each point: training seeds, sampling seeds, images per cell; in brackets those
+    of claims, and of datasets, with a number of their own.
     """
     usual = study.config["num_images"]
     sizes = {name: study.num_images(name) for name in study.config["evaluation"]}
     own = ", ".join(f"{name}: {size:,}" for name, size in sizes.items() if size != usual)
     return {
-        "training seeds": str(len(study.seeds)),
+        "training seeds": str(len(study.seeds)) + _of_claims(study),
         "sampling seeds": str(len(study.sampling_seeds)),
         "images per cell": f"{usual:,}" + (f" ({own})" if own else ""),
     }
+
+
+def _of_claims(study: Study) -> str:
+    """How many training seeds claims have that list their own, in brackets."""
+    own = [len(block["seeds"]) for block in study.config["claims"].values() if "seeds" in block]
+    return f" ({max(own)} for {len(own)} claim{'s' * (len(own) != 1)})" if own else ""
 
 
 # ---- Labels of Snakemake's report -----------------------------------------------------------

@@ -68,6 +68,9 @@ class TestText:
         both = assessment(parts={"a": ABOVE, "b": Finding("supported", "b", p=0.01, estimate=9.0)})
         assert scorecard.data(both) == "b: b; a: supported"
 
+    def test_nothing_is_said_where_all_parts_lack_something(self):
+        assert scorecard.data(assessment(parts={"quality": MISSING, "time": MISSING})) == ""
+
     def test_what_one_part_lacks_does_not_hide_the_other(self):
         a = assessment(parts={"quality": ABOVE, "time": MISSING})
         assert a.finding.verdict == "not testable"

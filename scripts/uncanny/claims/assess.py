@@ -191,7 +191,7 @@ def _corrected(findings: Mapping, family: str, evidence: Evidence) -> dict:
     adjusted = holm(tested, len(findings))
     count = f"{len(findings)} {family}"
     return {
-        name: _of_scale(_adjusted(finding, adjusted.get(name), count), evidence.is_reduced)
+        name: _adjusted(_of_scale(finding, evidence.is_reduced), adjusted.get(name), count)
         for name, finding in findings.items()
     }
 

@@ -111,7 +111,7 @@ class Trainings:
         factor = np.sqrt(1 + 1 / len(base))
         for seed in singles:
             found = _contrasts(self.part, stored, [seed], draws)
-            for label in found.keys() & together.keys():
+            for label in [name for name in together if name in found]:
                 value = contrast_of(together[label]).value
                 yield label, (_contains(found[label], value, factor), _width(found[label]))
 

@@ -16,7 +16,17 @@ from uncanny.claims import simulated
 from uncanny.claims.assess import Assessment, Evidence, assess
 from uncanny.claims.finding import CANNOT_DECIDE, INCONCLUSIVE, REFUTED, SUPPORTED
 from uncanny.claims.rules import ALPHA
-from uncanny.claims.simulated import BASE, BETTER, EPOCHS, METRIC, NEAR_NOISE, RISING
+from uncanny.claims.simulated import (
+    BASE,
+    BETTER,
+    BUMPED,
+    EPOCHS,
+    METRIC,
+    NEAR_NOISE,
+    RISING,
+    TIMED,
+)
+from uncanny.registry import components
 
 LUCKS, EFFECTS = (0.0, 0.02, 0.05), (0.0, 0.05, 0.1, 0.2)
 HOLDS, FAILS, EDGE = "holds", "fails", "edge"  # edge: on the border, where neither may be found
@@ -33,18 +43,19 @@ RARE = 0.001  # probability with which a row at exactly the level exceeds the li
 
 @dataclass(frozen=True)
 class Case:
-    """A claim on simulated scores. truths: whether it holds, at each of EFFECTS."""
+    """A claim on simulated scores or times. truths: whether it holds, at each of EFFECTS."""
 
     name: str
     kind: str
     selections: Mapping[str, Mapping]
     truths: Sequence[str]
-    options: Mapping = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
 
     @property
     def claim(self) -> dict:
-        options = {"metric": METRIC} | dict(self.options)
-        part = {"kind": self.kind, "cells": dict(self.selections), "options": options}
+        source = components.signature("claims", self.kind).first
+        metric = {"metric": METRIC} if source == "cells" else {}
+        part = {"kind": self.kind, source: dict(self.selections), "options": metric | self.options}
         return {"block": {"statement": self.name, "source": "", "parts": {"only": part}}}
 
 
@@ -62,6 +73,11 @@ FEW_AND_MANY = {"a": _selection(BASE, "few", "many"), "b": _selection(BASE, "S")
 HARM = {"a": _selection(BASE, "S", "harmful"), "b": _selection(BASE, "T")}
 NEAR = {"a": _selection([NEAR_NOISE], "S")}
 WINDOW = {"start": 15, "end": 45, "budget": 100}  # of the training: one milestone before it
+AT_BUMP = {"start": 55, "end": 65, "budget": 100}  # BUMP of EPOCHS
+SLOWER = {"a": {"training": ["slow"]}, "b": {"training": ["quick_1"]}}
+ALL_TIMES = {"a": {"training": [*TIMED]}}
+TIMES = {"quantity": "ms_per_update"}
+ANY_ABOVE_0 = (EDGE, HOLDS, HOLDS, HOLDS)
 BETTER_FROM_5 = (FAILS, HOLDS, HOLDS, HOLDS)
 WITHIN_5 = (HOLDS, EDGE, FAILS, FAILS)
 CASES = (
@@ -90,10 +106,15 @@ CASES = (
     ),
     Case("converged", "converged", ENDS, (HOLDS, FAILS, FAILS, FAILS), WINDOW),
     Case("earlier", "earlier", {"a": PAIR["b"], "b": ENDS["a"]}, BETTER_FROM_5, WINDOW),
+    Case("bump", "bump", {"a": _selection(BUMPED, "S")}, BETTER_FROM_5, AT_BUMP),
     Case("stays_noise", "stays_noise", NEAR, WITHIN_5),
-    Case("slope", "slope", SCALES, (EDGE, HOLDS, HOLDS, HOLDS), {"expect": "rises"}),
+    Case("slope", "slope", SCALES, ANY_ABOVE_0, {"expect": "rises"}),
     Case("gap_closes", "gap_closes", FEW_AND_MANY, WITHIN_5, {"margin": MARGIN}),
     Case("harmful_scale", "harmful_scale", HARM, BETTER_FROM_5),
+    Case(
+        "time_ratio", "time_ratio", SLOWER, (EDGE, HOLDS, HOLDS, HOLDS), {"side": "above"} | TIMES
+    ),
+    Case("time_spread", "time_spread", ALL_TIMES, (HOLDS, HOLDS, EDGE, FAILS), {"bound": 1.1}),
 )
 
 
@@ -124,7 +145,9 @@ def _key(*shares: float) -> list[int]:
 def _trial(rng: np.random.Generator, luck: float, effect: float) -> Iterator[tuple[str, dict]]:
     """(number of trainings, verdict of each case) of one simulated study."""
     claims = {case.name: case.claim for case in CASES}
-    three = Evidence(simulated.scores(rng, (0, 1, 2), luck, effect), (0, 1, 2), (0,))
+    times = simulated.timings(rng, effect)
+    scores = simulated.scores(rng, (0, 1, 2), luck, effect)
+    three = Evidence(scores, (0, 1, 2), (0,), timings=times)
     found = assess(claims, three)
     yield TRAININGS[0], _verdicts(found, effect)
     spreads = {
@@ -132,7 +155,8 @@ def _trial(rng: np.random.Generator, luck: float, effect: float) -> Iterator[tup
         for a in found
         for name, spread in a.alone.spreads.items()
     }
-    one = Evidence(simulated.scores(rng, (3,), luck, effect), (3,), (0,), spreads=spreads)
+    scores = simulated.scores(rng, (3,), luck, effect)
+    one = Evidence(scores, (3,), (0,), timings=times, spreads=spreads)
     yield TRAININGS[1], _verdicts(assess(claims, one), effect)
 
 

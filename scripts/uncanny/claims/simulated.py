@@ -21,6 +21,8 @@ METRIC, DATASET = "is1", "simulated"
 BASE = ("base_1", "base_2")
 BETTER = ("better_1", "better_2")  # by the effect, at all epochs
 RISING = ("rising_1", "rising_2")  # by the effect over a third of the training, from 60 % on
+BUMPED = ("bumped_1", "bumped_2")  # better by the effect at one epoch alone
+BUMP = 36
 NEAR_NOISE = "near_noise"  # 10 % of the way to real images, and twice the effect
 # Sampler of the base models -> network evaluations, scale of guidance, factor at an effect
 SAMPLERS = {
@@ -32,8 +34,8 @@ SAMPLERS = {
     "few": (10, 1.0, lambda effect: 0.9),
     "many": (1000, 1.0, lambda effect: 1 + effect),
 }
-CURVES = [*product(BASE, SAMPLERS), *product([*BETTER, *RISING, NEAR_NOISE], "S")]
-MODELS = (*BASE, *BETTER, *RISING, NEAR_NOISE)
+CURVES = [*product(BASE, SAMPLERS), *product([*BETTER, *RISING, *BUMPED, NEAR_NOISE], "S")]
+MODELS = (*BASE, *BETTER, *RISING, *BUMPED, NEAR_NOISE)
 OWN = [MODELS.index(model) for model, _ in CURVES]  # position of each curve's model
 LEVEL, NOISE, REAL = 6.0, 1.0, 9.0
 SETTLING = 0.08  # time constant of learning, relative to the training
@@ -94,6 +96,7 @@ def levels(effect: float) -> np.ndarray:
         dict.fromkeys(BASE, learning)
         | dict.fromkeys(BETTER, learning * (1 + effect))
         | dict.fromkeys(RISING, learning * rise)
+        | dict.fromkeys(BUMPED, learning * (1 + effect * (np.array(EPOCHS) == BUMP)))
         | {NEAR_NOISE: near}
     )
     return np.array([of_models[m] * SAMPLERS[sampler][2](effect) for m, sampler in CURVES])
@@ -129,3 +132,26 @@ def _drawn(rng: np.random.Generator, true: np.ndarray, latents: tuple) -> Iterat
     without = true[..., None] * np.exp((total - influence) / (GROUPS - 1))
     for value, rows in zip(values.ravel(), without.reshape(-1, GROUPS), strict=True):
         yield Score(float(value), rows, latents)
+
+
+# ---- Times --------------------------------------------------------------------------------------
+
+TIMED = ("quick_1", "quick_2", "slow")  # the last takes longer by the effect
+ROUNDS = 9
+OF_ROUND, OF_TURN = 0.1, 0.03  # standard deviations of times: of a whole round, of one turn in it
+
+
+def timings(rng: np.random.Generator, effect: float) -> list[dict]:
+    """Records of the times of training three models, in turns."""
+    shared = OF_ROUND * rng.standard_normal(ROUNDS)
+    return [
+        {
+            "what": "training",
+            "model": model,
+            "ms_per_update": list(
+                (1 + effect * (model == "slow"))
+                * np.exp(shared + OF_TURN * rng.standard_normal(ROUNDS))
+            ),
+        }
+        for model in TIMED
+    ]

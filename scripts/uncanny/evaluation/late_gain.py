@@ -1,0 +1,36 @@
+"""Whether a metric still changes at the end of training: its gain in a third of the training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LATE = 0.6  # share of the training after which epochs count
+STEP = 1 / 3  # share of the training in which the gain is made
+LEAST = 1.0  # per cent: a smaller gain is neither a rise nor a fall
+
+
+def weights(epochs: Sequence[float]) -> np.ndarray:
+    """Weights [m] of a metric's values at m epochs, whose weighted sum is the gain.
+
+    The gain is the least-squares slope over the epochs at or after LATE of the training, which ends
+    with the last of `epochs`, times STEP of the training; earlier epochs have the weight 0. The
+    weights sum to 0: what all epochs share, such as the latents' luck, cancels. Raises ValueError
+    for fewer than two late epochs.
+    """
+    epochs = np.asarray(epochs, float)
+    end = epochs.max(initial=0.0)
+    is_late = epochs >= LATE * end
+    if is_late.sum() < 2:
+        raise ValueError(f"epochs {epochs.tolist()}: expected two at or after {LATE:.0%} of {end}")
+    # slope = Σ w v with w = (e - mean e) / Σ (e - mean e)²
+    centred = np.where(is_late, epochs - epochs[is_late].mean(), 0.0)
+    return STEP * end * centred / (centred**2).sum()
+
+
+def trend(gain: float, lower: float, upper: float, margin: float) -> str:
+    """What a gain in per cent and its interval mean: "rising" or "falling" if the interval excludes
+    0 and the gain is at least LEAST, "settled" if the interval lies within ±margin, else "open".
+    """
+    if abs(gain) >= LEAST and (lower > 0 or upper < 0):
+        return "rising" if gain > 0 else "falling"
+    return "settled" if -margin <= lower and upper <= margin else "open"

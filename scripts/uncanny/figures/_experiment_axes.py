@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 from uncanny.figures import _lines, _page, palette, style
 from uncanny.figures import panels as naming
@@ -83,19 +83,8 @@ def draw_ratios(ax: Axes, rows: pd.DataFrame, labels: list[str]) -> None:
     ax.axvline(1, color="0.35", lw=0.8)
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20 * low else (1.0, 3.0)
-    ax.xaxis.set(
-        major_locator=LogLocator(subs=subs) if high > 1.6 * low else MaxNLocator(4),
-        major_formatter=StrMethodFormatter("{x:g}"),
-        minor_locator=NullLocator(),
-    )
-
-
-def set_updates(ax: Axes, steps: pd.Series) -> None:
-    """Set a logarithmic x axis of updates that includes 0."""
-    smallest, has_start = steps[steps > 0].min(), bool((steps == 0).any())
-    ax.set_xscale("symlog", linthresh=smallest, linscale=0.4)
-    ax.set_xlim(-0.25 * smallest if has_start else 0.8 * smallest, 1.3 * steps.max())
-    ax.set_xlabel("Updates of the network")
-    gap = 0.36 / (ax.get_position().width * style.FULL_WIDTH)
-    _lines.number_ticks(ax, steps, {0.0: "0"} if has_start else {}, gap)
+    ax.xaxis.set_minor_locator(NullLocator())
+    if high > 1.6 * low:
+        _lines.number_log(ax.xaxis, (1, 1.5, 2, 3, 5, 7) if high < 20 * low else (1, 3))
+    else:
+        ax.xaxis.set(major_locator=MaxNLocator(4), major_formatter=StrMethodFormatter("{x:g}"))

@@ -5,6 +5,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     LogLocator,
@@ -17,6 +18,7 @@ from matplotlib.ticker import (
 from uncanny.figures import _page, palette, style
 from uncanny.figures.figure_data import FigureData
 
+LABEL = 0.28  # inches, from one label of a tick to the next
 FEW = 3  # curves of a panel whose bands can be told apart
 MARKED = 16  # points of a curve; longer ones have fewer markers than points
 BEHIND = "0.62"  # grey of curves that others are compared with
@@ -32,13 +34,10 @@ VARIANT_HUES = [palette.HUES[hue] for hue in ("blue", "vermilion", "sky", "brown
 def set_y(ax: Axes, ends: tuple[float, float], y_scale: str) -> None:
     """Set scale, limits and number format of the y axis."""
     ax.set(yscale=y_scale, ylim=ends)
-    if y_scale == "log":
-        if ends[1] < 1000 * ends[0]:  # over more decades, powers of ten read better
-            dense = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-            subs = dense if ends[1] < 8 * ends[0] else (1.0, 2.0, 5.0)
-            ax.yaxis.set_major_locator(LogLocator(subs=subs))
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+    if (
+        y_scale == "log" and ends[1] < 1000 * ends[0]
+    ):  # over more decades, powers of ten read better
+        number_log(ax.yaxis, (1, 1.5, 2, 3, 4, 5, 7) if ends[1] < 8 * ends[0] else (1, 2, 5))
 
 
 def set_log_y(ax: Axes, table: pd.DataFrame, names: tuple = ("value", "lower", "upper")) -> None:
@@ -49,6 +48,23 @@ def set_log_y(ax: Axes, table: pd.DataFrame, names: tuple = ("value", "lower", "
         set_y(ax, (values.min() / 1.2, values.max() * 1.2), "log")
 
 
+def set_log_x(ax: Axes, values: pd.Series, zero: str = "0") -> None:
+    """Set a logarithmic x axis around all values, linear between 0 and the smallest positive one
+    if 0 is among them. Values have ticks, 0 with the label `zero`.
+    """
+    positive, has_zero = values[values > 0], bool((values == 0).any())
+    symlog = {"linthresh": positive.min(), "linscale": 0.5} if has_zero and len(positive) else {}
+    ax.margins(x=0.04)
+    ax.set_xscale("symlog" if symlog else "log", **symlog)
+    number_ticks(ax, values, {0: zero} if has_zero else {})
+
+
+def number_log(axis: Axis, subs: tuple) -> None:
+    """Label a logarithmic axis with plain numbers, at multiples of powers of ten."""
+    formats = {"major_formatter": StrMethodFormatter("{x:g}"), "minor_formatter": NullFormatter()}
+    axis.set(major_locator=LogLocator(subs=subs), **formats)
+
+
 def set_epochs(ax: Axes) -> None:
     """Label the x axis with whole training epochs."""
     ax.set_xlabel("Training epochs")
@@ -56,19 +72,18 @@ def set_epochs(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
-def number_ticks(
-    ax: Axes, values: pd.Series, extra: dict[float, str] | None = None, gap: float = 0.11
-) -> None:
+def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = None) -> None:
     """Label a logarithmic x axis, whose limits are set, with plain numbers at the values
     themselves, from the largest down as far as labels do not touch.
 
-    extra: further ticks, value → label. gap: smallest distance, as a fraction of the axis.
+    extra: further ticks, value → label.
     """
     extra, labels, last = extra or {}, {}, np.inf
     ax.get_xlim()  # applies limits that are still to be computed
+    width = ax.get_position().width * ax.figure.get_size_inches()[0]
     for x in sorted(set(values.dropna()) - set(extra), reverse=True):
-        position = (ax.transScale + ax.transLimits).transform((x, 1))[0]
-        if last - position >= gap:
+        position = width * (ax.transScale + ax.transLimits).transform((x, 1))[0]
+        if last - position >= LABEL:
             labels[x], last = f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k", position
     labels = dict(sorted((labels | extra).items()))
     ax.set_xticks(list(labels), list(labels.values()))

@@ -5,7 +5,6 @@ from typing import Literal
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from uncanny.figures import _lines, _page, _points, captions, style
 from uncanny.figures.figure_data import FigureData
@@ -73,7 +72,11 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
         own = points[points["panel"] == panel]
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
-        _set_x(ax, own["x"].dropna(), x)
+        values = own["x"].dropna()
+        _lines.set_log_x(ax, values, "none" if x == "scale" else "0")
+        if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
+            _lines.number_log(ax.xaxis, (1, 2, 5))
+        ax.set_xlabel(X_LABELS.get(x, x))
         _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)
 
@@ -97,22 +100,6 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
         shared, label = ("guidance", data.guidance_label)
     series = points["series"].where(points["series"] != "", points[shared].map(label))
     return points.assign(series=series)
-
-
-def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
-    """Set a logarithmic x axis, linear between 0 and the smallest positive value if 0 occurs."""
-    positive = values[values > 0]
-    has_zero = (values == 0).any() and len(positive)
-    symlog = {"linthresh": positive.min(), "linscale": 0.5} if has_zero else {}
-    ax.margins(x=0.04)
-    ax.set_xscale("symlog" if has_zero else "log", **symlog)
-    if x != "nfe" or (values % 1 == 0).all():
-        _lines.number_ticks(ax, values, {0: "none"} if has_zero and x == "scale" else None)
-    else:  # measured numbers of evaluations: ticks at round numbers
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(X_LABELS.get(x, x))
 
 
 def facts(table: pd.DataFrame) -> list[str]:

@@ -81,7 +81,8 @@ def _by_solver(data: FigureData, model: str) -> list[Panel]:
 
 def _quality(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     _experiment_axes.draw_schedules(ax, rows, "step")
-    _experiment_axes.set_updates(ax, rows["step"])
+    _lines.set_log_x(ax, rows["step"])
+    ax.set_xlabel("Updates of the network")
     _lines.set_log_y(ax, rows)
     ax.set_ylabel(label)
 
@@ -95,13 +96,13 @@ def _differences(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     lines = {"linestyle": [style.SOLID] * len(shown), "fillcolor": color}
     shown = shown.assign(color=color, marker=marker, **lines, **texts)
     _lines.draw_curves(ax, shown, "step", errors="band")
-    _experiment_axes.set_updates(ax, rows["step"])
+    _lines.set_log_x(ax, rows["step"])
+    ax.set_xlabel("Updates of the network")
     _name_sides(ax)
     handles = _lines.legends(shown)[0]
     ax.legend(
         handles=handles, title="evaluations", fontsize=6.5, title_fontsize=6.5, loc="upper right"
     )
-    ax.set_ylabel(label)
 
 
 def _name_sides(ax: Axes) -> None:

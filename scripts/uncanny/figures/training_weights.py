@@ -114,7 +114,8 @@ def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     _lines.draw_curves(ax, _looks(rows, data), role, errors="band")
     _lines.set_log_y(ax, rows)
     if role == "step":
-        _experiment_axes.set_updates(ax, rows["step"])
+        _lines.set_log_x(ax, rows["step"])
+        ax.set_xlabel("Updates of the network")
     else:
         ax.set(xscale="log", xlabel="Noise level σ")
     ax.set_ylabel(Y_LABELS.get(metric) or data.metric_label(metric))

@@ -25,7 +25,9 @@ BEHIND = "0.62"  # grey of curves that others are compared with
 SIDE = (1.03, 0.27)  # start and width of the panel of last values, as fractions of the axis
 # What makes a curve's look, under matplotlib's names but for fillcolor, that of its markers.
 LOOK = ["color", "marker", "linestyle", "fillcolor"]
-VARIANT_HUES = [palette.HUES[hue] for hue in ("blue", "vermilion", "sky", "brown", "green", "pink")]
+# First those that no VP or VE model has, since parameters of samplers are named after both.
+VARIANTS = ("sky", "brown", "blue", "vermilion", "green", "pink")
+VARIANT_HUES = [palette.HUES[hue] for hue in VARIANTS]
 
 
 # ---- Axes -----------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     extractor; bands, references and omissions.
     """
     points = table[table["control"].isna() & table["value"].notna()]
-    metrics = " and ".join(points["metric_label"].unique())
+    metrics = captions.joined(points["metric_label"])
     note = _points.notes(table)
     sides = _lines.errors_of(points, CURVE, "side") == "side"
     grey = points.loc[points["behind"].astype(bool), "guidance"].unique()

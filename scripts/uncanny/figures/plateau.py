@@ -50,6 +50,7 @@ def plateau(
     with style.context():
         height = 0.85 + 0.2 * plotted.groupby("panel").size().max()
         figure, axes = _page.canvas(len(panels), height=height)
+        figure.get_layout_engine().set(wspace=0.06)  # words at the right, names at the left
         for ax, (letter, own) in zip(axes, looks.groupby("panel"), strict=True):
             _draw(ax, own, plotted, data)
             _page.set_panel_title(ax, letter if len(axes) > 1 else "", own["panel_title"].iloc[0])
@@ -139,8 +140,10 @@ def _draw(ax: Axes, rows: pd.DataFrame, plotted: pd.DataFrame, data: FigureData)
     for y, status in enumerate(rows["status"]):
         look = {"transform": ax.get_yaxis_transform(), "size": 6.5, "va": "center"}
         ax.text(1.03, y, status, color="0.35", **look)
-    end = 1.1 * np.nanmax([plotted[["value", *_ENDS]].abs().max().max(), 1.4 * margin])
-    ax.set(xlim=(-end, end), xlabel="Gain in a third of the training (%)")
+    low = np.nanmin([plotted["lower"].min(), plotted["value"].min(), -1.4 * margin])
+    high = np.nanmax([plotted["upper"].max(), plotted["value"].max(), 1.4 * margin])
+    pad = 0.05 * (high - low)
+    ax.set(xlim=(low - pad, high + pad), xlabel="Gain in a third of the training (%)")
 
 
 def _notes(plotted: pd.DataFrame) -> str:
@@ -159,7 +162,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         "share their latents; without the spread between trainings"
     )
     sentences = [
-        f"Gain in {' and '.join(table['metric_label'].unique())}, of all images at once less the "
+        f"Gain in {captions.joined(table['metric_label'])}, of all images at once less the "
         "bias of small sets: the least-squares slope over the epochs after "
         f"{late_gain.LATE:.0%} of the training, times a third of the training, in % of the mean "
         "of these epochs (of the descent from noise for a metric that falls)",

@@ -211,7 +211,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     splits = points["splits"].dropna().unique()
     split = f" in {' and '.join(f'{s:.0f}' for s in splits)} splits" if len(splits) else ""
     sentences = [
-        f"{' and '.join(points['metric_label'].unique())} of n = {sizes} images{split}, epoch "
+        f"{captions.joined(points['metric_label'])} of n = {sizes} images{split}, epoch "
         f"{captions.span(points['epoch'])}, extractor {captions.extractors(points)}; each set "
         "contains the smaller ones, so errors of neighbouring points are correlated",
         captions.bands(points, "bars"),

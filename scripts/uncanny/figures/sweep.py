@@ -105,7 +105,7 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
 def facts(table: pd.DataFrame) -> list[str]:
     """Caption sentences, also from the CSV: axes and epochs; measurement; bands and omissions."""
     points = table[table["control"].isna() & table["value"].notna()]
-    metrics = " and ".join(points["metric_label"].unique())
+    metrics = captions.joined(points["metric_label"])
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]

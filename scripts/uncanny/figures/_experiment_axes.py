@@ -85,6 +85,6 @@ def draw_ratios(ax: Axes, rows: pd.DataFrame, labels: list[str]) -> None:
     low, high = ax.get_xlim()
     ax.xaxis.set_minor_locator(NullLocator())
     if high > 1.6 * low:
-        _lines.number_log(ax.xaxis, (1, 1.5, 2, 3, 5, 7) if high < 20 * low else (1, 3))
+        _lines.number_log(ax.xaxis)
     else:
         ax.xaxis.set(major_locator=MaxNLocator(4), major_formatter=StrMethodFormatter("{x:g}"))

@@ -36,10 +36,9 @@ VARIANT_HUES = [palette.HUES[hue] for hue in VARIANTS]
 def set_y(ax: Axes, ends: tuple[float, float], y_scale: str) -> None:
     """Set scale, limits and number format of the y axis."""
     ax.set(yscale=y_scale, ylim=ends)
-    if (
-        y_scale == "log" and ends[1] < 1000 * ends[0]
-    ):  # over more decades, powers of ten read better
-        number_log(ax.yaxis, (1, 1.5, 2, 3, 4, 5, 7) if ends[1] < 8 * ends[0] else (1, 2, 5))
+    # Over more decades, powers of ten read better.
+    if y_scale == "log" and ends[1] < 1000 * ends[0]:
+        number_log(ax.yaxis)
 
 
 def set_log_y(ax: Axes, table: pd.DataFrame, names: tuple = ("value", "lower", "upper")) -> None:
@@ -61,8 +60,10 @@ def set_log_x(ax: Axes, values: pd.Series, zero: str = "0") -> None:
     number_ticks(ax, values, {0: zero} if has_zero else {})
 
 
-def number_log(axis: Axis, subs: tuple) -> None:
-    """Label a logarithmic axis with plain numbers, at multiples of powers of ten."""
+def number_log(axis: Axis) -> None:
+    """Label a logarithmic axis, whose limits are set, with plain numbers."""
+    low, high = axis.get_view_interval()
+    subs = (1, 1.5, 2, 3, 4, 5, 7) if high < 8 * low else (1, 2, 5)
     formats = {"major_formatter": StrMethodFormatter("{x:g}"), "minor_formatter": NullFormatter()}
     axis.set(major_locator=LogLocator(subs=subs), **formats)
 

@@ -33,7 +33,8 @@ def inpainting(
     """
     cells = _cells(data, panels)
     errors = pd.concat([_errors(data, cell) for cell in cells], ignore_index=True)
-    summary = pd.concat([_summarise(data, errors), _scored(data, panels[0], metric)])
+    parts = [_summarise(data, errors), _scored(data, panels[0], metric)]
+    summary = pd.concat(parts, ignore_index=True)
     half = captions.HALF_BAND * summary["se"]
     summary = summary.assign(lower=summary["value"] - half, upper=summary["value"] + half)
     order = sorted(cells, key=lambda c: (panels[0]["models"].index(c.model), c.seed, c.draw))

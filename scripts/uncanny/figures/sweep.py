@@ -75,7 +75,7 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
         values = own["x"].dropna()
         _lines.set_log_x(ax, values, "none" if x == "scale" else "0")
         if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
-            _lines.number_log(ax.xaxis, (1, 2, 5))
+            _lines.number_log(ax.xaxis)
         ax.set_xlabel(X_LABELS.get(x, x))
         _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)

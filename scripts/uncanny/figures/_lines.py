@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 from uncanny.figures import _page, palette, style
 from uncanny.figures.figure_data import FigureData
 
-LABEL = 0.28  # inches, from one label of a tick to the next
+LETTER = 0.03  # inches, half the width of one in the label of a tick
 FEW = 3  # curves of a panel whose bands can be told apart
 MARKED = 16  # points of a curve; longer ones have fewer markers than points
 BEHIND = "0.62"  # grey of curves that others are compared with
@@ -81,13 +81,14 @@ def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = N
 
     extra: further ticks, value → label.
     """
-    extra, labels, last = extra or {}, {}, np.inf
+    extra, labels, before = extra or {}, {}, (np.inf, "")
     ax.get_xlim()  # applies limits that are still to be computed
     width = ax.get_position().width * ax.figure.get_size_inches()[0]
     for x in sorted(set(values.dropna()) - set(extra), reverse=True):
+        text = f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k"
         position = width * (ax.transScale + ax.transLimits).transform((x, 1))[0]
-        if last - position >= LABEL:
-            labels[x], last = f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k", position
+        if before[0] - position >= LETTER * (len(text) + len(before[1]) + 1):
+            labels[x], before = text, (position, text)
     labels = dict(sorted((labels | extra).items()))
     ax.set_xticks(list(labels), list(labels.values()))
     ax.xaxis.set_minor_locator(NullLocator())

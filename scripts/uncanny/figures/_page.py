@@ -96,7 +96,7 @@ def _spread(positions: list[float], sizes: list[float]) -> list[float]:
     spread = list(positions)
     for i in range(1, len(spread)):
         spread[i] = max(spread[i], spread[i - 1] + (sizes[i - 1] + sizes[i]) / 2)
-    top = 1.0 + _LINE
+    top = 1.0  # above is the panel's title
     for i in reversed(range(len(spread))):
         spread[i] = min(spread[i], top - sizes[i] / 2)
         top = spread[i] - sizes[i] / 2

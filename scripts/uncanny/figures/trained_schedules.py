@@ -82,9 +82,8 @@ def _by_solver(data: FigureData, model: str) -> list[Panel]:
 def _quality(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     _experiment_axes.draw_schedules(ax, rows, "step")
     _lines.set_log_x(ax, rows["step"])
-    ax.set_xlabel("Updates of the network")
     _lines.set_log_y(ax, rows)
-    ax.set_ylabel(label)
+    ax.set(xlabel="Updates of the network", ylabel=label)
 
 
 def _differences(ax: Axes, rows: pd.DataFrame, label: str) -> None:
@@ -97,12 +96,10 @@ def _differences(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     shown = shown.assign(color=color, marker=marker, **lines, **texts)
     _lines.draw_curves(ax, shown, "step", errors="band")
     _lines.set_log_x(ax, rows["step"])
-    ax.set_xlabel("Updates of the network")
+    ax.set(xlabel="Updates of the network", ylabel=label)
     _name_sides(ax)
-    handles = _lines.legends(shown)[0]
-    ax.legend(
-        handles=handles, title="evaluations", fontsize=6.5, title_fontsize=6.5, loc="upper right"
-    )
+    small = {"title": "evaluations", "fontsize": 6.5, "title_fontsize": 6.5, "loc": "upper right"}
+    ax.legend(handles=_lines.legends(shown)[0], **small)
 
 
 def _name_sides(ax: Axes) -> None:

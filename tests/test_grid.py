@@ -115,9 +115,9 @@ def test_nearest_training_images_lie_below_their_images():
 
 def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
     data = made({cell(): np.concatenate([REAL[[29, 0]], images(6)])})
-    _, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    _, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True)
     monkeypatch.setattr(grid_module, "AT_ONCE", 7)
-    _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True)
     pd.testing.assert_frame_equal(in_parts, drawn)
 
 

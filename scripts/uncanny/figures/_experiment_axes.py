@@ -15,15 +15,20 @@ from uncanny.figures import panels as naming
 SCHEDULES = ("exponential", "polynomial", "derived")
 COLORS = {n: palette.HUES[h] for n, h in zip(SCHEDULES, ("blue", "orange", "green"), strict=True)}
 MARKERS = dict(zip(SCHEDULES, "os^", strict=True))
+UPDATES = "Updates of the network"
 SOLVERS = {"sde": "reverse SDE", "heun": "Heun", "euler": "Euler"}
 
 
 class Panel(NamedTuple):
-    """A panel of a page: its title, its rows of the plotted table, and what draws them."""
+    """A panel of a page: its title, its rows of the plotted table, what draws them, and the labels
+    of its axes where `draw` does not set them.
+    """
 
     title: str
     rows: pd.DataFrame
     draw: Callable[[Axes, pd.DataFrame], None]
+    y: str = ""
+    x: str = ""
 
 
 def draw_page(page: list[list[Panel]], heights: list[float], columns: list[str]) -> tuple:
@@ -35,6 +40,7 @@ def draw_page(page: list[list[Panel]], heights: list[float], columns: list[str])
     for ax, panel in zip(chain(*axes), chain(*page), strict=True):
         names = {"panel": naming.letter(len(tables)), "panel_title": panel.title, "diverged": 0}
         panel.draw(ax, panel.rows)
+        ax.set(xlabel=panel.x or ax.get_xlabel(), ylabel=panel.y or ax.get_ylabel())
         _page.set_panel_title(ax, names["panel"], panel.title)
         tables.append(panel.rows.assign(**names))
     return figure, axes, pd.concat(tables, ignore_index=True).reindex(columns=columns)

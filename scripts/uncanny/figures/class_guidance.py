@@ -10,7 +10,6 @@ from uncanny.figures import _images, _lines, _page, _points, captions, style, sw
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import SmallInt
-from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -58,24 +57,20 @@ def class_guidance(
 
 def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: int) -> tuple:
     """The first images of each class in one cell, and their rows of the table."""
-    curve = [panel["models"][0], panel["samplers"][0], guidance]
-    cells = [c for c in data.images if [c.model, c.sampler, c.guidance] == curve]
-    if not cells or not len(data.images[cell := _first(cells)]):
-        raise ValueError(f"figure is empty: no images of {data.curve_label(*curve)}")
+    curve = {"model": panel["models"][0], "sampler": panel["samplers"][0], "guidance": guidance}
+    lists = {f"{name}s": [value] for name, value in curve.items()}
+    (cell,) = naming.cells_of(lists, data.images)
+    if not len(data.images.get(cell, ())):
+        raise ValueError(f"figure is empty: no images of {data.curve_label(**curve)}")
     table = pd.DataFrame({"index": range(len(data.images[cell])), "label": data.labels[cell]})
     table["row"] = table.groupby("label").cumcount()
     table = table[table["row"] < per_class].sort_values(["row", "label"])
     pictures = data.images[cell][table["index"]]
     descriptions = pd.DataFrame([_images.describe(image) for image in pictures])
     facts = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
-    facts |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
+    facts |= {"curve": data.curve_label(**curve), "role": "sample", "diverged": 0, "status": "ok"}
     table = table.reset_index(drop=True).join(descriptions)
     return pictures, table.assign(**facts, **vars(cell), n=len(data.images[cell]))
-
-
-def _first(cells: list[Cell]) -> Cell:
-    """The cell with the last epoch, and of those the first training and sampling seed."""
-    return min(cells, key=lambda c: (-c.epoch, c.seed, c.draw))
 
 
 def _draw_grid(ax: Axes, pictures, table: pd.DataFrame, shape: tuple[int, int]) -> None:

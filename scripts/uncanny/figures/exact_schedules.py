@@ -78,18 +78,15 @@ def exact_schedules(
             f"figure: families {families}, metrics {metrics}: expected a metric for each family"
         )
     pairs = list(zip(families, metrics, strict=True))
-    of_steps = [{"target": target, "num_steps": n} for n in num_steps]
-    page = [[_curves(data, *pair, **cell) for cell in of_steps] for pair in pairs]
-    page.append(
-        [
-            Panel(
-                f"excess, N = {cell['num_steps']}",
-                _exact_rows.excess(data, family=families[-1], **cell),
-                _draw_excess,
-            )
-            for cell in of_steps
-        ]
-    )
+    cells = [
+        [{"target": target, "family": family, "num_steps": n} for n in num_steps]
+        for family in families
+    ]
+    page = [
+        [_curves(data, metric, **cell) for cell in row]
+        for row, metric in zip(cells, metrics, strict=True)
+    ]
+    page.append([_excess(data, **cell) for cell in cells[-1]])
     maps = [
         Panel(
             f"{FAMILIES[family].title}, N = {map_steps}",
@@ -112,9 +109,13 @@ def exact_schedules(
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def _curves(data: FigureData, family: str, metric: str, **cell) -> Panel:
-    rows = _exact_rows.by_strength(data, metric, family=family, **cell)
-    return Panel(f"{FAMILIES[family].title}, N = {cell['num_steps']}", rows, _draw_curves)
+def _curves(data: FigureData, metric: str, **cell) -> Panel:
+    title = f"{FAMILIES[cell['family']].title}, N = {cell['num_steps']}"
+    return Panel(title, _exact_rows.by_strength(data, metric, **cell), _draw_curves)
+
+
+def _excess(data: FigureData, **cell) -> Panel:
+    return Panel(f"excess, N = {cell['num_steps']}", _exact_rows.excess(data, **cell), _draw_excess)
 
 
 def _share_y(axes: list[Axes]) -> None:

@@ -39,14 +39,13 @@ def grid(
     rows: SmallInt = 8,
     columns: SmallInt = 8,
     nearest: bool = False,
-    nearest_rows: SmallInt = 1,
 ) -> tuple[Figure, pd.DataFrame]:
     """The first rows × columns images of a sample set, one grid per cell of a panel, side by side.
 
     A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Of several
     training and sampling seeds the first is shown. metric: below each grid, the score of its whole
     sample set. nearest: below each grid, the nearest training image (pixel distance) of each image
-    in the first nearest_rows rows. In the table, `label` of a sample is its class, also for an
+    in the first row. In the table, `label` of a sample is its class, also for an
     unconditional model, and empty for a training image, whose `index` is its position in the
     training set; rows with role `score` and `real` have the metric of the set and of real images.
 
@@ -58,7 +57,7 @@ def grid(
         pictures, table = _samples(data, cell, rows * columns)
         parts = [table] + ([_scores(data, cell, metric)] if metric and len(pictures) else [])
         if nearest and len(pictures):
-            near, table = _nearest(data, cell, pictures[: nearest_rows * columns])
+            near, table = _nearest(data, cell, pictures[:columns])
             pictures, parts = np.concatenate([pictures, near]), [*parts, table]
         images.append(pictures)
         names = {"panel": naming.letter(index)} | _names(data, panel, cell)
@@ -69,7 +68,7 @@ def grid(
     if not plotted["sha256"].notna().any():
         raise ValueError("figure is empty: no images of any of its cells")
     with style.context():
-        height = rows + LINE * (metric is not None) + nearest * (LINE + nearest_rows)
+        height = rows + LINE * (metric is not None) + nearest * (LINE + 1)
         side_by_side = {1: 1, 2: 2, 4: 2}.get(len(cells), 3)
         figure, axes = _page.image_canvas(len(cells), side_by_side, height / columns)
         groups = plotted.groupby("panel")
@@ -147,15 +146,12 @@ def _draw(
     rows, columns = shape
     pictures = table[table["role"].isin(["sample", "nearest"])]
     is_near = pictures["role"] == "nearest"
-    count = int(pictures["row"][is_near].max()) + 1 if is_near.any() else 0
-    tops = pictures["row"] + is_near * (bottom - count)
+    tops = pictures["row"].mask(is_near, bottom - 1)
     _images.draw(ax, images, pictures.assign(row=tops), (columns, bottom))
     if (table["role"] == "score").any():
         ax.text(0, rows + LINE / 2, _score_line(table), **_SMALL)
-    if count:
-        above = "first row" if count == 1 else f"first {count} rows"
-        text = f"nearest training images of the {above}"
-        ax.text(0, bottom - count - LINE / 2, text, **_SMALL)
+    if is_near.any():
+        ax.text(0, bottom - 1 - LINE / 2, "nearest training images of the first row", **_SMALL)
     if not len(images):
         ax.text(columns / 2, rows / 2, table["status"].iloc[0], ha="center", va="center")
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny.figures import _experiment_axes, _lines, _page, _trained_rows, captions, style
-from uncanny.figures._experiment_axes import COLORS, SOLVERS, Panel, select
+from uncanny.figures._experiment_axes import COLORS, SOLVERS, UPDATES, Panel, select
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 
@@ -17,6 +17,9 @@ EPOCHS = "last"
 RUNS = "first"
 
 SHADES = ("0.15", "0.6", "0.8")  # from the fewest evaluations
+PATH_KL = "Path KL: exponential\n− polynomial (nats)"
+CHANGE = "Updates when the better schedule changes"
+DERIVED = "Metric relative to the better of both\n(below 1: derived is better)"
 KINDS = {"samples": "0.15", "path KL": "white"}  # of changes, by how they are measured
 
 
@@ -32,30 +35,25 @@ def trained_schedules(
     data.exact, data.verdicts: of experiments of kind trained_schedules. Raises ValueError for a
     model that they lack.
     """
-    main = select(data.exact, model=model)
+    main, name = select(data.exact, model=model), data.label("models", model)
     metric = data.metric_label(main["metric"].iloc[0])
     quality = _trained_rows.by_checkpoint(select(main, model=model, solver="sde", nfe=nfe))
     quality_label = f"{metric} ({SOLVERS['sde']},\n{nfe} evaluations)"
     predicted = _trained_rows.predicted(main)
-    predicted_label = "Path KL: exponential\n− polynomial (nats)"
     steps = main.groupby("epoch")["step"].first()
     changes = _trained_rows.crossings(data.verdicts, model, steps.to_dict())
     gains = _trained_rows.gains(data.exact)
-    name = data.label("models", model)
+    draw_changes, draw_gains = partial(_changes, steps=steps), partial(_gains, data=data)
     page = [
         [
-            Panel(f"{name}: all three schedules", quality, partial(_quality, label=quality_label)),
-            Panel(
-                f"{name}: predicted from its loss",
-                predicted,
-                partial(_differences, label=predicted_label),
-            ),
+            Panel(f"{name}: all three schedules", quality, _quality, quality_label, UPDATES),
+            Panel(f"{name}: predicted from its loss", predicted, _differences, PATH_KL, UPDATES),
         ],
         _by_solver(data, model),
         _by_solver(data, other),
         [
-            Panel(f"{name}: when the better one changes", changes, partial(_changes, steps=steps)),
-            Panel("derived schedule, end of training", gains, partial(_gains, data=data)),
+            Panel(f"{name}: when the better one changes", changes, draw_changes, x=CHANGE),
+            Panel("derived schedule, end of training", gains, draw_gains, x=DERIVED),
         ],
     ]
     with style.context():
@@ -68,25 +66,20 @@ def trained_schedules(
 def _by_solver(data: FigureData, model: str) -> list[Panel]:
     rows = _trained_rows.differences(select(data.exact, model=model))
     label = f"{data.metric_label(rows['metric'].iloc[0])}: exponential\nabove polynomial (%)"
-    name = data.label("models", model)
+    title = f"{data.label('models', model)}: samples, "
     return [
-        Panel(
-            f"{name}: samples, {SOLVERS.get(solver, solver)}",
-            of_solver,
-            partial(_differences, label=label),
-        )
+        Panel(title + SOLVERS.get(solver, solver), of_solver, _differences, label, UPDATES)
         for solver, of_solver in rows.groupby("solver", sort=False)
     ]
 
 
-def _quality(ax: Axes, rows: pd.DataFrame, label: str) -> None:
+def _quality(ax: Axes, rows: pd.DataFrame) -> None:
     _experiment_axes.draw_schedules(ax, rows, "step")
     _lines.set_log_x(ax, rows["step"])
     _lines.set_log_y(ax, rows)
-    ax.set(xlabel="Updates of the network", ylabel=label)
 
 
-def _differences(ax: Axes, rows: pd.DataFrame, label: str) -> None:
+def _differences(ax: Axes, rows: pd.DataFrame) -> None:
     """A line per number of evaluations; above 0 the polynomial schedule is better."""
     shown = rows.sort_values(["nfe", "step"])
     rank = shown["nfe"].map(sorted(shown["nfe"].unique()).index)
@@ -96,7 +89,6 @@ def _differences(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     shown = shown.assign(color=color, marker=marker, **lines, **texts)
     _lines.draw_curves(ax, shown, "step", errors="band")
     _lines.set_log_x(ax, rows["step"])
-    ax.set(xlabel="Updates of the network", ylabel=label)
     _name_sides(ax)
     small = {"title": "evaluations", "fontsize": 6.5, "title_fontsize": 6.5, "loc": "upper right"}
     ax.legend(handles=_lines.legends(shown)[0], **small)
@@ -130,7 +122,7 @@ def _changes(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:
     sns.swarmplot(shown, x="at", y="row", hue="kind", palette=KINDS, warn_thresh=1, **options)
     ax.axvline(1.45 * last, color="0.6", lw=0.6, ls=(0, (2, 2)))
     _lines.number_ticks(ax, steps[steps > 0], {2.2 * last: "never"})
-    ax.set(xlabel="Updates when the better schedule changes", ylabel="")
+    ax.set_ylabel("")
 
 
 def _gains(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
@@ -141,7 +133,6 @@ def _gains(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     looks = _experiment_axes.schedule_looks(rows.assign(schedule="derived"))
     _experiment_axes.draw_ratios(ax, looks, labels)
     ax.tick_params(axis="y", labelsize=6)
-    ax.set_xlabel("Metric relative to the better of both\n(below 1: derived is better)")
 
 
 def facts(table: pd.DataFrame) -> list[str]:

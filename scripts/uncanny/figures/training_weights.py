@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from uncanny.figures import _experiment_axes, _lines, _page, captions, style
@@ -115,23 +116,20 @@ def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     _lines.set_log_y(ax, rows)
     if role == "step":
         _lines.set_log_x(ax, rows["step"])
-        ax.set_xlabel("Updates of the network")
+        ax.set_xlabel(_experiment_axes.UPDATES)
     else:
         ax.set(xscale="log", xlabel="Noise level σ")
     ax.set_ylabel(Y_LABELS.get(metric) or data.metric_label(metric))
 
 
 def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draw one line per checkpoint, the darker the longer it was trained; name the ends."""
+    """Draw one line per checkpoint, the darker the longer it was trained."""
     trained = rows[rows["step"] > 0]
-    steps = sorted(trained["step"].unique())
-    shades = dict(zip(steps, sns.color_palette("light:0.1", len(steps) + 2)[2:], strict=True))
-    options = {"palette": shades, "estimator": None, "legend": "full", "ax": ax}
-    sns.lineplot(trained, x="sigma", y="value", hue="step", **options)
-    shown = [0, len(steps) // 2, -1]
-    handles, texts = ax.get_legend().legend_handles, [f"{steps[i]:,.0f}" for i in shown]
-    small = {"title": "updates", "fontsize": 6, "title_fontsize": 6, "loc": "upper right"}
-    ax.legend([handles[i] for i in shown], texts, **small)
+    shades = LogNorm(trained["step"].min() / 4, trained["step"].max())
+    options = {"hue_norm": shades, "palette": "light:0.1", "legend": "brief", "estimator": None}
+    sns.lineplot(trained, x="sigma", y="value", hue="step", ax=ax, **options)
+    small = {"title": "updates", "fontsize": 6, "title_fontsize": 6}
+    sns.move_legend(ax, "upper right", **small)
     ax.set(xscale="log", xlabel="Noise level σ", ylabel=Y_LABELS["gain"])
 
 

@@ -77,7 +77,7 @@ def gains(rows: pd.DataFrame) -> pd.DataFrame:
         spread = runs if len(runs) > 1 else ratio
         half = stats.t.ppf(0.975, len(spread) - 1) * stats.sem(spread)
         value, lower, upper = np.exp(ratio.mean() + half * np.array([0.0, -1.0, 1.0]))
-        found = {"value": value, "lower": lower, "upper": upper, "schedule": better}
-        found |= run[["epoch", "step"]].iloc[0].to_dict() | {"seeds": len(runs), "role": "gain"}
-        summaries.append(dict(zip(CELL, key, strict=True)) | found)
+        summary = {"value": value, "lower": lower, "upper": upper, "schedule": better}
+        summary |= run[["epoch", "step"]].iloc[0].to_dict() | {"seeds": len(runs), "role": "gain"}
+        summaries.append(dict(zip(CELL, key, strict=True)) | summary)
     return pd.DataFrame(summaries)

@@ -144,9 +144,9 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set_ylabel(f"{name[0].upper()}{name[1:]} (nats)")
     for turn in rows[rows["role"] == "crossing"].itertuples():
         ax.plot([turn.strength], [turn.value], zorder=4, **RING)
-        place = {"xytext": (0.97, 0.06), "textcoords": "axes fraction", "ha": "right", "size": 7}
+        look = {"xytext": (0.97, 0.06), "textcoords": "axes fraction", "ha": "right", "size": 7}
         symbol = FAMILIES[turn.family].symbol
-        note = ax.annotate(f"{symbol} = {turn.strength:.3g}", (turn.strength, turn.value), **place)
+        note = ax.annotate(f"{symbol} = {turn.strength:.3g}", (turn.strength, turn.value), **look)
         note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
 
 

@@ -140,8 +140,8 @@ def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData, base: str) -> N
     _experiment_axes.draw_ratios(ax, shown, labels)
     for y, row in enumerate(shown.itertuples()):
         text = ("≥ " if row.status == "at least" else "") + f"{row.value:.2f}"
-        place = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
-        ax.annotate(text, (row.upper, y), **place)
+        options = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
+        ax.annotate(text, (row.upper, y), **options)
     ax.set_xlim(right=ax.get_xlim()[1] * 1.15)  # for the last number
     ax.set_xlabel(f"Updates needed / those of {base}")
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import PolyCollection
 from test_scores import record
 
 from uncanny.evaluation import score_records
@@ -65,8 +66,7 @@ def lines(ax, label):
 
 def curve(ax, rows, x="epoch"):
     """The one line through the points of a table's rows; missing values are gaps."""
-    values = rows["value"].to_numpy(float)
-    wanted = np.where(np.isnan(values), np.nan, rows[x].to_numpy(float)), values
+    wanted = rows[x].to_numpy(float), rows["value"].to_numpy(float)
     (line,) = [
         line
         for line in ax.get_lines()
@@ -78,11 +78,15 @@ def curve(ax, rows, x="epoch"):
     return line
 
 
+def bands(ax):
+    return [artist for artist in ax.collections if isinstance(artist, PolyCollection)]
+
+
 def band(ax, rows, x="epoch"):
     """Lower and upper edge of the band of a table's rows."""
     edges = []
-    for patch in ax.patches:
-        corners = pd.DataFrame(patch.get_path().vertices, columns=["x", "y"])
+    for filled in bands(ax):
+        corners = pd.DataFrame(filled.get_paths()[0].vertices, columns=["x", "y"])
         edges.append(corners.groupby("x")["y"].agg(["min", "max"]).to_numpy().T)
     wanted = rows[["lower", "upper"]].to_numpy(float).T
     (found,) = [e for e in edges if e.shape == wanted.shape and np.allclose(e, wanted)]

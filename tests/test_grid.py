@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from uncanny.evaluation import score_records
 from uncanny.figures import captions, saving, style
@@ -53,8 +54,9 @@ def test_images_are_seen():
     shares = []
     for shown in (black, white):
         figure, _ = grid(made({cell(): shown}), [PANEL], rows=2, columns=4)
-        figure.canvas.draw()
-        page = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        page = np.asarray(canvas.buffer_rgba())[..., :3]
         shares.append([(page == level).all(axis=2).mean() for level in (0, 255)])
     (dark, light), (dark_of_white, light_of_white) = shares
     assert dark > dark_of_white + 0.5 and light_of_white > light + 0.5
@@ -113,9 +115,9 @@ def test_nearest_training_images_lie_below_their_images():
 
 def test_the_nearest_is_found_among_parts_as_among_all(monkeypatch):
     data = made({cell(): np.concatenate([REAL[[29, 0]], images(6)])})
-    _, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    _, drawn = grid(data, [PANEL], rows=2, columns=4, nearest=True)
     monkeypatch.setattr(grid_module, "AT_ONCE", 7)
-    _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True, nearest_rows=2)
+    _, in_parts = grid(data, [PANEL], rows=2, columns=4, nearest=True)
     pd.testing.assert_frame_equal(in_parts, drawn)
 
 

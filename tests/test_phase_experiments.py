@@ -111,8 +111,8 @@ def test_a_metric_against_a_parameter_of_the_process(tmp_path):
     line = curve(figure.axes[0], drawn[drawn["series"] == "uniform"], "x")
     assert line.get_xdata().tolist() == [0, 0.25] and line.get_ydata().tolist() == [3, 2]
     position, momentum = figure.axes[1:]
-    assert [line.get_label() for line in position.get_lines()] == ["B"]  # CLD has no noise there
-    assert [line.get_label() for line in momentum.get_lines()] == ["A", "B"]
+    assert [line.get_label() for line in position.get_lines()] == ["b"]  # CLD has no noise there
+    assert [line.get_label() for line in momentum.get_lines()] == ["a", "b"]
     assert ["A", "B"] in legend_texts(figure)
 
 

@@ -180,6 +180,9 @@ class TestFigure:
         assert gaps["solver"].first().tolist() == ["sde", "heun"] * 2
         assert (gaps["solver"].nunique() == 1).all()
         assert figure.axes[2].get_title(loc="left").endswith("samples, reverse SDE")
+        labels = [ax.get_ylabel() for ax in figure.axes[1:6]]
+        assert labels[0].startswith("Path KL: exponential")
+        assert all(label == "Sliced W2: exponential\nabove polynomial (%)" for label in labels[1:])
 
     def test_crossings_stand_at_their_updates(self, data):
         _, drawn = draw(data, [], model="ring", other="digits", nfe=10)

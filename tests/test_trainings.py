@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uncanny.evaluation import late_gain
 from uncanny.evaluation.contrasts import Score
 from uncanny.evaluation.trainings import Runs, Spread, Term, is_positive
 
@@ -135,20 +134,6 @@ class TestOfScores:
     def test_logarithms_need_positive_values(self):
         assert is_positive([score(1, [0.5, 2])])
         assert not is_positive([score(1, [-0.5, 2])])
-
-
-class TestLateGain:
-    def test_of_a_line_it_is_a_third_of_the_rise(self):
-        epochs = [6, 12, 24, 36, 48, 60]
-        assert late_gain.weights(epochs) @ (2 + 3 * np.array(epochs)) == pytest.approx(60)
-
-    def test_ignores_early_epochs_and_levels(self):
-        weights = late_gain.weights([6, 12, 24, 36, 48, 60])
-        assert not weights[:3].any() and weights.sum() == pytest.approx(0)
-
-    def test_needs_two_late_epochs(self):
-        with pytest.raises(ValueError, match="1 of the epochs 10, 20, 60 in the last 40 %"):
-            late_gain.weights([10, 20, 60])
 
 
 def test_freedom_follows_the_larger_part():

@@ -1,31 +1,44 @@
-"""How much a curve still gains at the end of a training."""
+"""Whether a metric still changes at the end of training: its gain in a third of the training."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-FROM = 0.6  # of the training: milestones from there on
+LATE = 0.6  # share of the training after which epochs count
+STEP = 1 / 3  # share of the training in which the gain is made
+LEAST = 1.0  # per cent: a smaller gain is neither a rise nor a fall
 
 
-def is_late(epochs: Sequence[int], last: int) -> np.ndarray:
+def is_late(epochs: Sequence[float], last: float) -> np.ndarray:
     """Which epochs are in the last 40 % of a training of `last` epochs, bool [m]."""
-    return np.asarray(epochs) >= FROM * last - 1e-9
+    return np.asarray(epochs, float) >= LATE * last - 1e-9
 
 
-def weights(epochs: Sequence[int]) -> np.ndarray:
-    """Weights [m] of a curve's values at its epochs that give its gain over a third of the training
-    at the slope of its end; 0 at earlier epochs.
+def weights(epochs: Sequence[float]) -> np.ndarray:
+    """Weights [m] of a metric's values at m epochs, whose weighted sum is the gain.
 
-    Least squares over the milestones from 60 % of the training on. Raises ValueError where fewer
-    than two are there.
+    The gain is the least-squares slope over the epochs at or after LATE of the training, which ends
+    with the last of `epochs`, times STEP of the training; earlier epochs have the weight 0. The
+    weights sum to 0: what all epochs share, such as the latents' luck, cancels. Raises ValueError
+    for fewer than two late epochs.
     """
-    late = is_late(epochs, epochs[-1])
+    epochs = np.asarray(epochs, float)
+    end = epochs.max(initial=0.0)
+    late = is_late(epochs, end)
     if late.sum() < 2:
+        listed = ", ".join(f"{epoch:g}" for epoch in epochs)
         raise ValueError(
-            f"{late.sum()} of the epochs {', '.join(map(str, epochs))} in the last 40 % of the "
-            "training; a slope needs two"
+            f"{late.sum()} of the epochs {listed} in the last 40 % of the training; a slope takes two"
         )
-    t = np.asarray(epochs, float) / epochs[-1]
-    # gain = 1/3 Σ (t - t̄) y / Σ (t - t̄)²
-    centred = np.where(late, t - t[late].mean(), 0.0)
-    return centred / np.sum(centred**2) / 3
+    # slope = Σ w v with w = (e - mean e) / Σ (e - mean e)²
+    centred = np.where(late, epochs - epochs[late].mean(), 0.0)
+    return STEP * end * centred / (centred**2).sum()
+
+
+def trend(gain: float, lower: float, upper: float, margin: float) -> str:
+    """What a gain in per cent and its interval mean: "rising" or "falling" if the interval excludes
+    0 and the gain is at least LEAST, "settled" if the interval lies within ±margin, else "open".
+    """
+    if abs(gain) >= LEAST and (lower > 0 or upper < 0):
+        return "rising" if gain > 0 else "falling"
+    return "settled" if -margin <= lower and upper <= margin else "open"

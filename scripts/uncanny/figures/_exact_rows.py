@@ -38,8 +38,8 @@ def _crossing(values: pd.DataFrame, crossing: dict) -> pd.DataFrame:
         return values[:0]
     curve = values[values["schedule"] == BOTH[0]]
     value = np.exp(np.interp(crossing["knob"], curve["strength"], np.log(curve["value"])))
-    found = {"strength": crossing["knob"], "value": value, "status": crossing["direction"]}
-    return curve[:1].assign(role="crossing", schedule="", **found)
+    change = {"strength": crossing["knob"], "value": value, "status": crossing["direction"]}
+    return curve[:1].assign(role="crossing", schedule="", **change)
 
 
 def terms(data: FigureData, target: str, family: str, strength: float) -> pd.DataFrame:

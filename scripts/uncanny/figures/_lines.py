@@ -1,12 +1,11 @@
 """Shared artists of figures of metric values: axes, references, curves, intervals, legends."""
 
 import textwrap
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import seaborn.objects as so
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     LogLocator,
@@ -19,25 +18,54 @@ from matplotlib.ticker import (
 from uncanny.figures import _page, palette, style
 from uncanny.figures.figure_data import FigureData
 
-MOST_TICKS = 7  # on an x axis with a tick at each value
+LETTER = 0.03  # inches, half the width of one in the label of a tick
 FEW = 3  # curves of a panel whose bands can be told apart
+MARKED = 16  # points of a curve; longer ones have fewer markers than points
 BEHIND = "0.62"  # grey of curves that others are compared with
 SIDE = (1.03, 0.27)  # start and width of the panel of last values, as fractions of the axis
-# What makes a curve's look, under seaborn's names; used as it is.
+# What makes a curve's look, under matplotlib's names but for fillcolor, that of its markers.
 LOOK = ["color", "marker", "linestyle", "fillcolor"]
-VARIANT_HUES = [palette.HUES[hue] for hue in ("blue", "vermilion", "sky", "brown", "green", "pink")]
+# First those that no VP or VE model has, since parameters of samplers are named after both.
+VARIANTS = ("sky", "brown", "blue", "vermilion", "green", "pink")
+VARIANT_HUES = [palette.HUES[hue] for hue in VARIANTS]
+
+
+# ---- Axes -----------------------------------------------------------------------------------
 
 
 def set_y(ax: Axes, ends: tuple[float, float], y_scale: str) -> None:
     """Set scale, limits and number format of the y axis."""
     ax.set(yscale=y_scale, ylim=ends)
-    if y_scale == "log":
-        if ends[1] < 1000 * ends[0]:  # over more decades, powers of ten read better
-            dense = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-            subs = dense if ends[1] < 8 * ends[0] else (1.0, 2.0, 5.0)
-            ax.yaxis.set_major_locator(LogLocator(subs=subs))
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+    # Over more decades, powers of ten read better.
+    if y_scale == "log" and ends[1] < 1000 * ends[0]:
+        number_log(ax.yaxis)
+
+
+def set_log_y(ax: Axes, table: pd.DataFrame, names: tuple = ("value", "lower", "upper")) -> None:
+    """Set a logarithmic y axis that shows all positive values of some columns, if there are any."""
+    values = table.reindex(columns=list(names)).astype(float).stack()
+    values = values[values > 0]
+    if len(values):
+        set_y(ax, (values.min() / 1.2, values.max() * 1.2), "log")
+
+
+def set_log_x(ax: Axes, values: pd.Series, zero: str = "0") -> None:
+    """Set a logarithmic x axis around all values, linear between 0 and the smallest positive one
+    if 0 is among them. Values have ticks, 0 with the label `zero`.
+    """
+    positive, has_zero = values[values > 0], bool((values == 0).any())
+    symlog = {"linthresh": positive.min(), "linscale": 0.5} if has_zero and len(positive) else {}
+    ax.margins(x=0.04)
+    ax.set_xscale("symlog" if symlog else "log", **symlog)
+    number_ticks(ax, values, {0: zero} if has_zero else {})
+
+
+def number_log(axis: Axis) -> None:
+    """Label a logarithmic axis, whose limits are set, with plain numbers."""
+    low, high = axis.get_view_interval()
+    subs = (1, 1.5, 2, 3, 4, 5, 7) if high < 8 * low else (1, 2, 5)
+    formats = {"major_formatter": StrMethodFormatter("{x:g}"), "minor_formatter": NullFormatter()}
+    axis.set(major_locator=LogLocator(subs=subs), **formats)
 
 
 def set_epochs(ax: Axes) -> None:
@@ -47,43 +75,77 @@ def set_epochs(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], **whole))
 
 
-# ---- Curves ---------------------------------------------------------------------------------
+def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = None) -> None:
+    """Label a logarithmic x axis, whose limits are set, with plain numbers at the values
+    themselves, from the largest down as far as labels do not touch.
+
+    extra: further ticks, value → label.
+    """
+    extra, labels, before = extra or {}, {}, (np.inf, "")
+    ax.get_xlim()  # applies limits that are still to be computed
+    width = ax.get_position().width * ax.figure.get_size_inches()[0]
+    for x in sorted(set(values.dropna()) - set(extra), reverse=True):
+        text = f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k"
+        position = width * (ax.transScale + ax.transLimits).transform((x, 1))[0]
+        if before[0] - position >= LETTER * (len(text) + len(before[1]) + 1):
+            labels[x], before = text, (position, text)
+    labels = dict(sorted((labels | extra).items()))
+    ax.set_xticks(list(labels), list(labels.values()))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
-def with_looks(
-    points: pd.DataFrame, data: FigureData, names: list[str], label: Callable[..., str]
-) -> pd.DataFrame:
+# ---- Looks ----------------------------------------------------------------------------------
+
+
+def with_looks(points: pd.DataFrame, data: FigureData, names: tuple = ()) -> pd.DataFrame:
     """Points with the columns LOOK, `entry` and `variant_entry`, the legend's texts.
 
     A model has its own colour and marker, and what else varies within a panel (of the columns
-    `names`) a dash. Where no panel shows several models, what varies has the colours. label: text
-    of a variant, from the values of `names`.
+    `names`) a dash. Where no panel shows several models, what varies has the colours; points of no
+    model are grey.
     """
-    own = points[~points.get("behind", pd.Series(False, points.index)).astype(bool)]
-    by_model = own.groupby("panel")["model"].nunique().max() > 1
-    varying = [name for name in names if own.groupby("panel")[name].nunique().max() > 1]
-    keys = list(dict.fromkeys(own[varying].itertuples(index=False, name=None)))
-    styles, dashes = style.model_styles(data.models), style.variant_styles(keys)
-    hues = iter(VARIANT_HUES * len(keys))
-    colors = {key: "0.35" if "none" in key else next(hues) for key in keys}
-    rows = []
+    is_behind = points.get("behind", pd.Series(False, points.index)).astype(bool)
+    panels = points[~is_behind].groupby("panel")
+    styles = style.model_styles(data.models)
+    by_model = panels["model"].nunique().max() > 1 or not points["model"].isin(styles).any()
+    varying = [name for name in names if panels[name].nunique().max() > 1]
+    keys = points.loc[~is_behind, varying].drop_duplicates().itertuples(index=False, name=None)
+    variants = _variants(list(keys) if varying else [], by_model)
+    looks = []
     for row in points.to_dict("records"):
-        key, model = tuple(row[name] for name in varying), styles[row["model"]]
-        look = {"color": model.color, "marker": model.marker, "entry": model.label}
+        model = styles.get(row["model"], style.NEUTRAL)
+        look = {"color": model.color, "marker": model.marker, "linestyle": style.SOLID}
+        look |= {"entry": model.label, "variant_entry": "", "fillcolor": model.color}
         if row.get("behind"):
             text = data.guidance_label(row["guidance"])
-            look |= {"color": BEHIND, "linestyle": (0, ()), "variant_entry": text}
-        elif by_model or not varying:
-            look |= {"linestyle": dashes[key].dash, "variant_entry": label(row) if varying else ""}
+            look |= {"color": BEHIND, "fillcolor": "#ffffff", "variant_entry": text}
+        elif varying:
+            look |= variants[tuple(row[name] for name in varying)]
+            look["variant_entry"] = " · ".join(_text(data, name, row[name]) for name in varying)
+        looks.append(look)
+    return points.join(pd.DataFrame(looks, points.index, [*LOOK, "entry", "variant_entry"]))
+
+
+def _variants(keys: list[tuple], by_model: bool) -> dict[tuple, dict]:
+    """What each variant changes in a model's look: dash and filling, or colour and marker."""
+    hues, variants = iter(VARIANT_HUES * len(keys)), {}
+    for index, key in enumerate(keys):
+        if by_model:
+            variants[key] = {"linestyle": style.DASHES[index % len(style.DASHES)]}
+            variants[key] |= {"fillcolor": "#ffffff"} if index % 2 else {}
         else:
-            marker = palette.MARKERS[keys.index(key)]
-            look |= {"color": colors[key], "marker": marker, "linestyle": (0, ())}
-            look |= {"entry": "", "variant_entry": label(row)}
-        is_filled = not row.get("behind") and (not by_model or dashes[key].is_filled)
-        rows.append(look | {"fillcolor": look["color"] if is_filled else "#ffffff"})
-    return points.join(
-        pd.DataFrame(rows, index=points.index, columns=[*LOOK, "entry", "variant_entry"])
-    )
+            color, marker = "0.35" if "none" in key else next(hues), palette.MARKERS[index]
+            variants[key] = {"color": color, "fillcolor": color, "marker": marker, "entry": ""}
+    return variants
+
+
+def _text(data: FigureData, name: str, value) -> str:
+    """A variant's value in a legend."""
+    texts = {"guidance": data.guidance_label, "epoch": "epoch {:.0f}".format, "series": str}
+    return texts[name](value) if name in texts else data.label(f"{name}s", value)
+
+
+# ---- Curves ---------------------------------------------------------------------------------
 
 
 def draw_curves(
@@ -96,39 +158,36 @@ def draw_curves(
     """
     if "behind" in points:
         points = points.sort_values("behind", ascending=False, kind="stable")
-    numbers = [x, "value", *{"lower", "upper"}.intersection(points)]
-    points = points.assign(curve=points.groupby(["curve", *LOOK], sort=False).ngroup())
-    points = points.astype(dict.fromkeys(numbers, float))
-    line = so.Path(linewidth=width, pointsize=3.8, edgewidth=0.6)
-    _plot(points, x, group="curve").add(line, legend=False).on(ax).plot()
-    if errors == "band" and points["lower"].notna().any():
-        bands = _plot(points, x, group="curve", **INTERVAL)
-        bands.add(so.Band(alpha=0.16), legend=False).on(ax).plot()
-    barred = points[_is_isolated(points)] if errors == "band" else points
-    if errors and len(barred := barred.dropna(subset=["lower"])):
-        bars = so.Range(linewidth=0.8, alpha=0.7)
-        _plot(barred.assign(linestyle="-"), x, **INTERVAL).add(bars, legend=False).on(ax).plot()
-    ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear")  # seaborn sets its own
+    for _, curve in points.groupby(["curve", *LOOK], sort=False):
+        look = curve.iloc[0]
+        at, value = curve[x].to_numpy(float), curve["value"].to_numpy(float)
+        options = {"lw": width, "markevery": -(-len(at) // MARKED), "label": look["curve"]}
+        ax.plot(at, value, **options, **artist(look))
+        if errors and curve["lower"].notna().any():
+            lower, upper = (curve[name].to_numpy(float) for name in ("lower", "upper"))
+            barred = np.isfinite(lower)
+            if errors == "band":
+                ax.fill_between(at, lower, upper, color=look["color"], alpha=0.16, lw=0)
+                barred &= _is_isolated(value)
+            ends = at[barred], lower[barred], upper[barred]
+            ax.vlines(*ends, color=look["color"], lw=0.8, alpha=0.7)
 
 
-def _plot(points: pd.DataFrame, x: str, **variables: str) -> so.Plot:
-    """A plot of values whose looks are the points' own."""
-    own = {name: name for name in LOOK}
-    return so.Plot(points, x=x, y="value", **own, **variables).scale(**dict.fromkeys(LOOK))
+def artist(look: pd.Series) -> dict:
+    """Arguments of `plot` for a row with LOOK."""
+    line = {"color": look["color"], "ls": look["linestyle"], "marker": look["marker"]}
+    face = {"mfc": look["fillcolor"], "mec": look["color"], "mew": 0.6}
+    return line | face | {"ms": style.MARKERS.get(look["marker"], 4.0)}
 
 
-# Not for lines: seaborn leaves out points without an interval.
-INTERVAL = {"ymin": "lower", "ymax": "upper"}
+def _is_isolated(values: np.ndarray) -> np.ndarray:
+    """Points with a value whose neighbours have none."""
+    has_value = np.isfinite(values)
+    padded = np.pad(has_value, 1)
+    return has_value & ~padded[:-2] & ~padded[2:]
 
 
-def _is_isolated(points: pd.DataFrame) -> pd.Series:
-    """Points with a value whose neighbours on their curve have none."""
-    has_value = points["value"].notna()
-    sides = [has_value.groupby(points["curve"]).shift(step, fill_value=False) for step in (1, -1)]
-    return has_value & ~sides[0] & ~sides[1]
-
-
-def draw_last(ax: Axes, points: pd.DataFrame, references: pd.DataFrame) -> Axes:
+def draw_last(ax: Axes, points: pd.DataFrame, references: pd.DataFrame) -> None:
     """Draw the last value of each curve with its interval in a panel right of the axes."""
     last = points.dropna(subset="value").groupby("curve", sort=False).tail(1)
     last = last.sort_values("model", key=lambda m: m.map({n: i for i, n in enumerate(m.unique())}))
@@ -137,19 +196,25 @@ def draw_last(ax: Axes, points: pd.DataFrame, references: pd.DataFrame) -> Axes:
     draw_curves(side, last.assign(rank=range(len(last))), "rank", errors="bar")
     epochs = last["epoch"].unique()
     text = f"epoch {epochs[0]:.0f}" if len(epochs) == 1 else "last epoch"
-    side.set(xlim=(-0.8, len(last) - 0.2), xticks=[], xlabel=text, ylabel="")
+    side.set(xlim=(-0.8, len(last) - 0.2), xticks=[], xlabel=text)
     side.tick_params(labelleft=False)
-    return side
+
+
+def draw_rows(ax: Axes, table: pd.DataFrame, labels: list[str]) -> None:
+    """Draw a labelled row for each value with LOOK, with its interval, from the top down."""
+    for y, (_, row) in enumerate(table.iterrows()):
+        bar = [[row["value"] - row["lower"]], [row["upper"] - row["value"]]]
+        options = {"lw": 1.2, "elinewidth": 1.2, "label": row.get("curve")}
+        ax.errorbar([row["value"]], [y], xerr=bar, **artist(row) | options)
+    ax.set_yticks(range(len(table)), labels)
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
 
 
 def errors_of(points: pd.DataFrame, keys: list[str], otherwise: str) -> str:
     """How uncertainty is drawn: bands for few curves in each panel, else `otherwise`."""
-    counts = (
-        points[points["value"].notna()]
-        .groupby("panel")[keys]
-        .apply(lambda p: len(p.drop_duplicates()))
-    )
-    return "band" if counts.max() <= FEW else otherwise
+    curves = points[points["value"].notna()].drop_duplicates(["panel", *keys])
+    return "band" if curves.groupby("panel").size().max() <= FEW else otherwise
 
 
 # ---- References -----------------------------------------------------------------------------
@@ -164,30 +229,24 @@ def draw_references(ax: Axes, rows: pd.DataFrame) -> None:
         ax.axhline(row.value, color=look.color, ls=look.dash, lw=0.7, zorder=1.9, label=row.curve)
 
 
-def label_panels(axes: list[Axes], plotted: pd.DataFrame, *, shared: bool = True) -> None:
-    """Set letters, titles and y labels; panels in a row share the label of their metric.
+def label_panels(
+    axes: list[Axes], plotted: pd.DataFrame, *, shared: bool = True, x: float = 1.0
+) -> None:
+    """Set letters, titles, y labels and labels of references. Panels in a row share the label of
+    their metric, and those of references that are the same.
 
-    shared: whether panels of one metric have the same axis.
+    shared: whether panels of one metric have the same axis. x: where labels of references start.
     """
-    first = plotted.groupby("panel")[["panel_title", "metric", "metric_label"]].first()
-    for i, (ax, panel) in enumerate(zip(axes, first.itertuples(), strict=True)):
-        _page.set_panel_title(ax, panel.Index if len(axes) > 1 else "", panel.panel_title)
-        label = panel.metric_label[:1].upper() + panel.metric_label[1:]
-        label = "\n".join(textwrap.wrap(label, 26))
-        is_same = i % 2 and panel.metric == first["metric"].iloc[i - 1]
-        ax.set_ylabel("" if is_same and shared else label)
-        ax.tick_params(labelleft=not (is_same and shared))
-
-
-def label_references(axes: list[Axes], plotted: pd.DataFrame, x: float = 1.0) -> None:
-    """Label the references at the right edge, once per row for panels with the same ones."""
-    texts = [
-        _reference_texts(rows, ax.get_ylim())
-        for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True)
-    ]
-    for i, ax in enumerate(axes):
-        is_last_in_row = i + 1 == len(axes) or i % 2
-        if is_last_in_row or texts[i] != texts[i + 1]:
+    panels = [rows for _, rows in plotted.groupby("panel")]
+    texts = [_reference_texts(rows, ax.get_ylim()) for ax, rows in zip(axes, panels, strict=True)]
+    for i, (ax, rows) in enumerate(zip(axes, panels, strict=True)):
+        first, is_right = rows.iloc[0], i % 2
+        _page.set_panel_title(ax, first["panel"] if len(axes) > 1 else "", first["panel_title"])
+        label = first["metric_label"][:1].upper() + first["metric_label"][1:]
+        is_same = is_right and shared and first["metric"] == panels[i - 1]["metric"].iloc[0]
+        ax.set_ylabel("" if is_same else "\n".join(textwrap.wrap(label, 26)))
+        ax.tick_params(labelleft=not is_same)
+        if is_right or i + 1 == len(axes) or texts[i] != texts[i + 1]:
             _page.margin_labels(ax, texts[i], x)
 
 
@@ -210,71 +269,24 @@ def _reference_texts(rows: pd.DataFrame, ends: tuple[float, float]) -> list[tupl
     return texts
 
 
-# ---- Ticks and legends ----------------------------------------------------------------------
-
-
-def pad_x(ax: Axes, values: pd.Series, share: float = 0.04) -> None:
-    """Set the limits of the x axis around values, whatever its scale."""
-    transform = ax.xaxis.get_transform()
-    low, high = transform.transform(np.array([values.min(), values.max()], float))
-    pad = share * (high - low) or 0.1
-    ax.set_xlim(*transform.inverted().transform(np.array([low - pad, high + pad])))
-
-
-def number_ticks(ax: Axes, values: pd.Series, extra: dict[float, str] | None = None) -> None:
-    """Label a logarithmic x axis with plain numbers, at the values themselves or every few of
-    them. extra: further ticks, value → label.
-    """
-    shown = sorted(set(values.dropna()))
-    step = max(1, -(-len(shown) // MOST_TICKS))
-    shown = shown[::-1][::step][::-1]  # the largest always has its tick
-    labels = {x: f"{x:,g}" if x < 10_000 else f"{x / 1000:g}k" for x in shown} | (extra or {})
-    ax.set_xticks(list(labels), list(labels.values()))
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
-def spaced(ax: Axes, values: pd.Series, gap: float = 0.11) -> pd.Series:
-    """Values whose tick labels do not touch, chosen from the largest down; the limits of the x axis
-    must be set. gap: smallest distance, as a fraction of the axis.
-    """
-    candidates = np.sort(values.unique())[::-1]
-    positions = ax.transAxes.inverted().transform(
-        ax.transData.transform([(x, 0) for x in candidates])
-    )[:, 0]
-    kept = []
-    for index, position in enumerate(positions):
-        if not kept or positions[kept[-1]] - position >= gap:
-            kept.append(index)
-    return pd.Series(candidates[kept])
+# ---- Legends --------------------------------------------------------------------------------
 
 
 def legends(points: pd.DataFrame) -> list[list[Line2D]]:
     """Legend entries of the models, in order of appearance, and of the variants, of plotted points
     with LOOK. With colours for the models, variants are shown in grey.
     """
-    shown = points[points["value"].notna()]
+    shown = points[points["value"].notna()].drop_duplicates(["entry", "variant_entry", *LOOK])
     behind = shown.get("behind", pd.Series(False, shown.index)).astype(bool)
     models = shown[~behind & (shown["entry"] != "")].drop_duplicates("entry")
-    variants = shown[shown["variant_entry"] != ""].drop_duplicates("variant_entry")
-    handles = [[], []]
-    for row in models.itertuples():
-        handles[0].append(_entry(row.entry, row.color, row.marker, (0, ()), row.color))
-    for row in variants.itertuples():
-        gray = row.entry and not getattr(row, "behind", False)
-        color, marker = ("0.25", "o") if gray else (row.color, row.marker)
-        face = "white" if row.fillcolor == "#ffffff" else color
-        handles[1].append(_entry(row.variant_entry, color, marker, row.linestyle, face))
-    return handles
-
-
-def _entry(label: str, color: str, marker: str, dash: tuple, face: str) -> Line2D:
-    look = {"color": color, "marker": marker, "ls": dash, "mec": color, "mfc": face, "mew": 0.6}
-    return Line2D([], [], label=label, ms=style.MARKERS[marker], **look)
-
-
-def legend_entry(
-    model: style.ModelStyle, variant: style.VariantStyle, label: str | None = None
-) -> Line2D:
-    """Legend entry of a model and a variant; the default label is the model's."""
-    text = model.label if label is None else label
-    return Line2D([], [], **style.line_look(model, variant), label=text)
+    models = models.assign(linestyle=[style.SOLID] * len(models), fillcolor=models["color"])
+    variants = shown[shown["variant_entry"] != ""].drop_duplicates("variant_entry").copy()
+    is_gray = (variants["entry"] != "") & ~behind[variants.index]
+    is_hollow = variants["fillcolor"] == "#ffffff"
+    variants.loc[is_gray, ["color", "fillcolor"]] = "0.25"
+    variants.loc[is_gray, "marker"] = "o"
+    variants.loc[is_hollow, "fillcolor"] = "#ffffff"
+    return [
+        [Line2D([], [], label=row[text], **artist(row)) for _, row in rows.iterrows()]
+        for rows, text in ((models, "entry"), (variants, "variant_entry"))
+    ]

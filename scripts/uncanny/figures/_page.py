@@ -1,11 +1,8 @@
 """Page layout of a figure: panels, titles, labels at the margin, a legend and a note below."""
 
-import itertools
 import textwrap
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -13,68 +10,54 @@ from uncanny.figures.style import COLUMN_WIDTH, FULL_WIDTH
 
 PANEL_HEIGHTS = {1: 2.6, 2: 2.35, 3: 2.1}  # inches, by panels in a row, with title and axis labels
 LETTERS = 15  # of a title, in one inch
-_COLUMNS = 2
 _LINE = 0.058  # height of a line of a margin label, as a fraction of the axis
 
 
-def page(width: float, height: float, layout: str | None = None) -> Figure:
-    """A figure of a size in inches that does not depend on pyplot."""
-    figure = Figure(figsize=(width, height), layout=layout)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def canvas(
-    count: int, *, columns: int = _COLUMNS, height: float | None = None
+    count: int,
+    *,
+    columns: int = 2,
+    height: float | None = None,
+    width: float | None = None,
+    layout: str = "constrained",
+    **sharing,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels: one has the width of a text column, more are in rows of
-    `columns`.
+    """A figure with `count` panels in rows of `columns`.
 
-    height: of a row in inches; None: PANEL_HEIGHTS.
+    height: of a row in inches; None: PANEL_HEIGHTS. width: of the page; None: that of a text column
+    for one panel, of both columns for more. layout, sharing: as of Figure and of its subplots.
     """
     columns = min(count, columns)
     rows = -(-count // columns)
-    width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
-    figure = page(width, rows * (height or PANEL_HEIGHTS[columns]), "constrained")
-    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
-
-
-_TITLE, _TITLE_LINE, _GUTTER = 0.24, 0.13, 0.12  # inches, around the panels of a mosaic
-
-
-def mosaic(count: int, height: float, *, lines: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels of images, up to three in a row.
-
-    height: of a panel, in units of its width. lines: of the longest title.
-    """
-    columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
-    rows = -(-count // columns)
-    width = COLUMN_WIDTH if count == 1 else FULL_WIDTH
-    panel_width = (width - (columns + 1) * _GUTTER) / columns
-    row_height = panel_width * height + _TITLE + (lines - 1) * _TITLE_LINE
-    figure = page(width, rows * row_height + _GUTTER)
-    axes = []
-    for row, column in itertools.product(range(rows), range(columns)):
-        left = _GUTTER + column * (panel_width + _GUTTER)
-        bottom = _GUTTER + (rows - 1 - row) * row_height
-        box = np.array([left, bottom, panel_width, panel_width * height])
-        axes.append(figure.add_axes(box / np.tile(figure.get_size_inches(), 2)))
+    width = width or (COLUMN_WIDTH if count == 1 else FULL_WIDTH)
+    figure = Figure(figsize=(width, rows * (height or PANEL_HEIGHTS[columns])), layout=layout)
+    axes = list(figure.subplots(rows, columns, squeeze=False, **sharing).flat)
     for ax in axes[count:]:
         ax.remove()
     return figure, axes[:count]
 
 
-def lanes(count: int, height: float, width: float) -> tuple[Figure, list[Axes]]:
-    """A full-width figure with `count` strips, one below the other.
+def image_canvas(
+    count: int, columns: int, shape: float, *, width: float | None = None, titles: float = 0.6
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels of images, as close as their titles allow.
 
-    height, width: of one strip, in the same unit.
+    shape: height of a panel in units of its width. width: as of `canvas`. titles: inches for the
+    title of a panel; what is left over is cut off.
     """
-    lane_height = (FULL_WIDTH - 2 * _GUTTER) * height / width
-    figure = page(FULL_WIDTH, count * (lane_height + _GUTTER) + _GUTTER)
-    size = np.tile(figure.get_size_inches(), 2)
-    tops = [_GUTTER + i * (lane_height + _GUTTER) for i in reversed(range(count))]
-    boxes = [np.array([_GUTTER, top, FULL_WIDTH - 2 * _GUTTER, lane_height]) / size for top in tops]
-    return figure, [figure.add_axes(box) for box in boxes]
+    height = shape * (width or (COLUMN_WIDTH if count == 1 else FULL_WIDTH)) / columns
+    size = {"height": height + titles, "width": width, "layout": "compressed"}
+    return canvas(count, columns=columns, **size)
+
+
+def rows(counts: list[int], heights: list[float]) -> tuple[Figure, list[list[Axes]]]:
+    """A full-width figure with `counts` panels in its rows, of `heights` in inches."""
+    figure = Figure(figsize=(FULL_WIDTH, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(counts), 1, height_ratios=heights)
+    return figure, [
+        list(row.subgridspec(1, count).subplots(squeeze=False).flat)
+        for row, count in zip(grid, counts, strict=True)
+    ]
 
 
 def set_panel_title(ax: Axes, letter: str, title: str) -> None:
@@ -97,26 +80,26 @@ def margin_labels(ax: Axes, labels: list[tuple[float, str, str]], x: float = 1.0
     positions = [float(to_axis.transform((1, value))[1]) for value, _, _ in labels]
     clipped = [min(max(position, 0.0), 1.0) for position in positions]
     sizes = [_LINE * (text.count("\n") + 1) for _, text, _ in labels]
-    for position, label_position, (_, text, color) in zip(
+    look = {"xycoords": "axes fraction", "size": 6.5, "va": "center", "linespacing": 1.0}
+    for at, shown_at, (_, text, color) in zip(
         positions, _spread(clipped, sizes), labels, strict=True
     ):
-        text_style = {"transform": ax.transAxes, "va": "center", "linespacing": 1.0}
-        ax.text(x + 0.045, label_position, text, color=color, size=6.5, **text_style)
-        if 0 <= position <= 1:
-            leader = {"transform": ax.transAxes, "color": color, "lw": 0.5, "clip_on": False}
-            ax.add_line(Line2D([x, x + 0.035], [position, label_position], **leader))
+        line = {"arrowstyle": "-", "color": color, "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
+        leader = {**line, "relpos": (0, 0.5)} if 0 <= at <= 1 else None
+        ax.annotate(text, (x, at), (x + 0.045, shown_at), color=color, arrowprops=leader, **look)
 
 
 def _spread(positions: list[float], sizes: list[float]) -> list[float]:
-    """Move label centres apart: up from the bottom, then down from the top, until none overlap."""
-    order = np.argsort(positions, kind="stable")
+    """Move label centres, in rising order, apart: up from the bottom, then down from the top,
+    until none overlap.
+    """
     spread = list(positions)
-    for lower, index in itertools.pairwise(order):
-        spread[index] = max(spread[index], spread[lower] + (sizes[lower] + sizes[index]) / 2)
-    top = 1.0 + _LINE
-    for index in order[::-1]:
-        spread[index] = min(spread[index], top - sizes[index] / 2)
-        top = spread[index] - sizes[index] / 2
+    for i in range(1, len(spread)):
+        spread[i] = max(spread[i], spread[i - 1] + (sizes[i - 1] + sizes[i]) / 2)
+    top = 1.0  # above is the panel's title
+    for i in reversed(range(len(spread))):
+        spread[i] = min(spread[i], top - sizes[i] / 2)
+        top = spread[i] - sizes[i] / 2
     return spread
 
 
@@ -141,6 +124,6 @@ def finish(figure: Figure, legends: list[list[Line2D]], note: str) -> None:
 
 def _by_rows(handles: list[Line2D], columns: int) -> list[Line2D]:
     """Reorder handles so that a legend, which fills column by column, shows them row by row."""
-    blanks = [Line2D([], [], linestyle="", label=" ") for _ in range(-len(handles) % columns)]
+    blanks = [Line2D([], [], linestyle="", label=" ")] * (-len(handles) % columns)
     cells = handles + blanks
-    return [cells[i] for column in range(columns) for i in range(column, len(cells), columns)]
+    return [cell for column in range(columns) for cell in cells[column::columns]]

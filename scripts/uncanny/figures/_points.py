@@ -110,38 +110,34 @@ def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
     several = points["dataset"].nunique() > 1
     rows = []
     for (_, dataset), of_panel in points.groupby(["panel", "dataset"]):
-        entries = data.references_of(dataset, of_panel["metric"].iloc[0])
-        for control, (entry, is_measured) in entries.items():
+        point = of_panel.iloc[0]
+        for control, entry in data.references_of(dataset, point["metric"]).items():
             label = style.reference_style(control).label + (f" ({dataset})" if several else "")
-            row_of = _reference_row if is_measured else _left_out_row
-            rows.append(row_of(of_panel.iloc[0], control, label, entry))
+            rows.append(_reference_row(point, control, label, *entry))
     table = pd.DataFrame(rows, columns=points.columns).assign(behind=False)
     return table.astype(points.dtypes)
 
 
-def _left_out_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
-    """Row of a reference with too few images."""
-    shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
-    status = f"{LEFT_OUT}, needs {entry['needs']} images"
-    return shared | {"curve": label, "control": control, "n": entry["n"], "status": status}
-
-
-def _reference_row(point: pd.Series, control: str, label: str, entry: Mapping) -> dict:
+def _reference_row(
+    point: pd.Series, control: str, label: str, entry: Mapping, is_measured: bool
+) -> dict:
     """Row of a reference. Raises ValueError if it was measured otherwise than the curves."""
-    row = {key: entry.get(key) for key in ("n", "splits", "images_per_split", "reference")}
-    row["extractor_id"] = entry.get("extractor")
-    for key in ("extractor_id", "reference"):
-        own, of_curves = (None if pd.isna(value) else value for value in (row[key], point[key]))
+    row = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
+    row |= {"curve": label, "control": control, "n": entry["n"]}
+    if not is_measured:
+        return row | {"status": f"{LEFT_OUT}, needs {entry['needs']} images"}
+    origin = {"extractor_id": entry.get("extractor"), "reference": entry.get("reference")}
+    for key, value in origin.items():
+        own, of_curves = (None if pd.isna(name) else name for name in (value, point[key]))
         if own != of_curves:
             raise ValueError(
                 f"reference {label}: {key} of {entry['metric']} is {own}; expected {of_curves}, as "
                 "of the curves"
             )
     value, se = entry["value"], np.nan if entry.get("se") is None else entry["se"]
-    shared = point[["panel", "panel_title", "dataset", "metric", "metric_label"]].to_dict()
-    facts = {"curve": label, "control": control, "value": value, "se": se, "status": "ok"}
-    facts["unsplit"] = _unsplit(entry)
-    return row | shared | facts | {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
+    band = {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
+    row |= {key: entry.get(key) for key in ("splits", "images_per_split")} | origin
+    return row | band | {"value": value, "se": se, "status": "ok", "unsplit": _unsplit(entry)}
 
 
 def _unsplit(entry: Mapping) -> float:
@@ -156,9 +152,8 @@ def limits(
     """Panel → limits of its y axis: they include all curves, and references as long as the curves
     keep MIN_SHARE of the axis. shared: panels of one metric have the same limits.
     """
-    groups = plotted.groupby("metric" if shared else "panel")
     ends = {}
-    for _, rows in groups:
+    for _, rows in plotted.groupby("metric" if shared else "panel"):
         ends |= dict.fromkeys(rows["panel"], _limits(rows, y_scales[rows["metric"].iloc[0]]))
     return ends
 
@@ -184,9 +179,8 @@ def _limits(plotted: pd.DataFrame, y_scale: str) -> tuple[float, float]:
 
 def with_off_axis(plotted: pd.DataFrame, ends: Mapping) -> pd.Series:
     """The status column, with "off axis" for references outside the limits (panel → low, high)."""
-    low, high = (plotted["panel"].map({p: pair[i] for p, pair in ends.items()}) for i in (0, 1))
-    is_reference = plotted["control"].notna() & plotted["value"].notna()
-    is_outside = is_reference & ~plotted["value"].between(low, high)
+    low, high = plotted["panel"].map(ends).str[0], plotted["panel"].map(ends).str[1]
+    is_outside = plotted["control"].notna() & ((plotted["value"] < low) | (plotted["value"] > high))
     return plotted["status"].mask(is_outside, "off axis")
 
 
@@ -195,33 +189,24 @@ def notes(plotted: pd.DataFrame) -> str:
     references with too few images; "" if nothing.
     """
     points = plotted[plotted["control"].isna()].drop_duplicates([*CURVE, "epoch"])
-    diverged, missing = [], []
-    for _, rows in points.groupby(CURVE, sort=False):
-        curve = rows["curve"].iloc[0]
+    lists = {"diverged": [], "no data": [], LEFT_OUT: []}
+    for curve, rows in points.groupby("curve", sort=False):
         if (rows["status"] == "missing").any():
-            missing.append(curve)
+            lists["no data"].append(curve)
         elif (rows["diverged"] > 0).any():
-            diverged.append(f"{curve} {_diverged_epochs(rows)}")
-    lists = {"diverged: ": diverged, "no data: ": missing, f"{LEFT_OUT}: ": _left_out(plotted)}
-    return "; ".join(head + ", ".join(items) for head, items in lists.items() if items)
-
-
-def _left_out(plotted: pd.DataFrame) -> list[str]:
-    """References for which a metric could not be measured, and the reason."""
-    rows = plotted[plotted["control"].notna() & plotted["value"].isna()]
-    rows = rows.drop_duplicates(["curve", "metric"])
-    reasons = rows["status"].str.removeprefix(f"{LEFT_OUT}, ")
-    return [
-        f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {reason})"
-        for row, reason in zip(rows.itertuples(), reasons, strict=True)
-    ]
+            lists["diverged"].append(f"{curve} {_diverged_epochs(rows)}")
+    missing = plotted[plotted["control"].notna() & plotted["value"].isna()]
+    for row in missing.drop_duplicates(["curve", "metric"]).itertuples():
+        reason = row.status.removeprefix(f"{LEFT_OUT}, ")
+        lists[LEFT_OUT].append(f"{row.metric_label} of {row.curve} (n = {row.n:,.0f}, {reason})")
+    return "; ".join(f"{head}: {', '.join(items)}" for head, items in lists.items() if items)
 
 
 def _diverged_epochs(rows: pd.DataFrame) -> str:
     """ "from epoch 40", or "at epoch 20, 40" if later epochs did not diverge."""
-    bad = rows[rows["diverged"] > 0]
+    is_bad = rows["diverged"] > 0
+    bad, is_tail = rows[is_bad], is_bad.iloc[is_bad.argmax() :].all()
     epochs = [str(int(epoch)) for epoch in bad["epoch"]]
-    is_tail = rows["epoch"].iloc[-len(bad) :].tolist() == bad["epoch"].tolist()
     runs = f" ({bad['diverged'].max():g} of {bad['runs'].max():g} runs)"
     suffix = runs if (bad["status"] == "partial").any() else ""
     return (f"from epoch {epochs[0]}" if is_tail else f"at epoch {', '.join(epochs)}") + suffix

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from uncanny.experiments.trained_schedules import BOTH, relative
+from uncanny.figures._experiment_axes import over_seeds
 
 COLUMNS = [
     *["panel", "panel_title", "role", "experiment", "model", "dataset", "solver", "nfe"],
@@ -48,25 +49,17 @@ def predicted(rows: pd.DataFrame) -> pd.DataFrame:
     return over_seeds(gap).assign(role="predicted", metric="path_kl")
 
 
-def over_seeds(values: pd.Series) -> pd.DataFrame:
-    """Mean and range over the index level "seed"."""
-    groups = values.groupby(values.index.names.difference(["seed"]), sort=False, dropna=False)
-    return groups.agg(value="mean", lower="min", upper="max", seeds="count").reset_index()
-
-
 def crossings(verdicts: list, model: str, steps: dict) -> pd.DataFrame:
     """One row per verdict of a model: the updates at which its better schedule changes; status
     "change" or "no change". steps: epoch → updates.
     """
     lines = [line for line in verdicts if line["experiment"] == "N" and line["model"] == model]
-    table = pd.DataFrame(lines)[["solver", "nfe", "metric", "model", "train_seed"]]
-    epochs = [line["crossing"]["epoch"] for line in lines]
-    return table.rename(columns={"train_seed": "seed"}).assign(
-        role="crossing",
-        epoch=epochs,
-        value=[np.nan if epoch is None else steps[epoch] for epoch in epochs],
-        status=["no change" if epoch is None else "change" for epoch in epochs],
-    )
+    table = pd.DataFrame(lines)[["solver", "nfe", "metric", "model", "train_seed", "crossing"]]
+    table = table.rename(columns={"train_seed": "seed"}).assign(role="crossing")
+    table["epoch"] = table.pop("crossing").str["epoch"]
+    table["value"] = table["epoch"].map(steps)
+    table["status"] = np.where(table["epoch"].isna(), "no change", "change")
+    return table
 
 
 def gains(rows: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +78,7 @@ def gains(rows: pd.DataFrame) -> pd.DataFrame:
         spread = runs if len(runs) > 1 else ratio
         half = stats.t.ppf(0.975, len(spread) - 1) * stats.sem(spread)
         value, lower, upper = np.exp(ratio.mean() + half * np.array([0.0, -1.0, 1.0]))
-        found = {"value": value, "lower": lower, "upper": upper, "schedule": better}
-        found |= run[["epoch", "step"]].iloc[0].to_dict() | {"seeds": len(runs), "role": "gain"}
-        summaries.append(dict(zip(CELL, key, strict=True)) | found)
+        summary = {"value": value, "lower": lower, "upper": upper, "schedule": better}
+        summary |= run[["epoch", "step"]].iloc[0].to_dict() | {"seeds": len(runs), "role": "gain"}
+        summaries.append(dict(zip(CELL, key, strict=True)) | summary)
     return pd.DataFrame(summaries)

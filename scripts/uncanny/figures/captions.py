@@ -41,7 +41,7 @@ def measured(points: pd.DataFrame) -> str:
 
 def extractors(points: pd.DataFrame) -> str:
     """Names of the feature extractors with which points were measured."""
-    return " and ".join(points["extractor_id"].dropna().unique())
+    return joined(points["extractor_id"])
 
 
 def bands(points: pd.DataFrame, artists: str = "bands") -> str:
@@ -68,15 +68,21 @@ def extremes(points: pd.DataFrame) -> list[str]:
 
 
 def references(table: pd.DataFrame) -> str:
-    """Values of the references, with their number of images if it differs from the curves'."""
+    """Values of the references by metric, with their number of images if it differs from the
+    curves'.
+    """
     n = table[table["control"].isna()].groupby("metric")["n"].max()
     measured = table[table["control"].notna() & table["value"].notna()]
     measured = measured.drop_duplicates(["curve", "metric"])
-    texts = [
-        f"{row.curve} {row.value:.4g}" + ("" if row.n == n[row.metric] else f" (n = {row.n:,.0f})")
-        for row in measured.itertuples()
-    ]
-    return f"; references in grey: {', '.join(texts)}" + capped(measured) if texts else ""
+    texts = []
+    for (metric, label), rows in measured.groupby(["metric", "metric_label"], sort=False):
+        values = [
+            f"{row.curve} {row.value:.4g}" + ("" if row.n == n[metric] else f" (n = {row.n:,.0f})")
+            for row in rows.itertuples()
+        ]
+        name = f"{label} of " if measured["metric"].nunique() > 1 else ""
+        texts.append(name + ", ".join(values))
+    return f"; references in grey: {'; '.join(texts)}" + capped(measured) if texts else ""
 
 
 def capped(references: pd.DataFrame) -> str:
@@ -89,6 +95,12 @@ def capped(references: pd.DataFrame) -> str:
     size = span(real["images_per_split"])
     about = "without splits and less bias"
     return f"; splits of {size} images cap real images: {', '.join(texts)} ({about})"
+
+
+def joined(names: pd.Series) -> str:
+    """ "a, b and c" of different names."""
+    *first, last = names.dropna().unique()
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def span(values: pd.Series) -> str:

@@ -6,11 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uncanny.figures import _images, _page, _points, captions, style, sweep
+from uncanny.figures import _images, _lines, _page, _points, captions, style, sweep
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import SmallInt
-from uncanny.runtime.result_paths import Cell
 
 NEEDS = ("scores", "samples")
 EPOCHS = "last"
@@ -44,58 +43,42 @@ def class_guidance(
     plotted["panel"] = plotted["panel"].map(letters)
     with style.context():
         classes = int(images["label"].max()) + 1
-        figure, upper, lower = _canvas(len(shown), len(panels), (per_class + LABELS) / classes)
+        grid_height = style.FULL_WIDTH / len(shown) * (per_class + LABELS) / classes + TITLE
+        heights = [grid_height, CURVES]
+        figure, (upper, lower) = _page.rows([len(shown), len(panels)], heights)
         for ax, (pictures, table) in zip(upper, grids, strict=True):
             _draw_grid(ax, pictures, table, (classes, per_class))
-        legends = sweep.draw(lower, plotted, data, {metric: y_scale}, "scale")
-        _page.finish(figure, legends, _points.notes(plotted))
+        points = sweep.with_looks(plotted, data)
+        sweep.draw(lower, plotted, points, {metric: y_scale}, "scale")
+        _page.finish(figure, _lines.legends(points), _points.notes(plotted))
     table = pd.concat([images, plotted], ignore_index=True)
     return figure, captions.with_facts(table, facts(table))
 
 
-def _canvas(grids: int, curves: int, height: float) -> tuple[Figure, list[Axes], list[Axes]]:
-    """Axes for a row of image grids above a row of curves.
-
-    height: of a grid, in units of its width.
-    """
-    upper = style.FULL_WIDTH / grids * height + TITLE
-    figure = _page.page(style.FULL_WIDTH, upper + CURVES, "constrained")
-    page = figure.add_gridspec(2, 1, height_ratios=[upper, CURVES])
-    rows = page[0].subgridspec(1, grids), page[1].subgridspec(1, curves)
-    above, below = ([figure.add_subplot(cell) for cell in row] for row in rows)
-    return figure, above, below
-
-
 def _grid(data: FigureData, panel: dict, guidance: str, index: int, per_class: int) -> tuple:
     """The first images of each class in one cell, and their rows of the table."""
-    curve = [panel["models"][0], panel["samplers"][0], guidance]
-    cells = [c for c in data.images if [c.model, c.sampler, c.guidance] == curve]
-    if not cells or not len(data.images[cell := _first(cells)]):
-        raise ValueError(f"figure is empty: no images of {data.curve_label(*curve)}")
+    curve = {"model": panel["models"][0], "sampler": panel["samplers"][0], "guidance": guidance}
+    lists = {f"{name}s": [value] for name, value in curve.items()}
+    (cell,) = naming.cells_of(lists, data.images)
+    if not len(data.images.get(cell, ())):
+        raise ValueError(f"figure is empty: no images of {data.curve_label(**curve)}")
     table = pd.DataFrame({"index": range(len(data.images[cell])), "label": data.labels[cell]})
     table["row"] = table.groupby("label").cumcount()
     table = table[table["row"] < per_class].sort_values(["row", "label"])
     pictures = data.images[cell][table["index"]]
     descriptions = pd.DataFrame([_images.describe(image) for image in pictures])
     facts = {"panel": naming.letter(index), "panel_title": data.guidance_label(guidance)}
-    facts |= {"curve": data.curve_label(*curve), "role": "sample", "diverged": 0, "status": "ok"}
+    facts |= {"curve": data.curve_label(**curve), "role": "sample", "diverged": 0, "status": "ok"}
     table = table.reset_index(drop=True).join(descriptions)
     return pictures, table.assign(**facts, **vars(cell), n=len(data.images[cell]))
 
 
-def _first(cells: list[Cell]) -> Cell:
-    """The cell with the last epoch, and of those the first training and sampling seed."""
-    return min(cells, key=lambda c: (-c.epoch, c.seed, c.draw))
-
-
 def _draw_grid(ax: Axes, pictures, table: pd.DataFrame, shape: tuple[int, int]) -> None:
     columns, rows = shape
-    _images.frame(ax, columns, rows)
+    _images.draw(ax, pictures, table.assign(column=table["label"]), shape)
     ax.set_ylim(rows, -LABELS)
     for label in range(columns):
         ax.text(label + 0.5, -0.1, str(label), size=7, ha="center", va="bottom")
-    for image, row in zip(pictures, table.itertuples(), strict=True):
-        _images.draw_image(ax, image, row.label, row.row)
     _page.set_panel_title(ax, table["panel"].iloc[0], table["panel_title"].iloc[0])
 
 

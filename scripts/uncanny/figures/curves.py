@@ -41,9 +41,8 @@ def curves(
     plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
     limits = _points.limits(plotted, scales, shared=share_y)
     plotted["status"] = _points.with_off_axis(plotted, limits)
-    points = _lines.with_looks(
-        plotted[plotted["control"].isna()], data, ["sampler", "guidance"], _label(data, points)
-    )
+    points = plotted[plotted["control"].isna()]
+    points = _lines.with_looks(points, data, ("sampler", "guidance"))
     errors = _lines.errors_of(points, CURVE, "side")
     with style.context():
         figure, axes = _page.canvas(len(panels))
@@ -55,18 +54,10 @@ def curves(
                 _lines.draw_last(ax, own, references)
             _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
             _lines.set_epochs(ax)
-        _lines.label_panels(axes, plotted, shared=share_y)
-        _lines.label_references(axes, plotted, sum(_lines.SIDE) if errors == "side" else 1.0)
+        labels_at = sum(_lines.SIDE) if errors == "side" else 1.0
+        _lines.label_panels(axes, plotted, shared=share_y, x=labels_at)
         _page.finish(figure, _lines.legends(points), _points.notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
-
-
-def _label(data: FigureData, points: pd.DataFrame):
-    """Text of a row's variant: what differs within a panel, samplers, guidances, or both."""
-    own = points[~points["behind"]].groupby("panel")[["sampler", "guidance"]].nunique().max()
-    texts = {"sampler": lambda row: data.label("samplers", row["sampler"])}
-    texts |= {"guidance": lambda row: data.guidance_label(row["guidance"])}
-    return lambda row: " · ".join(texts[name](row) for name in texts if own[name] > 1)
 
 
 def facts(table: pd.DataFrame) -> list[str]:
@@ -74,7 +65,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     extractor; bands, references and omissions.
     """
     points = table[table["control"].isna() & table["value"].notna()]
-    metrics = " and ".join(points["metric_label"].unique())
+    metrics = captions.joined(points["metric_label"])
     note = _points.notes(table)
     sides = _lines.errors_of(points, CURVE, "side") == "side"
     grey = points.loc[points["behind"].astype(bool), "guidance"].unique()

@@ -8,6 +8,7 @@ from uncanny.figures import _lines, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
+from uncanny.runtime.result_paths import Cell
 
 NEEDS = "samples"
 EPOCHS = "last"
@@ -40,9 +41,7 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
     plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
     if not plotted["value"].notna().any():
         raise ValueError(f"figure is empty: no record of its cells has {KEY}")
-    looks = _lines.with_looks(
-        plotted, data, ["guidance"], lambda row: data.guidance_label(row["guidance"])
-    )
+    looks = _lines.with_looks(plotted, data, ("guidance",))
     with style.context():
         figure, axes = _page.canvas(len(QUANTITIES) * len(panels), columns=len(QUANTITIES))
         for ax, (letter, rows) in zip(axes, looks.groupby("panel", sort=False), strict=True):
@@ -54,13 +53,10 @@ def deciles(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
 
 def _panel(data: FigureData, panel: dict, index: int) -> pd.DataFrame:
     rows = []
-    for _, *curve in naming.curves_of(panel):
-        cells = sorted(c for c in data.records if [c.model, c.sampler, c.guidance] == curve)
-        epochs = panel.get("epochs") or [max((c.epoch for c in cells), default=0)]
-        names = dict(zip(CURVE, curve, strict=True)) | {"curve": data.curve_label(*curve)}
-        for epoch in epochs:
-            cell = next((c for c in cells if c.epoch == epoch), None)
-            rows += [names | {"epoch": epoch} | row for row in _cell_rows(data, cell)]
+    for cell in naming.cells_of(panel, data.records):
+        curve = {name: getattr(cell, name) for name in CURVE}
+        names = curve | {"curve": data.curve_label(**curve), "epoch": cell.epoch}
+        rows += [names | row for row in _cell_rows(data, cell)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     title = panel.get("title") or data.label("samplers", panel["samplers"][0])
     letters = {q: naming.letter(len(QUANTITIES) * index + i) for i, q in enumerate(QUANTITIES)}
@@ -68,14 +64,14 @@ def _panel(data: FigureData, panel: dict, index: int) -> pd.DataFrame:
     return table.sort_values("panel", kind="stable")
 
 
-def _cell_rows(data: FigureData, cell) -> list[dict]:
+def _cell_rows(data: FigureData, cell: Cell) -> list[dict]:
     """Rows of one cell: each quantity at each decile; without statistics, one row per quantity."""
-    record = data.records[cell] if cell else {}
+    record = data.records.get(cell, {})
     status = record.get("status", "missing")
     shared = {"diverged": int(status == "diverged"), "n": record.get("num_images")}
-    shared |= {"seed": cell.seed, "draw": cell.draw} if cell else {}
+    shared |= {"seed": cell.seed, "draw": cell.draw}
     if not record.get(KEY):
-        status = "no account" if status == "ok" else status
+        status = "not recorded" if status == "ok" else status
         return [shared | {"quantity": quantity, "status": status} for quantity in QUANTITIES]
     return [
         shared
@@ -89,24 +85,19 @@ def _cell_rows(data: FigureData, cell) -> list[dict]:
 
 def _draw(ax: Axes, table: pd.DataFrame) -> None:
     quantity = table["quantity"].iloc[0]
-    numbers = ["decile", "value", "upper"]
-    table = table.astype(dict.fromkeys(numbers, float))
-    table = table.assign(tenth=table["decile"] + 1)
+    table = table.assign(tenth=table["decile"].astype(float) + 1)
     _lines.draw_curves(ax, table, "tenth")
-    largest = table.assign(value=table["upper"], marker="None", linestyle=[DOTTED] * len(table))
     if quantity != "log_p":
-        _lines.draw_curves(ax, largest, "tenth", width=0.7)
-    positive = table[["value", "upper"]].stack().dropna()
-    if quantity != "log_p" and len(positive) and positive.gt(0).all():
-        _lines.set_y(ax, (positive.min() / 1.5, positive.max() * 1.5), "log")
+        dotted = {"marker": "None", "linestyle": [DOTTED] * len(table)}
+        _lines.draw_curves(ax, table.assign(value=table["upper"], **dotted), "tenth", width=0.7)
+        _lines.set_log_y(ax, table, ("value", "upper"))
     ax.set(xlabel="Tenth of time t (10: noise)", xlim=(0.6, 10.4), xticks=range(1, 11))
     ax.set_ylabel(QUANTITIES[quantity])
 
 
 def _notes(plotted: pd.DataFrame) -> str:
-    missing = plotted[plotted["value"].isna() & (plotted["status"] != "ok")].drop_duplicates(
-        "curve"
-    )
+    missing = plotted[plotted["value"].isna() & (plotted["status"] != "ok")]
+    missing = missing.drop_duplicates("curve")
     return "; ".join(f"{row.status}: {row.curve}" for row in missing.itertuples())
 
 

@@ -9,10 +9,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.ticker import FuncFormatter
 
 from uncanny.figures import _exact_rows, _experiment_axes, _lines, _page, captions, style
-from uncanny.figures._experiment_axes import COLORS, METRICS
+from uncanny.figures._experiment_axes import COLORS, Panel
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import NonEmpty, PositiveInt
 
@@ -22,6 +22,7 @@ RUNS = "first"
 
 RING = {"marker": "o", "ms": 6, "mfc": "none", "mec": "0.1", "mew": 0.9, "ls": ""}
 RATIOS = (1.05, 1.1, 1.2, 1.5, 2.0, 4.0)  # possible ends of a map's colour scale
+METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
 TERMS = {"E_D": "discretisation $E_D$", "E_S": "score $E_S$"}
 
 
@@ -76,40 +77,45 @@ def exact_schedules(
         raise ValueError(
             f"figure: families {families}, metrics {metrics}: expected a metric for each family"
         )
-    pairs, last = list(zip(families, metrics, strict=True)), families[-1]
-    shown = [
-        *(
-            _exact_rows.by_strength(data, metric, target=target, family=family, num_steps=n)
-            for family, metric in pairs
-            for n in num_steps
-        ),
-        *(_exact_rows.excess(data, target=target, family=last, num_steps=n) for n in num_steps),
-        *(_exact_rows.regions(data, *pair, map_steps) for pair in pairs),
-        _exact_rows.terms(data, target, families[0], strength),
+    pairs = list(zip(families, metrics, strict=True))
+    cells = [
+        [{"target": target, "family": family, "num_steps": n} for n in num_steps]
+        for family in families
     ]
-    named = [(_title(rows), rows) for rows in shown]
-    plotted = _experiment_axes.panel_table(named, _exact_rows.COLUMNS)
-    counts = [len(num_steps)] * (len(pairs) + 1) + [len(pairs) + 1]
+    page = [
+        [_curves(data, metric, **cell) for cell in row]
+        for row, metric in zip(cells, metrics, strict=True)
+    ]
+    page.append([_excess(data, **cell) for cell in cells[-1]])
+    maps = [
+        Panel(
+            f"{FAMILIES[family].title}, N = {map_steps}",
+            _exact_rows.regions(data, family, metric, map_steps),
+            _draw_map,
+        )
+        for family, metric in pairs
+    ]
+    terms = _exact_rows.terms(data, target, families[0], strength)
+    symbol, at = FAMILIES[families[0]].symbol, terms["strength"].iloc[0]
+    page.append([*maps, Panel(f"parts, {symbol} = {at:g}", terms, _draw_terms)])
     with style.context():
-        figure, axes = _experiment_axes.mosaic(counts, [1.75] * (len(counts) - 1) + [2.3])
-        _experiment_axes.draw_panels(axes, plotted, _draw)
-        for start in range(0, len(num_steps) * (len(pairs) + 1), len(num_steps)):
-            _share_y(axes[start : start + len(num_steps)])
+        heights = [1.75] * (len(page) - 1) + [2.3]
+        figure, axes, plotted = _experiment_axes.draw_page(page, heights, _exact_rows.COLUMNS)
+        for row in axes[:-1]:
+            _share_y(row)
         ring = Line2D([], [], **RING, label="the better schedule changes")
-        legend = [*_experiment_axes.schedule_legend(_exact_rows.BOTH), ring]
-        _page.finish(figure, [legend], "")
+        looks = _experiment_axes.schedule_looks(page[0][0].rows)
+        _page.finish(figure, [_lines.legends(looks)[0] + [ring]], "")
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def _title(rows: pd.DataFrame) -> str:
-    first = rows.iloc[0]
-    family = FAMILIES[first["family"]]
-    return {
-        "curve": f"{family.title}, N = {first['num_steps']}",
-        "map": f"{family.title}, N = {first['num_steps']}",
-        "term": f"parts, {family.symbol} = {first['strength']:g}",
-        "excess": f"excess, N = {first['num_steps']}",
-    }[first["role"]]
+def _curves(data: FigureData, metric: str, **cell) -> Panel:
+    title = f"{FAMILIES[cell['family']].title}, N = {cell['num_steps']}"
+    return Panel(title, _exact_rows.by_strength(data, metric, **cell), _draw_curves)
+
+
+def _excess(data: FigureData, **cell) -> Panel:
+    return Panel(f"excess, N = {cell['num_steps']}", _exact_rows.excess(data, **cell), _draw_excess)
 
 
 def _share_y(axes: list[Axes]) -> None:
@@ -122,29 +128,25 @@ def _share_y(axes: list[Axes]) -> None:
         ax.tick_params(labelleft=False)
 
 
-def _draw(ax: Axes, rows: pd.DataFrame) -> None:
-    DRAW[rows["role"].iloc[0]](ax, rows)
-
-
 def _draw_strengths(ax: Axes, rows: pd.DataFrame) -> None:
     family = rows["family"].iloc[0]
     is_log = family == "bandwidth"  # a logarithmic axis cannot show strength 0
     shown = rows[rows["strength"] > 0] if is_log else rows
-    _experiment_axes.draw_schedules(ax, shown, "strength", markevery=9)
+    _experiment_axes.draw_schedules(ax, shown, "strength")
     ax.set(xscale="log" if is_log else "linear", xlabel=FAMILIES[family].axis)
 
 
 def _draw_curves(ax: Axes, rows: pd.DataFrame) -> None:
     curves = rows[rows["role"] == "curve"]
     _draw_strengths(ax, curves)
-    _experiment_axes.set_log(ax, curves)
+    _lines.set_log_y(ax, curves)
     name = METRICS[rows["metric"].iloc[0]]
     ax.set_ylabel(f"{name[0].upper()}{name[1:]} (nats)")
     for turn in rows[rows["role"] == "crossing"].itertuples():
         ax.plot([turn.strength], [turn.value], zorder=4, **RING)
-        place = {"xytext": (0.97, 0.06), "textcoords": "axes fraction", "ha": "right", "size": 7}
+        look = {"xytext": (0.97, 0.06), "textcoords": "axes fraction", "ha": "right", "size": 7}
         symbol = FAMILIES[turn.family].symbol
-        note = ax.annotate(f"{symbol} = {turn.strength:.3g}", (turn.strength, turn.value), **place)
+        note = ax.annotate(f"{symbol} = {turn.strength:.3g}", (turn.strength, turn.value), **look)
         note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
 
 
@@ -167,7 +169,7 @@ def _draw_terms(ax: Axes, rows: pd.DataFrame) -> None:
         ax.annotate(TERMS[term], at, textcoords="offset points", va="bottom", size=7, **side)
     ax.set(xscale="log", xlabel="Number of steps N", ylabel="Part of path KL (nats)")
     _lines.number_ticks(ax, shown["num_steps"])
-    _experiment_axes.set_log(ax, shown)
+    _lines.set_log_y(ax, shown)
 
 
 def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
@@ -179,7 +181,6 @@ def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
     limits = {"vmin": -np.log(ratio), "vmax": np.log(ratio), "rasterized": True}
     mesh = ax.pcolormesh(table.columns, table.index, table, cmap=shades, **limits)
     ax.contour(table.columns, table.index, table, levels=[0.0], colors="0.1", linewidths=1.0)
-    _name_regions(ax, table)
     family = rows["family"].iloc[0]
     ax.set(xscale="log", xlabel="Standard deviation of the data", ylabel=FAMILIES[family].axis)
     ax.set_yscale("log" if family == "bandwidth" else "linear")
@@ -187,29 +188,14 @@ def _draw_map(ax: Axes, rows: pd.DataFrame) -> None:
     _color_bar(ax, mesh, ratio, largest > ratio, rows["metric"].iloc[0].split()[-1])
 
 
-def _name_regions(ax: Axes, table: pd.DataFrame) -> None:
-    """Name each schedule at the centre of the region where it is better, unless that is tiny."""
-    for name, is_better in zip(_exact_rows.BOTH, (table < 0, table > 0), strict=True):
-        rows, columns = np.nonzero(is_better.to_numpy())
-        if len(rows) > 0.05 * table.size:
-            centre = table.columns[int(np.mean(columns))], table.index[int(np.mean(rows))]
-            options = {"ha": "center", "va": "center", "size": 6.5, "linespacing": 1.0}
-            ax.text(*centre, f"{name}\nbetter", **options)
-
-
 def _color_bar(ax: Axes, mesh, ratio: float, is_cut: bool, metric: str) -> None:
-    extend = "both" if is_cut else "neither"
-    bar = ax.figure.colorbar(mesh, ax=ax, extend=extend, aspect=22, location="bottom")
-    ticks = [1 / ratio, ratio**-0.5, 1.0, ratio**0.5, ratio]
-    bar.ax.xaxis.set(
-        major_locator=FixedLocator(np.log(ticks).tolist()),
-        major_formatter=FixedFormatter([f"{tick:.2g}" for tick in ticks]),
-    )
-    bar.ax.minorticks_off()
-    bar.set_label(f"{METRICS[metric]}, exponential / polynomial", size=7)
-
-
-DRAW = {"curve": _draw_curves, "map": _draw_map, "term": _draw_terms, "excess": _draw_excess}
+    options = {"extend": "both" if is_cut else "neither", "aspect": 22, "location": "bottom"}
+    options["ticks"] = np.log([1 / ratio, ratio**-0.5, 1.0, ratio**0.5, ratio])
+    options["format"] = FuncFormatter(lambda log, _: f"{np.exp(log):.2g}")
+    bar = ax.figure.colorbar(mesh, ax=ax, **options)
+    bar.minorticks_off()
+    better = f"exponential better {' ' * 8} polynomial better"
+    bar.set_label(f"{better}\n{METRICS[metric]}, exponential / polynomial", size=7)
 
 
 def facts(table: pd.DataFrame) -> list[str]:

@@ -143,20 +143,14 @@ def _read_scores(paths: list[Path]) -> dict:
 
 def _read_samples(paths: list[Path]) -> dict:
     """Samples (.npz) with their records (.json)."""
-    cells = [Cell.from_path(path) for path in paths]
-    stored = [_read_arrays(path, ("images", "labels")) for path in paths]
-    inpainted = [_read_arrays(path, ("originals", "known"), optional=True) for path in paths]
-    return {
-        "images": {cell: content["images"] for cell, content in zip(cells, stored, strict=True)},
-        "labels": {cell: content["labels"] for cell, content in zip(cells, stored, strict=True)},
-        "inpainted": {
-            cell: content for cell, content in zip(cells, inpainted, strict=True) if content
-        },
-        "records": {
-            cell: files.read_json(path.with_suffix(".json"))
-            for cell, path in zip(cells, paths, strict=True)
-        },
-    }
+    fields = {"images": {}, "labels": {}, "inpainted": {}, "records": {}}
+    for path in paths:
+        cell, stored = Cell.from_path(path), _read_arrays(path, ("images", "labels"))
+        fields["records"][cell] = files.read_json(path.with_suffix(".json"))
+        fields["images"][cell], fields["labels"][cell] = stored["images"], stored["labels"]
+        if "known" in stored:
+            fields["inpainted"][cell] = {name: stored[name] for name in ("originals", "known")}
+    return fields
 
 
 def _read_sizes(paths: list[Path]) -> dict:
@@ -189,7 +183,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         return pd.read_csv(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: not a table ({error}); delete it and run again") from None
 
 
@@ -198,18 +192,19 @@ TRACE_ARRAYS = ("forward", "backward", "sigma", "alpha_bar", "lane", "axis")
 
 def read_trace(path: Path | str) -> Trace:
     """Read the trajectories of a file of `sampling.trajectories.run`."""
-    cell, fields = Cell.from_path(path), _read_arrays(Path(path), TRACE_ARRAYS)
-    fields |= {name: str(fields[name]) for name in ("lane", "axis")}
+    cell, stored = Cell.from_path(path), _read_arrays(Path(path), TRACE_ARRAYS)
+    fields = {name: stored[name] for name in TRACE_ARRAYS}
+    fields |= {name: str(stored[name]) for name in ("lane", "axis")}
     return Trace(cell.model, cell.seed, cell.sampler, cell.epoch, **fields)
 
 
-def _read_arrays(path: Path, names: Iterable[str], *, optional: bool = False) -> dict:
+def _read_arrays(path: Path, names: Iterable[str]) -> dict:
+    """All arrays of a file. Raises ValueError where it lacks one of `names`."""
     expected = f"a whole file of {', '.join(names)}"
     stored = arrays.load(path, expected)
-    missing = [name for name in names if name not in stored]
-    if missing and not optional:
+    if missing := [name for name in names if name not in stored]:
         raise ValueError(f"{path}: not {expected} (no {missing[0]}); delete it and run again")
-    return {name: stored[name] for name in names if name in stored}
+    return stored
 
 
 def _read_references(paths: list[Path]) -> dict:

@@ -1,11 +1,10 @@
 """Sample grids: the first images of a sample set, without selection."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.spatial import distance
 
 from uncanny.evaluation.score_records import CELL_COLUMNS
 from uncanny.figures import _images, _page, captions, style
@@ -19,7 +18,7 @@ NEEDS = ("samples", "scores")
 EPOCHS = "last"
 RUNS = "first"
 
-AT_ONCE = 1000  # training images converted to float at a time
+AT_ONCE = 1000  # training images compared at a time, as floats
 LINE = 0.42  # height of a line of text below a grid, in images
 SCORE = ["metric", "kind", "metric_label", "value", "se", "n", "extractor_id"]
 IMAGE = ["index", "label", "sha256", "mean_pixel", "distance"]
@@ -40,92 +39,56 @@ def grid(
     rows: SmallInt = 8,
     columns: SmallInt = 8,
     nearest: bool = False,
-    nearest_rows: SmallInt = 1,
 ) -> tuple[Figure, pd.DataFrame]:
     """The first rows × columns images of a sample set, one grid per cell of a panel, side by side.
 
     A panel is {models, samplers, guidances = ["none"], epochs = the last one, title}. Of several
     training and sampling seeds the first is shown. metric: below each grid, the score of its whole
     sample set. nearest: below each grid, the nearest training image (pixel distance) of each image
-    in the first nearest_rows rows. In the table, `label` of a sample is its class, also for an
+    in the first row. In the table, `label` of a sample is its class, also for an
     unconditional model, and empty for a training image, whose `index` is its position in the
     training set; rows with role `score` and `real` have the metric of the set and of real images.
 
     Raises ValueError if there is no image at all, and for nearest without training images.
     """
-    below = nearest_rows * columns if nearest else 0
-    shown = [
-        _grid(data, naming.letter(i), panel, cell, (rows * columns, columns, below), metric)
-        for i, (panel, cell) in enumerate(_cells(data, panels))
-    ]
-    plotted = pd.concat([table for _, table in shown], ignore_index=True)
+    cells = [(panel, cell) for panel in panels for cell in naming.cells_of(panel, data.images)]
+    images, tables = [], []
+    for index, (panel, cell) in enumerate(cells):
+        pictures, table = _samples(data, cell, rows * columns)
+        parts = [table] + ([_scores(data, cell, metric)] if metric and len(pictures) else [])
+        if nearest and len(pictures):
+            near, table = _nearest(data, cell, pictures[:columns])
+            pictures, parts = np.concatenate([pictures, near]), [*parts, table]
+        images.append(pictures)
+        names = {"panel": naming.letter(index)} | _names(data, panel, cell)
+        tables.append(pd.concat(parts, ignore_index=True).assign(**names))
+    plotted = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    position = plotted.groupby(["panel", "role"]).cumcount()
+    plotted["row"], plotted["column"] = position // columns, position % columns
     if not plotted["sha256"].notna().any():
         raise ValueError("figure is empty: no images of any of its cells")
     with style.context():
-        height = (rows + LINE * (metric is not None) + nearest * (LINE + nearest_rows)) / columns
-        # A space that does not break keeps the number of an epoch with its word.
-        titles = [
-            table["panel_title"].iloc[0].replace("epoch ", "epoch\N{NO-BREAK SPACE}")
-            for _, table in shown
-        ]
-        figure, axes = _page.mosaic(len(shown), height, lines=_lines(titles))
-        for ax, (images, table), title in zip(axes, shown, titles, strict=True):
-            _draw(ax, images, table, (rows, columns), height * columns)
-            letter = table["panel"].iloc[0] if len(shown) > 1 else ""
-            _page.set_panel_title(ax, letter, title)
+        height = rows + LINE * (metric is not None) + nearest * (LINE + 1)
+        side_by_side = {1: 1, 2: 2, 4: 2}.get(len(cells), 3)
+        figure, axes = _page.image_canvas(len(cells), side_by_side, height / columns)
+        groups = plotted.groupby("panel")
+        for ax, pictures, (letter, table) in zip(axes, images, groups, strict=True):
+            _draw(ax, pictures, table, (rows, columns), height)
+            # A space that does not break keeps the number of an epoch with its word.
+            title = table["panel_title"].iloc[0].replace("epoch ", "epoch\N{NO-BREAK SPACE}")
+            _page.set_panel_title(ax, letter if len(cells) > 1 else "", title)
         _page.finish(figure, [], _notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
-
-
-def _lines(titles: list[str]) -> int:
-    """Lines of the longest title, wrapped as `_page` wraps it; three panels in a row are narrow."""
-    width = style.FULL_WIDTH / (2 if len(titles) in (1, 2, 4) else 3) - 0.2
-    return max(len(textwrap.wrap(title, int(width * _page.LETTERS))) for title in titles)
 
 
 # ---- Plotted table --------------------------------------------------------------------------
 
 
-def _cells(data: FigureData, panels: list) -> list[tuple[dict, Cell]]:
-    """Every panel with each of its cells; cells without images have seeds 0."""
-    pairs = []
-    for panel in panels:
-        for _, *curve in naming.curves_of(panel):
-            cells = sorted(c for c in data.images if [c.model, c.sampler, c.guidance] == curve)
-            epochs = panel.get("epochs") or [max((c.epoch for c in cells), default=0)]
-            model, sampler, guidance = curve
-            for epoch in epochs:
-                absent = Cell(model, 0, sampler, guidance, 0, epoch)
-                pairs.append((panel, next((c for c in cells if c.epoch == epoch), absent)))
-    return pairs
-
-
-def _grid(
-    data: FigureData,
-    letter: str,
-    panel: dict,
-    cell: Cell,
-    counts: tuple[int, int, int],
-    metric: str | None,
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """The images of one grid, and their rows of the table.
-
-    counts: of samples, of columns, and of samples whose nearest training images are shown.
-    """
-    count, columns, below = counts
-    images, table = _samples(data, cell, count)
-    tables = [table, *([_scores(data, cell, metric)] if metric and len(images) else [])]
-    if below and len(images):
-        nearest, rows = _nearest(data, cell, images[:below])
-        images, tables = np.concatenate([images, nearest]), [*tables, rows]
-    table = pd.concat(tables, ignore_index=True)
-    index = table.groupby("role").cumcount()
-    table["row"], table["column"] = index // columns, index % columns
+def _names(data: FigureData, panel: dict, cell: Cell) -> dict:
     curve = data.curve_label(cell.model, cell.sampler, cell.guidance)
     epoch = "" if data.is_imported(cell.model) else f", epoch {cell.epoch}"
-    facts = {"panel": letter, "panel_title": (panel.get("title") or curve) + epoch, **vars(cell)}
-    facts |= {"curve": curve, "dataset": data.datasets.get(cell.model)}
-    return images, table.assign(**facts).reindex(columns=COLUMNS)
+    names = {"panel_title": (panel.get("title") or curve) + epoch, "curve": curve}
+    return names | {"dataset": data.datasets.get(cell.model)} | vars(cell)
 
 
 def _samples(data: FigureData, cell: Cell, count: int) -> tuple[np.ndarray, pd.DataFrame]:
@@ -162,28 +125,15 @@ def _nearest(data: FigureData, cell: Cell, images: np.ndarray) -> tuple[np.ndarr
             f"figure: nearest requires training images of {dataset!r}, the dataset of {cell.model}"
         )
     training = data.training[dataset]
-    nearest, rows = [], []
-    for index, mean_square in zip(*_least_squares(images, training), strict=True):
-        nearest.append(training[index])
-        facts = {"index": int(index), "distance": float(np.sqrt(mean_square))}
-        rows.append(_images.describe(training[index]) | facts)
-    table = pd.DataFrame(rows, columns=IMAGE)
+    flat = images.reshape(len(images), -1)
+    real = training.reshape(len(training), -1)
+    parts = [real[start : start + AT_ONCE] for start in range(0, len(real), AT_ONCE)]
+    squares = np.hstack([distance.cdist(flat, part, "sqeuclidean") for part in parts])
+    index = squares.argmin(axis=1)
+    table = pd.DataFrame([_images.describe(training[i]) for i in index], columns=IMAGE)
+    table = table.assign(index=index, distance=np.sqrt(squares.min(axis=1) / flat.shape[1]))
     shared = {"role": "nearest", "n": len(training), "diverged": 0, "status": "ok"}
-    return np.stack(nearest), table.assign(**shared)
-
-
-def _least_squares(images: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest training image of each image, and the mean square difference."""
-    flat = images.reshape(len(images), -1).astype(np.float32)
-    indices, least = np.zeros(len(flat), int), np.full(len(flat), np.inf, np.float32)
-    for first in range(0, len(training), AT_ONCE):
-        real = np.asarray(training[first : first + AT_ONCE], np.float32).reshape(-1, flat.shape[1])
-        mean_squares = np.stack([np.square(real - image).mean(axis=1) for image in flat])
-        nearest = mean_squares.argmin(axis=1)
-        smallest = mean_squares[np.arange(len(flat)), nearest]
-        indices = np.where(smallest < least, first + nearest, indices)
-        least = np.minimum(smallest, least)
-    return indices, least
+    return training[index], table.assign(**shared)
 
 
 # ---- Artists --------------------------------------------------------------------------------
@@ -194,21 +144,14 @@ def _draw(
 ) -> None:
     """Draw each image at its position; below, the score and the nearest training images."""
     rows, columns = shape
-    _images.frame(ax, columns, bottom)
-    scores = table[table["role"] == "score"]
-    if len(scores):
-        ax.text(0, rows + LINE / 2, _score_line(table), **_SMALL)
     pictures = table[table["role"].isin(["sample", "nearest"])]
     is_near = pictures["role"] == "nearest"
-    first_near = bottom - (pictures["row"][is_near].max() + 1 if is_near.any() else 0)
-    tops = pictures["row"] + is_near * first_near
-    for image, column, top in zip(images, pictures["column"], tops, strict=False):
-        _images.draw_image(ax, image, column, top)
+    tops = pictures["row"].mask(is_near, bottom - 1)
+    _images.draw(ax, images, pictures.assign(row=tops), (columns, bottom))
+    if (table["role"] == "score").any():
+        ax.text(0, rows + LINE / 2, _score_line(table), **_SMALL)
     if is_near.any():
-        count = int(pictures["row"][is_near].max()) + 1
-        above = "first row" if count == 1 else f"first {count} rows"
-        text = f"nearest training images of the {above}"
-        ax.text(0, first_near - LINE / 2, text, **_SMALL)
+        ax.text(0, bottom - 1 - LINE / 2, "nearest training images of the first row", **_SMALL)
     if not len(images):
         ax.text(columns / 2, rows / 2, table["status"].iloc[0], ha="center", va="center")
 

@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from uncanny.evaluation import score_records
-from uncanny.figures import _images, _page, captions, style
-from uncanny.figures import panels as naming
+from uncanny.figures import _images, _lines, _page, captions, style
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import SmallInt
 from uncanny.runtime.result_paths import Cell
@@ -35,15 +33,21 @@ def inpainting(
     """
     cells = _cells(data, panels)
     errors = pd.concat([_errors(data, cell) for cell in cells], ignore_index=True)
-    summary = pd.concat([_summarise(data, errors), _scored(data, panels[0], metric)])
-    first = [min((c for c in cells if c.model == m), key=lambda c: (c.seed, c.draw))
-             for m in panels[0]["models"]]  # fmt: skip
+    parts = [_summarise(data, errors), _scored(data, panels[0], metric)]
+    summary = pd.concat(parts, ignore_index=True)
+    half = captions.HALF_BAND * summary["se"]
+    summary = summary.assign(lower=summary["value"] - half, upper=summary["value"] + half)
+    order = sorted(cells, key=lambda c: (panels[0]["models"].index(c.model), c.seed, c.draw))
+    first = list({cell.model: cell for cell in reversed(order)}.values())[::-1]
     images, rows = _strip(data, first, columns)
     with style.context():
-        figure, strip, lower = _canvas(columns, rows["row"].max() + 1)
+        strip_height = 0.82 * style.FULL_WIDTH * (rows["row"].max() + 1) / columns + 0.25
+        figure, ((strip,), lower) = _page.rows([1, 2], [strip_height, POINTS])
         _draw_strip(strip, images, rows)
-        for ax, (letter, points) in zip(lower, summary.groupby("panel"), strict=True):
-            _draw_points(ax, points, data, letter)
+        looks = _lines.with_looks(summary, data)
+        for ax, (letter, points) in zip(lower, looks.groupby("panel"), strict=True):
+            _lines.draw_rows(ax, points, points["label"])
+            _page.set_panel_title(ax, letter, points["panel_title"].iloc[0])
         _page.finish(figure, [], "")
     table = pd.concat([rows, errors.assign(role="draw"), summary], ignore_index=True)
     table = table.assign(diverged=0)
@@ -83,19 +87,12 @@ def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
 
 def _summarise(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard error over sample sets for each model, and for the baseline once."""
-    rows = []
-    of_models = [
-        (model, errors[(errors["model"] == model) & (errors["filling"] == "inpainted")])
-        for model in errors["model"].unique()
-    ]
-    for model, selected in [*of_models, ("", errors[errors["filling"] == OTHER])]:
-        value, count = selected["value"], len(selected)
-        se = value.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        label = data.label("models", model) if model else OTHER
-        rows.append({"model": model, "label": label, "value": value.mean(), "se": se})
-    title = "error of the removed pixels"
-    facts = {"role": "error", "panel": "b", "panel_title": title, "metric": "rmse"}
-    return pd.DataFrame(rows).assign(**facts, status="ok")
+    model = errors["model"].where(errors["filling"] != OTHER, "")
+    table = errors.groupby(model, sort=False)["value"].agg(value="mean", se="sem").reset_index()
+    table = table.sort_values("model", key=lambda names: names == "", kind="stable")
+    labels = [data.label("models", name) if name else OTHER for name in table["model"]]
+    facts = {"role": "error", "panel": "b", "panel_title": "error of the removed pixels"}
+    return table.assign(**facts, metric="rmse", label=labels, status="ok")
 
 
 def _scored(data: FigureData, panel: dict, metric: str) -> pd.DataFrame:
@@ -122,41 +119,14 @@ def _strip(data: FigureData, cells: list[Cell], columns: int) -> tuple[list, pd.
         for number, (label, row) in enumerate(rows)
         for column, image in enumerate(row)
     ]
-    return images, pd.DataFrame(table).assign(panel=naming.letter(0), panel_title="", status="ok")
-
-
-def _canvas(columns: int, rows: int) -> tuple[Figure, Axes, list[Axes]]:
-    strip = 0.82 * style.FULL_WIDTH * rows / columns + 0.25
-    size = (style.FULL_WIDTH, strip + POINTS)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    page = figure.add_gridspec(2, 2, height_ratios=[strip, POINTS])
-    return figure, figure.add_subplot(page[0, :]), [figure.add_subplot(page[1, i]) for i in (0, 1)]
+    return images, pd.DataFrame(table).assign(panel="a", panel_title="", status="ok")
 
 
 def _draw_strip(ax: Axes, images: list, table: pd.DataFrame) -> None:
-    _images.frame(ax, table["column"].max() + 1, table["row"].max() + 1)
-    for image, row in zip(images, table.itertuples(), strict=True):
-        _images.draw_image(ax, image, row.column, row.row)
+    _images.draw(ax, images, table, (table["column"].max() + 1, table["row"].max() + 1))
     for row in table[table["column"] == 0].itertuples():
         ax.text(-0.15, row.row + 0.5, row.label, ha="right", va="center", size=7.5)
-    _page.set_panel_title(ax, table["panel"].iloc[0], "")
-
-
-def _draw_points(ax: Axes, points: pd.DataFrame, data: FigureData, letter: str) -> None:
-    """Draw a dot with an error bar for each model, from the top down."""
-    looks = style.model_styles(data.models)
-    grey = style.ModelStyle("", "0.5", "o")
-    for y, row in enumerate(points.itertuples()):
-        look = style.line_look(looks.get(row.model, grey), style.SOLID)
-        half_width = captions.HALF_BAND * row.se
-        ax.plot(
-            [row.value - half_width, row.value + half_width], [y, y], color=look["color"], lw=1.0
-        )
-        ax.plot([row.value], [y], **look | {"linestyle": ""}, label=row.label)
-    ax.set_yticks(range(len(points)), list(points["label"]))
-    ax.set_ylim(len(points) - 0.5, -0.5)
-    _page.set_panel_title(ax, letter, points["panel_title"].iloc[0])
+    _page.set_panel_title(ax, "a", "")
 
 
 def facts(table: pd.DataFrame) -> list[str]:

@@ -1,8 +1,10 @@
 """Curves named by the panels of a figure's block. Free of matplotlib, as the plan reads it, too."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from uncanny.runtime.result_paths import Cell
 
 CURVE = ["model", "sampler", "guidance"]
 
@@ -29,6 +31,22 @@ def curves_of(panel: Mapping) -> list[Curve]:
         combinations = itertools.product(lists["samplers"], lists["guidances"], lists["models"])
         product += [Curve(series.get("label", ""), m, s, g) for s, g, m in combinations]
     return list(dict.fromkeys(product))
+
+
+def cells_of(panel: Mapping, cells: Iterable[Cell]) -> list[Cell]:
+    """The cell of every curve of a panel at each of its epochs, by default the curve's last one.
+
+    Of several training and sampling seeds in `cells` it is the first. What `cells` do not have is
+    in the list with seeds 0.
+    """
+    wanted = []
+    for _, model, sampler, guidance in curves_of(panel):
+        curve = (model, sampler, guidance)
+        own = sorted(c for c in cells if (c.model, c.sampler, c.guidance) == curve)
+        for epoch in panel.get("epochs") or [max((c.epoch for c in own), default=0)]:
+            absent = Cell(model, 0, sampler, guidance, 0, epoch)
+            wanted.append(next((c for c in own if c.epoch == epoch), absent))
+    return wanted
 
 
 def letter(index: int) -> str:

@@ -31,81 +31,54 @@ def phase_space(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
         raise ValueError(
             "figure is empty: its experiments have no trajectories; expected kind phase_walks"
         )
-    plotted = pd.concat(_tables(data.exact), ignore_index=True)
-    columns = plotted["process"].nunique()
+    names, tables = list(data.exact["process"].unique()), []
     with style.context():
-        figure, axes = _page.canvas(len(ROLES) * columns, columns=columns, height=HEIGHT)
-        groups = plotted.groupby("panel_index", sort=True)
-        for ax, (_, rows) in zip(axes, groups, strict=True):
-            _draw(ax, rows)
-            _page.set_panel_title(ax, rows["panel"].iloc[0], rows["panel_title"].iloc[0])
-        for index, ax in enumerate(axes):
-            _share(ax, axes[index // columns * columns])
+        size = {"columns": len(names), "height": HEIGHT, "sharey": "row"}
+        figure, axes = _page.canvas(len(ROLES) * len(names), **size)
+        for ax, (role, name) in zip(axes, [(r, n) for r in ROLES for n in names], strict=True):
+            letter, title = naming.letter(len(tables)), name if role == "path" else ""
+            rows = _rows(data.exact[data.exact["process"] == name], role)
+            tables.append(rows.assign(shown=role, panel=letter, panel_title=title))
+            (_draw_paths if role == "path" else _draw_density)(ax, rows)
+            ax.set_xlabel("x" if role == "path" else role)
+            ax.set_ylabel(ROLES[role] if name == names[0] else "")
+            _page.set_panel_title(ax, letter, title)
         _page.finish(figure, [_legend()], "")
-    return figure, captions.with_facts(plotted.drop(columns="panel_index"), facts(plotted))
+    plotted = pd.concat(tables, ignore_index=True).assign(diverged=0, status="ok")
+    return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def _tables(exact: pd.DataFrame) -> list[pd.DataFrame]:
-    """Rows of the table of each panel, in the order of the page."""
-    names, tables = list(exact["process"].unique()), []
-    for role in ROLES:
-        for name in names:
-            rows = exact[exact["process"] == name]
-            selected = rows["role"] == "path"
-            if role != "path":
-                selected = (rows["role"] == "marginal") & (rows["component"] == "xm".index(role))
-            index = len(tables)
-            title = name if role == "path" else ""
-            facts = {"panel": naming.letter(index), "panel_index": index, "panel_title": title}
-            tables.append(rows[selected].assign(shown=role, **facts, diverged=0, status="ok"))
-    return tables
+def _rows(rows: pd.DataFrame, role: str) -> pd.DataFrame:
+    """Rows of one process for a row of panels: its paths, or the density of a component."""
+    if role == "path":
+        return rows[rows["role"] == "path"]
+    return rows[(rows["role"] == "marginal") & (rows["component"] == "xm".index(role))]
 
 
-def _draw(ax: Axes, rows: pd.DataFrame) -> None:
-    role = rows["shown"].iloc[0]
-    if role != "path":
-        middle = (rows["low"] + rows["high"]) / 2
-        ax.bar(middle, rows["density"], rows["high"] - rows["low"], color=SAMPLED, lw=0)
-        ax.plot(middle, rows["exact"], color=EXACT, lw=1.0)
-        ax.set_xlabel(role)
-        return
+def _draw_density(ax: Axes, rows: pd.DataFrame) -> None:
+    middle = (rows["low"] + rows["high"]) / 2
+    ax.bar(middle, rows["density"], rows["high"] - rows["low"], color=SAMPLED, lw=0)
+    ax.plot(middle, rows["exact"], color=EXACT, lw=1.0)
+
+
+def _draw_paths(ax: Axes, rows: pd.DataFrame) -> None:
     for _, path in rows.groupby("path"):
         states = path.sort_values("t", ascending=False)
         color = TURNS[int(states["x"].iloc[-1] > 0)]
         ax.plot(states["x"], states["m"], color=color, lw=0.5, alpha=0.8)
         for end, size, face in ((states.iloc[:1], 2.5, "white"), (states.iloc[-1:], 2.8, color)):
             ax.plot(end["x"], end["m"], ls="", marker="o", ms=size, mfc=face, mec=color)
-    ax.set_xlabel("x")
-
-
-def _share(ax: Axes, first: Axes) -> None:
-    """Share the y axis of the first panel of the row, with labels at the left edge only."""
-    if ax is first:
-        low, high = zip(*(a.get_ylim() for a in _row(ax)), strict=True)
-        ax.set_ylim(min(low), max(high))
-        index = ax.figure.axes.index(ax) // len(_row(ax))
-        ax.set_ylabel(list(ROLES.values())[index])
-        return
-    ax.set_ylim(first.get_ylim())
-    ax.tick_params(labelleft=False)
-
-
-def _row(first: Axes) -> list[Axes]:
-    """The axes in the same row of the page."""
-    top = first.get_subplotspec().rowspan.start
-    return [a for a in first.figure.axes if a.get_subplotspec().rowspan.start == top]
 
 
 def _legend() -> list:
     start = {"color": "0.4", "lw": 0.5, "marker": "o", "ms": 2.5, "mfc": "white"}
+    end = {"lw": 0.8, "marker": "o", "ms": 2.8}
     return [
         Line2D([], [], label="start, from the prior", **start),
-        *[
-            Line2D([], [], color=c, lw=0.8, marker="o", ms=2.8, label=f"ends {side}")
-            for c, side in zip(TURNS, ("left", "right"), strict=True)
-        ],
+        Line2D([], [], label="ends left", color=TURNS[0], **end),
+        Line2D([], [], label="ends right", color=TURNS[1], **end),
         Patch(color=SAMPLED, label="trajectories"),
-        Line2D([], [], color=EXACT, lw=1.0, label="exact density"),
+        Line2D([], [], label="exact density", color=EXACT, lw=1.0),
     ]
 
 

@@ -5,11 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uncanny.figures import _page, captions, style
+from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData, Trace
 from uncanny.figures.panels import CURVE
-from uncanny.runtime import files
 
 NEEDS = "traces"
 EPOCHS = "last"
@@ -47,11 +46,12 @@ def processes(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
     ]
     plotted = pd.concat(tables, ignore_index=True)[COLUMNS]
     with style.context():
-        levels = max(len(trace.sigma) for trace in lanes)
-        figure, axes = _page.lanes(len(lanes), _height(), _width(levels))
+        width = LABELS + (max(len(trace.sigma) for trace in lanes) - 1) * SPACING + 1
+        size = {"shape": HEIGHT / width, "width": style.FULL_WIDTH, "titles": 0.1}
+        figure, axes = _page.image_canvas(len(lanes), 1, **size)
         for ax, trace, (_, rows) in zip(axes, lanes, plotted.groupby("panel"), strict=True):
-            _draw(ax, trace, rows, levels)
-        _page.finish(figure, [], "")
+            ax.set(xlim=(-LABELS, width - LABELS), ylim=(HEIGHT - FORMULA, -FORMULA))
+            _draw(ax, trace, rows)
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -72,71 +72,55 @@ def _lane(data: FigureData, panel: dict) -> Trace:
 
 def _table(data: FigureData, trace: Trace, letter: str, panel: dict) -> pd.DataFrame:
     """One row per image of the lane."""
-    rows = [
-        {
-            "direction": direction,
-            "level": level,
-            "sigma": trace.sigma[level],
-            "alpha_bar": trace.alpha_bar[level],
-            "mean": float(images[level].mean()),
-            "sha256": files.checksum([_pixels(images[level]).tobytes()])[:16],
-        }
-        for direction, images in (("forward", trace.forward), ("backward", trace.backward))
-        for level in range(len(images))
+    ways = {"forward": trace.forward, "backward": trace.backward}
+    levels = {"sigma": trace.sigma, "alpha_bar": trace.alpha_bar}
+    tables = [
+        pd.DataFrame(levels | {"direction": way, "mean": images.mean(axis=(1, 2, 3))}).assign(
+            level=range(len(images)),
+            sha256=[_images.describe(_pixels(image))["sha256"] for image in images],
+        )
+        for way, images in ways.items()
     ]
     facts = {"panel": letter, "panel_title": panel.get("title") or trace.lane}
     keys = ("model", "seed", "sampler", "epoch", "lane", "axis")
     facts |= {key: getattr(trace, key) for key in keys}
     facts |= {"curve": data.curve_label(trace.model, trace.sampler, "none"), "guidance": "none"}
-    return pd.DataFrame(rows).assign(**facts, diverged=0, status="ok")
+    return pd.concat(tables).assign(**facts, diverged=0, status="ok")
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
-    """Image, float [C, H, W], clipped to [-1, 1], as uint8 [H, W] or [H, W, 3]."""
-    levels = np.clip(127.5 * image + 128, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
+    """Image, float [C, H, W], clipped to [-1, 1], as uint8."""
+    return np.clip(127.5 * image + 128, 0, 255).astype(np.uint8)
 
 
 # ---- Artists --------------------------------------------------------------------------------
 
 # Margins on the left and below, and the line of the formula above, in image widths
 LABELS, NUMBERS, FORMULA = 1.55, 0.85, 0.42
+HEIGHT = FORMULA + 2 + GAP + NUMBERS
+MIDDLE = {"ha": "center", "va": "center"}
 
 
-def _width(levels: int) -> float:
-    return LABELS + (levels - 1) * SPACING + 1
-
-
-def _height() -> float:
-    return FORMULA + 2 + GAP + NUMBERS
-
-
-def _draw(ax: Axes, trace: Trace, rows: pd.DataFrame, levels: int) -> None:
+def _draw(ax: Axes, trace: Trace, rows: pd.DataFrame) -> None:
+    """Draw the two rows of images of a lane with their arrows and names."""
     color = COLORS.get(trace.lane, OTHER_COLOR)
-    ax.set(xlim=(-LABELS, _width(levels) - LABELS), aspect="equal")
-    ax.set_ylim(_height() - FORMULA, -FORMULA)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
     formula = FORMULAS.get((trace.lane, _shrinks(trace)), "")
     ax.text(0, -FORMULA / 2, formula, color=color, size=8, va="center")
-    ax.set_axis_off()
     last = (len(trace.sigma) - 1) * SPACING + 1
-    for top, name, images in ((0, "forward", trace.forward), (1 + GAP, "backward", trace.backward)):
+    arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
+    ways = (("forward", trace.forward, 0, 1.16), ("backward", trace.backward, 1 + GAP, GAP + 0.84))
+    for name, images, top, arrow_top in ways:
         for level, image in enumerate(images):
             left = level * SPACING
-            extent = (left, left + 1, top + 1, top)
-            sharp = {"interpolation": "nearest", "aspect": "equal", "zorder": 2}
-            ax.imshow(_pixels(image), extent=extent, cmap="gray", vmin=0, vmax=255, **sharp)
-        ends = ((last, 0), (0, last))[name == "forward"]
-        arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
-        height = top + 1 + 0.16 if name == "forward" else top - 0.16
-        ax.annotate("", (ends[1], height), (ends[0], height), arrowprops=arrow)
+            _images.show(ax, _pixels(image), (left, left + 1, top + 1, top))
+        tip, tail = (last, 0) if name == "forward" else (0, last)
+        ax.annotate("", (tip, arrow_top), (tail, arrow_top), arrowprops=arrow)
         ax.text(-0.15, top + 0.5, name, ha="right", va="center", color=color, size=7)
-    title = rows["panel_title"].iloc[0]
-    middle = (2 + GAP) / 2
-    ax.text(-LABELS + 0.1, middle, title, color=color, weight="bold", size=9, rotation=90, **_MID)
+    title = {"color": color, "weight": "bold", "size": 9, "rotation": 90}
+    ax.text(-LABELS + 0.1, (2 + GAP) / 2, rows["panel_title"].iloc[0], **title, **MIDDLE)
     _write_levels(ax, trace)
-
-
-_MID = {"ha": "center", "va": "center"}
 
 
 def _write_levels(ax: Axes, trace: Trace) -> None:
@@ -149,7 +133,7 @@ def _write_levels(ax: Axes, trace: Trace) -> None:
         y = 2 + GAP + 0.25 + 0.36 * line
         ax.text(-0.15, y, label, ha="right", va="center", size=6.5, color="0.25")
         for level, value in enumerate(values):
-            ax.text(level * SPACING + 0.5, y, _number(value), size=6.5, color="0.25", **_MID)
+            ax.text(level * SPACING + 0.5, y, _number(value), size=6.5, color="0.25", **MIDDLE)
 
 
 def _shrinks(trace: Trace) -> bool:

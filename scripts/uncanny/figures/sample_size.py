@@ -1,5 +1,7 @@
 """Metric against the number of images, extrapolated to infinitely many."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -51,7 +53,7 @@ def sample_size(
         raise ValueError(f"figure is empty: no value of {metric} for any of its curves")
     with style.context():
         figure, axes = _page.canvas(2 * len(panels))
-        looks = _looks(plotted, data)
+        looks = _lines.with_looks(plotted, data, ("metric",))
         for ax, (letter, rows) in zip(axes, looks.groupby("panel"), strict=True):
             _draw(ax, rows, metric)
             _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
@@ -67,17 +69,15 @@ def sample_size(
 def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.DataFrame:
     """Rows of both axes of a panel; a curve without records has one row of status "missing"."""
     tables = []
-    for _, model, sampler, guidance in naming.curves_of(panel):
-        curve = dict(zip(CURVE, (model, sampler, guidance), strict=True))
-        names = curve | {"curve": data.curve_label(model, sampler, guidance)}
-        records = _records(data, curve, panel.get("epochs"))
-        if not records:
-            missing = {"role": POINT, "status": "missing", "diverged": 0, "metric": metrics[0]}
-            tables.append(pd.DataFrame([missing | names], columns=COLUMNS))
-        for metric in metrics:
-            for epoch in sorted({record["cell"]["epoch"] for record in records}):
-                selected = [record for record in records if record["cell"]["epoch"] == epoch]
-                tables.append(_curve(selected, metric, metric == metrics[0]).assign(**names))
+    for _, *names in naming.curves_of(panel):
+        curve = dict(zip(CURVE, names, strict=True))
+        records = [r for r in data.sizes if curve.items() <= r["cell"].items()]
+        last = max((record["cell"]["epoch"] for record in records), default=None)
+        for metric, epoch in itertools.product(metrics, panel.get("epochs") or [last]):
+            own = [record for record in records if record["cell"]["epoch"] == epoch]
+            table = _curve(own, metric, with_spread=metric == metrics[0])
+            shared = {"epoch": epoch, "curve": data.curve_label(*names), "metric": metric}
+            tables.append(table.assign(**curve, **shared))
     table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
     table["metric_label"] = table["metric"].map(data.metric_label)
     is_right = table["role"].isin([SPREAD, GUIDE])
@@ -85,65 +85,54 @@ def _panel(data: FigureData, panel: dict, index: int, metrics: list[str]) -> pd.
     return table.assign(panel=np.where(is_right, right, left), panel_title=panel.get("title", ""))
 
 
-def _records(data: FigureData, curve: dict, epochs: list[int] | None) -> list[dict]:
-    """Records of a curve at `epochs`, or at its last epoch."""
-    records = [r for r in data.sizes if all(r["cell"][k] == name for k, name in curve.items())]
-    last = max((record["cell"]["epoch"] for record in records), default=None)
-    return [record for record in records if record["cell"]["epoch"] in (epochs or [last])]
-
-
-def _curve(records: list[dict], metric: str, with_spread: bool) -> pd.DataFrame:
+def _curve(records: list[dict], metric: str, *, with_spread: bool) -> pd.DataFrame:
     """Means, fit and spread of one metric of one curve at one epoch."""
     points = _points(records, metric)
-    tables = [points, _fit(points), _left_out(records, metric)]
-    if with_spread:
-        tables += _spread(records, metric, points)
-    epoch, diverged = records[0]["cell"]["epoch"], sum(r["status"] == "diverged" for r in records)
-    table = pd.concat(tables, ignore_index=True)
-    return table.assign(metric=metric, epoch=epoch, diverged=diverged)
+    parts = [points, _left_out(records, metric)]
+    if "value" in points:
+        parts += [_fit(points)] if len(points) >= 4 else []
+        parts += _spread(points) if with_spread else []
+    diverged = sum(record["status"] == "diverged" for record in records)
+    return pd.concat(parts, ignore_index=True).assign(diverged=diverged)
 
 
 def _points(records: list[dict], metric: str) -> pd.DataFrame:
-    """Mean and band over the records of each size."""
-    ok = [record for record in records if record["status"] == "ok"]
-    sizes = sorted({size["n"] for record in ok for size in record["sizes"]})
+    """Mean, band and spread over the records of each size."""
+    by_size = {}
+    for record in records:
+        for size in record["sizes"]:
+            entries = [entry for entry in size["metrics"] if entry["metric"] == metric]
+            by_size.setdefault(size["n"], []).extend(record | {"metrics": [e]} for e in entries)
     tables = []
-    for n in sizes:
-        table = score_records.tidy([record | {"metrics": _entries(record, n)} for record in ok])
-        table = table[table["metric"] == metric]
+    for _, scored in sorted(pair for pair in by_size.items() if pair[1]):
+        table = score_records.tidy(scored)
         score_records.check_comparable(table)
-        tables.append(score_records.summarise(table))
-    if not tables or all(table.empty for table in tables):
-        return pd.DataFrame([{"role": POINT, "status": "diverged" if not ok else "missing"}])
+        spread = np.mean([_spread_of(record["metrics"][0]) for record in scored])
+        tables.append(score_records.summarise(table).assign(spread=spread))
+    if not tables:
+        status = "diverged" if any(r["status"] == "diverged" for r in records) else "missing"
+        return pd.DataFrame([{"role": POINT, "status": status}])
     points = pd.concat(tables, ignore_index=True)
     half = captions.HALF_BAND * points["se"]
     return points.assign(lower=points["value"] - half, upper=points["value"] + half, role=POINT)
 
 
+def _spread_of(entry: dict) -> float:
+    """Standard deviation between splits, or standard error of a metric without splits."""
+    between = (entry.get("details") or {}).get("std") if entry.get("splits") else None
+    return (entry.get("se") if between is None else between) or np.nan
+
+
 def _left_out(records: list[dict], metric: str) -> pd.DataFrame:
     """One row for each size with too few images for the metric."""
-    required = {
-        entry["n"]: entry["needs"]
-        for record in records
-        for size in record["sizes"]
-        for entry in size.get("left_out", [])
-        if entry["metric"] == metric
-    }
-    rows = [
-        {"role": LEFT_OUT, "n": n, "status": f"needs {images} images"}
-        for n, images in required.items()
-    ]
-    return pd.DataFrame(rows, columns=["role", "n", "status"])
-
-
-def _entries(record: dict, n: int) -> list[dict]:
-    return [entry for size in record["sizes"] if size["n"] == n for entry in size["metrics"]]
+    left_out = [e for r in records for size in r["sizes"] for e in size.get("left_out", [])]
+    needs = {entry["n"]: entry["needs"] for entry in left_out if entry["metric"] == metric}
+    rows = [{"n": n, "status": f"needs {images} images"} for n, images in needs.items()]
+    return pd.DataFrame(rows, columns=["n", "status"]).assign(role=LEFT_OUT)
 
 
 def _fit(points: pd.DataFrame) -> pd.DataFrame:
-    """One row: limit, its interval and the coefficient of 1/n; no row for fewer than four sizes."""
-    if "value" not in points or len(points) < 4:
-        return pd.DataFrame([], columns=["role"])
+    """One row: limit, its interval and the coefficient of 1/n."""
     se = points["se"].to_numpy(float)
     has_errors = np.isfinite(se).all() and (se > 0).all()
     fit = size_limit.size_limit(points["n"], points["value"], se if has_errors else None)
@@ -152,36 +141,17 @@ def _fit(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row | {"coefficient": fit.coefficient, "misfit": fit.misfit}])
 
 
-def _spread(records: list[dict], metric: str, points: pd.DataFrame) -> list[pd.DataFrame]:
-    """Standard deviation between splits (or standard error) of each size, and the guide line."""
-    if "value" not in points:
-        return []
-    spreads = {}
-    for record in records:
-        for size in record["sizes"]:
-            for entry in size["metrics"]:
-                spread = (entry.get("details") or {}).get("std") if entry.get("splits") else None
-                spread = entry.get("se") if spread is None else spread
-                if entry["metric"] == metric and spread:
-                    spreads.setdefault(size["n"], []).append(spread)
-    table = points[["n", "splits"]].assign(role=SPREAD, status="ok")
-    table["value"] = [float(np.mean(spreads[n])) if n in spreads else np.nan for n in table["n"]]
-    measured = table.dropna(subset="value")
-    if measured.empty:
-        return [table]
-    scale = np.exp(np.mean(np.log(measured["value"]) + 0.5 * np.log(measured["n"].astype(float))))
-    return [table, pd.DataFrame([{"role": GUIDE, "coefficient": scale, "status": "ok"}])]
+def _spread(points: pd.DataFrame) -> list[pd.DataFrame]:
+    """The spread of each size, and the line that falls as n^(-1/2) through their middle."""
+    spread = points[["n", "splits"]].assign(role=SPREAD, value=points["spread"], status="ok")
+    logs = np.log(spread["value"]) + 0.5 * np.log(spread["n"].astype(float))
+    if logs.isna().all():
+        return [spread]
+    guide = {"role": GUIDE, "coefficient": np.exp(logs.mean()), "status": "ok"}
+    return [spread, pd.DataFrame([guide])]
 
 
 # ---- Artists --------------------------------------------------------------------------------
-
-
-def _looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
-    """The table with LOOK; the metric of one split has a hollow marker."""
-    looks = _lines.with_looks(
-        plotted, data, ["metric"], lambda row: data.label("metrics", row["metric"])
-    )
-    return looks.astype(dict.fromkeys(["n", "value", "lower", "upper"], float))
 
 
 def _draw(ax: Axes, table: pd.DataFrame, metric: str) -> None:
@@ -189,34 +159,36 @@ def _draw(ax: Axes, table: pd.DataFrame, metric: str) -> None:
     ax.set(xscale="log", xlabel="Number of images")
     if sizes.empty:
         return
-    end = sizes.max() * (sizes.max() / sizes.min()) ** INFINITY
+    low, high = sizes.min(), sizes.max()
     points = table[table["role"].isin([POINT, SPREAD])]
     _lines.draw_curves(ax, points, "n", errors="bar", width=0)
-    is_left = table["role"].isin([POINT, FIT]).any()
-    for index, fit in enumerate(table[table["role"] == FIT].itertuples()):
-        _draw_fit(ax, fit, sizes, end * 1.13**index)
-    for guide in table[table["role"] == GUIDE].itertuples():
-        n = np.array([sizes.min(), sizes.max()])
-        ax.plot(n, guide.coefficient / np.sqrt(n), color="0.5", lw=0.8, ls=GUIDE_DASH, zorder=1.9)
-    ax.set(xscale="log", xlabel="Number of images")
-    spread_label = "Std. between splits" if table["splits"].notna().any() else "Standard error"
+    if table["role"].isin([SPREAD, GUIDE]).any():
+        for guide in table[table["role"] == GUIDE].itertuples():
+            ends = np.array([low, high])
+            falling = guide.coefficient / np.sqrt(ends)
+            ax.plot(ends, falling, color="0.5", lw=0.8, ls=GUIDE_DASH, zorder=1.9)
+        label = "Std. between splits" if table["splits"].notna().any() else "Standard error"
+        ax.set(ylabel=label, xlim=(low / 1.15, high * 1.15))
+        _lines.set_log_y(ax, table)
+        _lines.number_ticks(ax, sizes)
+        return
+    end = high * (high / low) ** INFINITY
+    fits = table[table["role"] == FIT]
+    for index, (_, fit) in enumerate(fits.iterrows()):
+        _draw_fit(ax, fit, (low, high), end * 1.13**index)
     label = table.loc[table["metric"] == metric, "metric_label"].iloc[0]
-    ax.set_ylabel(label if is_left else spread_label)
-    if not is_left:
-        low, high = table["value"].min(), table["value"].max()
-        _lines.set_y(ax, (low / 1.3, high * 1.3), "log")
-    ax.set_xlim(sizes.min() / 1.15, end * 1.4 if is_left else sizes.max() * 1.15)
-    _lines.number_ticks(ax, sizes, {end: "∞"} if (table["role"] == FIT).any() else None)
+    ax.set(ylabel=label, xlim=(low / 1.15, end * 1.4))
+    _lines.number_ticks(ax, sizes, {end: "∞"} if len(fits) else None)
 
 
-def _draw_fit(ax: Axes, fit, sizes: pd.Series, end: float) -> None:
+def _draw_fit(ax: Axes, fit: pd.Series, ends: tuple[float, float], infinity: float) -> None:
     """Draw the fit as a thin line, and its limit with an interval at infinity."""
-    n = np.geomspace(sizes.min(), sizes.max(), 100)
-    values = fit.value + fit.coefficient / n
-    ax.plot(n, values, color=fit.color, ls=fit.linestyle, lw=0.9, label=f"{fit.curve} fit")
-    bar = [[fit.value - fit.lower], [fit.upper - fit.value]]
-    look = {"marker": fit.marker, "ms": 4, "color": fit.color, "mfc": fit.fillcolor}
-    ax.errorbar([end], [fit.value], bar, lw=0.9, capsize=2, ls="", **look)
+    n = np.geomspace(*ends, 100)
+    line = {"color": fit["color"], "ls": fit["linestyle"], "lw": 0.9}
+    ax.plot(n, fit["value"] + fit["coefficient"] / n, label=f"{fit['curve']} fit", **line)
+    bar = [[fit["value"] - fit["lower"]], [fit["upper"] - fit["value"]]]
+    look = _lines.artist(fit) | {"ls": "", "lw": 0.9, "capsize": 2}
+    ax.errorbar([infinity], [fit["value"]], bar, **look)
 
 
 # ---- Caption --------------------------------------------------------------------------------
@@ -239,7 +211,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     splits = points["splits"].dropna().unique()
     split = f" in {' and '.join(f'{s:.0f}' for s in splits)} splits" if len(splits) else ""
     sentences = [
-        f"{' and '.join(points['metric_label'].unique())} of n = {sizes} images{split}, epoch "
+        f"{captions.joined(points['metric_label'])} of n = {sizes} images{split}, epoch "
         f"{captions.span(points['epoch'])}, extractor {captions.extractors(points)}; each set "
         "contains the smaller ones, so errors of neighbouring points are correlated",
         captions.bands(points, "bars"),

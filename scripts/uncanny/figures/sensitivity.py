@@ -1,13 +1,10 @@
 """A metric against a parameter of the process, and the amplification of the network's error."""
 
 import dataclasses
-from functools import partial
 from typing import Literal
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from uncanny.evaluation import score_records
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
@@ -19,7 +16,7 @@ EPOCHS = "last"
 RUNS = "all"
 
 COMPONENTS = {0: "position", 1: "momentum"}
-NEUTRAL = style.ModelStyle("", "0.5", "o")
+COLUMNS = ["panel", "panel_title", "model", "metric", "x_name", "x", "value", "status", "diverged"]
 
 
 def sensitivity(
@@ -39,29 +36,24 @@ def sensitivity(
     error_amplification, whose processes have the names of models. Raises ValueError for records
     without the parameter, and if there is no such experiment.
     """
-    plotted = _scores(data, panels, metric, parameter, y_scale)
-    factors = _factors(data, len(panels))
-    with style.context():
-        figure, axes = _page.canvas(len(panels) + factors["panel"].nunique())
-        scores, rest = axes[: len(panels)], axes[len(panels) :]
-        dashes = style.variant_styles(plotted["series"].dropna().unique())
-        options = {"set_x": partial(_set_x, label=x_label), "with_looks": partial(_joined, dashes)}
-        sweep.draw(scores, plotted, data, {metric: y_scale}, "", **options)
-        handles = [_lines.legend_entry(NEUTRAL, look, name) for name, look in dashes.items()]
-        _draw_points(scores, plotted, data)
-        for ax, (letter, rows) in zip(rest, factors.groupby("panel"), strict=True):
-            _draw_factors(ax, rows, data)
-            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
-        _page.finish(figure, [_models(data, plotted, factors), handles], _points.notes(plotted))
-    table = pd.concat([plotted.assign(x_name=x_label), factors], ignore_index=True)
-    return figure, captions.with_facts(table, facts(table))
-
-
-def _scores(data: FigureData, panels: list, metric: str, parameter: str, y_scale: str):
-    """Table as of `sweep`, with the parameter as x."""
     values = [score_records.value_at(record, parameter) for record in data.table["params"]]
     with_x = dataclasses.replace(data, table=data.table.assign(parameter=values))
-    return sweep.tabulate(with_x, panels, metric, "parameter", y_scale)
+    plotted = sweep.tabulate(with_x, panels, metric, "parameter", y_scale)
+    factors = _lines.with_looks(_factors(data, len(panels)), data)
+    with style.context():
+        figure, axes = _page.canvas(len(panels) + factors["panel"].nunique())
+        points = plotted[plotted["control"].isna()]
+        series = _lines.with_looks(points.assign(model=""), data, ("series",))
+        sweep.draw(axes[: len(panels)], plotted, series, {metric: y_scale}, x_label)
+        for ax, (letter, rows) in zip(axes[len(panels) :], factors.groupby("panel"), strict=True):
+            _lines.draw_curves(ax, rows.assign(curve=rows["model"]), "x")
+            ax.set(xscale="log", xlabel="time t", ylabel="factor from ε to a step")
+            _lines.set_log_y(ax, rows)
+            _page.set_panel_title(ax, letter, rows["panel_title"].iloc[0])
+        legends = [_lines.legends(series)[1], _lines.legends(factors.sort_index())[0]]
+        _page.finish(figure, legends, _points.notes(plotted))
+    table = pd.concat([plotted.assign(x_name=x_label), factors[COLUMNS]], ignore_index=True)
+    return figure, captions.with_facts(table, facts(table))
 
 
 def _factors(data: FigureData, first: int) -> pd.DataFrame:
@@ -72,63 +64,16 @@ def _factors(data: FigureData, first: int) -> pd.DataFrame:
     if not {"process", "component", "of_eps"} <= set(data.exact):
         raise ValueError("figure is empty: expected an experiment of kind error_amplification")
     own = data.exact[(data.exact["component"] == data.exact["of_eps"]) & (data.exact["value"] > 0)]
-    tables = []
-    for number, (component, rows) in enumerate(own.groupby("component")):
-        title = f"error of a step in the {COMPONENTS.get(component, f'component {component}')}"
-        facts = {"panel": naming.letter(first + number), "panel_title": title}
-        rows = rows.rename(columns={"process": "model"}).assign(**facts, metric="amplification")
-        tables.append(rows.assign(x_name="time t", x=rows["t"], status="ok", diverged=0))
-    table = pd.concat(tables, ignore_index=True)
-    if unknown := sorted(set(table["model"]) - set(data.models)):
+    if unknown := sorted(set(own["process"]) - set(data.models)):
         raise ValueError(
             f"figure: processes {unknown} of its experiments are not models of the study"
         )
-    return table[
-        ["panel", "panel_title", "model", "metric", "x_name", "x", "value", "status", "diverged"]
-    ]
-
-
-def _joined(dashes: dict, points: pd.DataFrame) -> pd.DataFrame:
-    """Points with the look of the grey line that joins the models of their series."""
-    look = {"color": NEUTRAL.color, "marker": "None", "fillcolor": NEUTRAL.color}
-    linestyle = [dashes[series].dash for series in points["series"]]
-    return points.assign(**look, linestyle=linestyle, entry="", variant_entry="", model="")
-
-
-def _draw_points(axes: list[Axes], plotted: pd.DataFrame, data: FigureData) -> None:
-    """Draw the points of each panel in the look of their models, filled for the first series."""
-    looks, series = style.model_styles(data.models), plotted["series"].dropna().unique()
-    for ax, (_, rows) in zip(axes, plotted.groupby("panel"), strict=True):
-        for row in rows[rows["control"].isna() & rows["value"].notna()].itertuples():
-            variant = style.VariantStyle((0, ()), is_filled=row.series == series[0])
-            look = style.line_look(looks[row.model], variant) | {"linestyle": ""}
-            ax.plot([row.x], [row.value], **look, zorder=3)
-
-
-def _set_x(ax: Axes, values: pd.Series, label: str) -> None:
-    """Logarithmic, and linear between 0 and the smallest value above it."""
-    positive = values[values > 0]
-    ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
-    ax.set_xlabel(label)
-    _lines.pad_x(ax, values)
-    _lines.number_ticks(ax, values)
-    ax.tick_params(axis="x", labelrotation=35)
-
-
-def _draw_factors(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
-    looks = style.model_styles(data.models)
-    for model, curve in rows.groupby("model", sort=False):
-        look = style.line_look(looks[model], style.SOLID)
-        ax.plot(curve["x"], curve["value"], **look, markevery=(0, 10), label=looks[model].label)
-    ax.set(xscale="log", xlabel="time t", ylabel="factor from ε to a step")
-    _lines.set_y(ax, (0.7 * rows["value"].min(), 1.4 * rows["value"].max()), "log")
-
-
-def _models(data: FigureData, plotted: pd.DataFrame, factors: pd.DataFrame) -> list[Line2D]:
-    """Legend entries of all models shown, in the order of the study."""
-    looks = style.model_styles(data.models)
-    shown = {*plotted.loc[plotted["control"].isna(), "model"], *factors["model"]}
-    return [_lines.legend_entry(looks[m], style.SOLID) for m in data.models if m in shown]
+    names = own["component"].map(COMPONENTS)
+    letters = {c: naming.letter(first + i) for i, c in enumerate(sorted(own["component"].unique()))}
+    table = own.assign(panel=own["component"].map(letters), model=own["process"], x=own["t"])
+    table["panel_title"] = "error of a step in the " + names
+    shared = {"metric": "amplification", "x_name": "time t", "status": "ok", "diverged": 0}
+    return table.assign(**shared)[COLUMNS].sort_values("panel", kind="stable")
 
 
 def facts(table: pd.DataFrame) -> list[str]:

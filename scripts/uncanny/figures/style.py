@@ -5,8 +5,8 @@ Across figures a model keeps its colour and marker (`palette`), and grey means a
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import matplotlib
 import seaborn as sns
@@ -41,13 +41,15 @@ def context() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class ModelStyle:
+class ModelStyle(NamedTuple):
     """Label, colour and marker of one model in all figures."""
 
     label: str
     color: str
     marker: str
+
+
+NEUTRAL = ModelStyle("", "0.5", "o")  # of what is no model
 
 
 # Markers that look smaller than the others at the same size, and by how much they are enlarged.
@@ -71,29 +73,14 @@ def model_styles(models: Mapping[str, Mapping]) -> dict[str, ModelStyle]:
     }
 
 
-@dataclass(frozen=True)
-class VariantStyle:
-    """Line dash and marker filling of one sampler (with its guidance) in a panel."""
-
-    dash: tuple
-    is_filled: bool
-
-
-# An odd number, so that with two alternating fillings there are twice as many looks.
-_DASHES = [(), (3.5, 1.5), (1.2, 1.1), (5, 1.2, 1.2, 1.2), (7, 2), (3, 1, 1, 1, 1, 1), (1, 2.4)]
-SOLID = VariantStyle((0, ()), is_filled=True)
+# Dashes of what varies within a panel; an odd number, so that with two alternating fillings of
+# markers there are twice as many looks.
+_LENGTHS = [(), (3.5, 1.5), (1.2, 1.1), (5, 1.2, 1.2, 1.2), (7, 2), (3, 1, 1, 1, 1, 1), (1, 2.4)]
+DASHES = [(0, lengths) for lengths in _LENGTHS]
+SOLID = DASHES[0]
 
 
-def variant_styles(variants: Iterable) -> dict:
-    """Line dash and marker filling of each variant, in the order given; the first is solid."""
-    return {
-        variant: VariantStyle((0, _DASHES[index % len(_DASHES)]), is_filled=index % 2 == 0)
-        for index, variant in enumerate(variants)
-    }
-
-
-@dataclass(frozen=True)
-class ReferenceStyle:
+class ReferenceStyle(NamedTuple):
     """Label, colour and dash of a horizontal reference line."""
 
     label: str
@@ -114,11 +101,3 @@ def reference_style(name: str) -> ReferenceStyle:
     """The style of a reference; one without its own has a default style and its name as label."""
     default = ReferenceStyle(name.replace("_", " "), "0.6", (0, (2, 1, 1, 1)))
     return REFERENCES.get(name, default)
-
-
-def line_look(model: ModelStyle, variant: VariantStyle) -> dict:
-    """Arguments of `plot` for a curve: colour and marker of the model, dash of the variant."""
-    face = {"markerfacecolor": model.color if variant.is_filled else "white"}
-    marker = {"marker": model.marker, "markersize": MARKERS[model.marker], "markeredgewidth": 0.6}
-    look = {"color": model.color, "linestyle": variant.dash, "markeredgecolor": model.color}
-    return look | marker | face

@@ -1,13 +1,10 @@
 """Metric against network evaluations, solver steps or guidance scale."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from uncanny.figures import _lines, _page, _points, captions, style
 from uncanny.figures.figure_data import FigureData
@@ -46,8 +43,9 @@ def sweep(
     plotted = tabulate(data, panels, metric, x, y_scale)
     with style.context():
         figure, axes = _page.canvas(len(panels))
-        legends = draw(axes, plotted, data, {metric: y_scale}, x)
-        _page.finish(figure, legends, _points.notes(plotted))
+        points = with_looks(plotted, data)
+        draw(axes, plotted, points, {metric: y_scale}, x)
+        _page.finish(figure, _lines.legends(points), _points.notes(plotted))
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -62,38 +60,30 @@ def tabulate(data: FigureData, panels: list, metric: str, x: str, y_scale: str) 
     return plotted
 
 
-def draw(
-    axes: list[Axes],
-    plotted: pd.DataFrame,
-    data: FigureData,
-    y_scales: Mapping[str, str],
-    x: str,
-    set_x: Callable | None = None,
-    with_looks: Callable | None = None,
-) -> list:
-    """Draw each panel of the plotted table on its axes; return the legends.
+def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales: dict, x: str):
+    """Draw each panel of the plotted table on its axes; points: those of the table, with LOOK.
 
-    y_scales: metric → scale, linear where it is not named. set_x: prepares the x axis, from axes
-    and values; None: as of a sweep against `x`. with_looks: gives points their look; None: as of
-    `_lines.with_looks`.
+    y_scales: metric → scale, linear where it is not named.
     """
-    scales = dict.fromkeys(plotted["metric"], "linear") | dict(y_scales)
+    scales = dict.fromkeys(plotted["metric"], "linear") | y_scales
     limits = _points.limits(plotted, scales)
-    points = plotted[plotted["control"].isna()]
-    with_looks = with_looks or partial(
-        _lines.with_looks, data=data, names=["series", "epoch"], label=_label(points)
-    )
-    points = with_looks(points)
     errors = _lines.errors_of(points, GROUP, "bar")
     for ax, (panel, rows) in zip(axes, plotted.groupby("panel"), strict=True):
         own = points[points["panel"] == panel]
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
-        (set_x or partial(_set_x, x=x))(ax, own["x"].dropna())
+        values = own["x"].dropna()
+        _lines.set_log_x(ax, values, "none" if x == "scale" else "0")
+        if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
+            _lines.number_log(ax.xaxis)
+        ax.set_xlabel(X_LABELS.get(x, x))
         _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)
-    _lines.label_references(axes, plotted)
-    return _lines.legends(points)
+
+
+def with_looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
+    """The points of the plotted table with their looks."""
+    return _lines.with_looks(plotted[plotted["control"].isna()], data, ("series", "epoch"))
 
 
 def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
@@ -112,35 +102,10 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
     return points.assign(series=series)
 
 
-def _set_x(ax: Axes, values: pd.Series, x: str) -> None:
-    """Set a logarithmic x axis, linear between 0 and the smallest positive value if 0 occurs."""
-    positive = values[values > 0]
-    has_zero = (values == 0).any() and len(positive)
-    if has_zero:
-        ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
-    elif len(positive):
-        ax.set_xscale("log")
-    _lines.pad_x(ax, values)
-    if (values % 1 == 0).all():
-        _lines.number_ticks(ax, values, {0: "none"} if has_zero and x == "scale" else None)
-    else:  # measured numbers of evaluations: ticks at round numbers
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(X_LABELS[x])
-
-
-def _label(points: pd.DataFrame) -> Callable[[Mapping], str]:
-    """Text of a row's variant: what differs within a panel, series, epochs, or both."""
-    varying = points.groupby("panel")[["series", "epoch"]].nunique().max() > 1
-    texts = {"series": lambda row: row["series"], "epoch": lambda row: f"epoch {row['epoch']:.0f}"}
-    return lambda row: " · ".join(texts[name](row) for name in texts if varying[name])
-
-
 def facts(table: pd.DataFrame) -> list[str]:
     """Caption sentences, also from the CSV: axes and epochs; measurement; bands and omissions."""
     points = table[table["control"].isna() & table["value"].notna()]
-    metrics = " and ".join(points["metric_label"].unique())
+    metrics = captions.joined(points["metric_label"])
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]

@@ -1,12 +1,14 @@
 """Schedules on trained models: quality during training, the better schedule, and its prediction."""
 
+from functools import partial
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny.figures import _experiment_axes, _lines, _page, _trained_rows, captions, style
-from uncanny.figures._experiment_axes import COLORS, SOLVERS, select
+from uncanny.figures._experiment_axes import COLORS, SOLVERS, UPDATES, Panel, select
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 
@@ -15,6 +17,9 @@ EPOCHS = "last"
 RUNS = "first"
 
 SHADES = ("0.15", "0.6", "0.8")  # from the fewest evaluations
+PATH_KL = "Path KL: exponential\n− polynomial (nats)"
+CHANGE = "Updates when the better schedule changes"
+DERIVED = "Metric relative to the better of both\n(below 1: derived is better)"
 KINDS = {"samples": "0.15", "path KL": "white"}  # of changes, by how they are measured
 
 
@@ -30,97 +35,109 @@ def trained_schedules(
     data.exact, data.verdicts: of experiments of kind trained_schedules. Raises ValueError for a
     model that they lack.
     """
-    main, second = select(data.exact, model=model), select(data.exact, model=other)
-    quality = select(data.exact, model=model, solver="sde", nfe=nfe)
-    name = data.label("models", model)
-    shown = [
-        (f"{name}: all three schedules", _trained_rows.by_checkpoint(quality)),
-        (f"{name}: predicted from its loss", _trained_rows.predicted(main)),
-        *_by_solver(name, _trained_rows.differences(main)),
-        *_by_solver(data.label("models", other), _trained_rows.differences(second)),
+    main, name = select(data.exact, model=model), data.label("models", model)
+    metric = data.metric_label(main["metric"].iloc[0])
+    quality = _trained_rows.by_checkpoint(select(main, model=model, solver="sde", nfe=nfe))
+    quality_label = f"{metric} ({SOLVERS['sde']},\n{nfe} evaluations)"
+    predicted = _trained_rows.predicted(main)
+    steps = main.groupby("epoch")["step"].first()
+    changes = _trained_rows.crossings(data.verdicts, model, steps.to_dict())
+    gains = _trained_rows.gains(data.exact)
+    draw_changes, draw_gains = partial(_changes, steps=steps), partial(_gains, data=data)
+    page = [
+        [
+            Panel(f"{name}: all three schedules", quality, _quality, quality_label, UPDATES),
+            Panel(f"{name}: predicted from its loss", predicted, _differences, PATH_KL, UPDATES),
+        ],
+        _by_solver(data, model),
+        _by_solver(data, other),
+        [
+            Panel(f"{name}: when the better one changes", changes, draw_changes, x=CHANGE),
+            Panel("derived schedule, end of training", gains, draw_gains, x=DERIVED),
+        ],
     ]
-    steps = main.groupby("epoch")["step"].first().to_dict()
-    changes = _trained_rows.crossings(data.verdicts, model, steps)
-    shown += [(f"{name}: when the better one changes", changes)]
-    shown += [("derived schedule, end of training", _trained_rows.gains(data.exact))]
-    plotted = _experiment_axes.panel_table(shown, _trained_rows.COLUMNS)
-    counts = [2, main["solver"].nunique(), second["solver"].nunique(), 2]
     with style.context():
-        figure, axes = _experiment_axes.mosaic(counts, [1.85, 1.85, 1.85, 2.3])
-        _experiment_axes.draw_panels(axes, plotted, lambda ax, rows: _draw(ax, rows, data, steps))
-        legend = _experiment_axes.schedule_legend(plotted.loc[_is(plotted, "curve"), "schedule"])
-        _page.finish(figure, [legend], "")
+        heights = [1.85, 1.85, 1.85, 2.3]
+        figure, _, plotted = _experiment_axes.draw_page(page, heights, _trained_rows.COLUMNS)
+        _page.finish(figure, _lines.legends(_experiment_axes.schedule_looks(quality)), "")
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
-def _by_solver(name: str, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    groups = rows.groupby("solver", sort=False)
-    return [(f"{name}: samples, {SOLVERS.get(s, s)}", of_solver) for s, of_solver in groups]
+def _by_solver(data: FigureData, model: str) -> list[Panel]:
+    rows = _trained_rows.differences(select(data.exact, model=model))
+    label = f"{data.metric_label(rows['metric'].iloc[0])}: exponential\nabove polynomial (%)"
+    title = f"{data.label('models', model)}: samples, "
+    return [
+        Panel(title + SOLVERS.get(solver, solver), of_solver, _differences, label, UPDATES)
+        for solver, of_solver in rows.groupby("solver", sort=False)
+    ]
 
 
-def _is(table: pd.DataFrame, role: str) -> pd.Series:
-    return table["role"] == role
+def _quality(ax: Axes, rows: pd.DataFrame) -> None:
+    _experiment_axes.draw_schedules(ax, rows, "step")
+    _lines.set_log_x(ax, rows["step"])
+    _lines.set_log_y(ax, rows)
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, steps: dict) -> None:
-    role, metric = rows["role"].iloc[0], data.metric_label(rows["metric"].iloc[0])
-    if role == "curve":
-        _experiment_axes.draw_schedules(ax, rows, "step")
-        _experiment_axes.set_updates(ax, rows["step"])
-        _experiment_axes.set_log(ax, rows)
-        ax.set_ylabel(f"{metric} ({SOLVERS['sde']},\n{rows['nfe'].iloc[0]} evaluations)")
-    elif role == "crossing":
-        _draw_changes(ax, rows, pd.Series(steps.values()))
-    elif role == "gain":
-        _draw_gains(ax, rows, data)
-    else:
-        _draw_differences(ax, rows)
-        texts = {"predicted": "Path KL: exponential\n− polynomial (nats)"}
-        ax.set_ylabel(texts.get(role, f"{metric}: exponential\nabove polynomial (%)"))
-
-
-def _draw_differences(ax: Axes, rows: pd.DataFrame) -> None:
+def _differences(ax: Axes, rows: pd.DataFrame) -> None:
     """A line per number of evaluations; above 0 the polynomial schedule is better."""
-    shades = dict(zip(sorted(rows["nfe"].unique()), SHADES, strict=False))
-    looks = {"style": "nfe", "markers": dict(zip(shades, "osD", strict=False)), "dashes": False}
-    _experiment_axes.draw_lines(ax, rows, "step", "nfe", shades, legend="full", **looks)
-    _experiment_axes.set_updates(ax, rows["step"])
-    _experiment_axes.name_sides(ax)
-    ax.legend(title="evaluations", fontsize=6.5, title_fontsize=6.5, loc="best")
+    shown = rows.sort_values(["nfe", "step"])
+    rank = shown["nfe"].map(sorted(shown["nfe"].unique()).index)
+    color, marker = ([looks[i] for i in rank] for looks in (SHADES, "osD"))
+    texts = {"entry": shown["nfe"].astype(str), "variant_entry": "", "curve": shown["nfe"]}
+    lines = {"linestyle": [style.SOLID] * len(shown), "fillcolor": color}
+    shown = shown.assign(color=color, marker=marker, **lines, **texts)
+    _lines.draw_curves(ax, shown, "step", errors="band")
+    _lines.set_log_x(ax, rows["step"])
+    _name_sides(ax)
+    small = {"title": "evaluations", "fontsize": 6.5, "title_fontsize": 6.5, "loc": "upper right"}
+    ax.legend(handles=_lines.legends(shown)[0], **small)
 
 
-def _draw_changes(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:
+def _name_sides(ax: Axes) -> None:
+    """Name the better schedule above and below 0, in its colour."""
+    ax.axhline(0, color="0.35", lw=0.8, zorder=1.5)
+    low, high = ax.get_ylim()
+    margin = 0.16 * (high - low)
+    ax.set_ylim(min(low, -margin), max(high, margin) + 0.5 * margin)
+    # lines fall from above 0 to below it
+    sides = {"polynomial": (0.985, 3, "right", "bottom"), "exponential": (0.015, -3, "left", "top")}
+    for name, (x, offset, ha, va) in sides.items():
+        at = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "size": 6.5}
+        text = {"color": COLORS[name], "ha": ha, "va": va}
+        ax.annotate(f"{name} better", (x, 0), (0, offset), **at, **text)
+
+
+def _changes(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:
     """A marker per training seed in a row per sampler and metric, at the right without a change."""
     last = steps.max()
     kinds = rows["metric"].map(lambda metric: "path KL" if metric == "path_kl" else "samples")
     samplers = rows["solver"].map(SOLVERS) + " " + rows["nfe"].map("{:.0f}".format)
-    shown = rows.assign(
-        kind=kinds, row=samplers + ", " + kinds, at=rows["value"].fillna(2.2 * last)
-    )
+    at = rows["value"].fillna(2.2 * last)
+    shown = rows.assign(kind=kinds, row=samplers + ", " + kinds, at=at)
     shown = shown.sort_values(["kind", "solver", "nfe"], ascending=[False, False, True])
     ax.set_xscale("log")
     ax.set_xlim(0.7 * steps[steps > 0].min(), 3.4 * last)
     options = {"size": 4.5, "linewidth": 0.8, "edgecolor": "0.15", "legend": False, "ax": ax}
     sns.swarmplot(shown, x="at", y="row", hue="kind", palette=KINDS, warn_thresh=1, **options)
     ax.axvline(1.45 * last, color="0.6", lw=0.6, ls=(0, (2, 2)))
-    _lines.number_ticks(ax, _lines.spaced(ax, steps[steps > 0]), {2.2 * last: "never"})
-    ax.set(xlabel="Updates when the better schedule changes", ylabel="")
+    _lines.number_ticks(ax, steps[steps > 0], {2.2 * last: "never"})
+    ax.set_ylabel("")
 
 
-def _draw_gains(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
+def _gains(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
     labels = [
         f"{data.label('models', row.model)}: {SOLVERS[row.solver]} {row.nfe:.0f}"
         for row in rows.itertuples()
     ]
-    _experiment_axes.draw_intervals(ax, rows, labels, [COLORS["derived"]] * len(rows))
+    looks = _experiment_axes.schedule_looks(rows.assign(schedule="derived"))
+    _experiment_axes.draw_ratios(ax, looks, labels)
     ax.tick_params(axis="y", labelsize=6)
-    ax.set_xlabel("Metric relative to the better of both\n(below 1: derived is better)")
 
 
 def facts(table: pd.DataFrame) -> list[str]:
     """Caption sentences on measurement and results, also from the CSV."""
-    curves, gains = table[_is(table, "curve")], table[_is(table, "gain")]
-    changes = table[_is(table, "crossing")]
+    curves, gains, changes = (table[table["role"] == r] for r in ("curve", "gain", "crossing"))
     seeds, draws = int(curves["seeds"].max()), int(curves["draws"].max())
     better, worse = (gains["upper"] < 1).sum(), (gains["lower"] > 1).sum()
     return [

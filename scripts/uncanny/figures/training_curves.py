@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ SHADES = ("0.1", "0.45", "0.65")  # one per training seed, repeated
 def table(records: Iterable[Mapping]) -> pd.DataFrame:
     """One row per seed and epoch. records: of a model's last checkpoints, one per training seed."""
     rows = [{"seed": r["seed"]} | entry for r in records for entry in r["history"]]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(PANELS, float))
 
 
 def draw(records: list[Mapping], label: str) -> tuple[Figure, pd.DataFrame]:
@@ -47,13 +46,10 @@ def caption(label: str) -> str:
 
 
 def _draw(ax: Axes, plotted: pd.DataFrame, name: str) -> None:
-    for number, (seed, rows) in enumerate(plotted.groupby("seed")):
-        finite = rows[np.isfinite(rows[name].to_numpy(float, na_value=np.nan))]
+    shown = plotted.dropna(subset=name)
+    for number, (seed, rows) in enumerate(shown.groupby("seed")):
         color = SHADES[number % len(SHADES)]
-        ax.plot(finite["epoch"], finite[name], color=color, lw=1.0, label=f"seed {seed}")
-    values = plotted[name].to_numpy(float, na_value=np.nan)
-    if (values > 0).any():
-        ends = np.nanmin(values[values > 0]) / 1.15, np.nanmax(values) * 1.15
-        _lines.set_y(ax, ends, "log")
-    if plotted["seed"].nunique() > 1:
+        ax.plot(rows["epoch"], rows[name], color=color, lw=1.0, label=f"seed {seed}")
+    _lines.set_log_y(ax, shown, (name,))
+    if shown["seed"].nunique() > 1:
         ax.legend(fontsize=6)

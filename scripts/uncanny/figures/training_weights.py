@@ -1,13 +1,15 @@
 """Weightings of noise levels in training: quality, time to quality, and loss by noise level."""
 
+from functools import partial
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from uncanny.figures import _experiment_axes, _lines, _page, captions, style
-from uncanny.figures._experiment_axes import SOLVERS, select
-from uncanny.figures._trained_rows import over_seeds
+from uncanny.figures._experiment_axes import SOLVERS, Panel, over_seeds, select
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 
@@ -48,23 +50,26 @@ def training_weights(
     name, label = data.label("models", base["model"].iloc[0]), data.label("metrics", metric)
     noise = along(rows, "e2", "sigma")
     last = noise[noise["epoch"] == noise["epoch"].max()]
-    shown = [
-        (f"samples: {SOLVERS['sde']}, {nfe} evaluations", along(rows, metric, **sampled)),
-        (f"{label}: training needed", ratios(data, metric, nfe)),
-        ("score error during training", along(rows, "E_S", **sampled)),
-        ("score error: training needed", ratios(data, "E_S", nfe)),
-        ("end of training", last),
-        ("balance of noise levels", along(rows, "imbalance")),
-        (f"{name}: learned", along(base, "gain", "sigma")),
+    draw, draw_ratios = partial(_draw, data=data), partial(_draw_ratios, data=data, base=name)
+    quality = along(rows, metric, **sampled)
+    page = [
+        [
+            Panel(f"samples: {SOLVERS['sde']}, {nfe} evaluations", quality, draw),
+            Panel(f"{label}: training needed", ratios(data, metric, nfe), draw_ratios),
+        ],
+        [
+            Panel("score error during training", along(rows, "E_S", **sampled), draw),
+            Panel("score error: training needed", ratios(data, "E_S", nfe), draw_ratios),
+        ],
+        [
+            Panel("end of training", last, draw),
+            Panel("balance of noise levels", along(rows, "imbalance"), draw),
+            Panel(f"{name}: learned", along(base, "gain", "sigma"), _draw_gain),
+        ],
     ]
-    plotted = _experiment_axes.panel_table(shown, COLUMNS)
-    looks = style.model_styles(data.models)
     with style.context():
-        figure, axes = _experiment_axes.mosaic([2, 2, 3], [2.1, 2.1, 2.0])
-        _experiment_axes.draw_panels(axes, plotted, lambda ax, rows: _draw(ax, rows, data, looks))
-        curves = plotted.loc[plotted["role"] == "step", "model"].unique()
-        legend = [_lines.legend_entry(looks[model], style.SOLID) for model in curves]
-        _page.finish(figure, [legend], "")
+        figure, _, plotted = _experiment_axes.draw_page(page, [2.1, 2.1, 2.0], COLUMNS)
+        _page.finish(figure, _lines.legends(_looks(quality, data)), "")
     return figure, captions.with_facts(plotted, facts(plotted))
 
 
@@ -99,56 +104,46 @@ def ratios(data: FigureData, metric: str, nfe: int) -> pd.DataFrame:
     return table.assign(role="ratio", model=table["arm"].map(models), status=status)
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData, looks: dict) -> None:
+def _looks(rows: pd.DataFrame, data: FigureData) -> pd.DataFrame:
+    """Rows with the looks of their models, a curve each."""
+    return _lines.with_looks(rows.assign(panel="", curve=rows["model"]), data)
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, data: FigureData) -> None:
+    """Draw a line per model against its training or against the noise level."""
     role, metric = rows["role"].iloc[0], rows["metric"].iloc[0]
-    if role == "ratio":
-        base = data.exact.loc[data.exact["arm"] == "none", "model"].iloc[0]
-        _draw_ratios(ax, rows, looks)
-        ax.set_xlabel(f"Updates needed / those of {data.label('models', base)}")
-        return
-    ax.set_ylabel(Y_LABELS.get(metric) or data.metric_label(metric))
-    if metric == "gain":
-        _draw_gain(ax, rows)
-        return
-    models = list(rows["model"].unique())
-    options = {"style": "model", "dashes": False, "markevery": 4 if role == "sigma" else 1}
-    options["markers"] = {model: looks[model].marker for model in models}
-    colors = {model: looks[model].color for model in models}
-    label = ax.get_ylabel()
-    _experiment_axes.draw_lines(ax, rows, role, "model", colors, **options)
-    ax.set_ylabel(label)
-    _experiment_axes.set_log(ax, rows)
+    _lines.draw_curves(ax, _looks(rows, data), role, errors="band")
+    _lines.set_log_y(ax, rows)
     if role == "step":
-        _experiment_axes.set_updates(ax, rows["step"])
+        _lines.set_log_x(ax, rows["step"])
+        ax.set_xlabel(_experiment_axes.UPDATES)
     else:
         ax.set(xscale="log", xlabel="Noise level σ")
+    ax.set_ylabel(Y_LABELS.get(metric) or data.metric_label(metric))
 
 
 def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draw one line per checkpoint, the darker the longer it was trained; name the ends."""
+    """Draw one line per checkpoint, the darker the longer it was trained."""
     trained = rows[rows["step"] > 0]
-    steps = sorted(trained["step"].unique())
-    shades = dict(zip(steps, sns.color_palette("light:0.1", len(steps) + 2)[2:], strict=True))
-    label = ax.get_ylabel()
-    options = {"palette": shades, "estimator": None, "legend": "full", "ax": ax}
-    sns.lineplot(trained, x="sigma", y="value", hue="step", **options)
-    handles = ax.get_legend().legend_handles
-    shown = [handles[0], handles[len(steps) // 2], handles[-1]]
-    texts = [f"{steps[i]:,.0f}" for i in (0, len(steps) // 2, -1)]
-    ax.legend(shown, texts, title="updates", fontsize=6, title_fontsize=6, loc="upper right")
-    ax.set(xscale="log", xlabel="Noise level σ", ylabel=label)
+    shades = LogNorm(trained["step"].min() / 4, trained["step"].max())
+    options = {"hue_norm": shades, "palette": "light:0.1", "legend": "brief", "estimator": None}
+    sns.lineplot(trained, x="sigma", y="value", hue="step", ax=ax, **options)
+    small = {"title": "updates", "fontsize": 6, "title_fontsize": 6}
+    sns.move_legend(ax, "upper right", **small)
+    ax.set(xscale="log", xlabel="Noise level σ", ylabel=Y_LABELS["gain"])
 
 
-def _draw_ratios(ax: Axes, rows: pd.DataFrame, looks: dict) -> None:
-    shown = rows[rows["value"].notna()]
+def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData, base: str) -> None:
+    shown = _looks(rows[rows["value"].notna()], data)
+    shown["marker"] = shown["status"].map({"at least": ">", "reached": "o"})
     labels = [f"{ARMS[row.arm]}, to {row.factor:g} × best" for row in shown.itertuples()]
-    colors = [looks[model].color for model in shown["model"]]
-    _experiment_axes.draw_intervals(ax, shown, labels, colors)
+    _experiment_axes.draw_ratios(ax, shown, labels)
     for y, row in enumerate(shown.itertuples()):
         text = ("≥ " if row.status == "at least" else "") + f"{row.value:.2f}"
-        place = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
-        ax.annotate(text, (row.upper, y), **place)
+        options = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
+        ax.annotate(text, (row.upper, y), **options)
     ax.set_xlim(right=ax.get_xlim()[1] * 1.15)  # for the last number
+    ax.set_xlabel(f"Updates needed / those of {base}")
 
 
 def facts(table: pd.DataFrame) -> list[str]:

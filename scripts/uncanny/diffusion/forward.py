@@ -197,12 +197,14 @@ def alphas_cumprod(betas: Tensor) -> Tensor:
 def alpha_bars(alphas_cumprod: Tensor, times: Tensor) -> Tensor:
     """Return alpha_bar at a sub-sequence of times; it is 1 at t = -1, the clean image.
 
-    alphas_cumprod: [T]. times: integers [S+1], falling strictly from below T to -1.
+    alphas_cumprod: [T]. times: integers [S+1], falling from below T to 0 or more, then -1; a time
+    may occur twice.
     Returns float64 [S+1]. Raises ValueError for other times.
     """
     T, times = len(alphas_cumprod), torch.as_tensor(times, device=alphas_cumprod.device)
-    if len(times) < 2 or (times.diff() >= 0).any() or times[0] >= T or times[-1] != -1:
-        raise ValueError(f"times must fall strictly from below {T} to -1, got {times.tolist()}")
+    falling = len(times) >= 2 and (times.diff() <= 0).all() and times[-2] >= 0
+    if not falling or times[0] >= T or times[-1] != -1:
+        raise ValueError(f"times must fall from below {T} to -1, got {times.tolist()}")
     # The index -1 finds the appended 1.
     return torch.cat([alphas_cumprod.double(), torch.ones(1, device=times.device)])[times]
 

@@ -1,5 +1,6 @@
 """Steps of the reverse SDE that predictor-corrector samplers are made of (Song et al. 2021)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -61,6 +62,11 @@ def _published(path: Path, N: int) -> tuple[Tensor, Tensor, Tensor]:
     if isinstance(path.time, VPClock) and path.scaling == "vp":
         # beta_i = beta(t_i) / N
         beta = (path.time.beta_min + path.time.beta_d * t) / N
+        if beta[0] >= 1:
+            raise ValueError(
+                f"num_steps={N}: a step would have beta {float(beta[0]):.3g}; expected more than "
+                f"{math.floor(N * beta[0])} steps with discretisation published"
+            )
         return 1 - beta, beta, torch.ones_like(beta)
     if isinstance(path.time, GeometricClock) and path.scaling == "none":
         return _exploding(torch.cat([path.sigma(t), t.new_zeros(1)]))

@@ -72,10 +72,9 @@ def init_sampling(
     """Begin sampling on a grid: (latents, sigmas [num_steps + 1], {"path": σ(t) and s(t)}).
 
     grid: kind and options of the noise levels; `ends`, without num_steps, for samplers that choose
-    their own steps. sigma_min, sigma_max: their range; None: customary
-    for the grid, moved into the network's. time, scaling: clock σ(t) and scale s(t) in which the
-    sampler's steps are straight. losses: of the model at single noise levels, for grids that follow
-    from them.
+    their own steps. sigma_min, sigma_max: their range; None: customary for the grid, moved into the
+    network's. time, scaling: clock σ(t) and scale s(t) in which the sampler's steps are straight.
+    losses: of the model at single noise levels, for grids that follow from them.
     """
     options = dict(grid)
     kind = options.pop("kind")

@@ -10,6 +10,7 @@ from uncanny.registry import components
 from uncanny.registry.blocks import NESTED, PRECISION, by_process, expanded
 from uncanny.samplers import nfe
 from uncanny.study import plan
+from uncanny.study.checks import correctors as checks_correctors
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
 from uncanny.study.checks import noise_levels as checks_noise_levels
@@ -197,6 +198,8 @@ def _check_table(study: Study, table: str) -> None:
     block, key_path = study.block("tables", table), f"tables.{table}"
     checks_origins.check_table(study, block, key_path)
     components.resolve("tables", block["kind"], block.get("options", {}), key_path)
+    if block["kind"] == "stochastic_parameters":
+        checks_noise_levels.check_churned(study, block, key_path)
     for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
             refer(study, section, name, f"{key_path}.{section}")
@@ -282,6 +285,7 @@ def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
             )
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
         checks_noise_levels.check_sampler(study, sampler, model)
+        checks_correctors.check(study, sampler, model)
 
 
 def _check_steps(kind: str, options: dict, key_path: str) -> None:

@@ -42,3 +42,13 @@ def _check_grid(grid: str, process: str, key_path: str, model: str) -> None:
                 f"{key_path}: {grid!r} for model {model!r}, which is {process}; expected another "
                 f"grid, for this one is of {kind} models"
             )
+
+
+def check_churned(study: Study, table: dict, key_path: str) -> None:
+    """Refuse models in a table of churned levels whose levels are not those of a continuous one."""
+    for model in table.get("models", []):
+        process = study.names(model)["process"] if model in study.config["models"] else None
+        if process and study.block("processes", process)["kind"] != "continuous":
+            raise ValueError(
+                f"{key_path}.models: {model!r} is no continuous model; expected those only"
+            )

@@ -14,12 +14,14 @@ from test_sampling import NETWORK
 from uncanny.diffusion import schedules, sigma_grids, sigma_view
 from uncanny.diffusion.forward import Path
 from uncanny.diffusion.processes import continuous
+from uncanny.estimate.facts import Facts
 from uncanny.networks import building
 from uncanny.samplers import steps
 from uncanny.samplers.ddim import ddim
 from uncanny.samplers.dpmpp import dpmpp
 from uncanny.samplers.rk45 import rk45
 from uncanny.sampling import drawing
+from uncanny.tables import Contents, sampler_parameters
 
 STORED = arrays("samplers")
 LATENTS = tensor(STORED["latents"])
@@ -247,6 +249,65 @@ def test_a_sampler_that_does_not_fit_is_one_message(block, model, message):
     grid = {} if block["kind"] == "ddim" else {"grid": "polynomial"}
     with pytest.raises(ValueError, match=message):
         plan(config_with({"num_steps": 5} | grid | block, model))
+
+
+@pytest.mark.parametrize(
+    ("block", "evaluations"),
+    [
+        ({"kind": "unipc", "num_steps": 7, "grid": "polynomial"}, 7),
+        ({"kind": "dpm_2", "num_steps": 7, "grid": "polynomial"}, 13),
+        ({"kind": "predictor_corrector", "num_steps": 7, "grid": "vp", "corrector_steps": 2}, 21),
+        ({"kind": "rk45", "grid": "ends", "tol": 0.001}, 113),
+    ],
+)
+@pytest.mark.parametrize("model", ["ddpm_cosine", "vp_uncond"])
+def test_estimates_count_the_declared_evaluations(block, evaluations, model, tmp_path):
+    study = plan(config_with(block, model))
+    assert Facts(study, tmp_path).nfe("NEW", model) == evaluations
+
+
+@pytest.mark.parametrize(
+    ("block", "times", "steps", "evaluations"),
+    [
+        (
+            {"kind": "unipc", "num_steps": 7, "grid": "levels"},
+            "levels of the discrete pro",
+            "7",
+            "7",
+        ),
+        (
+            {"kind": "rk45", "grid": "ends"},
+            "chosen image by image",
+            "chosen",
+            "follows from the data",
+        ),
+    ],
+)
+def test_the_table_of_a_discrete_model_at_noise_levels(block, times, steps, evaluations):
+    made = Contents(
+        models={"m": {"process": {"kind": "discrete", "num_levels": 1000}}},
+        processes={"m": "ddpm"},
+        samplers={"S": {"m": resolved("discrete", block)}},
+    )
+    cells = dict(sampler_parameters.sampler_parameters(made).to_numpy().tolist())
+    assert cells["time steps t_i"].startswith(times)
+    assert cells["steps N"] == steps
+    assert cells["evaluations (NFE)"] == evaluations
+    assert cells["σ_min … σ_max"] == "of the schedule"
+    assert cells["constants"].startswith("T = 1000")
+
+
+def test_the_table_of_churned_levels_is_of_continuous_models():
+    block = {"kind": "heun", "num_steps": 4, "grid": "polynomial", "S_churn": 2.0}
+    config = config_with(block, "ddpm_cosine")
+    table = {"kind": "stochastic_parameters", "title": "T", "samplers": ["NEW"]}
+    config["tables"] = {"table_9": table | {"models": ["vp_uncond"]}}
+    plan(config)
+    config["tables"]["table_9"]["models"].append("ddpm_cosine")
+    with pytest.raises(
+        ValueError, match=r"tables\.table_9\.models: 'ddpm_cosine' is no continuous"
+    ):
+        plan(config)
 
 
 def test_steps_that_images_do_not_share_have_no_trajectory():

@@ -293,7 +293,8 @@ def test_the_table_of_a_discrete_model_at_noise_levels(block, times, steps, eval
     assert cells["time steps t_i"].startswith(times)
     assert cells["steps N"] == steps
     assert cells["evaluations (NFE)"] == evaluations
-    assert cells["σ_min … σ_max"] == "of the schedule"
+    ends = {"levels": "all", "ends": "of the grid"}[block["grid"]]
+    assert cells["σ_min … σ_max"] == f"{ends}, within the schedule"
     assert cells["constants"].startswith("T = 1000")
 
 

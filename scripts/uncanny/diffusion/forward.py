@@ -46,6 +46,25 @@ class VPClock:
 
 
 @dataclass(frozen=True)
+class SubVPClock(VPClock):
+    """sub-VP-SDE with the beta(t) of a VP clock: the mean of the state shrinks by exp(-B/2), its
+    deviation is 1 - exp(-B), B the integral of beta (Song et al. 2021, equation 29).
+    """
+
+    def sigma(self, t: Tensor) -> Tensor:
+        # (1 - exp(-B)) / exp(-B/2) = 2 sinh(B/2)
+        return 2 * torch.sinh(0.25 * self.beta_d * t**2 + 0.5 * self.beta_min * t)
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        # beta(t) cosh(B/2), and 4 cosh^2 = 4 + sigma^2
+        return 0.5 * (self.beta_min + self.beta_d * t) * (4 + self.sigma(t) ** 2).sqrt()
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        # The VP clock has sqrt(exp(B) - 1) where B = 2 asinh(sigma / 2)
+        return super().sigma_inv(torch.expm1(2 * torch.asinh(sigma / 2)).sqrt())
+
+
+@dataclass(frozen=True)
 class VEClock:
     """Time is the variance: sigma = sqrt(t)."""
 

@@ -42,9 +42,8 @@ def deis(
     for i, p in enumerate(orders(sigmas, order, lower_order_final)):
         eps = [noise_of(denoiser, y, sigmas[i]), *eps[: order - 1]]
         levels = sigmas[max(0, i - p + 1) : i + 2].flip(0)  # sigma_i+1, sigma_i, sigma_i-1, ...
-        y = y + weighted(
-            eps, _integrals(levels, variable, path) if p > 1 else [levels[0] - levels[1]]
-        )
+        C = _integrals(levels, variable, path) if p > 1 else [levels[0] - levels[1]]
+        y = y + weighted(eps, C)
     return y
 
 

@@ -29,7 +29,7 @@ def dpmpp(
     lower_order_final: bool = True,
 ) -> Tensor:
     """y' = e^-H y + (1 - e^-H) D_i + differences of earlier D, H = (1 + eta) h (Lu et al. 2022,
-    DPM-Solver++, arXiv 2211.01095, algorithm 2 for 2M; section 4.3 and appendix B for eta = 1).
+    DPM-Solver++, arXiv 2211.01095, algorithm 2 for 2M, section 5 for the SDE).
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling. path: plays no part.
     order: 2 is 2M, 3 is 3M. eta: 0, the ODE, to 1, the SDE (2M SDE): noise of variance

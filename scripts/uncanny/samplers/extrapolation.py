@@ -30,8 +30,8 @@ def lambdas(sigmas: Tensor, order: int) -> list[float]:
 def orders(sigmas: Tensor, order: int, lower_order_final: bool) -> list[int]:
     """Order of each step: no more than evaluations are there, and 1 in a step to sigma = 0.
 
-    lower_order_final: no more than steps are left, which keeps few steps stable (Lu et al. 2022,
-    DPM-Solver++, appendix; Zhao et al. 2023, UniPC).
+    lower_order_final: no more than steps are left, which keeps few steps stable (code of Lu et al.
+    2022, DPM-Solver++, and of Zhao et al. 2023, UniPC).
     """
     N = len(sigmas) - 1
     left = [N - i if lower_order_final else order for i in range(N)]

@@ -30,7 +30,7 @@ def ipndm(
     order: Annotated[Literal[1, 2, 3, 4], NotAbove("num_steps")] = 4,
 ) -> Tensor:
     """y' = y + (sigma' - sigma) sum_j c_j eps_j with the c of even steps, whatever the grid (Liu et
-    al. 2022, PNDM, equation 12; with lower orders at the start, Zhang and Chen 2023, appendix H.2).
+    al. 2022, PNDM, equation 12, starting with lower orders as in Zhang and Chen 2023, DEIS).
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling. path: plays no part.
     order: evaluations combined; more than second order only where steps in sigma are even.

@@ -25,7 +25,7 @@ def unipc(
     lower_order_final: bool = True,
 ) -> Tensor:
     """UniP-p, then UniC-p with the denoiser at the predicted state (Zhao et al. 2023, UniPC, arXiv
-    2302.04867, algorithms 5 and 6, data prediction).
+    2302.04867, algorithms 1 and 2, in their form for a denoiser).
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling. path: plays no part.
     order: p. variant: B(h) = h (bh1) or 1 - e^-h (bh2), which weights a single difference.

@@ -79,6 +79,6 @@ def time_steps(grid: str, time: str) -> str:
     """t_i, i < N, of a grid of noise levels on a clock; t_N = 0."""
     if (grid, time) in MATCHED:
         return MATCHED[grid, time]
-    if time == "linear":
+    if time == "linear" or grid == "ends":
         return GRIDS.get(grid, grid)
     return f"{INVERSES[time]}, σ = {GRIDS.get(grid, grid)}"

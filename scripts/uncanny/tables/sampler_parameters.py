@@ -108,15 +108,16 @@ def _viewed(options: dict, process: dict) -> dict[str, str]:
     """Of a discrete model that is sampled at noise levels between those of its training."""
     grid = {name: value for name, value in options["grid"].items() if name != "kind"}
     constants = {"T": process["num_levels"]} | {SYMBOLS.get(n, n): grid[n] for n in sorted(grid)}
+    customary = "all" if options["grid"]["kind"] == "levels" else "of the grid"
     given = [options["sigma_min"], options["sigma_max"]]
-    ends = ["of the schedule" if end is None else format_value(end) for end in given]
+    ends = dict.fromkeys(customary if end is None else format_value(end) for end in given)
     steps = options["num_steps"]
     return {
         "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),
         "noise level σ(t)": formulas.CLOCKS[options["time"]],
         "scaling s(t)": formulas.SCALINGS[options["scaling"]],
         "constants": ", ".join(f"{n} = {format_value(v)}" for n, v in constants.items()),
-        "σ_min … σ_max": "of the schedule" if given == [None, None] else " … ".join(ends),
+        "σ_min … σ_max": " … ".join(ends) + ", within the schedule",
         "steps N": "chosen" if steps is None else str(steps),
     }
 

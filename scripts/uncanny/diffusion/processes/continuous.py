@@ -23,6 +23,7 @@ DERIVED = ("sigma_max",)  # options that may follow from the data
 
 LEVELS = {
     "uniform_time": losses.uniform_time,
+    "uniform_sub_vp_time": losses.uniform_sub_vp_time,
     "log_uniform": losses.log_uniform,
     "lognormal": losses.lognormal,
 }
@@ -30,16 +31,20 @@ WEIGHTS = {"inverse_variance": losses.inverse_variance, "unit_output": losses.un
 
 # Noise levels and weights with which each preconditioning was published.
 MATCHED_LEVELS = {"vp": "uniform_time", "ve": "log_uniform", "edm": "lognormal"}
+MATCHED_LEVELS |= {"sub_vp": "uniform_sub_vp_time"}
 MATCHED_WEIGHTS = {"vp": "inverse_variance", "ve": "inverse_variance", "edm": "unit_output"}
+MATCHED_WEIGHTS |= {"sub_vp": "inverse_variance"}
 
 
 def continuous(
     schedule,
     *,
-    preconditioning: Literal["vp", "ve", "edm"],
+    preconditioning: Literal["vp", "sub_vp", "ve", "edm"],
     sigma_max: Annotated[Positive | Literal["data"] | None, Above("sigma_min")] = None,
     sigma_min: Positive | None = None,
-    levels: Literal["matched", "uniform_time", "log_uniform", "lognormal"] = "matched",
+    levels: Literal[
+        "matched", "uniform_time", "uniform_sub_vp_time", "log_uniform", "lognormal"
+    ] = "matched",
     weight: Literal["matched", "inverse_variance", "unit_output"] = "matched",
 ) -> "Continuous":
     """Build the continuous process; it has no schedule.

@@ -35,6 +35,7 @@ onstart:
     list_jobs()
     print_progress()
     if workflow.local_exec:
+        share_gpus()
         # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
         if not workflow.deployment_settings.deployment_method:
             fork_server.start()
@@ -93,5 +94,6 @@ for target in [*STUDY.config["figures"], *STUDY.config["tables"]]:
         localrule: True
 
 
+use_processor()
 apply_gpu_request()
 order_jobs()

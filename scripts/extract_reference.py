@@ -21,6 +21,11 @@ def main(snakemake):
     if snakemake.params.kernels:
         mean = kernels.mean_within(extracted.pool)
         extracted = dataclasses.replace(extracted, kernels=mean)
+    if snakemake.params.held_out:
+        other = data.splits[{"train": "test", "test": "train"}[snakemake.wildcards.split]]
+        new = features.extract(extractor, other.images, scoring.BATCH)
+        nearest = neighbours.distances(new.pool, extracted.pool)[:, 0]
+        extracted = dataclasses.replace(extracted, held_out=nearest)
     features.save(
         snakemake.output[0], extracted, features.identity(extractor, split.images, split.labels)
     )

@@ -440,41 +440,47 @@ def test_nearest_among_equal_references_is_refused():
 # --- noise_share ----------------------------------------------------------------------------------
 
 
+def _with_held_out(reference, new):
+    return replace(reference, held_out=neighbours.distances(new.pool, reference.pool)[:, 0])
+
+
 def test_noise_share_of_points_on_a_line(monkeypatch):
-    """Reference images 1 apart but the last, 4 apart: the distance at quantile 0.5 is 1."""
-    reference = _of_pool(np.array([[0.0], [1], [2], [3], [7]]))
-    sample = _of_pool(np.array([[-2.0], [-1], [2.5], [5], [7.5]]))
+    """Held-out images at distances 1 (four of them) and 4: the distance at quantile 0.5 is 1."""
+    reference = _of_pool(np.array([[0.0], [2], [4], [9]]))
+    reference = _with_held_out(reference, _of_pool(np.array([[-1.0], [1], [3], [5], [13]])))
+    sample = _of_pool(np.array([[-2.0], [-1], [2.5], [6.5], [9.5]]))
     monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.5)
     found = metrics.noise_share(sample, reference)
-    assert (found.value, found.details["radius"]) == (2 / 5, 1)  # -2 and 5 are further than 1
+    assert (found.value, found.details["radius"]) == (2 / 5, 1)  # -2 and 6.5 are further than 1
     assert found.se == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 5))  # binomial, p = (2 + 1)/(5 + 2)
     # 0.9 is 0.6 of the way from the fourth of five distances, 1, to the last, 4.
     monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.9)
     assert metrics.noise_share(sample, reference).details["radius"] == pytest.approx(2.8)
 
 
-def test_noise_share_tells_new_images_from_noise_and_a_reference_from_its_copies():
+def test_noise_share_tells_new_images_from_noise():
     rng = np.random.default_rng(0)
-    train, new, noise = (_gaussian(rng, 1000, 6, std=s) for s in (1.0, 1.0, 8.0))
-    assert metrics.noise_share(new, train).value < 0.03
-    assert metrics.noise_share(noise, train).value > 0.9
-    # The reference itself: 1 % of its images, by the definition of the quantile
-    assert metrics.noise_share(train, train).value == pytest.approx(0.01)
+    train, unseen, new, noise = (_gaussian(rng, 1000, 6, std=s) for s in (1.0, 1.0, 1.0, 8.0))
+    reference = _with_held_out(train, unseen)
+    assert metrics.noise_share(new, reference).value == pytest.approx(0.01, abs=0.01)
+    assert metrics.noise_share(unseen, reference).value == pytest.approx(0.01)  # by definition
+    assert metrics.noise_share(noise, reference).value > 0.9
     half = _of_pool(np.concatenate([new.pool[:100], noise.pool[:100]]))
-    assert metrics.noise_share(half, train).value == pytest.approx(0.47, abs=0.04)
+    assert metrics.noise_share(half, reference).value == pytest.approx(0.47, abs=0.04)
 
 
-def test_noise_share_takes_stored_neighbours():
+def test_noise_share_does_not_depend_on_how_close_an_extractor_brings_its_training_images():
     rng = np.random.default_rng(0)
-    train, new = _gaussian(rng, 100, 6), _gaussian(rng, 50, 6, std=2.0)
-    stored = replace(train, neighbours=neighbours.within(train.pool, 3))
-    assert metrics.noise_share(new, stored) == metrics.noise_share(new, train)
+    train, unseen, new = (_gaussian(rng, 500, 6, std=s) for s in (0.2, 1.0, 1.0))
+    assert metrics.noise_share(new, _with_held_out(train, unseen)).value < 0.03
 
 
-def test_noise_share_among_equal_references_is_refused():
+def test_noise_share_needs_held_out_images_that_differ():
     same = _of_pool(np.ones((5, 2)))
-    with pytest.raises(ValueError, match="noise_share: n_reference = 5, 99 % of them have a copy"):
+    with pytest.raises(ValueError, match="the reference has no distances of held-out images"):
         metrics.noise_share(same, same)
+    with pytest.raises(ValueError, match="99 % of the held-out images have a copy"):
+        metrics.noise_share(same, _with_held_out(same, same))
 
 
 def _cloud(rng, n, dim, mean=0.0):
@@ -532,6 +538,7 @@ def test_class_accuracy_needs_labels_of_the_classes(labels, message):
 def test_estimates_are_plain_numbers_and_repeatable(name):
     rng = np.random.default_rng(0)
     sample, reference = _gaussian(rng, 60, 6), _gaussian(rng, 60, 6)
+    reference = _with_held_out(reference, _gaussian(rng, 20, 6))
     first, second = (getattr(metrics, name)(sample, reference) for _ in range(2))
     assert first == second
     assert first.n == 60

@@ -92,7 +92,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     assert 0 < json.loads(report.read_text())["accuracy"] <= 1
 
     reference = folder / "reference.npz"
-    call("extract_reference", folder, params={"neighbours": study.neighbours("digits"), "kernels": study.uses_kernels("digits")}, wildcards={"split": "train"},
+    call("extract_reference", folder, params={"neighbours": study.neighbours("digits"), "kernels": study.asks_for("digits", "KERNELS"), "held_out": True}, wildcards={"split": "train"},
          inputs={"dataset": dataset, "extractor": extractor}, outputs={"features": reference})  # fmt: skip
     assert len(np.load(reference)["pool"]) == 1437
     assert np.load(reference)["neighbours"].shape == (1437, 3)

@@ -120,9 +120,9 @@ def test_neighbours_are_asked_for_by_metrics(study):
 
 
 def test_mean_kernels_are_asked_for_by_kid(study):
-    assert study.uses_kernels("digits")
+    assert study.asks_for("digits", "KERNELS")
     without = changed(("metrics", "kid"), {"kind": "precision"})
-    assert not plan(without).uses_kernels("digits")
+    assert not plan(without).asks_for("digits", "KERNELS")
 
 
 def test_planning_needs_no_torch():

@@ -31,7 +31,7 @@ from uncanny.study.plan import listing
 from uncanny.study.plan import tables as plan_tables
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import Study
-from uncanny.workflow import dag, fork_server, pages, profiles, run_progress
+from uncanny.workflow import dag, fork_server, gpus, pages, profiles, run_progress
 
 try:
     config.update(

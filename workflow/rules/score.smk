@@ -17,7 +17,8 @@ rule extract_reference:
         runtime=hours(2),
     params:
         neighbours=lambda w: STUDY.neighbours(w.dataset),
-        kernels=lambda w: STUDY.uses_kernels(w.dataset),
+        kernels=lambda w: STUDY.asks_for(w.dataset, "KERNELS"),
+        held_out=lambda w: STUDY.asks_for(w.dataset, "HELD_OUT"),
         code=lambda w: STUDY.code("extract_reference", extractors=w.extractor),
     script:
         "../../scripts/extract_reference.py"

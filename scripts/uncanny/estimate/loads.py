@@ -238,12 +238,16 @@ def _extract_reference(
     facts: Facts, job: Job, extractor: str, dataset: str, split: str, **_
 ) -> Load:
     size, (width, _) = facts.extractor(extractor)
-    count = getattr(facts.data(dataset), split)
+    data = facts.data(dataset)
+    count, others = getattr(data, split), {"train": data.test, "test": data.train}[split]
     seconds = costs.evaluation(size, costs.BATCH, facts.device)
     if facts.study.neighbours(dataset):
         seconds += costs.neighbours(count, width) / costs.CORE
-    if facts.study.uses_kernels(dataset):
+    if facts.study.asks_for(dataset, "KERNELS"):
         seconds += costs.kernels(count, width) / costs.CORE
+    if facts.study.asks_for(dataset, "HELD_OUT"):
+        each = costs.evaluation(size, costs.BATCH, facts.device)
+        seconds += others / count * (each + costs.neighbours(count, width) / costs.CORE)
     kept = 4 * facts.features(dataset) * facts.reference_count(dataset)  # float32
     return Load([Work((job.rule, extractor, dataset), count, seconds)], disk=kept, memory=2 * kept)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from uncanny.runtime import arrays, files
 
+OF_THE_SET = ("kernels", "held_out")  # not one row for each image
 FORMATS = {("uint8", 4), ("float32", 2)}  # dtype and dimensions of images, and of vectors
 
 
@@ -19,7 +20,8 @@ class Features:
     labels are the classes that the images were conditioned on, not the extractor's predictions.
     neighbours: squared distances of each pool to its nearest ones in the set, ascending, float64
     [n, k]. kernels: mean polynomial kernel of two different pools, by degree (kernels.mean_within),
-    float64 [10]. Both None where unknown, as in a subset of the images, features[:1000].
+    float64 [10]. held_out: distances of images of another split to their nearest in the set,
+    float64 [h]. All three None where unknown, as in a subset of the images, features[:1000].
     """
 
     pool: np.ndarray
@@ -27,6 +29,7 @@ class Features:
     labels: np.ndarray | None = None
     neighbours: np.ndarray | None = None
     kernels: np.ndarray | None = None
+    held_out: np.ndarray | None = None
 
     def __post_init__(self):
         lengths = {name: len(a) for name, a in self._per_image().items()}
@@ -34,7 +37,7 @@ class Features:
             raise ValueError(f"features of different numbers of images: {lengths}")
 
     def _per_image(self) -> dict[str, np.ndarray]:
-        return {n: a for n, a in vars(self).items() if n != "kernels" and a is not None}
+        return {n: a for n, a in vars(self).items() if n not in OF_THE_SET and a is not None}
 
     def __len__(self) -> int:
         return len(self.pool)
@@ -118,7 +121,7 @@ def load(path: Path | str) -> tuple[Features, dict[str, str]]:
     """
     stored = arrays.load(path, "a file of features")
     try:
-        optional = [stored.pop(name, None) for name in ("labels", "neighbours", "kernels")]
+        optional = [stored.pop(name, None) for name in ("labels", "neighbours", *OF_THE_SET)]
         features = Features(stored.pop("pool"), stored.pop("logits"), *optional)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a file of features ({error})") from None

@@ -19,7 +19,7 @@ from uncanny.evaluation.features import Features
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, TwoOrMore
 
-REAL_QUANTILE = 0.99  # of distances among real images, beyond which an image is noise
+REAL_QUANTILE = 0.99  # of distances of held-out real images, beyond which an image is noise
 COPY = 1e-4  # in units of the distance between neighbours: rounding of features
 FALLING = {"fid", "kid", "sliced_w2", "noise_share"}  # metrics of which less is better
 # Metrics that compare images with the classes that they were conditioned on
@@ -45,11 +45,13 @@ FEWEST_REFERENCE = {
     "precision": {"k": (1, 1)},
     "recall": {"k": (2, 2)},
     "nearest": {"": (0, 2)},
-    "noise_share": {"": (0, 2)},
+    "noise_share": {"": (0, 1)},
     "sliced_w2": {"": (0, 2)},
 }
+# Metrics that compare with the distances of held-out images to the reference
+HELD_OUT = {"noise_share"}
 # Metrics that look at the neighbours of reference images: their number, or the option with it.
-AMONG_REFERENCES = {"precision": "k", "noise_share": 1}
+AMONG_REFERENCES = {"precision": "k"}
 # Metrics that need the mean kernel of two reference images, which is the same for all samples.
 KERNELS = {"kid"}
 
@@ -293,25 +295,29 @@ def _to_reference(x: np.ndarray, y: np.ndarray, unit: float) -> tuple[np.ndarray
 
 
 def noise_share(sample: Features, reference: Features | None = None) -> Estimate:
-    """Share of generated images that are noise: further from every reference image than 99 % of the
-    reference images are from their nearest other.
+    """Share of generated images that are noise: further from every reference image than 99 % of
+    held-out real images are.
 
-    New real images have a larger share than 1 % if the extractor was trained on the reference: the
-    score of a held-out split says how large. A sample that lies in the reference entirely is taken
-    for a part of it, as in `nearest`. se: binomial, given the reference. details: radius is that
-    distance, in the unit of features.
+    Reference images are no measure of that: an extractor that was trained on them has them closer
+    to each other than new real images are to them. A sample that lies in the reference entirely is
+    taken for a part of it, as in `nearest`. se: binomial, given the reference. details: radius is
+    that distance, in the unit of features.
     """
     x, y = _pools("noise_share", sample, reference)
-    # r: quantile over y in Y of min_{y' != y} ‖y - y'‖; an image x is noise if min_y ‖x - y‖ > r
-    radius = float(np.quantile(np.sqrt(_among(reference, 1)[:, 0]), REAL_QUANTILE))
+    if reference.held_out is None:
+        raise ValueError("noise_share: the reference has no distances of held-out images")
+    # r: quantile over held-out images z of min_y ‖z - y‖; an image x is noise if min_y ‖x - y‖ > r
+    radius = float(np.quantile(reference.held_out, REAL_QUANTILE))
     if not radius > 0:
         raise ValueError(
-            f"noise_share: n_reference = {len(y)}, 99 % of them have a copy; needs different images"
+            f"noise_share: n_reference = {len(y)}, 99 % of the held-out images have a copy among "
+            "them; needs different images"
         )
     distances, copies = _to_reference(x, y, radius)
     is_noise, n = distances > 1, len(x)
     value = float(is_noise.mean())
-    details = {"n_reference": len(y), "quantile": REAL_QUANTILE, "radius": radius, "copies": copies}
+    details = {"n_reference": len(y), "n_held_out": len(reference.held_out)}
+    details |= {"quantile": REAL_QUANTILE, "radius": radius, "copies": copies}
     return Estimate(value, _binomial_se(value, n), n, details, jackknife.of_mean(is_noise))
 
 

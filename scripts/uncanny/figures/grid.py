@@ -28,7 +28,7 @@ COLUMNS += [*IMAGE, "row", "column", *SCORE, "diverged", "status"]
 # What a kind of metric counts, for the caption
 MEANINGS = {
     "noise_share": "an image counts as unlike if, in the features of {extractor}, it is further "
-    "from every training image than 99 % of the training images are from their nearest other"
+    "from every training image than 99 % of real images that no model has seen are"
 }
 
 

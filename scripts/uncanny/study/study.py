@@ -234,10 +234,12 @@ class Study:
             asked = max(asked, block.get(count, count))
         return asked
 
-    def uses_kernels(self, dataset: str) -> bool:
-        """Whether a metric of a dataset needs the mean kernel of two reference images."""
+    def asks_for(self, dataset: str, what: str) -> bool:
+        """Whether a metric of a dataset is in a constant of its module, as "KERNELS" are metrics
+        that need the mean kernel of two reference images.
+        """
         kinds = {block["kind"] for block in self.evaluation(dataset)["metrics"].values()}
-        return any(kind in components.constant("metrics", kind, "KERNELS") for kind in kinds)
+        return any(kind in components.constant("metrics", kind, what) for kind in kinds)
 
     # -- extent ----------------------------------------------------------------------------------
 

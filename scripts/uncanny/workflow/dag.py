@@ -76,8 +76,8 @@ async def _add(graph, rules: list) -> None:
 
 
 def _as_value(job, results: str, cores: int | None) -> Job:
-    gres = str(_requested(job, "gres") or "")  # of sites that request GPUs in this way
-    on_device = bool(_requested(job, "gpu")) or gres.startswith("gpu")
+    # Asked for by its rule, though a study or a site may have changed that to 0
+    on_device = _requested(job, "gpu") is not None
     return Job(
         job.rule.name,
         _name(job, results),

@@ -10,6 +10,8 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from uncanny.workflow import gpus
+
 
 def run(script: str, snakemake) -> None:
     """Run `main(snakemake)` of a script; exit with its status."""
@@ -43,6 +45,8 @@ def execute(script: str, snakemake) -> int:
 
 def _attempt(script: str, snakemake) -> str | None:
     try:
+        resources = getattr(snakemake, "resources", {})
+        gpus.enter(dict(resources.items()), getattr(snakemake, "config", None) or {})
         _check_dataset(snakemake)
         _load(script).main(snakemake)
     except (Exception, SystemExit) as error:

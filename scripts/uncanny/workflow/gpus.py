@@ -1,0 +1,113 @@
+"""GPUs of this machine: which jobs run on which, without torch.
+
+Snakemake limits how many jobs with `gpu=1` run at a time. Each of them takes a free place on one
+GPU, a locked file, and sees that GPU alone (CUDA_VISIBLE_DEVICES). The system gives the place back
+when the job's process ends, however it ends. Places belong to the machine: studies that run side by
+side share them, and never put more jobs on a GPU than either of them allows.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+DRIVER = Path("/proc/driver/nvidia/gpus")  # one folder per GPU
+HIDDEN = "CUDA_VISIBLE_DEVICES"
+VARIABLE = "UNCANNY_GPUS"  # places of the run, for its jobs
+PAUSE = 0.2  # seconds between two looks for a free place
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places for jobs: GPUs by the names that CUDA_VISIBLE_DEVICES takes, jobs on each, and the
+    folder of their locks.
+    """
+
+    names: Sequence[str]
+    jobs_per_gpu: int
+    folder: str
+
+    def __str__(self) -> str:
+        gpus = "1 GPU" if len(self.names) == 1 else f"{len(self.names)} GPUs"
+        jobs = "1 job" if self.jobs_per_gpu == 1 else f"{self.jobs_per_gpu} jobs"
+        return f"{gpus} ({', '.join(self.names)}), {jobs} at a time on each"
+
+    @property
+    def total(self) -> int:
+        return len(self.names) * self.jobs_per_gpu
+
+    def take(self) -> tuple[str, int]:
+        """Wait for a place; return the GPU's name and the lock, which ends with this process."""
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        while True:
+            # GPU by GPU: the second job goes to another GPU, not to the second place on the first.
+            for number in range(self.jobs_per_gpu):
+                for name in self.names:
+                    if (lock := _locked(Path(self.folder) / f"{_safe(name)}-{number}")) is not None:
+                        return name, lock
+            time.sleep(PAUSE)
+
+
+def visible(environment: Mapping[str, str]) -> list[str]:
+    """Names of the GPUs that CUDA may use here: those that CUDA_VISIBLE_DEVICES lists, else all."""
+    listed = environment.get(HIDDEN)
+    if listed is not None:
+        names = [name.strip() for name in listed.split(",")]
+        # As CUDA does: the first entry that is none ends the list.
+        ends = (i for i, name in enumerate(names) if name in ("", "-1", "NoDevFiles"))
+        return names[: next(ends, len(names))]
+    return [str(number) for number in range(_count())]
+
+
+def places(jobs_per_gpu: int, environment: Mapping[str, str]) -> Places | None:
+    """Places on this machine, or None without a GPU."""
+    names = visible(environment)
+    folder = os.path.join(tempfile.gettempdir(), f"uncanny-gpus-{os.getuid()}")
+    return Places(names, jobs_per_gpu, folder) if names else None
+
+
+def offer(offered: Places | None) -> None:
+    """Let the jobs that this process starts take these places."""
+    if offered is not None:
+        os.environ[VARIABLE] = json.dumps(asdict(offered))
+
+
+def enter(resources: Mapping, config: Mapping) -> None:
+    """Show this job the one GPU that it may use; none if the study computes on the processor.
+
+    Call it before CUDA starts. The place is held until the process ends.
+    """
+    if config.get("device") == "cpu":
+        os.environ[HIDDEN] = ""
+    elif os.environ.get(VARIABLE) and resources.get("gpu"):
+        os.environ[HIDDEN], _ = Places(**json.loads(os.environ[VARIABLE])).take()
+
+
+def _count() -> int:
+    if DRIVER.is_dir():
+        return len(list(DRIVER.iterdir()))
+    try:  # Windows Subsystem for Linux has no such folder
+        answer = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    except OSError:
+        return 0
+    return len(answer.stdout.splitlines()) if answer.returncode == 0 else 0
+
+
+def _safe(name: str) -> str:
+    return name.replace("/", "-")
+
+
+def _locked(path: Path) -> int | None:
+    """Descriptor of the locked file, or None if another process has locked it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

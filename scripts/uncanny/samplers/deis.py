@@ -8,7 +8,7 @@ from torch import Tensor
 
 from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.registry.option_types import NotAbove
-from uncanny.samplers.extrapolation import lambdas, noise_of, orders, weighted, weights
+from uncanny.samplers.extrapolation import check, noise_of, orders, weighted, weights
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
@@ -33,11 +33,10 @@ def deis(
     Chen 2023, DEIS, arXiv 2204.13902, equations 14 and 15, multistep AB).
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling.
-    order: evaluations in a polynomial. variable: in which it is one: ln sigma, sigma (rhoAB), or
-    the time of the path's clock (tAB). lower_order_final: see `extrapolation.orders`.
-    Asks for no noise. Returns float64 [N, ...]. NFE = num_steps.
+    order: evaluations in a polynomial. variable: ln sigma, sigma (rhoAB) or the time of the path's
+    clock (tAB). lower_order_final: see `orders`. Returns float64 [N, ...]. NFE = num_steps.
     """
-    lambdas(sigmas, order)  # refuses wrong arguments
+    check(sigmas, order)
     y, eps = latents.double() * sigmas[0], []
     for i, p in enumerate(orders(sigmas, order, lower_order_final)):
         eps = [noise_of(denoiser, y, sigmas[i]), *eps[: order - 1]]

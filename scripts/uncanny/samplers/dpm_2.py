@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from uncanny.diffusion.forward import SIGMA_PATH, Path
-from uncanny.samplers.extrapolation import lambdas, noise_of
+from uncanny.samplers.extrapolation import check, noise_of
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "2 * num_steps - 1"  # one in the last step, which ends at sigma = 0
@@ -26,7 +26,7 @@ def dpm_2(
     Asks for no noise.
     Returns float64 [N, ...]. NFE = 2 num_steps - 1 if sigmas end in 0, else 2 num_steps.
     """
-    lambdas(sigmas, 1)  # refuses wrong arguments
+    check(sigmas, 1)
     y = latents.double() * sigmas[0]
     for sigma, sigma_next in pairwise(sigmas):
         eps = noise_of(denoiser, y, sigma)

@@ -1,6 +1,4 @@
-"""DPM-Solver++, multistep: the exponential integrator of the denoiser, of order 1 to 3; with eta,
-of the reverse SDE.
-"""
+"""DPM-Solver++, multistep: the exponential integrator of the denoiser, in the ODE or the SDE."""
 
 import math
 from typing import Annotated, Literal
@@ -32,11 +30,9 @@ def dpmpp(
     DPM-Solver++, arXiv 2211.01095, algorithm 2 for 2M, section 5 for the SDE).
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling. path: plays no part.
-    order: 2 is 2M, 3 is 3M. eta: 0, the ODE, to 1, the SDE (2M SDE): noise of variance
-    sigma'^2 (1 - e^(-2 eta h)). solver_type: how 2M weights the difference.
+    order: 2 is 2M, 3 is 3M. eta: 0, the ODE, to 1, the SDE. solver_type: weight of 2M's difference.
     curvature: 3M's second difference with half its weight, as in the public programs, which leaves
-    order 2, or with the whole of it, which gives order 3.
-    lower_order_final: see `extrapolation.orders`.
+    order 2, or with the whole of it, which gives order 3. lower_order_final: see `orders`.
     Returns float64 [N, ...]. NFE = num_steps.
     """
     lam, y, D = lambdas(sigmas, order), latents.double() * sigmas[0], []
@@ -46,7 +42,7 @@ def dpmpp(
         y = math.exp(-(1 + eta) * h) * y - math.expm1(-(1 + eta) * h) * D[0]
         if p > 1:
             y = y + _differences(D, lam[i - p + 1 : i + 1][::-1], h, eta, solver_type, curvature)
-        # Noise that is left of all that was added during the step
+        # Noise that is left of what the step added, of variance sigma'^2 (1 - e^(-2 eta h))
         spread = float(sigmas[i + 1]) * math.sqrt(-math.expm1(-2 * eta * h)) if eta else 0.0
         y = y + spread * noise(i, y) if spread else y
     return y

@@ -16,14 +16,16 @@ from uncanny.diffusion.forward import SIGMA_PATH
 from uncanny.samplers import steps
 
 
-def lambdas(sigmas: Tensor, order: int) -> list[float]:
-    """-ln sigma of falling noise levels [N + 1]; infinite at 0.
-
-    Raises ValueError for other levels, or fewer steps than the order of a method.
-    """
+def check(sigmas: Tensor, order: int) -> None:
+    """Raise ValueError for levels [N + 1] that do not fall to 0 or more, and for N < order."""
     steps.times(sigmas, SIGMA_PATH)
     if len(sigmas) - 1 < order:
         raise ValueError(f"order={order}: expected at most the number of steps, {len(sigmas) - 1}")
+
+
+def lambdas(sigmas: Tensor, order: int) -> list[float]:
+    """-ln sigma of checked noise levels [N + 1]; infinite at 0."""
+    check(sigmas, order)
     return [-math.log(sigma) if sigma else math.inf for sigma in sigmas.tolist()]
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.registry.option_types import NotAbove
-from uncanny.samplers.extrapolation import lambdas, noise_of, weighted
+from uncanny.samplers.extrapolation import check, noise_of, weighted
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
@@ -36,7 +36,7 @@ def ipndm(
     order: evaluations combined; more than second order only where steps in sigma are even.
     Asks for no noise. Returns float64 [N, ...]. NFE = num_steps.
     """
-    lambdas(sigmas, order)  # refuses wrong arguments
+    check(sigmas, order)
     y, eps = latents.double() * sigmas[0], []
     for i in range(len(sigmas) - 1):
         eps = [noise_of(denoiser, y, sigmas[i]), *eps[: order - 1]]

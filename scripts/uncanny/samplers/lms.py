@@ -6,7 +6,7 @@ from torch import Tensor
 
 from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.registry.option_types import NotAbove
-from uncanny.samplers.extrapolation import lambdas, weighted, weights
+from uncanny.samplers.extrapolation import check, weighted, weights
 from uncanny.samplers.steps import Denoiser, Noise, slope, start, times
 
 NFE = "num_steps"
@@ -29,7 +29,7 @@ def lms(
     order: slopes in a polynomial. Asks for no noise.
     Returns float64 [N, ...]. NFE = num_steps.
     """
-    lambdas(sigmas, order)  # refuses wrong arguments
+    check(sigmas, order)
     t, x, slopes = times(sigmas, path), start(latents, sigmas[0], path), []
     for i in range(len(t) - 1):
         slopes = [slope(denoiser, x, t[i], path), *slopes[: order - 1]]

@@ -150,7 +150,7 @@ TABLE = [
     ("predictor_corrector", {"corrector_steps": 2, "grid": "exponential"}, 0.05),
     ("predictor_corrector", {"corrector": "annealed", "snr": 0.1, "predictor": "ancestral"}, 0.03),
     ("predictor_corrector", {"predictor": "none", "corrector_steps": 30}, 0.05),
-    ("predictor_corrector", {"corrector": "none", "probability_flow": True}, 0.11),
+    ("predictor_corrector", {"corrector": "none", "predictor": "probability_flow"}, 0.11),
     ("predictor_corrector", {"grid": "vp", "time": "vp", "scaling": "vp"}, 0.03),
     (
         "predictor_corrector",

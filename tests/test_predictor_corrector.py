@@ -19,12 +19,12 @@ CORRECTORS = {"ald": "annealed"}
 
 
 def options_of(case: dict) -> dict:
+    predictor = PREDICTORS.get(case["predictor"], case["predictor"])
     return {
-        "predictor": PREDICTORS.get(case["predictor"], case["predictor"]),
+        "predictor": "probability_flow" if case["probability_flow"] else predictor,
         "corrector": CORRECTORS.get(case["corrector"], case["corrector"]),
         "corrector_steps": case["n_corrector_steps"],
         "snr": case["snr"],
-        "probability_flow": case["probability_flow"],
         "denoise": case["denoise"],
     }
 

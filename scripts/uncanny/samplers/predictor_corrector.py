@@ -20,11 +20,12 @@ def predictor_corrector(
     *,
     noise: Noise,
     path: Path = SIGMA_PATH,
-    predictor: Literal["reverse_diffusion", "ancestral", "none"] = "reverse_diffusion",
+    predictor: Literal[
+        "reverse_diffusion", "ancestral", "probability_flow", "none"
+    ] = "reverse_diffusion",
     corrector: Literal["langevin", "annealed", "none"] = "langevin",
     corrector_steps: PositiveInt = 1,
     snr: Positive = 0.16,
-    probability_flow: bool = False,
     discretisation: Literal["grid", "published"] = "grid",
     denoise: bool = True,
 ) -> Tensor:
@@ -34,7 +35,6 @@ def predictor_corrector(
     latents: standard normal [N, ...]; the vp scaling starts at N(0, 1), none at N(0, sigmas[0]^2).
     sigmas: [num_steps + 1], falling. path: the vp scaling has steps of the VP-SDE, none of the VE.
     predictor, corrector, discretisation: see `reverse_steps`. snr: of a corrector step.
-    probability_flow: reverse_diffusion takes half of the score and adds no noise.
     denoise: the noise of the last predictor step is left out.
     Returns float64 [N, ...]. NFE = num_steps (1 + corrector_steps), less what is `none`.
     """
@@ -46,7 +46,7 @@ def predictor_corrector(
         for k in range(corrections):
             x = correct(level, denoiser, x, noise(i * draws + k, x), snr, corrector)
         if predictor != "none":
-            x, spread = predict(level, denoiser, x, predictor, probability_flow)
-            quiet = probability_flow or spread == 0 or (denoise and i + 1 == len(steps))
-            x = x if quiet else x + spread * noise(i * draws + corrections, x)
+            x, spread = predict(level, denoiser, x, predictor)
+            if spread > 0 and not (denoise and i + 1 == len(steps)):
+                x = x + spread * noise(i * draws + corrections, x)
     return x

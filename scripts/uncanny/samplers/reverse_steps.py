@@ -81,19 +81,20 @@ def _exploding(sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.ones_like(now), now - after, after / now
 
 
-def predict(level: Level, denoiser: Denoiser, x: Tensor, kind: str, flow: bool):
+def predict(level: Level, denoiser: Denoiser, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     """Mean of the state after a step, and the standard deviation of its noise.
 
     `reverse_diffusion`: x - f + G^2 score, the forward step reversed (Song et al. 2021, equation
-    46), with half of the score for the probability flow. `ancestral`: the mean and the variance of
-    DDPM (equation 4), or of the posterior of the VE-SDE (equation 47).
+    46). `probability_flow`: the same with half of the score, without noise. `ancestral`: the mean
+    and the variance of DDPM (equation 4), or of the posterior of the VE-SDE (equation 47).
     """
     score = level.score(denoiser, x)
     if kind == "ancestral":
         mean = (x + level.added * score) / level.kept.sqrt()
         return mean, (level.added * level.posterior).sqrt()
-    share = 0.5 if flow else 1.0
-    return (2 - level.kept.sqrt()) * x + share * level.added * score, level.added.sqrt()
+    flow = kind == "probability_flow"
+    mean = (2 - level.kept.sqrt()) * x + (0.5 if flow else 1.0) * level.added * score
+    return mean, (0 if flow else 1) * level.added.sqrt()
 
 
 def correct(level: Level, denoiser: Denoiser, x: Tensor, z: Tensor, snr, kind: str) -> Tensor:

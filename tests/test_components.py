@@ -36,7 +36,8 @@ def test_unknown_option_names_key_and_nearest():
 
 def test_missing_option_without_default():
     with pytest.raises(
-        ValueError, match=r"processes.p.preconditioning: missing; expected one of vp, ve, edm"
+        ValueError,
+        match=r"processes.p.preconditioning: missing; expected one of vp, sub_vp, ve, edm",
     ):
         components.resolve("processes", "continuous", {}, "processes.p")
 

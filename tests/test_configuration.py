@@ -71,7 +71,7 @@ MISTAKES = [
     (("networks", "unet", "widht"), 8, r"networks\.unet\.widht: unknown option of 'unet'; did you mean 'width'"),
     (("networks", "unet", "kind"), "unett", r"networks\.unet\.kind: 'unett' is not one of the networks"),
     (("networks", "unet", "width"), "8", r"networks\.unet\.width: '8' is not int"),
-    (("samplers", "HEUN", "num_steps"), None, r"samplers\.HEUN\.num_steps: missing; expected int"),
+    (("samplers", "HEUN", "num_steps"), None, r"samplers\.HEUN\.num_steps: None with grid .polynomial.; expected a number"),
     (("samplers", "HEUN", "S_chrun"), 1.0, r"samplers\.HEUN\.S_chrun: unknown option of 'heun'; did you mean 'S_churn'"),
     (("samplers", "HEUN", "grid"), "polynomail", r"samplers\.HEUN\.grid\.kind: 'polynomail' is not one of the sigma_grids"),
     (("samplers", "HEUN", "by_process"), {"edm": {}}, r"samplers\.HEUN\.by_process: 'edm' is not defined in processes"),

@@ -61,11 +61,15 @@ class TestPublished:
             [144.6691056202793, 675.3689136265791], rel=1e-12
         )
 
-    @pytest.mark.parametrize("kind", ["vp", "ve"])
+    @pytest.mark.parametrize("kind", ["vp", "sub_vp", "ve"])
     def test_it_is_what_the_functions_default_to(self, kind):
         family = continuous(None, preconditioning=kind)
         assert family.limits == {}
-        published = {"vp": losses.uniform_time, "ve": losses.log_uniform}[kind](UNIFORM)
+        published = {
+            "vp": losses.uniform_time,
+            "sub_vp": losses.uniform_sub_vp_time,
+            "ve": losses.log_uniform,
+        }[kind](UNIFORM)
         assert torch.equal(training_levels(family), published)
         ends = noise_range.published(kind)
         made = family.preconditioning

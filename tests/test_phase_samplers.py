@@ -1,5 +1,6 @@
 """Samplers in phase space: recorded steps and runs, exact moments, orders, guidance, inpainting."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -18,15 +19,18 @@ from exact_phase import (
     stored,
 )
 from resolved import sampler as resolved
+from test_configuration import TINY, plan
 
 from uncanny.diffusion.augmented_state import apply
-from uncanny.diffusion.linear_process import sampling_times
+from uncanny.diffusion.linear_process import Process, sampling_times
 from uncanny.guidance import inpainting
+from uncanny.registry import components
 from uncanny.runtime.random_streams import ImageStreams
 from uncanny.samplers import adaptive_ode
 from uncanny.samplers.phase_euler import phase_euler
 from uncanny.samplers.probability_flow import probability_flow
 from uncanny.samplers.sscs import sscs, transition
+from uncanny.study.checks import correctors
 
 STEPS = stored("one_step/reverse_time_and_dt")
 Z, NOISE, MORE = (stored(f"one_step/{name}") for name in ("z", "noise_1", "noise_2"))
@@ -628,6 +632,41 @@ def test_a_corrector_without_the_score_of_the_position_is_refused(sampler):
             corrector="langevin_phase",
             snr=0.0,
         )
+
+
+RECIPES = [
+    {"kind": "vp"}, {"kind": "cld"}, {"kind": "position_noise"}, {"kind": "psld"},
+    {"kind": "psld", "gamma": 0.0}, {"kind": "psld", "gamma": 4.0, "nu": 0.0},
+    {"kind": "matrices", "D": [[0.05, 0.02], [0.02, 0.5]], "Q": [[0.0, -0.5], [0.5, 0.0]], "Sigma_inf": [[1.0, 0.0], [0.0, 0.25]]},
+    {"kind": "matrices", "D": [[0.0, 0.0], [0.0, 0.5]], "Q": [[0.0, -0.5], [0.5, 0.0]], "Sigma_inf": [[1.0, 0.0], [0.0, 0.25]]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("factor", ["lower", "upper"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_config_tells_which_models_know_one_score(recipe, factor):
+    options = {name: value for name, value in recipe.items() if name != "kind"}
+    made = components.load("recipes", recipe["kind"])(**options)
+    predicted = Process(made, factor=factor).predicted
+    block = recipe | components.resolve("recipes", recipe["kind"], options, "recipe")
+    knows_one = correctors.knows_one_score({"recipe": block, "factor": factor})
+    assert knows_one == (len(predicted) < len(made.D))
+
+
+def test_a_corrector_without_a_score_is_refused_when_the_config_is_read():
+    config = copy.deepcopy(TINY)
+    config["processes"]["cld"] = {"kind": "phase_space", "recipe": "cld"}
+    names = {"dataset": "digits", "process": "cld", "network": "unet", "training": "adam"}
+    config["models"]["cld"] = {"identity": names}
+    config["samplers"]["EM"] = {
+        "kind": "phase_euler",
+        "num_steps": 5,
+        "corrector": "langevin_phase",
+    }
+    config["figures"]["figure_1"]["panels"] = [{"models": ["cld"], "samplers": ["EM"]}]
+    message = r"samplers\.EM\.corrector: 'langevin_phase' for model 'cld', which knows the score of"
+    with pytest.raises(ValueError, match=message):
+        plan(config)
 
 
 # --- What all have in common ---------------------------------------------------------------------

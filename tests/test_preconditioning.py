@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from exact import Gaussian, assert_close, printed
+from exact import Gaussian, arrays, assert_close, printed, tensor
 from torch import nn
 
 from uncanny.diffusion import preconditioning
 from uncanny.diffusion.preconditioning import denoise
 
-KINDS = ["vp", "ve", "edm"]
+KINDS = ["vp", "sub_vp", "ve", "edm"]
 SIGMA = torch.tensor([0.019999999552965164, 0.5, 3.0, 60.0], dtype=torch.float64)
 
 
@@ -73,6 +73,18 @@ def test_edm_target_of_the_network_has_unit_variance():
     # target = (x0 - c_skip (x0 + sigma n)) / c_out
     variance = ((1 - p.c_skip(SIGMA)) * data) ** 2 + (p.c_skip(SIGMA) * SIGMA) ** 2
     assert_close(variance / p.c_out(SIGMA) ** 2, torch.ones(4), 1e-12)
+
+
+def test_sub_vp_has_the_recorded_marginals():
+    p, stored = preconditioning.sub_vp(), arrays("schedules")
+    t, mean, std = (tensor(stored[f"sde/{name}"]) for name in ("t", "vp/mean_coeff", "subvp/std"))
+    sigma = p.clock.sigma(t)
+    assert_close(sigma, std / mean, 1e-10)
+    assert_close(p.c_in(sigma), mean, 1e-10)
+    assert_close(p.clock.sigma_inv(sigma), t, 1e-10)
+    # g^2 = s^2 d(sigma^2)/dt
+    diffusion = mean * (2 * sigma * p.clock.sigma_deriv(t)).sqrt()
+    assert_close(diffusion, stored["sde/subvp/diffusion"], 1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)

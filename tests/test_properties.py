@@ -62,7 +62,7 @@ def test_a_grid_is_refused_or_falls_within_its_range(kind, num_steps, sigma_min,
 
 
 @FEW
-@given(st.sampled_from(["vp", "ve", "edm"]), st.floats(0, 1))
+@given(st.sampled_from(["vp", "sub_vp", "ve", "edm"]), st.floats(0, 1))
 def test_coefficients_are_finite_and_little_noise_changes_little(kind, share):
     p = getattr(preconditioning, kind)()
     low, high = max(p.sigma_min, 1e-3), min(p.sigma_max, 1e3)

@@ -580,9 +580,9 @@ def test_song_euler_refuses_uneven_times():
 
 
 @pytest.mark.parametrize("sampler", [ancestral, ddim])
-@pytest.mark.parametrize("times", [[-1], [5, 0], [0, 5, -1], [1000, -1]])
+@pytest.mark.parametrize("times", [[-1], [5, 0], [0, 5, -1], [1000, -1], [5, -1, -1]])
 def test_discrete_samplers_refuse_times_that_are_no_walk(sampler, times):
-    refused(sampler, "times must fall strictly from below 1000 to -1", times)
+    refused(sampler, "times must fall from below 1000 to -1", times)
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.5])

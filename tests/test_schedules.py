@@ -105,6 +105,18 @@ def test_999_ddim_steps_leave_out_one_time():
     assert schedules.ddim_times(1000, 999).tolist() == [999, *range(997, -1, -1), -1]
 
 
+@pytest.mark.parametrize("S", [10, 50])
+def test_quad_times_are_those_of_the_ddim_repository(S):
+    found = schedules.quad_times(1000, S)
+    assert found.dtype == torch.int64
+    assert found.tolist() == [*SCHEDULES[f"ddim/quad_seq_T1000_S{S}"].tolist()[::-1], -1]
+
+
+def test_quad_times_that_are_squares_of_whole_numbers_are_not_cut():
+    # (20 / 20)^2 800 = 800, (10 / 20)^2 800 = 200
+    assert schedules.quad_times(1000, 21)[:21:10].tolist() == [800, 200, 0]
+
+
 @given(st.data(), st.integers(2, 400), st.sampled_from(["ancestral_times", "ddim_times"]))
 def test_times_are_a_walk_from_the_top_to_the_clean_image(data, T, rule):
     num_steps = data.draw(st.integers(2, T))
@@ -115,8 +127,8 @@ def test_times_are_a_walk_from_the_top_to_the_clean_image(data, T, rule):
     assert (times.diff() < 0).all()
 
 
-@pytest.mark.parametrize("rule", ["ancestral_times", "ddim_times"])
+@pytest.mark.parametrize("rule", ["ancestral_times", "ddim_times", "quad_times"])
 @pytest.mark.parametrize("num_steps", [0, 11])
 def test_numbers_of_steps_that_do_not_fit_are_refused(rule, num_steps):
-    with pytest.raises(ValueError, match=rf"num_steps={num_steps}: .* of 10 levels takes"):
+    with pytest.raises(ValueError, match=rf"num_steps={num_steps}: .* of 10 levels take"):
         getattr(schedules, rule)(10, num_steps)

@@ -46,6 +46,25 @@ class VPClock:
 
 
 @dataclass(frozen=True)
+class SubVPClock(VPClock):
+    """sub-VP-SDE with the beta(t) of a VP clock: the mean of the state shrinks by exp(-B/2), its
+    deviation is 1 - exp(-B), B the integral of beta (Song et al. 2021, equation 29).
+    """
+
+    def sigma(self, t: Tensor) -> Tensor:
+        # (1 - exp(-B)) / exp(-B/2) = 2 sinh(B/2)
+        return 2 * torch.sinh(0.25 * self.beta_d * t**2 + 0.5 * self.beta_min * t)
+
+    def sigma_deriv(self, t: Tensor) -> Tensor:
+        # beta(t) cosh(B/2), and 4 cosh^2 = 4 + sigma^2
+        return 0.5 * (self.beta_min + self.beta_d * t) * (4 + self.sigma(t) ** 2).sqrt()
+
+    def sigma_inv(self, sigma: Tensor) -> Tensor:
+        # The VP clock has sqrt(exp(B) - 1) where B = 2 asinh(sigma / 2)
+        return super().sigma_inv(torch.expm1(2 * torch.asinh(sigma / 2)).sqrt())
+
+
+@dataclass(frozen=True)
 class VEClock:
     """Time is the variance: sigma = sqrt(t)."""
 
@@ -197,12 +216,14 @@ def alphas_cumprod(betas: Tensor) -> Tensor:
 def alpha_bars(alphas_cumprod: Tensor, times: Tensor) -> Tensor:
     """Return alpha_bar at a sub-sequence of times; it is 1 at t = -1, the clean image.
 
-    alphas_cumprod: [T]. times: integers [S+1], falling strictly from below T to -1.
+    alphas_cumprod: [T]. times: integers [S+1], falling from below T to 0 or more, then -1; a time
+    may occur twice.
     Returns float64 [S+1]. Raises ValueError for other times.
     """
     T, times = len(alphas_cumprod), torch.as_tensor(times, device=alphas_cumprod.device)
-    if len(times) < 2 or (times.diff() >= 0).any() or times[0] >= T or times[-1] != -1:
-        raise ValueError(f"times must fall strictly from below {T} to -1, got {times.tolist()}")
+    falling = len(times) >= 2 and (times.diff() <= 0).all() and times[-2] >= 0
+    if not falling or times[0] >= T or times[-1] != -1:
+        raise ValueError(f"times must fall from below {T} to -1, got {times.tolist()}")
     # The index -1 finds the appended 1.
     return torch.cat([alphas_cumprod.double(), torch.ones(1, device=times.device)])[times]
 

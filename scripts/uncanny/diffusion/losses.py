@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import VPClock, diffuse, per_image
+from uncanny.diffusion.forward import SubVPClock, VPClock, diffuse, per_image
 
 # --- Noise levels seen in training ---------------------------------------------------------------
 
@@ -23,6 +23,11 @@ def uniform_time(
     """VP-SDE: sigma(t) at t uniform on (epsilon_t, 1], falling in `uniform` [N]; float64 [N]."""
     # t = 1 + u (epsilon_t - 1), as in the code of Karras et al. (2022)
     return VPClock(beta_d, beta_min).sigma(1 + uniform.double() * (epsilon_t - 1))
+
+
+def uniform_sub_vp_time(uniform: Tensor, *, epsilon_t: float = 0.00001) -> Tensor:
+    """sub-VP-SDE: as `uniform_time`, on its clock."""
+    return SubVPClock().sigma(1 + uniform.double() * (epsilon_t - 1))
 
 
 def log_uniform(uniform: Tensor, *, sigma_min: float = 0.02, sigma_max: float = 100.0) -> Tensor:

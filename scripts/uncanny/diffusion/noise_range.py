@@ -22,7 +22,10 @@ def published(preconditioning: str) -> tuple[float, float]:
     beta_d, beta_min = VP_BETAS
     # sigma(t)^2 = exp(beta_d t^2 / 2 + beta_min t) - 1 at t = epsilon_t and t = 1
     low, high = (math.sqrt(math.expm1(0.5 * beta_d * t**2 + beta_min * t)) for t in (EPSILON_T, 1))
-    return {"vp": (low, high), "ve": (0.02, 100.0)}.get(preconditioning, (0.0, math.inf))
+    # The sub-VP clock has 2 sinh(B/2) where the VP clock has sqrt(exp(B) - 1)
+    less = [sigma**2 / math.sqrt(1 + sigma**2) for sigma in (low, high)]
+    known = {"vp": (low, high), "sub_vp": tuple(less), "ve": (0.02, 100.0)}
+    return known.get(preconditioning, (0.0, math.inf))
 
 
 def is_own(process: Mapping) -> bool:
@@ -64,8 +67,8 @@ def check(process: Mapping, key_path: str) -> None:
     where = f"{key_path}.{key}: {process[key]!r}"
     if kind not in RANGED:
         raise ValueError(
-            f"{where}, but preconditioning {kind!r} is trained at normally distributed ln sigma, "
-            f"which has no range; expected no {key}, or preconditioning vp or ve"
+            f"{where}, but preconditioning {kind!r} has no range of noise levels that can be set; "
+            f"expected no {key}, or preconditioning vp or ve"
         )
     if levels not in RANGED[kind]:
         raise ValueError(

@@ -7,6 +7,7 @@ t = 0..T-1 (t = 0 is the first step of noise), or sigma_i for `geometric`.
 import math
 from typing import Annotated
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -123,6 +124,24 @@ def ddim_times(T: int, num_steps: int) -> Tensor:
     # Truncation towards 0 keeps -1, the clean image, as the last time.
     grid = torch.linspace(-1, T - 1, num_steps + 1, dtype=torch.float64)
     return grid.trunc().to(torch.int64).flip(0)
+
+
+def quad_times(T: int, num_steps: int) -> Tensor:
+    """Times of DDIM, dense near the data: int64 [num_steps + 1], squares of an even grid up to
+    sqrt(0.8 T), falling, then -1 (Song et al. 2021, DDIM, appendix D.2, and their code).
+
+    The smallest occur more than once where num_steps - 1 is above sqrt(0.8 T): these steps change
+    nothing, as published, and are counted.
+    """
+    if not 2 <= num_steps <= T:
+        raise ValueError(f"num_steps={num_steps}: quad times of {T} levels take 2 to {T}")
+    # t_i = trunc((i sqrt(0.8 T) / (N - 1))^2), of NumPy's numbers, where a square may be whole
+    roots = np.linspace(0, math.sqrt(0.8 * T), num_steps)
+    return torch.tensor([*(roots**2).astype(int)[::-1].tolist(), -1])
+
+
+# Sub-sequences of times by name
+TIMES = {"ancestral": ancestral_times, "ddim": ddim_times, "quad": quad_times}
 
 
 def _betas(alpha_bar: Tensor, max_beta: float) -> Tensor:

@@ -7,12 +7,14 @@ fall strictly from sigma_max to sigma_min and end with an extra 0 (Karras et al.
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from uncanny.diffusion.forward import Clock, GeometricClock, VPClock
 from uncanny.diffusion.noise_range import check_range, vp_betas
+from uncanny.diffusion.schedules import TIMES
 from uncanny.registry.option_types import (
     Fraction,
     OpenFraction,
@@ -92,6 +94,32 @@ def derived(
     return _grid(torch.from_numpy(nodes.copy()))
 
 
+def ends(num_steps: None, sigma_min: float, sigma_max: float) -> Tensor:
+    """sigma_max, sigma_min and 0, for samplers that choose their own steps."""
+    check_range(sigma_min, sigma_max)
+    return _grid(torch.tensor([sigma_max, sigma_min], dtype=torch.float64))
+
+
+def levels(
+    num_steps: int,
+    sigma_min: float,
+    sigma_max: float,
+    *,
+    table: Tensor | None = None,
+    times: Literal["ancestral", "ddim", "quad"] = "ancestral",
+) -> Tensor:
+    """Levels at which a discrete model was trained, those from sigma_min to sigma_max.
+
+    table: all of them, rising [T]. times: which, as for the samplers of discrete models. Raises
+    ValueError without a table, and where a level would occur twice.
+    """
+    if table is None:
+        raise ValueError("grid levels: no table; expected a discrete model")
+    check_range(sigma_min, sigma_max)
+    table = table[(table >= sigma_min) & (table <= sigma_max)]
+    return _grid(table[TIMES[times](len(table), num_steps)[:-1]])
+
+
 def iddpm(
     num_steps: int,
     sigma_min: float,
@@ -151,7 +179,8 @@ def _customary_range(grid: str, epsilon_s: float, clock: Clock | None) -> tuple[
         return tuple(clock.sigma(torch.tensor([epsilon_s, 1], dtype=torch.float64)).tolist())
     if grid == "ve" and isinstance(clock, GeometricClock):
         return clock.sigma_min, clock.sigma_max
-    return {"ve": (0.02, 100.0), "iddpm": (0.002, 81.0)}.get(grid, (0.002, 80.0))
+    customary = {"ve": (0.02, 100.0), "iddpm": (0.002, 81.0), "levels": (0.0, math.inf)}
+    return customary.get(grid, (0.002, 80.0))
 
 
 def _iddpm_table(num_levels: int, C_1: float, C_2: float) -> Tensor:

@@ -28,7 +28,8 @@ def weights(epochs: Sequence[float]) -> np.ndarray:
     if late.sum() < 2:
         listed = ", ".join(f"{epoch:g}" for epoch in epochs)
         raise ValueError(
-            f"{late.sum()} of the epochs {listed} in the last 40 % of the training; a slope takes two"
+            f"{late.sum()} of the epochs {listed} in the last 40 % of the "
+            "training; a slope takes two"
         )
     # slope = Σ w v with w = (e - mean e) / Σ (e - mean e)²
     centred = np.where(late, epochs - epochs[late].mean(), 0.0)

@@ -92,7 +92,8 @@ def sampler(kind: str, process: str, options: dict, key_path: str) -> dict:
     of `init_sampling`, which sets it up for models of a kind of process. An option that both
     declare is in both.
     """
-    own, init = components.signature("samplers", kind).options, components.init_options(process)
+    own = components.signature("samplers", kind).options
+    init = components.init_options(components.sampled_as(process, kind) or process)
     more = init | PRECISION
     complete = components.resolve("samplers", kind, expanded(options), key_path, more=more)
     complete = completed(complete, key_path)

@@ -60,7 +60,7 @@ FIRST_ARGUMENTS = {
 
 # Keyword arguments that the library passes itself, so that no config may set them.
 RESERVED = {"noise", "gradient", "constrain", "path", "shape", "num_classes", "reference"}
-RESERVED |= {"threads", "losses"}
+RESERVED |= {"threads", "losses", "table"}
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,17 @@ def _annotation(argument: ast.arg, path: Path) -> object:
 def init_options(process: str) -> dict:
     """Options with which a kind of process sets up sampling: name -> (type, default)."""
     return options_of(source("processes", process), "init_sampling")
+
+
+def sampled_as(process: str, sampler: str) -> str | None:
+    """Kind of process whose `init_sampling` sets up a sampler for models of a kind: the process
+    itself or, where the sampler takes another view of its models, that of the view. None where it
+    takes none.
+    """
+    first = signature("samplers", sampler).first
+    if first == constant("processes", process, "MODEL_INTERFACE"):
+        return process
+    return (constant("processes", process, "VIEWS", None) or {}).get(first)
 
 
 def takes(family: str, kind: str, argument: str) -> bool:

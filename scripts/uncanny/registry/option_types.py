@@ -74,6 +74,15 @@ class NotBelow(Above):
         return value >= other
 
 
+class NotAbove(Above):
+    """At most as much as another option."""
+
+    expected = "at most"
+
+    def holds(self, value: float, other: float) -> bool:
+        return value <= other
+
+
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 WholeNumber = Annotated[int, Bounds(0, 1_000_000)]
 PositiveInt = Annotated[int, Bounds(1, 1_000_000)]

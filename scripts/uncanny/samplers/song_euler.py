@@ -1,6 +1,5 @@
 """Euler sampler of Song et al. (2021) in their own time: probability-flow ODE or reverse SDE."""
 
-import torch
 from torch import Tensor
 
 from uncanny.diffusion.forward import Path
@@ -29,7 +28,7 @@ def song_euler(
     Returns float64 [N, ...]. NFE = num_steps.
     """
     # t_i = 1 - i h', down to epsilon; a step has length 1 / N all the same, as published
-    t = _even_times(sigmas, path)
+    t = steps.even_times(sigmas, path, "song_euler")
     h = t[0] / len(t)
     x = latents.double() * (1.0 if path.scaling == "vp" else sigmas[0])
     for i in range(len(t)):
@@ -53,15 +52,3 @@ def _sde(t: Tensor, path: Path) -> tuple[Tensor, Tensor]:
     # + g^2, from which g^2 = s^2 d(sigma^2)/dt
     s = path.scale(t)
     return path.scale_deriv(t) / s, s * (2 * path.sigma(t) * path.sigma_deriv(t)).sqrt()
-
-
-def _even_times(sigmas: Tensor, path: Path) -> Tensor:
-    """Times of all levels but the last, which must be evenly spaced."""
-    t = steps.times(sigmas, path)[:-1]
-    even = torch.linspace(float(t[0]), float(t[-1]), len(t), dtype=t.dtype, device=t.device)
-    if not torch.allclose(t, even, rtol=0, atol=1e-6 * float(t[0])):
-        raise ValueError(
-            "song_euler needs noise levels that are even in the time of its path: grid vp with "
-            "time vp and scaling vp, or grid ve with time geometric and scaling none"
-        )
-    return t

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from uncanny.diffusion.forward import Path
@@ -25,6 +26,18 @@ def times(sigmas: Tensor, path: Path) -> Tensor:
         raise ValueError(f"sigmas must fall strictly and end at >= 0, got {sigmas.tolist()}")
     # t_i = sigma^-1(sigma_i): steps are straight in t, whatever the grid of noise levels
     return path.sigma_inv(sigmas)
+
+
+def even_times(sigmas: Tensor, path: Path, name: str) -> Tensor:
+    """Times of all levels but the last, [N]; ValueError, for a sampler of a name, if not even."""
+    t = times(sigmas, path)[:-1]
+    even = torch.linspace(float(t[0]), float(t[-1]), len(t), dtype=t.dtype, device=t.device)
+    if not torch.allclose(t, even, rtol=0, atol=1e-6 * float(t[0])):
+        raise ValueError(
+            f"{name} needs noise levels that are even in the time of its path: grid vp with "
+            "time vp and scaling vp, or grid ve with time geometric and scaling none"
+        )
+    return t
 
 
 def slope(denoiser: Denoiser, x: Tensor, t: Tensor, path: Path) -> Tensor:

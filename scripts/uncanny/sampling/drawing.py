@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from uncanny.datasets import to_model, to_uint8
+from uncanny.diffusion.sigma_view import seen_as
 from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import hardware, precision, progress
@@ -171,14 +172,15 @@ def _draw_batch(
     labels = streams.class_labels(max(model.num_classes, 1))
     # The model, bound to the classes that it is shown
     classes = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
-    counted = Counted(model.family.bind(model.network, _to(classes, model.device)), len(seeds))
+    family = seen_as(model.family, components.signature("samplers", sampler["kind"]).first)
+    counted = Counted(family.bind(model.network, _to(classes, model.device)), len(seeds))
     # Initial states and grid
     options = dict(sampler["init_sampling"])
     if options.get("init") == "marginal" and originals is not None:
         options["originals"] = to_model(originals[chosen(seeds, len(originals))]).to(model.device)
     if losses is not None:
         options["losses"] = losses
-    x, levels, extra = model.family.init_sampling(counted, latents, **options)
+    x, levels, extra = family.init_sampling(counted, latents, **options)
     # Guidance
     guided = counted
     if guide is not None:
@@ -187,7 +189,7 @@ def _draw_batch(
     # Sampling
     solve = components.load("samplers", sampler["kind"])
     x = solve(guided, x, levels, noise=streams.noise, **(sampler["options"] | extra))
-    return Generated(model.family.finish(x).cpu(), labels, counted.nfe, len(seeds))
+    return Generated(family.finish(x).cpu(), labels, counted.nfe, len(seeds))
 
 
 def _to(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from uncanny.datasets import Dataset, to_model
+from uncanny.diffusion.sigma_view import seen_as
 from uncanny.registry import components
 from uncanny.runtime import arrays, checkpoints, hardware, precision
 from uncanny.runtime.random_streams import ImageStreams, generator, image_seeds
@@ -106,12 +107,14 @@ def _trajectory(
     latents = streams.latents(model.shape).to(model.device)
     labels = streams.class_labels(max(model.num_classes, 1)).to(model.device)
     classes = torch.nn.functional.one_hot(labels, model.num_classes) if model.conditional else None
-    recorded = Recorded(model.family.bind(model.network, classes))
-    x, levels, extra = model.family.init_sampling(recorded, latents, **sampler["init_sampling"])
+    viewed = seen_as(model.family, components.signature("samplers", sampler["kind"]).first)
+    name = family if viewed is model.family else "continuous"  # levels are sigma, states unscaled
+    recorded = Recorded(viewed.bind(model.network, classes))
+    x, levels, extra = viewed.init_sampling(recorded, latents, **sampler["init_sampling"])
     solve = components.load("samplers", sampler["kind"])
     with precision.computing(sampler["precision"], model.device):
         x = solve(recorded, x, levels, noise=streams.noise, **(sampler["options"] | extra))
-    states = [_unscaled(model.family, family, *seen) for seen in recorded.seen]
+    states = [_unscaled(viewed, name, *seen) for seen in recorded.seen]
     return [*_last_at_each_level(states), (0.0, _finished(model.family, x).cpu())]
 
 

@@ -87,11 +87,13 @@ def _continuous(options: dict, process: dict) -> dict[str, str]:
         "scaling s(t)": formulas.SCALINGS[options["scaling"]],
         "constants": ", ".join(f"{name} = {format_value(constants[name])}" for name in constants),
         "σ_min … σ_max": f"{format_value(float(sigmas[-2]))} … {format_value(float(sigmas[0]))}",
-        "steps N": str(options["num_steps"]),
+        "steps N": "chosen" if options["num_steps"] is None else str(options["num_steps"]),
     }
 
 
 def _discrete(options: dict, process: dict) -> dict[str, str]:
+    if "grid" in options:
+        return _viewed(options, process)
     return {
         "time steps t_i": formulas.TIMES[options["times"]],
         "noise level σ(t)": formulas.DISCRETE["sigma"],
@@ -99,6 +101,24 @@ def _discrete(options: dict, process: dict) -> dict[str, str]:
         "constants": f"T = {process['num_levels']}",
         "σ_min … σ_max": "of the schedule",
         "steps N": str(options["num_steps"]),
+    }
+
+
+def _viewed(options: dict, process: dict) -> dict[str, str]:
+    """Of a discrete model that is sampled at noise levels between those of its training."""
+    grid = {name: value for name, value in options["grid"].items() if name != "kind"}
+    constants = {"T": process["num_levels"]} | {SYMBOLS.get(n, n): grid[n] for n in sorted(grid)}
+    customary = "all" if options["grid"]["kind"] == "levels" else "of the grid"
+    given = [options["sigma_min"], options["sigma_max"]]
+    ends = dict.fromkeys(customary if end is None else format_value(end) for end in given)
+    steps = options["num_steps"]
+    return {
+        "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),
+        "noise level σ(t)": formulas.CLOCKS[options["time"]],
+        "scaling s(t)": formulas.SCALINGS[options["scaling"]],
+        "constants": ", ".join(f"{n} = {format_value(v)}" for n, v in constants.items()),
+        "σ_min … σ_max": " … ".join(ends) + ", within the schedule",
+        "steps N": "chosen" if steps is None else str(steps),
     }
 
 

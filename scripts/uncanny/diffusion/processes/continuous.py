@@ -23,6 +23,7 @@ DERIVED = ("sigma_max",)  # options that may follow from the data
 
 LEVELS = {
     "uniform_time": losses.uniform_time,
+    "uniform_sub_vp_time": losses.uniform_sub_vp_time,
     "log_uniform": losses.log_uniform,
     "lognormal": losses.lognormal,
 }
@@ -30,16 +31,20 @@ WEIGHTS = {"inverse_variance": losses.inverse_variance, "unit_output": losses.un
 
 # Noise levels and weights with which each preconditioning was published.
 MATCHED_LEVELS = {"vp": "uniform_time", "ve": "log_uniform", "edm": "lognormal"}
+MATCHED_LEVELS |= {"sub_vp": "uniform_sub_vp_time"}
 MATCHED_WEIGHTS = {"vp": "inverse_variance", "ve": "inverse_variance", "edm": "unit_output"}
+MATCHED_WEIGHTS |= {"sub_vp": "inverse_variance"}
 
 
 def continuous(
     schedule,
     *,
-    preconditioning: Literal["vp", "ve", "edm"],
+    preconditioning: Literal["vp", "sub_vp", "ve", "edm"],
     sigma_max: Annotated[Positive | Literal["data"] | None, Above("sigma_min")] = None,
     sigma_min: Positive | None = None,
-    levels: Literal["matched", "uniform_time", "log_uniform", "lognormal"] = "matched",
+    levels: Literal[
+        "matched", "uniform_time", "uniform_sub_vp_time", "log_uniform", "lognormal"
+    ] = "matched",
     weight: Literal["matched", "inverse_variance", "unit_output"] = "matched",
 ) -> "Continuous":
     """Build the continuous process; it has no schedule.
@@ -61,8 +66,8 @@ def init_sampling(
     model,
     latents,
     *,
-    num_steps: PositiveInt,
     grid: dict,
+    num_steps: PositiveInt | None = None,
     sigma_min: Positive | None = None,
     sigma_max: Annotated[Positive | None, Above("sigma_min")] = None,
     time: Literal["linear", "vp", "ve", "geometric"] = "linear",
@@ -71,16 +76,20 @@ def init_sampling(
 ):
     """Begin sampling on a grid: (latents, sigmas [num_steps + 1], {"path": σ(t) and s(t)}).
 
-    grid: kind and options of the noise levels. sigma_min, sigma_max: their range; None: customary
-    for the grid, moved into the network's. time, scaling: clock σ(t) and scale s(t) in which the
-    sampler's steps are straight. losses: of the model at single noise levels, for grids that follow
-    from them.
+    grid: kind and options of the noise levels; `ends`, without num_steps, for samplers that choose
+    their own steps. sigma_min, sigma_max: their range; None: customary for the grid, moved into the
+    network's. time, scaling: clock σ(t) and scale s(t) in which the sampler's steps are straight.
+    losses: of the model at single noise levels, for grids that follow from them.
     """
     options = dict(grid)
     kind = options.pop("kind")
     network = model.preconditioning
     if components.takes("sigma_grids", kind, "losses"):
         options["losses"] = losses
+    if components.takes("sigma_grids", kind, "table"):
+        options["table"] = model.levels
+    if (num_steps is None) != (kind == "ends"):
+        raise ValueError(f"num_steps={num_steps} with grid {kind}; expected a number, or ends")
     # One VP clock for the grid, the range and the path
     clock = {"epsilon_s": options["epsilon_s"]} if kind == "vp" else {}
     supported = (network.sigma_min, network.sigma_max)
@@ -163,6 +172,10 @@ class Denoiser:
     def __init__(self, network, labels, preconditioning: Preconditioning):
         self.network, self.labels, self.preconditioning = network, labels, preconditioning
 
-    def __call__(self, x: torch.Tensor, sigma) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, sigma, rows=None) -> torch.Tensor:
+        """D of x [N, ...]. sigma: [] or [N]. rows: indices [N] of the images of the batch that x
+        holds, None for all.
+        """
+        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
         # D = c_skip x + c_out F(c_in x; c_noise)
-        return denoise(self.network, self.preconditioning, x, sigma, self.labels)
+        return denoise(self.network, self.preconditioning, x, sigma, labels)

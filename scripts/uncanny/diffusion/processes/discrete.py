@@ -5,13 +5,15 @@ from typing import Literal
 import torch
 
 from uncanny.diffusion import losses, schedules
-from uncanny.diffusion.forward import alphas_cumprod, diffuse
+from uncanny.diffusion.forward import alphas_cumprod, diffuse, one_per_image
 from uncanny.diffusion.processes import Family
 from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "eps_model"
 NEEDS_SCHEDULE = True
+# Interfaces that its models have as well -> the process whose init_sampling is for them
+VIEWS = {"denoiser": "continuous"}
 
 
 def discrete(schedule, *, num_levels: TwoOrMore = 1000) -> "Discrete":
@@ -25,20 +27,20 @@ def init_sampling(
     originals=None,
     *,
     num_steps: PositiveInt,
-    times: Literal["ancestral", "ddim"] = "ancestral",
+    times: Literal["ancestral", "ddim", "quad"] = "ancestral",
     init: Literal["noise", "marginal"] = "noise",
 ):
     """Begin sampling at x_T with num_steps of the T levels: (x, times [num_steps + 1], {}).
 
     times: `ancestral` keeps both ends of an even spread, `ddim` takes the integer parts of an even
-    grid from −1 to T−1. init: x_T is standard normal `noise`, or has the `marginal` distribution
-    of training, √ᾱ_T originals + √(1−ᾱ_T) latents. That is a diagnostic of schedules that end
-    before the data have vanished, not a sampler: training images leak.
+    grid from −1 to T−1, `quad` those of squares up to 0.8 T, dense near the data. init: x_T is
+    standard normal `noise`, or has the `marginal` distribution of training, √ᾱ_T originals +
+    √(1−ᾱ_T) latents. That is a diagnostic of schedules that end before the data have vanished, not
+    a sampler: training images leak.
     originals: training images [N, ...] in the model's range, for `marginal` only.
     Raises ValueError for `marginal` without originals.
     """
-    choose = schedules.ddim_times if times == "ddim" else schedules.ancestral_times
-    levels = choose(len(model.alphas_cumprod), num_steps)
+    levels = schedules.TIMES[times](len(model.alphas_cumprod), num_steps)
     if init == "noise":
         return latents, levels, {}
     if originals is None:
@@ -96,7 +98,9 @@ class EpsModel:
         self.dtype = next(network.parameters()).dtype
         self.labels = None if labels is None else labels.to(self.dtype)
 
-    def __call__(self, x: torch.Tensor, t: int) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, t, rows=None) -> torch.Tensor:
+        """eps of x [N, ...]. t: one time or [N], whole or between two. rows: as of a Denoiser."""
         # The network's input is the time itself, 0..T-1, not rescaled.
-        level = torch.full((len(x),), t, dtype=self.dtype, device=x.device)
-        return self.network(x.to(self.dtype), level, self.labels).to(x.dtype)
+        level = one_per_image(t, x, self.dtype)
+        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
+        return self.network(x.to(self.dtype), level, labels).to(x.dtype)

@@ -82,7 +82,8 @@ def _check_settings(path: str, settings: str | None, process: Mapping) -> None:
     cls = arguments.get("class")
     kind, constants = CLASSES.get(cls, (None, {}))
     if kind != preconditioning:
-        expected = next(name for name, (kind, _) in CLASSES.items() if kind == preconditioning)
+        names = (name for name, (kind, _) in CLASSES.items() if kind == preconditioning)
+        expected = next(names, "none of EDM's")
         got = f"class {cls!r}; the study's preconditioning {preconditioning!r} is {expected}"
         raise ValueError(f"{path}: {got}")
     defaults = inspect.signature(components.load("preconditioning", kind)).parameters

@@ -11,6 +11,7 @@ from uncanny.registry.blocks import NESTED, PRECISION, by_process, expanded
 from uncanny.samplers import nfe
 from uncanny.study import plan
 from uncanny.study.checks import claims as checks_claims
+from uncanny.study.checks import correctors as checks_correctors
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
 from uncanny.study.checks import noise_levels as checks_noise_levels
@@ -130,9 +131,8 @@ def _check_sampler(study: Study, sampler: str) -> None:
     for part_path, part in ((key_path, block), *by_process(block, key_path)):
         kind = part.get("kind", block["kind"])
         components.check("samplers", kind, {}, key_path)
-        interface = components.signature("samplers", kind).first
         nfe.formula(kind)
-        families = [f for f in components.kinds("processes") if model_interface(f) == interface]
+        families = {components.sampled_as(f, kind) for f in components.kinds("processes")} - {None}
         own = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
         options = expanded(own)
         more = PRECISION | {k: v for f in families for k, v in components.init_options(f).items()}
@@ -206,6 +206,8 @@ def _check_table(study: Study, table: str) -> None:
     block, key_path = study.block("tables", table), f"tables.{table}"
     checks_origins.check_table(study, block, key_path)
     components.resolve("tables", block["kind"], block.get("options", {}), key_path)
+    if block["kind"] == "stochastic_parameters":
+        checks_noise_levels.check_churned(study, block, key_path)
     for section in ("models", "samplers", "classifiers", "experiments"):
         for name in block.get(section, []):
             refer(study, section, name, f"{key_path}.{section}")
@@ -285,23 +287,29 @@ def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
         )
     if study.origin(model) != "samples":
         block = study.sampler(sampler, model)
-        nfe.nfe(block, study.identity(model)["process"])
+        if nfe.nfe(block, study.identity(model)["process"]) == 0:
+            raise ValueError(
+                f"samplers.{sampler}: a predictor and a corrector of none; expected one of them"
+            )
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
         checks_noise_levels.check_sampler(study, sampler, model)
+        checks_correctors.check(study, sampler, model)
 
 
 def _check_steps(kind: str, options: dict, key_path: str) -> None:
     """Samplers with a tolerance choose their own steps between the first and the last time."""
-    if "times" not in options:
+    key = next((key for key in ("times", "grid") if key in options), None)
+    if key is None:
         return
-    ends = options["times"] == "ends"
+    value = options["grid"]["kind"] if key == "grid" else options["times"]
+    ends = value == "ends"
     if ends != components.takes("samplers", kind, "tol"):
         raise ValueError(
-            f"{key_path}.times: {options['times']!r} for {kind!r}; expected ends for "
+            f"{key_path}.{key}: {value!r} for {kind!r}; expected ends for "
             "samplers with a tolerance, and for no other"
         )
     if ends != (options["num_steps"] is None):
         raise ValueError(
-            f"{key_path}.num_steps: {options['num_steps']!r} with times {options['times']!r}; "
-            "expected a number, or null with times ends"
+            f"{key_path}.num_steps: {options['num_steps']!r} with {key} {value!r}; "
+            f"expected a number, or null with {key} ends"
         )

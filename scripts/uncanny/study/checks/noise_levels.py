@@ -1,6 +1,7 @@
 """Check ranges of noise levels, of continuous processes and of their samplers."""
 
 from uncanny.diffusion import noise_range
+from uncanny.registry import components
 from uncanny.study.study import Study
 
 
@@ -15,10 +16,12 @@ def check_sampler(study: Study, sampler: str, model: str) -> None:
     """Raise ValueError for noise levels of a sampler beyond those that a model is trained at."""
     name = study.names(model)["process"]
     process = study.component("processes", name)
+    asked = study.sampler(sampler, model)["init_sampling"]
+    if "grid" in asked:
+        _check_grid(asked["grid"]["kind"], process["kind"], f"samplers.{sampler}.grid", model)
     if process["kind"] != "continuous":
         return
     low, high = noise_range.ends(process)
-    asked = study.sampler(sampler, model)["init_sampling"]
     for key in noise_range.OPTIONS:
         value = asked[key]
         if value is not None and (value < low or (high is not None and value > high)):
@@ -28,4 +31,24 @@ def check_sampler(study: Study, sampler: str, model: str) -> None:
             raise ValueError(
                 f"samplers.{sampler}.{key}: {value:g}; expected {relation} {limit:.6g}, "
                 f"processes.{name}.{end}: model {model!r} is not trained beyond it"
+            )
+
+
+def _check_grid(grid: str, process: str, key_path: str, model: str) -> None:
+    """Grids of a table of levels are for discrete models, those of losses for continuous ones."""
+    for argument, kind in (("table", "discrete"), ("losses", "continuous")):
+        if components.takes("sigma_grids", grid, argument) and process != kind:
+            raise ValueError(
+                f"{key_path}: {grid!r} for model {model!r}, which is {process}; expected another "
+                f"grid, for this one is of {kind} models"
+            )
+
+
+def check_churned(study: Study, table: dict, key_path: str) -> None:
+    """Refuse models in a table of churned levels whose levels are not those of a continuous one."""
+    for model in table.get("models", []):
+        process = study.names(model)["process"] if model in study.config["models"] else None
+        if process and study.block("processes", process)["kind"] != "continuous":
+            raise ValueError(
+                f"{key_path}.models: {model!r} is no continuous model; expected those only"
             )

@@ -5,6 +5,8 @@ Every inconsistency is one ValueError that names the key, the value and what was
 
 from collections.abc import Iterable, Mapping
 
+from uncanny.registry import components
+from uncanny.samplers import nfe
 from uncanny.study import plan
 from uncanny.study.study import NO_GUIDANCE, Study
 
@@ -81,10 +83,18 @@ def check_timings(study: Study, selection: Mapping, key_path: str) -> None:
 
 
 def check_figure(study: Study, figure: str) -> None:
-    """Refuse imported samples in a figure of trajectories."""
-    if "traces" in plan.figure_sources(study, figure):
-        models = sorted(plan.shown(study, figure, "models"))
-        _refuse_all(study, models, f"figures.{figure}.panels", "samples")
+    """Refuse imported samples in a figure of trajectories, and steps that images do not share."""
+    if "traces" not in plan.figure_sources(study, figure):
+        return
+    key_path, models = f"figures.{figure}.panels", sorted(plan.shown(study, figure, "models"))
+    _refuse_all(study, models, key_path, "samples")
+    for sampler in sorted(plan.shown(study, figure, "samplers")):
+        kind = study.config["samplers"].get(sampler, {}).get("kind")
+        if kind in components.kinds("samplers") and nfe.formula(kind) is None:
+            raise ValueError(
+                f"{key_path}: sampler {sampler!r} chooses its steps image by image, which has no "
+                "trajectory at common noise levels; expected another"
+            )
 
 
 def _refuse_all(study: Study, models: Iterable[str], key_path: str, *origins: str) -> None:

@@ -112,5 +112,5 @@ def _check_steps(study: Study, selection: dict) -> None:
             raise ValueError(
                 f"{key_path}: {steps}; expected at most the levels of {process!r}, {levels}"
             )
-        if steps < 2 and ("grid" in options or options.get("times") == "ancestral"):
+        if steps < 2 and ("grid" in options or options.get("times") in ("ancestral", "quad")):
             raise ValueError(f"{key_path}: {steps}; expected at least 2")

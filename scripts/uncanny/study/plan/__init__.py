@@ -12,7 +12,7 @@ from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.runtime.result_paths import Cell, path
 from uncanny.study.plan import experiments as plan_experiments
-from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study, model_interface
+from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study
 
 
 def cell_record(study: Study, cell: Cell) -> dict:
@@ -245,8 +245,8 @@ def classifier_file(study: Study, kind: str, classifier: str, model: str) -> str
 
 
 def fits(study: Study, model: str, sampler: str) -> bool:
-    """Whether a sampler takes the interface of a model; imported samples fit all."""
+    """Whether a sampler takes a model or a view of it; imported samples fit all."""
     if study.origin(model) == "samples":
         return True
-    interface = model_interface(study.block("processes", study.names(model)["process"])["kind"])
-    return components.signature("samplers", study.sampler_kind(sampler, model)).first == interface
+    process = study.block("processes", study.names(model)["process"])["kind"]
+    return components.sampled_as(process, study.sampler_kind(sampler, model)) is not None

@@ -1,0 +1,50 @@
+"""Adaptive sampler of the probability-flow ODE of Song et al. (2021)."""
+
+from torch import Tensor
+
+from uncanny.diffusion.forward import SIGMA_PATH, Path, per_image
+from uncanny.registry.option_types import OpenFraction, PositiveInt
+from uncanny.samplers import adaptive_ode
+from uncanny.samplers.steps import Denoiser, Noise, start, times
+
+NFE = None  # it chooses its steps, image by image
+
+
+def rk45(
+    denoiser: Denoiser,
+    latents: Tensor,
+    sigmas: Tensor,
+    *,
+    noise: Noise,
+    path: Path = SIGMA_PATH,
+    tol: OpenFraction = 0.00001,
+    max_nfe: PositiveInt = 10000,
+) -> Tensor:
+    """dx/dt of the path by Dormand and Prince's 5(4) pair, image by image, from the first noise
+    level to the last above 0, and from there to the denoised image (Song et al. 2021, section 4.3
+    and appendix D.4).
+
+    denoiser: D(x, sigma, rows=rows); sigma [n] and rows [n] of the images under way. latents:
+    standard normal [N, ...]. sigmas: [3], both ends of the grid and 0. path: clock and scaling of
+    the ODE. tol: relative and absolute tolerance of each image's root-mean-square error. Asks for
+    no noise. Raises adaptive_ode.NotReached where tol cannot be reached within max_nfe evaluations.
+    Returns float64 [N, ...]. NFE differs between images.
+    """
+    t = times(sigmas, path)
+    if len(sigmas) != 3 or sigmas[-1] != 0:
+        raise ValueError(
+            f"rk45 chooses its own steps, and was given {len(sigmas) - 2}; expected grid: ends"
+        )
+
+    def slope(r: Tensor, x: Tensor, rows: Tensor) -> Tensor:
+        # -dx/dt at t = t_0 - r: (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma)
+        now = t[0].to(r.device) - r
+        sigma, s = path.sigma(now), path.scale(now)
+        growth, shrinkage = path.sigma_deriv(now) / sigma, path.scale_deriv(now) / s
+        D = denoiser(x / per_image(s, x), sigma, rows=rows)
+        return per_image(growth * s, x) * D - per_image(growth + shrinkage, x) * x
+
+    x = start(latents, sigmas[0], path)
+    x = adaptive_ode.integrate(slope, x, float(t[0] - t[1]), tol=tol, max_evaluations=max_nfe)
+    # Euler step from the last level to 0 in sigma: the denoised image
+    return denoiser(x / path.scale(t[1]), sigmas[1])

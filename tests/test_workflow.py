@@ -247,7 +247,8 @@ def test_the_report_is_one_file_with_all_figures(study):
     assert "n = 40 images" in page
 
 
-def test_the_figure_of_verdicts_is_drawn_from_the_scorecard(study):
+def test_the_figure_of_verdicts_is_made_from_the_scorecard(study, tmp_path):
+    study = copy_of(study, tmp_path / "clone")
     block = "  figure_claims: {kind: claims, supplementary: true}\ntables:\n"
     with edited(study, CONFIG, ("tables:\n", block)):
         assert dry_run(study, "figure_claims") == SOME

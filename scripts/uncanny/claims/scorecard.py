@@ -31,7 +31,7 @@ CAPTION = (
     "(two-sided, for one claim at a time). p is adjusted by Holm over the {count} claims declared, "
     "whether they can be tested or not: chance alone gives a study any verdict of supported or "
     "refuted in at most 5 % of cases. Of a claim with several parts, numbers are shown of the part "
-    "that decides. {scores}{scopes}Effects of so much or more: those that are found with 80 % "
+    "that decides. {scores}{scopes}Effects of so much or more: those that are detected with 80 % "
     "power, before Holm's correction. The CSV file names the cells."
 )
 SCORES = (
@@ -92,7 +92,7 @@ def title(assessments: Sequence[Assessment]) -> str:
 
 
 def caption(assessments: Sequence[Assessment]) -> str:
-    """How to read the scorecard; of words that it does not contain nothing is said."""
+    """How to read the scorecard; explains the words that it contains."""
     scopes = [a.finding.scope for a in assessments]
     about = [text for start, text in SCOPES.items() if any(s.startswith(start) for s in scopes)]
     if any(a.finding.verdict == REDUCED for a in assessments):
@@ -218,9 +218,9 @@ def _with_note(a: Assessment, text: str) -> str:
 
 
 def _control(name: str, control) -> str:
-    found = f"{control.finding.verdict} ({control.finding.text})"
+    result = f"{control.finding.verdict} ({control.finding.text})"
     is_same = control.reading == control.finding.text
-    return f"{_words(name)}: " + (control.reading if is_same else f"{found}: {control.reading}")
+    return f"{_words(name)}: " + (control.reading if is_same else f"{result}: {control.reading}")
 
 
 def _words(name: str) -> str:

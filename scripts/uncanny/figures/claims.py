@@ -78,7 +78,7 @@ def claims(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
 
 
 def _rows(entries: Mapping[str, Mapping]) -> pd.DataFrame:
-    """One row per claim in the order in which they are drawn."""
+    """One row per claim in the order of the figure."""
     if not entries:
         raise ValueError("figure: the scorecard has no claims; expected at least one")
     table = pd.DataFrame([_row(name, entry) for name, entry in entries.items()], columns=COLUMNS)

@@ -99,7 +99,7 @@ FIGURES ?= figure_2 figure_5
 SECOND = $(STUDY)_second_extractor
 second-extractor: .venv/ready
 	$(SNAKEMAKE) $(FIGURES) $(WITH)
-	mkdir -p results/$(SECOND) && cp -al results/$(STUDY)/datasets results/$(STUDY)/checkpoints results/$(STUDY)/samples results/$(SECOND)/
+	test -d results/$(SECOND) || { mkdir results/$(SECOND) && cp -al results/$(STUDY)/datasets results/$(STUDY)/checkpoints results/$(STUDY)/samples results/$(SECOND)/; }
 	$(SNAKEMAKE) $(FIGURES) $(WITH) --config study=$(SECOND) 'extractors={$(EXTRACTOR): {seed: 1}}'
 	$(BIN)/python scripts/compare_extractors.py results/$(STUDY) results/$(SECOND)
 

@@ -21,6 +21,7 @@ from uncanny.samplers.ddim import ddim
 from uncanny.samplers.dpmpp import dpmpp
 from uncanny.samplers.rk45 import rk45
 from uncanny.sampling import drawing
+from uncanny.study.plan import tables
 from uncanny.tables import Contents, sampler_parameters
 
 STORED = arrays("samplers")
@@ -296,6 +297,20 @@ def test_the_table_of_a_discrete_model_at_noise_levels(block, times, steps, eval
     ends = {"levels": "all", "ends": "of the grid"}[block["grid"]]
     assert cells["σ_min … σ_max"] == f"{ends}, within the schedule"
     assert cells["constants"].startswith("T = 1000")
+
+
+def test_a_table_leaves_out_models_for_which_a_sampler_has_no_grid():
+    config = config_with({"kind": "euler", "num_steps": 4, "grid": "polynomial"}, "vp_uncond")
+    ranged = {"kind": "euler", "num_steps": 4, "by_process": {"vp": {"grid": "vp"}}}
+    config["samplers"]["RANGED"] = ranged
+    table = {"kind": "sampler_parameters", "title": "T", "samplers": ["NEW", "RANGED", "DDIM"]}
+    config["tables"] = {"table_9": table | {"models": ["vp_uncond", "ddpm_cosine"]}}
+    shown = tables.contents(plan(config), "table_9")["samplers"]
+    assert {name: list(by_model) for name, by_model in shown.items()} == {
+        "NEW": ["vp_uncond", "ddpm_cosine"],
+        "RANGED": ["vp_uncond"],
+        "DDIM": ["ddpm_cosine"],
+    }
 
 
 def test_the_table_of_churned_levels_is_of_continuous_models():

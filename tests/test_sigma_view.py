@@ -121,7 +121,7 @@ def test_discrete_models_are_drawn_from_by_samplers_of_denoisers(block, nfe, con
 
 
 class Rows:
-    """A denoiser that is told which images it sees."""
+    """A denoiser of images by row."""
 
     def __init__(self, model):
         self.model = model
@@ -145,8 +145,8 @@ def test_rk45_takes_the_steps_of_scipy(time, scaling):
         return steps.slope(model, x, now, path).flatten().numpy()
 
     ends = float(t[0]), float(t[1])
-    found = solve_ivp(slope, ends, start.flatten().numpy(), rtol=1e-5, atol=1e-5, method="RK45")
-    x = torch.from_numpy(found.y[:, -1]).reshape(start.shape)
+    result = solve_ivp(slope, ends, start.flatten().numpy(), rtol=1e-5, atol=1e-5, method="RK45")
+    x = torch.from_numpy(result.y[:, -1]).reshape(start.shape)
     expected = model(x / path.scale(t[1]), sigmas[1])
     assert_close(rk45(Rows(model), LATENTS[:1], sigmas, noise=unused, path=path), expected, 1e-9)
 
@@ -162,7 +162,7 @@ def test_rk45_solves_the_ode_to_its_tolerance(time, scaling):
 
 def test_rk45_refuses_steps_of_a_grid():
     sigmas = sigma_grids.polynomial(5, 0.02, 80.0)
-    with pytest.raises(ValueError, match="rk45 chooses its own steps, and was given 4; expected"):
+    with pytest.raises(ValueError, match="rk45 chooses its own steps, not 4; expected"):
         rk45(Rows(Gaussian()), LATENTS, sigmas, noise=unused)
 
 

@@ -40,11 +40,11 @@ def grids() -> dict[str, torch.Tensor]:
     alpha_bar = alphas_cumprod(schedules.linear(1000))
     table = ((1 - alpha_bar) / alpha_bar).sqrt()
     levels = table[schedules.ancestral_times(1000, 9)[:-1]]
-    found = {
+    result = {
         "edm9": sigma_grids.polynomial(9, 0.002, 80.0),
         "ddpm9": torch.cat([levels, levels.new_zeros(1)]),
     }
-    return found | {f"{name}_above0": sigmas[:-1] for name, sigmas in found.items()}
+    return result | {f"{name}_above0": sigmas[:-1] for name, sigmas in result.items()}
 
 
 SIGMAS = grids()
@@ -127,11 +127,11 @@ def runs():
         sigmas = SIGMAS[grid]
         yield f"dpmpp/2 midpoint 0/{grid}/k-diffusion", run_k_diffusion("dpmpp_2m", sigmas)
         for eta, kind in product((0.5, 1.0), ("midpoint", "heun")):
-            found = run_k_diffusion("dpmpp_2m_sde", sigmas, eta=eta, solver_type=kind)
-            yield f"dpmpp/2 {kind} {eta}/{grid}/k-diffusion", found
+            result = run_k_diffusion("dpmpp_2m_sde", sigmas, eta=eta, solver_type=kind)
+            yield f"dpmpp/2 {kind} {eta}/{grid}/k-diffusion", result
         for eta in (0.0, 1.0):
-            found = run_k_diffusion("dpmpp_3m_sde", sigmas, eta=eta)
-            yield f"dpmpp/3 heun {eta}/{grid}/k-diffusion", found
+            result = run_k_diffusion("dpmpp_3m_sde", sigmas, eta=eta)
+            yield f"dpmpp/3 heun {eta}/{grid}/k-diffusion", result
         for order in (1, 2, 3, 4):
             yield f"lms/{order}/{grid}/k-diffusion", run_k_diffusion("lms", sigmas, order=order)
         yield f"dpm_2//{grid}/k-diffusion", run_k_diffusion("dpm_2", sigmas)
@@ -147,27 +147,27 @@ def diffusers_runs():
         for kind, end in product(("midpoint", "heun"), ("", "_above0")):
             zero = "sigma_min" if end else "zero"
             scheduler = Multistep(**options, solver_type=kind, final_sigmas_type=zero)
-            found = run_diffusers(scheduler, SIGMAS[grid + end])
-            yield f"dpmpp/{order} {kind} 0 {last}/{grid}{end}/diffusers", found
+            result = run_diffusers(scheduler, SIGMAS[grid + end])
+            yield f"dpmpp/{order} {kind} 0 {last}/{grid}{end}/diffusers", result
         for kind, end in product(("bh1", "bh2"), ("", "_above0")):
             if end or (kind == "bh2" and last):
-                found = run_diffusers(UniPC(**options, solver_type=kind), SIGMAS[grid + end])
-                yield f"unipc/{order} {kind} {last}/{grid}{end}/diffusers", found
-        found = run_diffusers(DEIS(**options), SIGMAS[f"{grid}_above0"])
-        yield f"deis/{order} {last}/{grid}_above0/diffusers", found
+                result = run_diffusers(UniPC(**options, solver_type=kind), SIGMAS[grid + end])
+                yield f"unipc/{order} {kind} {last}/{grid}{end}/diffusers", result
+        result = run_diffusers(DEIS(**options), SIGMAS[f"{grid}_above0"])
+        yield f"deis/{order} {last}/{grid}_above0/diffusers", result
     for kind in ("midpoint", "heun"):
         scheduler = Multistep(
             solver_order=2, algorithm_type="sde-dpmsolver++", solver_type=kind,
             prediction_type="sample", final_sigmas_type="zero",
         )  # fmt: skip
-        found = run_diffusers(scheduler, SIGMAS["ddpm9"])
-        yield f"dpmpp/2 {kind} 1.0 True/ddpm9/diffusers", found
+        result = run_diffusers(scheduler, SIGMAS["ddpm9"])
+        yield f"dpmpp/2 {kind} 1.0 True/ddpm9/diffusers", result
 
 
 if __name__ == "__main__":
-    found = {f"sigmas/{name}": values.numpy() for name, values in SIGMAS.items()}
+    result = {f"sigmas/{name}": values.numpy() for name, values in SIGMAS.items()}
     results = dict(runs())
-    found |= {"noise": NOISE.numpy(), "names": np.array(list(results))}
-    found["x"] = torch.cat(list(results.values())).numpy()
-    np.savez_compressed(DATA / "solvers.npz", **found)
+    result |= {"noise": NOISE.numpy(), "names": np.array(list(results))}
+    result["x"] = torch.cat(list(results.values())).numpy()
+    np.savez_compressed(DATA / "solvers.npz", **result)
     print(f"{len(results)} runs")

@@ -129,7 +129,8 @@ MISTAKES = [
     ({"figures__figure_2": {"kind": "processes", "panels": [{"models": ["theirs"], "samplers": ["DDIM"]}]}}, r"figures\.figure_2\.panels: 'theirs' is known by its images alone; expected one that is sampled here"),
     ({"tables__table_1__models": ["theirs"]}, r"tables\.table_1\.models: 'theirs' is known by its images alone"),
     ({"tables__table_2": {"kind": "times", "title": "T", "training": ["hub"]}}, r"tables\.table_2\.training: 'hub' was trained elsewhere; expected one that is trained here"),
-    ({"figures__figure_1__panels__1__samplers": ["HEUN"]}, r"sampler 'HEUN' takes denoiser, but model 'ours' gives eps_model"),
+    ({"figures__figure_1__panels__1__samplers": ["HEUN"]}, r"'G1' cannot guide sampler 'HEUN' of model 'ours'; expected a sampler that takes a gradient"),
+    ({"figures__figure_1__panels__1__samplers": ["LANG"]}, r"sampler 'LANG' takes score_model, but model 'ours' gives eps_model"),
 ]  # fmt: skip
 
 

@@ -42,9 +42,9 @@ def options_of(kind: str, text: str) -> dict:
     words = [{"True": True, "False": False}.get(word, word) for word in text.split()]
     options = dict(zip(names.get(kind, ["order"]), words, strict=False))
     numbers = {"order": int, "eta": float}
-    found = {key: numbers.get(key, lambda v: v)(value) for key, value in options.items()}
+    result = {key: numbers.get(key, lambda v: v)(value) for key, value in options.items()}
     # The samplers of k-diffusion are not reduced before a last step above 0
-    return found | ({"lower_order_final": False} if kind == "dpmpp" and len(words) == 3 else {})
+    return result | ({"lower_order_final": False} if kind == "dpmpp" and len(words) == 3 else {})
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -644,7 +644,7 @@ RECIPES = [
 
 @pytest.mark.parametrize("factor", ["lower", "upper"])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_config_tells_which_models_know_one_score(recipe, factor):
+def test_models_that_know_one_score_are_known_from_the_config(recipe, factor):
     options = {name: value for name, value in recipe.items() if name != "kind"}
     made = components.load("recipes", recipe["kind"])(**options)
     predicted = Process(made, factor=factor).predicted

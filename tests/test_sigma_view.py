@@ -21,6 +21,7 @@ from uncanny.samplers.ddim import ddim
 from uncanny.samplers.dpmpp import dpmpp
 from uncanny.samplers.rk45 import rk45
 from uncanny.sampling import drawing
+from uncanny.study.plan import tables
 from uncanny.tables import Contents, sampler_parameters
 
 STORED = arrays("samplers")
@@ -120,7 +121,7 @@ def test_discrete_models_are_drawn_from_by_samplers_of_denoisers(block, nfe, con
 
 
 class Rows:
-    """A denoiser that is told which images it sees."""
+    """A denoiser of images by row."""
 
     def __init__(self, model):
         self.model = model
@@ -144,8 +145,8 @@ def test_rk45_takes_the_steps_of_scipy(time, scaling):
         return steps.slope(model, x, now, path).flatten().numpy()
 
     ends = float(t[0]), float(t[1])
-    found = solve_ivp(slope, ends, start.flatten().numpy(), rtol=1e-5, atol=1e-5, method="RK45")
-    x = torch.from_numpy(found.y[:, -1]).reshape(start.shape)
+    result = solve_ivp(slope, ends, start.flatten().numpy(), rtol=1e-5, atol=1e-5, method="RK45")
+    x = torch.from_numpy(result.y[:, -1]).reshape(start.shape)
     expected = model(x / path.scale(t[1]), sigmas[1])
     assert_close(rk45(Rows(model), LATENTS[:1], sigmas, noise=unused, path=path), expected, 1e-9)
 
@@ -161,7 +162,7 @@ def test_rk45_solves_the_ode_to_its_tolerance(time, scaling):
 
 def test_rk45_refuses_steps_of_a_grid():
     sigmas = sigma_grids.polynomial(5, 0.02, 80.0)
-    with pytest.raises(ValueError, match="rk45 chooses its own steps, and was given 4; expected"):
+    with pytest.raises(ValueError, match="rk45 chooses its own steps, not 4; expected"):
         rk45(Rows(Gaussian()), LATENTS, sigmas, noise=unused)
 
 
@@ -296,6 +297,20 @@ def test_the_table_of_a_discrete_model_at_noise_levels(block, times, steps, eval
     ends = {"levels": "all", "ends": "of the grid"}[block["grid"]]
     assert cells["σ_min … σ_max"] == f"{ends}, within the schedule"
     assert cells["constants"].startswith("T = 1000")
+
+
+def test_a_table_leaves_out_models_for_which_a_sampler_has_no_grid():
+    config = config_with({"kind": "euler", "num_steps": 4, "grid": "polynomial"}, "vp_uncond")
+    ranged = {"kind": "euler", "num_steps": 4, "by_process": {"vp": {"grid": "vp"}}}
+    config["samplers"]["RANGED"] = ranged
+    table = {"kind": "sampler_parameters", "title": "T", "samplers": ["NEW", "RANGED", "DDIM"]}
+    config["tables"] = {"table_9": table | {"models": ["vp_uncond", "ddpm_cosine"]}}
+    shown = tables.contents(plan(config), "table_9")["samplers"]
+    assert {name: list(by_model) for name, by_model in shown.items()} == {
+        "NEW": ["vp_uncond", "ddpm_cosine"],
+        "RANGED": ["vp_uncond"],
+        "DDIM": ["ddpm_cosine"],
+    }
 
 
 def test_the_table_of_churned_levels_is_of_continuous_models():

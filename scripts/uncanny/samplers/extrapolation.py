@@ -55,10 +55,10 @@ def exponential_moments(h: float, count: int) -> list[float]:
     if h < 1:
         # I_k = sum_j (-1)^j h^(j+1) k! / (k + j + 1)!
         return [_series(h, k) for k in range(count)]
-    found = [-math.expm1(-h)]
+    moments = [-math.expm1(-h)]
     for k in range(1, count):
-        found.append(1 - k * found[-1] / h)
-    return found
+        moments.append(1 - k * moments[-1] / h)
+    return moments
 
 
 def _series(h: float, k: int) -> float:

@@ -32,9 +32,7 @@ def rk45(
     """
     t = times(sigmas, path)
     if len(sigmas) != 3 or sigmas[-1] != 0:
-        raise ValueError(
-            f"rk45 chooses its own steps, and was given {len(sigmas) - 2}; expected grid: ends"
-        )
+        raise ValueError(f"rk45 chooses its own steps, not {len(sigmas) - 2}; expected grid: ends")
 
     def slope(r: Tensor, x: Tensor, rows: Tensor) -> Tensor:
         # -dx/dt at t = t_0 - r: (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma)

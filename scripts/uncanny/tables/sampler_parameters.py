@@ -109,8 +109,8 @@ def _viewed(options: dict, process: dict) -> dict[str, str]:
     grid = {name: value for name, value in options["grid"].items() if name != "kind"}
     constants = {"T": process["num_levels"]} | {SYMBOLS.get(n, n): grid[n] for n in sorted(grid)}
     customary = "all" if options["grid"]["kind"] == "levels" else "of the grid"
-    given = [options["sigma_min"], options["sigma_max"]]
-    ends = dict.fromkeys(customary if end is None else format_value(end) for end in given)
+    limits = [options["sigma_min"], options["sigma_max"]]
+    ends = dict.fromkeys(customary if end is None else format_value(end) for end in limits)
     steps = options["num_steps"]
     return {
         "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),

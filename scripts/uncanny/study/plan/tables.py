@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from uncanny.registry import components
 from uncanny.registry.blocks import named_within
 from uncanny.study import plan
 from uncanny.study.study import Study
@@ -31,7 +32,7 @@ def contents(study: Study, table: str) -> dict:
             sampler: {
                 model: study.sampler(sampler, model)
                 for model in names["models"]
-                if plan.fits(study, model, sampler)
+                if _samples(study, model, sampler)
             }
             for sampler in names["samplers"]
         },
@@ -41,6 +42,18 @@ def contents(study: Study, table: str) -> dict:
             for section, entries in _labelled(study, block, names).items()
         },
     }
+
+
+def _samples(study: Study, model: str, sampler: str) -> bool:
+    """Whether a sampler's block is for a model: it takes the model as it is, or another view of it
+    and has a grid of noise levels for that.
+    """
+    if not plan.fits(study, model, sampler):
+        return False
+    name, block = study.names(model)["process"], study.block("samplers", sampler)
+    process = study.block("processes", name)["kind"]
+    own = components.sampled_as(process, study.sampler_kind(sampler, model)) == process
+    return own or "grid" in block | block.get("by_process", {}).get(name, {})
 
 
 def _labelled(study: Study, block: Mapping, names: dict) -> dict:

@@ -114,10 +114,10 @@ class TestJob:
 
     def test_without_a_request_keeps_what_it_sees(self, monkeypatch, tmp_path):
         monkeypatch.setenv(gpus.HIDDEN, "0,1")
+        monkeypatch.setenv(gpus.VARIABLE, "")  # so that it is gone after the test
         gpus.offer(Places(["0"], 1, str(tmp_path)))
         gpus.enter({"mem_mb": 1}, {"device": "auto"})
         assert os.environ[gpus.HIDDEN] == "0,1"
-        monkeypatch.delenv(gpus.VARIABLE)
 
     def test_does_not_import_torch(self):
         code = "import sys; from uncanny.workflow import gpus; gpus.visible({}); sys.exit('torch' in sys.modules)"

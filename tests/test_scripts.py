@@ -23,6 +23,7 @@ NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 COMMANDS = {
     "adopt_archive",
     "analyse_evidence",
+    "compare_extractors",
     "error_rates",
     "keep_evidence",
     "watch",

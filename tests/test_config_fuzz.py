@@ -102,7 +102,7 @@ def names_the_place(message, mutation):
     where = mutation.where
     keys = [str(key) for key in where if isinstance(key, str)]
     places = [dotted(where), *keys[-2:], *mutation.words, *(w[:40] for w in mutation.words if w)]
-    starts = re.match(r"(\S*: )?[\w.\[\]]+( \S+)?: ", message)
+    starts = re.match(r"(\S*: )?[\w.\[\]]+[^:\n]*: ", message)
     return bool(starts) and any(place and place in message for place in places)
 
 

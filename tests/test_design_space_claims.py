@@ -220,7 +220,7 @@ def test_the_script_reads_experiments(tmp_path):
     paths = [str(tmp_path / f"identity.{suffix}") for suffix in ("csv", "jsonl")]
     inputs = {key: [] for key in ("scores", "references", "timings", "sizes", "reports")}
     snakemake = standin(
-        tmp_path / "log", params={"claims": claims, "seeds": [0], "sampling_seeds": [0], "scale": "published"},
+        tmp_path / "log", params={"claims": claims, "seeds": [0], "sampling_seeds": [0], "scale": "published", "labels": {}},
         input=Named(**inputs, experiments=paths), output=Named(**outputs),
     )  # fmt: skip
     path = components.LIBRARY.parent / "assess_claims.py"

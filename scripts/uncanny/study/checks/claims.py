@@ -1,7 +1,9 @@
-"""Check claims: training seeds that their models have, margins that are shares.
+"""Check claims: training seeds that their models have, margins that are shares, names of metrics.
 
 Every inconsistency is one ValueError that names the key, the value and what was expected.
 """
+
+import re
 
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import Study
@@ -16,6 +18,7 @@ def check(study: Study, claim: str) -> None:
     for part_path, part in plan_claims.parts(complete["block"]):
         key_path = f"claims.{claim}.{part_path}"
         _check_margins(part["options"], f"{key_path}.options")
+        _check_metric(part["options"], f"{key_path}.options.metric")
         if part_path not in complete["missing"]:
             for name, selection in part.get("cells", {}).items():
                 _check_seeds(study, selection, f"{key_path}.cells.{name}.seeds")
@@ -30,6 +33,13 @@ def _check_seeds(study: Study, selection: dict, key_path: str) -> None:
                 f"{key_path}: {seeds}, its own or the claim's; {model!r} was trained elsewhere, "
                 "with one training seed; expected one"
             )
+
+
+def _check_metric(options: dict, key_path: str) -> None:
+    # A name that the study lacks makes a part untestable; what could be no name is a mistake.
+    metric = options.get("metric")
+    if isinstance(metric, str) and not re.fullmatch(r"[A-Za-z0-9_]{1,64}", metric):
+        raise ValueError(f"{key_path}: {metric[:80]!r}; expected the name of a metric")
 
 
 def _check_margins(options: dict, key_path: str) -> None:

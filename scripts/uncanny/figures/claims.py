@@ -217,16 +217,6 @@ def _numbers(row: NamedTuple) -> str:
     return "\n".join([*textwrap.wrap(text, NARROW), interval])
 
 
-def _numbers(row: NamedTuple) -> str:
-    """Estimate and interval as text; nothing where nothing was estimated."""
-    if not np.isfinite(row.value):
-        return ""
-    text = f"{_number(row.value)} {row.unit}".rstrip()
-    if np.isfinite(row.lower) and np.isfinite(row.upper):
-        text += f" ({_number(row.lower)} to {_number(row.upper)})"
-    return "\n".join(textwrap.wrap(text, 28))
-
-
 def _number(value: float) -> str:
     text = f"{float(f'{value:.2g}'):g}" if abs(value) < 100 else f"{value:.0f}"
     return text.replace("-", MINUS)

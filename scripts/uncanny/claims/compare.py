@@ -155,48 +155,44 @@ def finding_of(
     effect = difference(pairs, companions, cells.spreads)
     decision = rule(effect)
     (better, worse), measured = _sides(pairs), cells.label("metrics", metric)
-    shared = {
-        "p": decision.p,
-        "scope": effect.source,
-        "cells": tuple(dict.fromkeys(curve.name for pair in pairs for curve in pair)),
-        "details": _details(effect, pairs),
-        "spreads": effect.spreads,
+    entries = numbers(decision, effect, margin)
+    entries["details"] |= {
+        "pairs": [[a.name, b.name] for a, b in pairs],
+        "epochs": sorted({epoch for pair in pairs for curve in pair for epoch in curve.epochs}),
     }
     if decision.verdict == CONSTRUCTED:
         text = f"{better} and {worse} are the same images: {measured} is equal by construction"
-        return Finding(decision.verdict, text, **shared)
-    estimate, low, high = effect.percents()
-    text = f"{measured} of {better} is {direction(estimate)} that of {worse}"
-    count = f", {len(pairs)} pairs" if len(pairs) > 1 else ""
-    return Finding(
-        decision.verdict,
-        f"{text} ({low:+.1f} to {high:+.1f} %{count})",
-        estimate=estimate,
-        low=low,
-        high=high,
-        unit="%",
-        margin=100 * margin,
-        detectable=abs(effect.percent(rules.detectable(effect.contrast))),
-        limit=limit_of(decision, effect, margin),
-        **shared,
-    )
+    else:
+        text = f"{measured} of {better} is {direction(entries['estimate'])} that of {worse}"
+        count = f", {len(pairs)} pairs" if len(pairs) > 1 else ""
+        text += " ({low:+.1f} to {high:+.1f} %{count})".format(**entries, count=count)
+    names = dict.fromkeys(curve.name for pair in pairs for curve in pair)
+    return Finding(decision.verdict, text, cells=tuple(names), **entries)
 
 
 def numbers(decision: rules.Decision, effect: Effect, margin: float) -> dict:
-    """Entries of a finding on an effect: % of its base, positive where the metric gets better."""
-    shared = {"p": decision.p, "scope": effect.source, "spreads": effect.spreads}
-    if effect.contrast.by_construction:
-        return shared
-    gain, low, high = effect.gain.percents()
-    return shared | {
-        "estimate": gain,
+    """Entries of a finding on an effect: % of its base, where it is no matter of construction."""
+    contrast = effect.contrast
+    entries: dict = {"p": decision.p, "scope": effect.source, "spreads": effect.spreads}
+    entries["details"] = {
+        "value": contrast.value,
+        "se": contrast.se,
+        "freedom": contrast.freedom,
+        "scale": contrast.scale,
+        "base": effect.base,
+    }
+    if contrast.by_construction:
+        return entries
+    estimate, low, high = effect.percents()
+    could = None if decision.margin is None else effect.percent(decision.margin)
+    return entries | {
+        "estimate": estimate,
         "low": low,
         "high": high,
         "unit": "%",
         "margin": 100 * margin,
-        "detectable": abs(effect.percent(rules.detectable(effect.contrast))),
-        "limit": limit_of(decision, effect, margin),
-        "details": {"value": effect.contrast.value, "se": effect.contrast.se},
+        "detectable": abs(effect.percent(rules.detectable(contrast))),
+        "limit": limit_of(could, 100 * margin),
     }
 
 
@@ -212,25 +208,11 @@ def direction(percent: float) -> str:
     return f"{abs(percent):.1f} % {'above' if percent >= 0 else 'below'}"
 
 
-def limit_of(decision: rules.Decision, effect: Effect, margin: float) -> str:
-    """Why a scale cannot decide at a margin, or an empty text."""
-    if decision.margin is None:
+def limit_of(could: float | None, margin: float) -> str:
+    """Why a scale cannot decide at a margin in %, and at which it could; else an empty text."""
+    if could is None:
         return ""
-    could = abs(effect.percent(decision.margin))
-    return f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %"
-
-
-def _details(effect: Effect, pairs: list[Pair]) -> dict:
-    contrast = effect.contrast
-    return {
-        "value": contrast.value,
-        "se": contrast.se,
-        "freedom": contrast.freedom,
-        "scale": contrast.scale,
-        "base": effect.base,
-        "pairs": [[a.name, b.name] for a, b in pairs],
-        "epochs": sorted({epoch for pair in pairs for curve in pair for epoch in curve.epochs}),
-    }
+    return f"could decide at a margin of {abs(could):.2g} %, not at {margin:g} %"
 
 
 def _sides(pairs: list[Pair]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from uncanny.claims.assess import Evidence
-from uncanny.claims.finding import Finding, NotTestable
+from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable, short
 from uncanny.evaluation.contrasts import Contrast
 from uncanny.registry import components
 
@@ -171,9 +171,12 @@ def _findings(part: Mapping, evidence: Evidence, seeds, draws) -> dict[str, Find
         finding = kind(one.read(part), **options)
     except NotTestable:
         return {}
-    parts = finding.details.get("parts") or {"": {"details": finding.details}}
-    found = {name: replace(finding, details=entry["details"]) for name, entry in parts.items()}
-    return {name: f for name, f in found.items() if f.details.get("freedom")}
+    parts = finding.details.get("parts") or {"": short(finding)}
+    return {
+        name: replace(finding, details=entry["details"])
+        for name, entry in parts.items()
+        if entry["verdict"] != CONSTRUCTED and entry["details"].get("freedom")
+    }
 
 
 def contrast_of(finding: Finding) -> Contrast:

@@ -23,9 +23,8 @@ from uncanny.claims.rules import (
     outside,
     undecided,
 )
+from uncanny.evaluation import late_gain
 from uncanny.evaluation.contrasts import Contrast
-
-RISING, FALLING, SETTLED = "rising", "falling", "settled"  # states of the end of a curve
 
 
 def direction(effect: Effect, expected: int) -> Decision:
@@ -39,17 +38,17 @@ def direction(effect: Effect, expected: int) -> Decision:
 
 
 def trend(effect: Effect, margin: float = EQUAL) -> tuple[str | None, float | None]:
-    """State of the end of a curve from its gain, and its p: rising if the interval is above 0 and
-    the gain at least 1 %, falling likewise, settled if neither and the interval is within ±margin,
-    else None.
+    """State of the end of a curve from its gain (late_gain.trend), and its p: by its interval and
+    the smallest effect. None where it is not certain.
     """
-    contrast, least = effect.contrast, effect.margin(SMALLEST_EFFECT)
+    contrast, within = effect.contrast, effect.margin(margin)
     if contrast.by_construction:
         return None, None
-    if contrast.p() <= ALPHA and abs(contrast.value) >= least:
-        return (RISING if contrast.value > 0 else FALLING), contrast.p()
-    p = 2 * outside(contrast, effect.margin(margin))
-    return (SETTLED, p) if p <= ALPHA else (None, None)
+    least = effect.margin(SMALLEST_EFFECT)
+    state = late_gain.trend(contrast.value, *contrast.interval(), within, least)
+    if state == late_gain.OPEN:
+        return None, None
+    return state, 2 * outside(contrast, within) if state == late_gain.SETTLED else contrast.p()
 
 
 def ends(effect: Effect, state: str, margin: float = EQUAL) -> Decision:
@@ -57,7 +56,7 @@ def ends(effect: Effect, state: str, margin: float = EQUAL) -> Decision:
     if effect.contrast.by_construction:
         return Decision(CONSTRUCTED)
     shown, p = trend(effect, margin)
-    if shown is None and state == SETTLED:
+    if shown is None and state == late_gain.SETTLED:
         return undecided(effect.contrast, effect.margin(margin))
     if shown is None:
         return Decision(INCONCLUSIVE, 1.0)

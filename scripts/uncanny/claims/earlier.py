@@ -47,7 +47,7 @@ def earlier(
             decision.verdict,
             f"from the window on, b's {measured} gains {interval_text(effect)} more than a's",
             cells=tuple(curve.name for curve in curves),
-            **numbers(decision, effect, rules.SMALLEST_EFFECT),
+            **numbers(decision, effect.gain, rules.SMALLEST_EFFECT),
         )
 
     return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)

@@ -112,7 +112,7 @@ def check_final_levels(cells: Cells, curves: Sequence[Curve], metric: str) -> No
         return
     effects = [gained(cells, [curve], curves, late, metric) for curve in curves]
     states = [curve_rules.trend(effect)[0] for effect in effects]
-    if (rising := states.count(curve_rules.RISING)) > len(curves) / 2:
+    if (rising := states.count(late_gain.RISING)) > len(curves) / 2:
         raise NotTestable(
             f"{rising} of {len(curves)} curves still rise at the end: they have no final levels"
         )

@@ -32,9 +32,9 @@ def harmful_scale(
     everything = [pair for scale in scales for pair in by_scale[scale]]
     if gate:
         check_gate(cells, [b for _, b in everything], metric)
-    effects = [difference(by_scale[s], everything, cells.spreads) for s in scales]
+    effects = [difference(by_scale[s], everything, cells.spreads).gain for s in scales]
     decision, decider = curve_rules.harmed(effects, loss)
-    changes = [e.gain.percent(e.contrast.value) for e in effects]
+    changes = [e.percent(e.contrast.value) for e in effects]
     shown = ", ".join(f"{c:+.1f} % at {s:g}" for s, c in zip(scales, changes, strict=True))
     return Finding(
         decision.verdict,

@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 
 from uncanny.claims import rules
+from uncanny.claims.compare import limit_of
 from uncanny.claims.effects import FIXED
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
 from uncanny.claims.records import Sizes
@@ -45,7 +46,7 @@ def settles(
     low, high = np.multiply(100, contrast.interval())
     estimate, limit = 100 * contrast.value, np.mean([fit.limit for fit in fits])
     more = f"; {at} images are further from it" if n > at else ""
-    could = 100 * (decision.margin or 0)
+    could = None if decision.margin is None else 100 * decision.margin
     return Finding(
         verdict,
         f"{sizes.label('metrics', metric)} of {n:g} images is {abs(estimate):.1f} % "
@@ -59,9 +60,7 @@ def settles(
         p=p,
         detectable=100 * rules.detectable(contrast),
         scope=FIXED,
-        limit=f"could decide at a margin of {could:.2g} %, not at {100 * margin:g} %"
-        if could
-        else "",
+        limit=limit_of(could, 100 * margin),
         cells=sizes.names,
         details={
             "images": n,

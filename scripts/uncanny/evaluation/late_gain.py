@@ -6,6 +6,7 @@ import numpy as np
 
 LATE = 0.6  # share of the training after which epochs count
 STEP = 1 / 3  # share of the training in which the gain is made
+RISING, FALLING, SETTLED, OPEN = "rising", "falling", "settled", "open"
 LEAST = 1.0  # per cent: a smaller gain is neither a rise nor a fall
 
 
@@ -36,10 +37,10 @@ def weights(epochs: Sequence[float]) -> np.ndarray:
     return STEP * end * centred / (centred**2).sum()
 
 
-def trend(gain: float, lower: float, upper: float, margin: float) -> str:
-    """What a gain in per cent and its interval mean: "rising" or "falling" if the interval excludes
-    0 and the gain is at least LEAST, "settled" if the interval lies within ±margin, else "open".
+def trend(gain: float, lower: float, upper: float, margin: float, least: float = LEAST) -> str:
+    """What a gain and its interval mean: RISING or FALLING if the interval excludes 0 and the gain
+    is at least `least`, SETTLED if the interval lies within ±margin, else OPEN.
     """
-    if abs(gain) >= LEAST and (lower > 0 or upper < 0):
-        return "rising" if gain > 0 else "falling"
-    return "settled" if -margin <= lower and upper <= margin else "open"
+    if abs(gain) >= least and (lower > 0 or upper < 0):
+        return RISING if gain > 0 else FALLING
+    return SETTLED if -margin <= lower and upper <= margin else OPEN

@@ -10,15 +10,7 @@ from pathlib import Path
 
 BASE = Path(__file__).parent.parent
 SHOWN = ["tables/claims.md", "tables/claims.csv", "figures/figure_claims.png"]
-COVERED = [
-    "C01",
-    "C02",
-    "C08",
-    "C10",
-    "C13",
-    "C15",
-    "C16",
-]  # claims whose cells were measured again
+COVERED = ("C01", "C02", "C08", "C10", "C13", "C15", "C16")  # their cells were measured again
 
 
 def main(folder: Path, configs: list[str]) -> None:

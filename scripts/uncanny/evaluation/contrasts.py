@@ -11,7 +11,7 @@ of values with their bias has intervals that cover 26 to 41 % instead of 95 %.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -20,7 +20,6 @@ from uncanny.evaluation.jackknife import GROUPS, standard_error
 
 FEWEST_GROUPS = 5  # whose images differ: t with 19 degrees of freedom is wrong for fewer
 ROUNDING = 1e-12  # relative to the values; a standard error below is none
-SCALES = ("difference", "ratio", "log")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Contrast:
     """A contrast and its standard error.
 
     freedom: degrees of freedom of se². differing: number of groups in which images of the compared
-    sets differ. scale: one of SCALES, where sets were compared on it.
+    sets differ. scale: difference or log, where means were compared on it (trainings.py).
     """
 
     value: float
@@ -130,37 +129,6 @@ def differing_groups(scores: Sequence[Score], weights: Sequence[float]) -> int:
                 net[known[group] if known else row] += weights[row]
             count += any(abs(weight) > ROUNDING for weight in net.values())
     return count
-
-
-def compare(
-    a: Sequence[Score], b: Sequence[Score], scale: str = "difference", *, signed: bool = False
-) -> Contrast:
-    """The mean of a against the mean of b: difference a - b, ratio a/b - 1, or log(a/b).
-
-    Ratio and log need values and v_(-g) above 0 in all scores, and a metric that is not signed
-    (KID is): the difference is taken instead, and the result's scale says so. Raises ValueError
-    for another scale, or no scores on a side.
-    """
-    if scale not in SCALES or not a or not b:
-        raise ValueError(f"{len(a)} and {len(b)} scores on the scale {scale!r}; expected {SCALES}")
-    scores, split = [*a, *b], len(a)
-    lowest = min(min(score.value, score.without_groups.min()) for score in scores)
-    if signed or lowest <= 0:
-        scale = "difference"
-
-    def function(values: np.ndarray) -> np.ndarray:
-        of_a, of_b = values[:split].mean(axis=0), values[split:].mean(axis=0)
-        if scale == "difference":
-            return of_a - of_b
-        return of_a / of_b - 1 if scale == "ratio" else np.log(of_a / of_b)
-
-    weights = [1 / len(a)] * len(a) + [-1 / len(b)] * len(b)
-    return replace(contrast(function, scores, weights), scale=scale)
-
-
-def mean(scores: Sequence[Score]) -> Contrast:
-    """The mean over cells."""
-    return contrast(lambda values: values.mean(axis=0), scores)
 
 
 def repeated(values: Sequence[float]) -> Contrast:

@@ -1,4 +1,5 @@
-"""Check claims: training seeds that their models have, margins that are shares, names of metrics.
+"""Check claims: training seeds that their models have, margins that are shares, names of metrics
+and of premises.
 
 Every inconsistency is one ValueError that names the key, the value and what was expected.
 """
@@ -15,6 +16,7 @@ LARGEST = 2  # margins from here on are taken for percent
 def check(study: Study, claim: str) -> None:
     """Check a claim whose selections and options exist."""
     complete = plan_claims.resolved(study, claim)
+    _check_premise(complete["block"], f"claims.{claim}.premise")
     for part_path, part in plan_claims.parts(complete["block"]):
         key_path = f"claims.{claim}.{part_path}"
         _check_margins(part["options"], f"{key_path}.options")
@@ -22,6 +24,12 @@ def check(study: Study, claim: str) -> None:
         if part_path not in complete["missing"]:
             for name, selection in part.get("cells", {}).items():
                 _check_seeds(study, selection, f"{key_path}.cells.{name}.seeds")
+
+
+def _check_premise(block: dict, key_path: str) -> None:
+    parts = block.get("parts", {})
+    if (premise := block.get("premise")) not in (None, *parts):
+        raise ValueError(f"{key_path}: {premise!r}; expected one of its parts: {', '.join(parts)}")
 
 
 def _check_seeds(study: Study, selection: dict, key_path: str) -> None:

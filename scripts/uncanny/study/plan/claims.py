@@ -58,9 +58,6 @@ def resolved(study: Study, claim: str) -> dict:
     """
     block = canonical(study.block("claims", claim))
     missing = {}
-    if (premise := block.get("premise")) not in (None, *block.get("parts", {})):
-        known = ", ".join(block["parts"])
-        raise ValueError(f"claims.{claim}.premise: {premise!r}; expected one of its parts: {known}")
     for part_path, part in parts(block):
         key, selections = selected(part)
         key_path = f"claims.{claim}.{part_path}"

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from uncanny.diffusion.forward import SIGMA_PATH, Path, per_image
+from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.registry.option_types import OpenFraction, PositiveInt
 from uncanny.samplers import adaptive_ode
-from uncanny.samplers.steps import Denoiser, Noise, start, times
+from uncanny.samplers.steps import Denoiser, Noise, slope, start, times
 
 NFE = None  # it chooses its steps, image by image
 
@@ -34,15 +34,11 @@ def rk45(
     if len(sigmas) != 3 or sigmas[-1] != 0:
         raise ValueError(f"rk45 chooses its own steps, not {len(sigmas) - 2}; expected grid: ends")
 
-    def slope(r: Tensor, x: Tensor, rows: Tensor) -> Tensor:
-        # -dx/dt at t = t_0 - r: (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma)
-        now = t[0].to(r.device) - r
-        sigma, s = path.sigma(now), path.scale(now)
-        growth, shrinkage = path.sigma_deriv(now) / sigma, path.scale_deriv(now) / s
-        D = denoiser(x / per_image(s, x), sigma, rows=rows)
-        return per_image(growth * s, x) * D - per_image(growth + shrinkage, x) * x
+    def backward(r: Tensor, x: Tensor, rows: Tensor) -> Tensor:
+        # The integrator's clock runs forward: r = t_0 - t
+        return -slope(denoiser, x, t[0].to(r.device) - r, path, rows=rows)
 
     x = start(latents, sigmas[0], path)
-    x = adaptive_ode.integrate(slope, x, float(t[0] - t[1]), tol=tol, max_evaluations=max_nfe)
+    x = adaptive_ode.integrate(backward, x, float(t[0] - t[1]), tol=tol, max_evaluations=max_nfe)
     # Euler step from the last level to 0 in sigma: the denoised image
     return denoiser(x / path.scale(t[1]), sigmas[1])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import Path
+from uncanny.diffusion.forward import Path, per_image
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # x [N, ...], sigma [] -> clean image [N, ...]
 Noise = Callable[[int, Tensor], Tensor]  # step, like -> standard normal like `like`
@@ -40,15 +40,16 @@ def even_times(sigmas: Tensor, path: Path, name: str) -> Tensor:
     return t
 
 
-def slope(denoiser: Denoiser, x: Tensor, t: Tensor, path: Path) -> Tensor:
-    """dx/dt = (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma).
+def slope(denoiser: Denoiser, x: Tensor, t: Tensor, path: Path, **more) -> Tensor:
+    """dx/dt = (sigma'/sigma + s'/s) x - (sigma'/sigma) s D(x/s; sigma), at t [] or [N].
 
-    Karras et al. (2022), algorithm 1.
+    more: for the denoiser. Karras et al. (2022), algorithm 1.
     """
     sigma, s = path.sigma(t), path.scale(t)
     # sigma'/sigma
     growth = path.sigma_deriv(t) / sigma
-    return (growth + path.scale_deriv(t) / s) * x - growth * s * denoiser(x / s, sigma)
+    D = denoiser(x / per_image(s, x), sigma, **more)
+    return per_image(growth + path.scale_deriv(t) / s, x) * x - per_image(growth * s, x) * D
 
 
 def churn_factors(

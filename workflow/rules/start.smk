@@ -50,24 +50,25 @@ def apply_gpu_request():
 
 def use_processor():
     """Ask for no GPU where the study computes on the processor."""
+    if STUDY.config["device"] != "cpu":
+        return
     for each in workflow.rules:
-        if STUDY.config["device"] == "cpu" and "gpu" in each.resources:
+        if "gpu" in each.resources:
             each.resources.update({"gpu": 0})
 
 
 def share_gpus():
     """Give each job with gpu=1 a GPU of this machine, and start no more of them than there are places."""
-    offered = (
-        None
-        if STUDY.config["device"] == "cpu"
-        else gpus.places(STUDY.config["jobs_per_gpu"], os.environ)
-    )
+    if STUDY.config["device"] == "cpu":
+        return
+    offered = gpus.places(STUDY.config["jobs_per_gpu"], os.environ)
+    if offered is None:
+        return
     gpus.offer(offered)
-    if offered and limit("gpu") is None:
+    if limit("gpu") is None:
         workflow.scheduler.global_resources["gpu"] = offered.total
         workflow.scheduler.resources["gpu"] = offered.total
-    if offered:
-        logger.info(f"{offered}; other jobs on {workflow.cores} cores")
+    logger.info(f"{offered}; other jobs on {workflow.cores} cores")
 
 
 def check_job_slots():

@@ -71,10 +71,9 @@ def places(jobs_per_gpu: int, environment: Mapping[str, str]) -> Places | None:
     return Places(names, jobs_per_gpu, folder) if names else None
 
 
-def offer(offered: Places | None) -> None:
+def offer(offered: Places) -> None:
     """Let the jobs that this process starts take these places."""
-    if offered is not None:
-        os.environ[VARIABLE] = json.dumps(asdict(offered))
+    os.environ[VARIABLE] = json.dumps(asdict(offered))
 
 
 def enter(resources: Mapping, config: Mapping) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import special
 
 from uncanny.evaluation import contrasts, late_gain
 from uncanny.figures import _lines, _page, _points, captions, style
@@ -77,7 +76,7 @@ def _row(data: FigureData, points: pd.DataFrame, increasing: bool, margin: float
         weights = pd.Series(late_gain.weights(epochs), epochs)
     except ValueError:
         return row | {"points": 1, "status": "too few epochs"}
-    late = epochs[epochs >= late_gain.LATE * epochs.max()]
+    late = epochs[late_gain.is_late(epochs, epochs.max())]
     noise = 0.0 if increasing else _noise(data, points)
     seeds = [_gain(rows, weights, late, noise) for _, rows in table.groupby("train_seed")]
     gain, lower, upper = _interval(seeds)
@@ -121,12 +120,10 @@ def _interval(seeds: list) -> tuple[float, float, float]:
     gains, which holds their training and their images; of one that of its images alone.
     """
     gains = np.array([getattr(seed, "value", seed) for seed in seeds])
-    if len(seeds) > 1:
-        half = special.stdtrit(len(gains) - 1, 0.975) * gains.std(ddof=1) / np.sqrt(len(gains))
-        return gains.mean(), gains.mean() - half, gains.mean() + half
-    if isinstance(seeds[0], float) or seeds[0].by_construction:
-        return gains[0], np.nan, np.nan
-    return gains[0], *seeds[0].interval()
+    gain = contrasts.repeated(gains) if len(seeds) > 1 else seeds[0]
+    if isinstance(gain, float) or gain.by_construction:
+        return gains.mean(), np.nan, np.nan
+    return gain.value, *gain.interval()
 
 
 def _draw(ax: Axes, rows: pd.DataFrame, plotted: pd.DataFrame, data: FigureData) -> None:

@@ -73,7 +73,7 @@ SECONDS ?= 540
 gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
 
-# How often verdicts are wrong: 400 simulated studies for each luck of training and effect; 20 minutes.
+# How often verdicts are wrong: 400 simulated studies for each luck of training and effect; ten minutes on two cores.
 error-rates: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/error_rates.py
 
@@ -84,14 +84,16 @@ keep: .venv/ready
 
 # From kept records, without training: scorecards, forest plots, coverage of intervals, verdicts at other margins; error rates.
 KEPT := results/evidence
-evidence: .venv/ready error-rates
+evidence: .venv/ready
+	@ls results/measured/evidence/*.tar.xz > /dev/null 2>&1 || \
+	  { echo 'make: no archive in results/measured/evidence; expected one of `make keep`' >&2; exit 1; }
 	@mkdir -p $(KEPT); configs=; for config in config/*.yaml; do \
 	  study=$$(sed -n "s/^study: *[\"']*\([A-Za-z0-9_]*\).*/\1/p" $$config); archive=measured/evidence/$$study.tar.xz; \
 	  test -f results/$$archive || continue; configs="$$configs $$config"; \
 	  (cd $(KEPT) && ../../$(BIN)/python ../../scripts/adopt_archive.py ../$$archive ../../$$config) && \
 	  $(SNAKEMAKE) claims figure_claims --directory $(KEPT) --configfile $$config || exit 1; \
-	done; test -n "$$configs" || { echo 'make: no archive in results/measured/evidence; expected one of `make keep`' >&2; exit 1; }; \
-	$(BIN)/python scripts/analyse_evidence.py $(KEPT) $$configs
+	done; $(BIN)/python scripts/analyse_evidence.py $(KEPT) $$configs
+	$(MAKE) error-rates
 
 # Ranks of models when the extractor is trained with another seed, from the samples of a finished run of FIGURES.
 EXTRACTOR ?= digits_cnn

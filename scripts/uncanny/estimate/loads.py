@@ -191,7 +191,7 @@ def _evaluations(
     seconds += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
     networks = tuple(text(identity["network"]) for identity, _ in classifiers)
     key = ("evaluation", facts.network(model), networks, facts.study.sampler_kind(sampler, model))
-    return Work(key, count * facts.nfe(sampler, model), seconds)
+    return Work(key, count * facts.evaluations(sampler, model, guidance), seconds)
 
 
 def _sampling_memory(facts: Facts, model: str, count: int) -> float:

@@ -36,7 +36,7 @@ def sweep(
     = the figure's}; only the axis of the figure's metric has y_scale. Each entry {label, samplers,
     guidances} of `series` is a curve through its cells; without `series`, a curve joins all
     samplers with a guidance (nfe, n_steps), or all guidances with a sampler (scale). x is read from
-    the records; without guidance the scale is 0.
+    the records; without guidance the scale is 0, and 1 in a series of classifier-free guidance.
 
     Raises ValueError as `curves` does, and for records without x.
     """
@@ -91,7 +91,9 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
     mean_x = data.table.groupby(CURVE)[x].mean()
     points = points.assign(x_name=x, x=mean_x.reindex(points[CURVE]).to_numpy(float))
     if x == "scale":
-        points.loc[points["guidance"] == "none", "x"] = 0.0
+        unguided = points["guidance"].map(lambda g: data.guidances.get(g, {}).get("unguided", 0.0))
+        unguided = unguided.groupby([points["panel"], points["series"]]).transform("max")
+        points.loc[points["guidance"] == "none", "x"] = unguided
     unknown = points[points["x"].isna() & points["value"].notna()]
     if len(unknown):
         raise ValueError(f"figure: the records of {unknown['curve'].iloc[0]} have no {x}")
@@ -109,7 +111,11 @@ def facts(table: pd.DataFrame) -> list[str]:
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]
-    zero = "; without guidance the scale is 0" if (points["x_name"] == "scale").any() else ""
+    zero = ""
+    if (points["x_name"] == "scale").any():
+        unguided = points.loc[points["guidance"] == "none", "x"]
+        of_free = ", and 1 where guidance is classifier-free" if (unguided > 0).any() else ""
+        zero = f"; without guidance the scale is 0{of_free}"
     sentences = [
         f"{metrics} against {label[0].lower()}{label[1:]}, epoch "
         f"{captions.span(points['epoch'])}{zero}",

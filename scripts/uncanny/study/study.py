@@ -83,10 +83,17 @@ class Study:
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": canonical(self.block("training", training)) if training else None,
+            "training": self._training(training, block) if training else None,
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
+
+    def _training(self, name: str, names: dict) -> dict:
+        """A training block; label_dropout is left out where it changes nothing."""
+        block = canonical(self.block("training", name))
+        if not (names.get("conditional") and block.get("label_dropout")):
+            block.pop("label_dropout", None)
+        return block
 
     def derives(self, model: str) -> bool:
         """Whether an option of a model's process follows from the dataset when training begins."""
@@ -153,9 +160,10 @@ class Study:
         options = self.guidance(guidance) or {}
         return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
 
-    def guidance_argument(self, guidance: str) -> str:
-        """Name of the samplers' argument through which a guidance acts."""
-        return "constrain" if "mask" in self.guidance(guidance) else "gradient"
+    def guidance_argument(self, guidance: str) -> str | None:
+        """Name of the samplers' argument through which a guidance acts; None: the model alone."""
+        kind = self.guidance(guidance)["kind"]
+        return components.constant("guidances", kind, "ARGUMENTS").get(kind, "gradient")
 
     def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
         """Whether sampling needs images of the dataset: as initial states, or to inpaint."""

@@ -6,11 +6,12 @@ import torch
 
 from uncanny.diffusion import losses, schedules
 from uncanny.diffusion.forward import alphas_cumprod, diffuse, one_per_image
-from uncanny.diffusion.processes import Family
+from uncanny.diffusion.processes import Family, shown
 from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "eps_model"
+LEVEL = "t"
 NEEDS_SCHEDULE = True
 # Interfaces that its models have as well -> the process whose init_sampling is for them
 VIEWS = {"denoiser": "continuous"}
@@ -54,7 +55,7 @@ class Discrete(Family):
     """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
 
     init_sampling = staticmethod(init_sampling)
-    guided_as = "discrete"
+    guided_as, level = "discrete", LEVEL
 
     def __init__(self, betas: torch.Tensor):
         self.alphas_cumprod = alphas_cumprod(betas)
@@ -98,9 +99,11 @@ class EpsModel:
         self.dtype = next(network.parameters()).dtype
         self.labels = None if labels is None else labels.to(self.dtype)
 
-    def __call__(self, x: torch.Tensor, t, rows=None) -> torch.Tensor:
-        """eps of x [N, ...]. t: one time or [N], whole or between two. rows: as of a Denoiser."""
+    def __call__(self, x: torch.Tensor, t, rows=None, unconditional=False) -> torch.Tensor:
+        """eps of x [N, ...]. t: one time or [N], whole or between two. rows, unconditional: as of a
+        Denoiser.
+        """
         # The network's input is the time itself, 0..T-1, not rescaled.
         level = one_per_image(t, x, self.dtype)
-        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
+        labels = shown(self.labels, rows, unconditional)
         return self.network(x.to(self.dtype), level, labels).to(x.dtype)

@@ -63,8 +63,9 @@ class Guidance:
         """
         if family.guided_as == "discrete":
             statistics = self.statistics(family.num_levels) if with_statistics else None
-            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one.
-            variance = options.get("variance", "small")
+            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one,
+            # a learned one as its upper bound.
+            variance = options.get("variance", "small").replace("learned", "large")
             return partial(self.bind, variance=variance, statistics=statistics), statistics
         if family.guided_as == "phase_space":
             # Imported here because that module imports this one.
@@ -248,11 +249,11 @@ class GuidedBatch:
         """Further arguments of the sampler."""
         return {"gradient": self.gradient}
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
+    def __call__(self, x: Tensor, t: float, **more) -> Tensor:
         """The model's own prediction; samplers add the gradient themselves."""
-        prediction = self.model(x, t)
+        prediction = self.model(x, t, **more)
         # Kept for the statistics, which compare the gradient with this prediction.
-        self._last = x, prediction
+        self._last = x, prediction[0] if isinstance(prediction, tuple) else prediction
         return prediction
 
     def gradient(self, x: Tensor, t: float) -> Tensor:

@@ -59,8 +59,8 @@ class Study:
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
         complete = components.resolve(family, block["kind"], expanded(options), key_path, more=more)
-        unset = components.constant(family, block["kind"], "LEFT_OUT_IF_NULL", ())
-        complete = {k: v for k, v in complete.items() if v is not None or k not in unset}
+        usual = components.constant(family, block["kind"], "LEFT_OUT", {})
+        complete = {k: v for k, v in complete.items() if k not in usual or v != usual[k]}
         return {"kind": block["kind"]} | completed(complete, key_path)
 
     def source(self, section: str, name: str) -> str | None:

@@ -19,7 +19,8 @@ from uncanny.registry.option_types import Above, Positive, PositiveInt
 MODEL_INTERFACE = "denoiser"
 LEVEL = "sigma"
 NEEDS_SCHEDULE = False
-LEFT_OUT_IF_NULL = ("sigma_max", "sigma_min")  # options: a published range is not in an identity
+# Options at these values are not in an identity: a published range
+LEFT_OUT = {"sigma_max": None, "sigma_min": None}
 DERIVED = ("sigma_max",)  # options that may follow from the data
 
 LEVELS = {

@@ -207,6 +207,8 @@ def _check_table(study: Study, table: str) -> None:
             refer(study, section, name, f"{key_path}.{section}")
     for model in block.get("training", []):
         refer(study, "models", model, f"{key_path}.training")
+    if block["kind"] == "likelihoods":
+        checks_noise_levels.check_likelihoods(study, block, key_path)
     for key in ("sampling", "scores", "sizes"):
         for number, selection in enumerate(block.get(key, [])):
             _check_selection(study, selection, f"{key_path}.{key}[{number}]")
@@ -280,6 +282,7 @@ def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
             )
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
         checks_noise_levels.check_sampler(study, sampler, model)
+        checks_noise_levels.check_variance(study, sampler, model)
         checks_correctors.check(study, sampler, model)
 
 

@@ -248,7 +248,9 @@ def test_usual_options_are_not_part_of_an_identity():
 
 def test_a_learned_variance_needs_a_model_that_has_learned_one():
     config = changed(("samplers", "MARK", "variance"), "learned")
-    with pytest.raises(ValueError, match=r"samplers\.MARK\.variance: learned, for model 'ddpm_cosine'"):
+    with pytest.raises(
+        ValueError, match=r"samplers\.MARK\.variance: learned, for model 'ddpm_cosine'"
+    ):
         plan(config)
     config["processes"]["ddpm"]["variance"] = "learned_range"
     assert plan(config)

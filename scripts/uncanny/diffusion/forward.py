@@ -285,9 +285,9 @@ def learned_log_variance(share: Tensor, beta: Tensor, lower: Tensor) -> Tensor:
 
 
 def alpha_bar_at(alphas_cumprod: Tensor, t: float | Tensor) -> Tensor:
-    """Return alpha_bar at times t [..] in [0, T - 1], float64; ln sigma is linear between whole ones.
+    """Return alpha_bar at times t [..] in [0, T - 1], float64.
 
-    alphas_cumprod: [T], on the device of t.
+    ln sigma is linear between whole times. alphas_cumprod: [T]; the result is on its device.
     """
     log_sigma = 0.5 * ((1 - alphas_cumprod) / alphas_cumprod).log()
     t = torch.as_tensor(t, dtype=torch.float64, device=alphas_cumprod.device)

@@ -323,9 +323,7 @@ def _measure_likelihood(facts: Facts, job: Job, model: str, **_) -> Load:
     """Every image at every level."""
     options, data = facts.study.config["likelihood"], facts.data_of(model)
     count = min(options["items"], getattr(data, options["split"]))
-    seconds = costs.evaluation(
-        facts.size(model), costs.batch_of(count, data.values), facts.device
-    )
+    seconds = costs.evaluation(facts.size(model), costs.batch_of(count, data.values), facts.device)
     levels = facts.study.identity(model)["process"]["num_levels"]
     work = Work((job.rule, facts.network(model)), count * levels, seconds)
     return Load([work], memory=_sampling_memory(facts, model, count))

@@ -49,33 +49,26 @@ def summary(parts: dict[str, np.ndarray]) -> dict:
 @torch.no_grad()
 def measure(model: drawing.Trained, held_out: HeldOut) -> dict[str, np.ndarray]:
     """Bits per dimension of each image [n]: of the prior, of the steps, and of the grey values."""
-    sizes = range(0, len(held_out.x0), model.batch_size)
-    batches = [_of_batch(model, held_out, slice(i, i + model.batch_size)) for i in sizes]
-    names = ("prior", "steps", "grey_values")
-    return dict(zip(names, np.concatenate(batches, axis=1), strict=True))
+    x0 = held_out.x0
+    levels, size = model.family.alphas_cumprod.to(x0.device), model.batch_size
+    batches = [slice(first, first + size) for first in range(0, len(x0), size)]
+    # L_T, L_T-1, .. L_0, with one draw of noise for each image and time
+    parts = {"prior": variational.prior_term(x0, levels), "steps": x0.new_zeros(len(x0))}
+    for t in range(model.family.num_levels - 1, -1, -1):
+        draws = generator("likelihood", t)
+        noise = torch.randn(x0.shape, generator=draws, dtype=x0.dtype).to(x0.device)
+        terms = torch.cat([_terms(model, held_out, noise, rows, t, levels) for rows in batches])
+        if t > 0:
+            parts["steps"] += terms
+    parts["grey_values"] = terms
+    return {name: part.cpu().numpy() for name, part in parts.items()}
 
 
-def _of_batch(model: drawing.Trained, held_out: HeldOut, rows: slice) -> np.ndarray:
-    """The three parts [3, n] of some images."""
-    x0, family = held_out.x0[rows], model.family
-    labels = None if held_out.labels is None else held_out.labels[rows]
-    bound, levels = family.bind(model.network, labels), family.alphas_cumprod.to(x0.device)
-    # L_T, then L_t with one draw of noise for each image and time
-    prior, steps = variational.prior_term(x0, levels), torch.zeros_like(x0[:, 0].flatten(1)[:, 0])
-    for t in range(family.num_levels - 1, 0, -1):
-        steps = steps + _term(bound, family, x0, t, levels, rows)
-    grey = _term(bound, family, x0, 0, levels, rows)
-    return torch.stack([prior, steps, grey]).cpu().numpy()
-
-
-def _term(bound, family, x0: Tensor, t: int, levels: Tensor, rows: slice) -> Tensor:
-    # Drawn for all images up to these: batches of another size see the same noise
-    shape = (rows.start + len(x0), *x0.shape[1:])
-    noise = torch.randn(shape, generator=generator("likelihood", t), dtype=torch.float64)
-    x, share = diffuse(x0, noise[rows].to(x0.device), levels[t]), None
-    if family.learns_variance:
-        eps, share = bound(x, t, variance=True)
-    else:
-        eps = bound(x, t)
+def _terms(model: drawing.Trained, held_out: HeldOut, noise, rows: slice, t: int, levels) -> Tensor:
+    """L_t of the images of a batch, [n]."""
+    family, x0 = model.family, held_out.x0[rows]
+    bound = family.bind(model.network, None if held_out.labels is None else held_out.labels[rows])
+    x = diffuse(x0, noise[rows], levels[t])
+    found = bound(x, t, variance=True) if family.learns_variance else (bound(x, t), None)
     times = torch.full((len(x0),), t, device=x0.device)
-    return variational.terms(x0, x, times, eps, levels, share)
+    return variational.terms(x0, x, times, found[0], levels, found[1])

@@ -2,9 +2,9 @@
 
 A guidance is a function `kind(classifiers, *, options)`, where `classifiers` maps names to loaded
 classifiers. Its result names in GUIDED_ARGUMENT the argument of a sampler that it provides, None
-where it changes the model alone. For each batch it wraps the model that the sampler calls. A `Guidance` provides
-gradient(x, t) = scale * direction(x, t), float64; how a sampler uses the gradient is described
-there (Dhariwal and Nichol 2021, algorithms 1 and 2).
+where it changes the model alone. For each batch it wraps the model that the sampler calls. A
+`Guidance` provides gradient(x, t) = scale * direction(x, t), float64; how a sampler uses the
+gradient is described there (Dhariwal and Nichol 2021, algorithms 1 and 2).
 """
 
 import math
@@ -151,8 +151,8 @@ def classifier_free(
     """Move the model's prediction without the class towards the one with it and beyond: eps =
     eps_u + scale (eps_c - eps_u), for models trained with label_dropout.
 
-    scale: 0 is the unconditional model, 1 the conditional one. Ho and Salimans (2022) call scale - 1
-    the strength. sigma_min, sigma_max: guidance acts at sigma_min < sigma <= sigma_max alone, else
+    scale: 0 is the unconditional model, 1 the conditional one; what Ho and Salimans (2022) call w
+    is scale - 1. sigma_min, sigma_max: guidance acts at sigma_min < sigma <= sigma_max alone, else
     the scale is 1 (Kynkäänniemi et al. 2024, equation 5); of models in continuous noise levels.
     t_min, t_max: the same of discrete models, whose times are 0..T-1. None: no such end.
     """

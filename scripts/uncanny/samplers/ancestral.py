@@ -54,7 +54,8 @@ def ancestral(
         eps, *share = eps_model(x, t, variance=True) if learned else (eps_model(x, t),)
         x0 = x0_from_eps(x, eps, levels[i])
         # Sigma_t
-        spread = learned_log_variance(*share, step.beta[i], lower[i]).exp() if learned else variances[i]
+        bounds = step.beta[i], lower[i]
+        spread = learned_log_variance(*share, *bounds).exp() if learned else variances[i]
         # Mean of q(x_t-1 | x_t, x0), equation 7
         mean = step.x0_coef[i] * (x0.clamp(-1, 1) if clip else x0) + step.x_coef[i] * x
         # Guidance shifts the mean by the variance times its gradient

@@ -2,7 +2,8 @@
 
 A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, written as
 CSV, and a constant NEEDS: "config" if the config is enough, "timings", "scores", "likelihoods" or
-"verdicts" (of experiments) if such records are read; SHOWS, if it requires keys of its block: one of each group.
+"verdicts" (of experiments) if such records are read; SHOWS, if it requires keys of its block: one
+of each group.
 A function `sections(frame)`, if there is one, returns what Markdown and LaTeX show, heading →
 table.
 """

@@ -50,9 +50,9 @@ def _check_classifier_free(study: Study, guidance: str, model: str, key_path: st
 def _check_interval(study: Study, guidance: str, model: str, level: str) -> None:
     """An interval must be in the unit of the model's noise, within the levels of its training."""
     options, process = study.guidance(guidance), study.identity(model)["process"]
-    unit = {unit for unit in UNITS for end in ("min", "max") if options[f"{unit}_{end}"] is not None}
-    if unit and level not in unit:
-        (other,) = unit
+    units = {unit for unit in UNITS for e in ("min", "max") if options[f"{unit}_{e}"] is not None}
+    if units and level not in units:
+        (other,) = units
         raise ValueError(
             f"guidances.{guidance}: an interval of {other}, but model {model!r} is told {level}; "
             f"expected {level}_min or {level}_max, too"

@@ -1,4 +1,4 @@
-"""Check ranges of noise levels, of continuous processes and of their samplers; variances of steps."""
+"""Check noise levels of processes and of their samplers, and variances of steps."""
 
 from uncanny.diffusion import noise_range
 from uncanny.registry import components

@@ -1,11 +1,13 @@
 """Classifier-free guidance: closed forms, evaluations, intervals, training without classes."""
 
 import math
+import re
 
 import pytest
 import torch
+import yaml
 from exact import Mixture, arrays, assert_close, tensor, unused
-from test_configuration import changed, plan
+from test_configuration import ROOT, changed, plan
 
 from uncanny.diffusion import forward, schedules, sigma_grids
 from uncanny.diffusion.forward import per_image
@@ -17,6 +19,7 @@ from uncanny.samplers.ddim import ddim
 from uncanny.samplers.heun import heun
 from uncanny.samplers.rk45 import rk45
 from uncanny.sampling import drawing
+from uncanny.study.plan import claims as plan_claims
 from uncanny.training import loop
 
 STORED = arrays("samplers")
@@ -273,6 +276,22 @@ MISTAKES = [
 def test_mistakes_are_found_when_the_config_is_read(given, message):
     with pytest.raises(ValueError, match=message):
         plan(config(**given))
+
+
+def test_the_block_of_the_page_goes_into_the_digits_study():
+    text = (ROOT / "docs/guidance.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    made = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for section, named in yaml.safe_load(block).items():
+        made[section] |= named
+    study = plan(made)
+    assert plan_claims.resolved(study, "G01")["missing"] == {}
+    models = study.identity("ddpm_free"), study.identity("vp_free")
+    assert [model["training"]["label_dropout"] for model in models] == [0.1, 0.1]
+    # t and sigma of the intervals are the same noise levels
+    a = forward.alphas_cumprod(schedules.linear(1000))
+    sigma = ((1 - a) / a).sqrt()
+    assert [float(sigma[82]), float(sigma[470])] == pytest.approx([0.28, 2.9], rel=0.02)
 
 
 def test_a_recipe_without_label_dropout_leaves_identities_as_they_were():

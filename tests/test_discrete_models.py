@@ -31,6 +31,11 @@ class Known(torch.nn.Module):
         return self.scale * self.function(x, t.long())
 
 
+def bound(function, betas=LINEAR, **options):
+    """The model of a discrete process with a known network."""
+    return Discrete(betas, **options).bind(Known(function).requires_grad_(False), None)
+
+
 def with_share(eps):
     """eps and the second output of the recorded runs, sin(3 x)."""
     return lambda x, t: torch.cat([eps(x, t), torch.sin(3 * x)], dim=1)
@@ -90,7 +95,7 @@ def test_the_loss_of_the_process_is_hybrid_and_its_bound_trains_the_variance_alo
 def test_a_recorded_run_with_learned_variance():
     name = "diffusion/ddpm-learnedrange-50"
     exact = EpsModel(Mixture(SAMPLERS, "gmm_a"), LINEAR)
-    model = Discrete(LINEAR, learns_variance=True).bind(Known(with_share(exact)), None)
+    model = bound(with_share(exact), learns_variance=True)
     times = torch.cat([tensor(RUNS[f"{name}/model_timesteps"]), torch.tensor([-1])])
     latents = tensor(SAMPLERS["latents"])[:2]
     noise = Replayed(RUNS[f"{name}/noise"])
@@ -107,7 +112,7 @@ def test_the_ends_of_the_range_are_the_bounds(share, bound):
 
     times, noise = schedules.ancestral_times(1000, 7), tensor(RUNS["diffusion/ddpm-learnedrange-50/noise"])  # fmt: skip
     latents = tensor(SAMPLERS["latents"])[:2]
-    model = Discrete(LINEAR, learns_variance=True).bind(Known(network), None)
+    model = bound(network, learns_variance=True)
     learned = ancestral(model, latents, times, noise=lambda i, like: noise[i], variance="learned")
     fixed = ancestral(exact, latents, times, noise=lambda i, like: noise[i], variance=bound)
     assert_close(learned, fixed, 1e-12)
@@ -115,7 +120,7 @@ def test_the_ends_of_the_range_are_the_bounds(share, bound):
 
 def test_a_network_has_a_second_output_for_the_variance():
     identity = {
-        "process": {"kind": "discrete", "num_levels": 10, "variance": "learned_range"},
+        "process": {"kind": "discrete", "num_levels": 100, "variance": "learned_range"},
         "schedule": {"kind": "linear", "scale": 1.0},
         "network": {"kind": "unet", "width": 8, "multipliers": [1], "blocks": 1, "attention": []},
         "conditional": False,
@@ -142,7 +147,7 @@ def test_probabilities_of_grey_values_add_up_to_one():
 
 def test_the_bound_of_gaussian_data_is_their_entropy():
     """With the exact denoiser and many steps, the bound approaches the entropy of the data."""
-    std, betas = 0.5, schedules.linear(1000)
+    std, betas = 0.5, schedules.linear(250)
 
     class Exact:
         def __call__(self, x, sigma):
@@ -151,9 +156,9 @@ def test_the_bound_of_gaussian_data_is_their_entropy():
 
     model = EpsModel(Exact(), betas)
     draws = torch.Generator().manual_seed(0)
-    x0 = std * torch.randn(2000, 8, generator=draws, dtype=torch.float64)
+    x0 = std * torch.randn(500, 8, generator=draws, dtype=torch.float64)
     bits = variational.prior_term(x0, model.alphas_cumprod)
-    for t in range(1, 1000):
+    for t in range(1, len(betas)):
         times = torch.full((len(x0),), t)
         noise = torch.randn(x0.shape, generator=draws, dtype=torch.float64)
         x = forward.diffuse(x0, noise, model.alphas_cumprod[times])
@@ -192,7 +197,7 @@ def of_v(exact):
 
 def test_a_model_of_v_is_sampled_as_the_model_of_the_noise():
     exact = EpsModel(Mixture(SAMPLERS, "gmm_a"), LINEAR)
-    model = Discrete(LINEAR, "v").bind(Known(of_v(exact)), None)
+    model = bound(of_v(exact), prediction="v")
     x = tensor(SAMPLERS["latents"])
     for t in (0, 3, 500, 999):
         assert_close(model(x, t), exact(x, t), 1e-11)
@@ -201,16 +206,7 @@ def test_a_model_of_v_is_sampled_as_the_model_of_the_noise():
 
 
 def test_between_times_of_training_the_noise_level_is_that_of_the_view():
-    class Seen(torch.nn.Module):
-        weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-
-        def parameters(self, recurse=True):
-            return iter([self.weight])
-
-        def forward(self, x, t, labels=None):
-            return torch.zeros_like(x)
-
-    view = SigmaDenoiser(Discrete(LINEAR, "v").bind(Seen(), None))
+    view = SigmaDenoiser(bound(lambda x, t: torch.zeros_like(x), prediction="v"))
     x = tensor(SAMPLERS["latents"])
     # v = 0: x0 = sqrt(alpha_bar) x_t = y / (1 + sigma^2), at any sigma
     for sigma in (0.02, 0.5, 3.3, 40.0):

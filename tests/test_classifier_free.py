@@ -80,7 +80,7 @@ def guided(model, level, **options):
 def test_accuracy_rises_with_the_scale(kind):
     labels = torch.tensor([-1.0, 1.0], dtype=torch.float64).repeat(500)
     latents = ImageStreams(range(1000)).latents((1,)).double()
-    found = []
+    accuracy = []
     for scale in (0.0, 1.0, 2.0, 4.0):
         if kind == "discrete":
             model, _ = guided(Eps(Two(labels)), "t", scale=scale)
@@ -89,12 +89,12 @@ def test_accuracy_rises_with_the_scale(kind):
             source = Two(labels) if kind == "continuous" else SigmaDenoiser(Eps(Two(labels)))
             model, _ = guided(source, "sigma" if kind == "continuous" else "t", scale=scale)
             x = heun(model, latents, sigma_grids.polynomial(10, 0.02, 80.0), noise=unused)
-        found.append(float((x[:, 0] * labels > 0).double().mean()))
-    assert found[0] == pytest.approx(0.5, abs=0.05)  # chance
+        accuracy.append(float((x[:, 0] * labels > 0).double().mean()))
+    assert accuracy[0] == pytest.approx(0.5, abs=0.05)  # chance
     # P(N(1, 1/4) > 0), to discretisation and the error of a thousand images
-    assert found[1] == pytest.approx(0.5 * (1 + math.erf(2 / math.sqrt(2))), abs=0.02)
-    assert found == sorted(found)
-    assert found[3] > found[1]
+    assert accuracy[1] == pytest.approx(0.5 * (1 + math.erf(2 / math.sqrt(2))), abs=0.02)
+    assert accuracy == sorted(accuracy)
+    assert accuracy[3] > accuracy[1]
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
@@ -241,7 +241,7 @@ def config(model="ve_cond", sampler="HEUN", share=0.1, **options):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [
         {},
         {"sigma_min": 0.3, "sigma_max": 5.0},
@@ -249,22 +249,22 @@ def config(model="ve_cond", sampler="HEUN", share=0.1, **options):
         {"model": "ddpm_cond", "sampler": "HEUN", "t_max": 500, "sigma_max": 7.0},
     ],
 )
-def test_both_families_and_their_samplers_are_guided(given):
-    study = plan(config(**given))
+def test_both_families_and_their_samplers_are_guided(options):
+    study = plan(config(**options))
     assert study.guidance_argument("CFG") is None
-    assert study.identity(given.get("model", "ve_cond"))["training"]["label_dropout"] == 0.1
+    assert study.identity(options.get("model", "ve_cond"))["training"]["label_dropout"] == 0.1
 
 
 MISTAKES = [
     ({"share": 0}, r"'CFG' with model 've_cond', which is never trained without its class; "
      r"expected a training\.adam\.label_dropout above 0"),
-    ({"model": "vp_uncond"}, r"model 'vp_uncond', which is not told a class; expected conditional: true"),
+    ({"model": "vp_uncond"}, r"model 'vp_uncond', which is not class-conditional; expected conditional: true"),
     ({"model": "ncsnv2", "sampler": "LANG"}, r"model 'ncsnv2', whose process is annealed; expected continuous"),
     ({"sigma_min": 3.0, "sigma_max": 1.0}, r"guidances\.CFG\.sigma_max: 1\.0; expected more than sigma_min"),
     ({"sigma_max": 101.0}, r"guidances\.CFG\.sigma_max: 101; expected at most 100: model 've_cond' is not"),
     ({"sigma_min": 0.01}, r"guidances\.CFG\.sigma_min: 0\.01; expected at least 0\.02"),
-    ({"t_max": 500}, r"an interval of t, but model 've_cond' is told sigma; expected sigma_min or sigma_max"),
-    ({"model": "ddpm_cond", "sampler": "DDIM", "sigma_max": 5.0}, r"an interval of sigma, but model 'ddpm_cond'"),
+    ({"t_max": 500}, r"an interval of t, but the noise of model 've_cond' is sigma; expected sigma_min or sigma_max"),
+    ({"model": "ddpm_cond", "sampler": "DDIM", "sigma_max": 5.0}, r"an interval of sigma, but the noise of model 'ddpm_cond' is t"),
     ({"model": "ddpm_cond", "sampler": "DDIM", "t_max": 1000}, r"t_max: 1000; expected at most 999"),
     ({"scale": -1.0}, r"guidances\.CFG\.scale: -1\.0; expected a number in \[0"),
     ({"share": 1.0}, r"training\.adam\.label_dropout: 1\.0 is greater than or equal to the maximum"),
@@ -272,10 +272,10 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "message"), MISTAKES)
-def test_mistakes_are_found_when_the_config_is_read(given, message):
+@pytest.mark.parametrize(("options", "message"), MISTAKES)
+def test_mistakes_are_found_when_the_config_is_read(options, message):
     with pytest.raises(ValueError, match=message):
-        plan(config(**given))
+        plan(config(**options))
 
 
 def test_the_block_of_the_page_goes_into_the_digits_study():

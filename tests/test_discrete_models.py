@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from exact import EpsModel, Mixture, Replayed, arrays, assert_close, tensor
+from exact import EpsModel, Gaussian, Mixture, Replayed, arrays, assert_close, tensor
 from test_configuration import changed, plan
 
 from uncanny.diffusion import forward, losses, schedules, variational
@@ -145,30 +145,26 @@ def test_probabilities_of_grey_values_add_up_to_one():
         assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-9)
 
 
-def test_the_bound_of_gaussian_data_is_their_entropy():
-    """With the exact denoiser and many steps, the bound approaches the entropy of the data."""
-    std, betas = 0.5, schedules.linear(250)
-
-    class Exact:
-        def __call__(self, x, sigma):
-            sigma = forward.per_image(sigma, x)
-            return x * std**2 / (std**2 + sigma**2)
-
-    model = EpsModel(Exact(), betas)
+def test_the_bound_of_gaussian_data_in_closed_form():
+    """L_T + .. + L_1 is the information on x0 in the least noisy state, and the distance of every
+    reverse step of variance beta_tilde from the true one, which has the same mean.
+    """
+    std, model = 0.5, EpsModel(Gaussian(0.5), schedules.linear(250))
+    a = model.alphas_cumprod
     draws = torch.Generator().manual_seed(0)
     x0 = std * torch.randn(500, 8, generator=draws, dtype=torch.float64)
-    bits = variational.prior_term(x0, model.alphas_cumprod)
-    for t in range(1, len(betas)):
+    bits = variational.prior_term(x0, a)
+    for t in range(1, len(a)):
         times = torch.full((len(x0),), t)
-        noise = torch.randn(x0.shape, generator=draws, dtype=torch.float64)
-        x = forward.diffuse(x0, noise, model.alphas_cumprod[times])
-        share = None
-        bits = bits + variational.terms(x0, x, times, model(x, times), model.alphas_cumprod, share)
-    # L_T + ... + L_1 = h(x0) - h(x0 | x_1) + the steps' own error; x_0 | x_1 of the chain's t = 0
-    a = float(model.alphas_cumprod[0])
-    posterior = 1 / (1 / std**2 + a / (1 - a))
-    expected = 0.5 * math.log2(std**2 / posterior)
-    assert float(bits.mean()) == pytest.approx(expected, abs=0.1)
+        x = forward.diffuse(x0, torch.randn(x0.shape, generator=draws, dtype=torch.float64), a[t])
+        bits = bits + variational.terms(x0, x, times, model(x, times), a, None)
+    # Var(x0 | x_t), and of the true reverse step: beta_tilde + x0_coef^2 Var(x0 | x_t)
+    unknown = 1 / (1 / std**2 + a / (1 - a))
+    step = forward.posterior(a[1:], a[:-1])
+    ratio = 1 + step.x0_coef**2 * unknown[1:] / step.variance
+    last = a[-1] * std**2 + 1 - a[-1]
+    in_nats = (std**2 / unknown[0]).log() + (ratio - 1 - ratio.log()).sum() + last - 1 - last.log()
+    assert float(bits.mean()) == pytest.approx(float(in_nats) / 2 / math.log(2), abs=0.05)
 
 
 # --- Prediction of v -----------------------------------------------------------------------------

@@ -345,12 +345,12 @@ def test_adm_is_the_guided_unet():
     """Beyond its own embedding: blocks, skips and resampling are those of `unet`."""
     size = {"width": 32, "multipliers": [1, 2], "blocks": 2, "attention": [8], "head_channels": 16}
     guided = {"scale_shift": True, "resampling": "residual"}
-    ours = shaken(build("adm_unet", (3, 16, 16), 4, **size, dropout=0.0))
+    adm = shaken(build("adm_unet", (3, 16, 16), 4, **size, dropout=0.0))
     other = build("unet", (3, 16, 16), 4, **size, **guided, dropout=0.0).eval()
-    other.load_state_dict(ours.state_dict())
+    other.load_state_dict(adm.state_dict())
     x, noise = torch.randn(2, 3, 16, 16), torch.tensor([0.1, 3.0])
     labels = torch.eye(4)[:2]
-    assert torch.equal(ours(x, noise, labels), other(x, noise, labels))
+    assert torch.equal(adm(x, noise, labels), other(x, noise, labels))
 
 
 def test_adm_takes_augmentation_labels():

@@ -594,6 +594,7 @@ def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
     needs = {"times": "timings", "published": "scores", "schedule_verdicts": "verdicts"}
+    needs |= {"likelihoods": "likelihoods"}
     assert needs.get(kind, "config") == module.NEEDS
 
 
@@ -617,7 +618,7 @@ def test_noise_levels_are_those_of_sampling():
 
 def test_components_are_the_eight():
     assert KINDS == [
-        "classifier_parameters", "hyper_parameters", "published", "recipes", "sampler_parameters", "schedule_verdicts",
+        "classifier_parameters", "hyper_parameters", "likelihoods", "published", "recipes", "sampler_parameters", "schedule_verdicts",
         "stochastic_parameters", "times",
     ]  # fmt: skip
 

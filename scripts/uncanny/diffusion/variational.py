@@ -1,6 +1,6 @@
 """The variational bound of a discrete process in bits per dimension (Ho et al. 2020, equation 5).
 
--log2 p(x0) <= L_T + ... + L_1 + L_0: of the prior, of every step, and of 256 grey values given x_1.
+-log2 p(x0) <= L_T + ... + L_1 + L_0: of the prior, of every step, and of 256 grey values from x_1.
 """
 
 import math
@@ -27,7 +27,7 @@ def terms(
     """L_t of images x0 [N, ...] in [-1, 1] at x = x_t, in bits per dimension, float64 [N].
 
     t: int64 [N]. eps: predicted noise. alphas_cumprod: float64 [T], on the device of x. share: the
-    network's second output, the place of the variance between its bounds; None: the lower bound.
+    network's second output, which chooses the variance between its bounds; None: the lower bound.
     Nichol and Dhariwal (2021), section 2 and their code: the predicted image is not clipped.
     """
     x0, x, eps = x0.double(), x.double(), eps.double()
@@ -35,8 +35,8 @@ def terms(
     levels, row = alphas_cumprod.flip(0), len(alphas_cumprod) - 1 - t
     step = posterior(levels, torch.cat([levels[1:], levels.new_ones(1)]))
     lower, beta = clipped_variances(step)[row], step.beta[row]
-    place = -torch.ones_like(x) if share is None else share.double()
-    log_variance = learned_log_variance(place, beta, lower)
+    share = -torch.ones_like(x) if share is None else share.double()
+    log_variance = learned_log_variance(share, beta, lower)
     # Means of q(x_t-1 | x_t, x0) and of the model, equation 7 of Ho et al. (2020)
     alpha_bar = per_image(levels[row], x)
     predicted = x0_from_eps(x, eps, alpha_bar)

@@ -69,6 +69,7 @@ def _terms(model: drawing.Trained, held_out: HeldOut, noise, rows: slice, t: int
     family, x0 = model.family, held_out.x0[rows]
     bound = family.bind(model.network, None if held_out.labels is None else held_out.labels[rows])
     x = diffuse(x0, noise[rows], levels[t])
-    found = bound(x, t, variance=True) if family.learns_variance else (bound(x, t), None)
+    learned = family.learns_variance
+    eps, share = bound(x, t, variance=True) if learned else (bound(x, t), None)
     times = torch.full((len(x0),), t, device=x0.device)
-    return variational.terms(x0, x, times, found[0], levels, found[1])
+    return variational.terms(x0, x, times, eps, levels, share)

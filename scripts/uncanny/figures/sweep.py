@@ -73,12 +73,17 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
         values = own["x"].dropna()
-        _lines.set_log_x(ax, values, "none" if x == "scale" else "0")
+        _lines.set_log_x(ax, values, "none" if x == "scale" and not _is_free(own) else "0")
         if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
             _lines.number_log(ax.xaxis)
         ax.set_xlabel(X_LABELS.get(x, x))
         _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)
+
+
+def _is_free(points: pd.DataFrame) -> bool:
+    """Whether some guidance is classifier-free, where 0 is the model without its class."""
+    return bool((points.loc[points["guidance"] == "none", "x"] > 0).any())
 
 
 def with_looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
@@ -113,8 +118,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]
     zero = ""
     if (points["x_name"] == "scale").any():
-        unguided = points.loc[points["guidance"] == "none", "x"]
-        of_free = ", and 1 where guidance is classifier-free" if (unguided > 0).any() else ""
+        of_free = ", and 1 where guidance is classifier-free" if _is_free(points) else ""
         zero = f"; without guidance the scale is 0{of_free}"
     sentences = [
         f"{metrics} against {label[0].lower()}{label[1:]}, epoch "

@@ -56,7 +56,7 @@ class GuidedModel:
 
     def __init__(self, model, scale: float, level: str, interval: Interval):
         self.model, self.scale, (self.low, self.high) = model, scale, interval
-        # A discrete model that is seen through its noise levels is told sigma, not t.
+        # A discrete model that is seen through its noise levels takes sigma, not t.
         self._unit = getattr(model, "time", None) if level == "t" else None
 
     arguments = {}  # noqa: RUF012 (of the sampler: none)
@@ -77,11 +77,11 @@ class GuidedModel:
 
         level, rows and more: of the model.
         """
-        found, inside = self.model(x, level, rows=rows, **more), self.acts(level)
+        output, inside = self.model(x, level, rows=rows, **more), self.acts(level)
         if not inside.any():
-            return found
+            return output
         # Of several outputs the first is guided, and the others are those with the class
-        conditional, *others = found if isinstance(found, tuple) else (found,)
+        conditional, *others = output if isinstance(output, tuple) else (output,)
         if inside.all():
             guided = self._towards(conditional, x, level, rows)
         else:  # images of a batch at levels of their own

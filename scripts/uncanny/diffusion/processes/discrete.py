@@ -37,8 +37,8 @@ def discrete(
 
     prediction: what the network predicts, the noise or v = √ᾱ eps − √(1−ᾱ) x0 (Salimans & Ho
     2022). Either is trained by its mean squared error; that of v is SNR + 1 times that of x0.
-    variance: of the steps of `ancestral`; `learned_range`: the network has a second output, their
-    place between β̃_t and β_t (Nichol & Dhariwal 2021, section 3.1).
+    variance: of the steps of `ancestral`; `learned_range`: the network has a second output, which
+    chooses it between β̃_t and β_t (Nichol & Dhariwal 2021, section 3.1).
     """
     return Discrete(schedule(num_levels), prediction, variance == "learned_range")
 

@@ -35,7 +35,7 @@ def _check_classifier_free(study: Study, guidance: str, model: str, key_path: st
     if level is None:
         raise ValueError(f"{what}, whose process is {kind}; expected continuous or discrete")
     if not identity["conditional"]:
-        raise ValueError(f"{what}, which is not told a class; expected conditional: true")
+        raise ValueError(f"{what}, which is not class-conditional; expected conditional: true")
     if identity["training"] is None:
         raise ValueError(f"{what}, which was trained elsewhere; expected one that is trained here")
     if not identity["training"].get("label_dropout"):
@@ -54,8 +54,8 @@ def _check_interval(study: Study, guidance: str, model: str, level: str) -> None
     if units and level not in units:
         (other,) = units
         raise ValueError(
-            f"guidances.{guidance}: an interval of {other}, but model {model!r} is told {level}; "
-            f"expected {level}_min or {level}_max, too"
+            f"guidances.{guidance}: an interval of {other}, but the noise of model {model!r} is "
+            f"{level}; expected {level}_min or {level}_max, too"
         )
     low, high = (0, process["num_levels"] - 1) if level == "t" else noise_range.ends(process)
     for key in (f"{level}_min", f"{level}_max"):

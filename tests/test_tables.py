@@ -356,6 +356,20 @@ class TestHyperParameters:
         assert column(frame, "DDPM++ (VP): VP")["learning rate"] == "0.002"
         assert column(frame, "DDPM++ (VP): VP [vp_slow]")["learning rate"] == "0.0001"
 
+    def test_options_that_are_rarely_set_are_rows_where_they_are(self):
+        config = copy.deepcopy(TINY)
+        rows = "prediction", "variance of steps", "label dropout"
+        usual = hyper_parameters.hyper_parameters(contents(config))
+        assert not set(rows) & set(usual["parameter"])
+        config["processes"]["ddpm"] |= {"prediction": "v", "variance": "learned_range"}
+        config["training"]["adam"]["label_dropout"] = 0.1
+        frame = hyper_parameters.hyper_parameters(contents(config))
+        values = [
+            [column(frame, name)[row] for row in rows] for name in ("DDPM (ddpm)", "NCSN++ (ve)")
+        ]
+        # Of these two models, the second is class-conditional
+        assert values == [["v", "learned_range", ""], ["", "", "0.1"]]
+
     def test_a_crossed_model_has_no_column_of_the_paper(self):
         config = copy.deepcopy(TINY)
         config["models"]["vp_uncond"]["identity"]["network"] = "ncsnpp"

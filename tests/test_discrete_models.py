@@ -103,8 +103,8 @@ def test_a_recorded_run_with_learned_variance():
     assert_close(x, RUNS[f"{name}/x_final"], 1e-9)
 
 
-@pytest.mark.parametrize(("share", "bound"), [(-1.0, "small"), (1.0, "large")])
-def test_the_ends_of_the_range_are_the_bounds(share, bound):
+@pytest.mark.parametrize(("share", "variance"), [(-1.0, "small"), (1.0, "large")])
+def test_the_ends_of_the_range_are_the_bounds(share, variance):
     exact = EpsModel(Mixture(SAMPLERS, "gmm_a"), LINEAR)
 
     def network(x, t):
@@ -114,7 +114,7 @@ def test_the_ends_of_the_range_are_the_bounds(share, bound):
     latents = tensor(SAMPLERS["latents"])[:2]
     model = bound(network, learns_variance=True)
     learned = ancestral(model, latents, times, noise=lambda i, like: noise[i], variance="learned")
-    fixed = ancestral(exact, latents, times, noise=lambda i, like: noise[i], variance=bound)
+    fixed = ancestral(exact, latents, times, noise=lambda i, like: noise[i], variance=variance)
     assert_close(learned, fixed, 1e-12)
 
 

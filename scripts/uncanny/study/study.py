@@ -59,7 +59,7 @@ class Study:
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
         complete = components.resolve(family, block["kind"], expanded(options), key_path, more=more)
-        usual = components.constant(family, block["kind"], "LEFT_OUT", {})
+        usual = components.constant(family, block["kind"], "LEFT_OUT", None) or {}
         complete = {k: v for k, v in complete.items() if k not in usual or v != usual[k]}
         return {"kind": block["kind"]} | completed(complete, key_path)
 

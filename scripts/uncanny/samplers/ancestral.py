@@ -9,6 +9,8 @@ from uncanny.diffusion.forward import alpha_bars, posterior, step_variances, x0_
 from uncanny.samplers.steps import Noise
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "True"
 
 
 def ancestral(

@@ -13,7 +13,7 @@ import yaml
 from jsonschema.exceptions import best_match
 
 from uncanny.registry.components import RENAMED, near
-from uncanny.study import sampler_series, yaml_rules
+from uncanny.study import external_blocks, sampler_series, yaml_rules
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
@@ -40,7 +40,7 @@ def validated(
     error = best_match(_validator(base / SCHEMA).iter_errors(config))
     if error is not None:
         raise ValueError(message(error))
-    return sampler_series.expanded(config)
+    return external_blocks.completed(sampler_series.expanded(config))
 
 
 @cache

@@ -1,7 +1,5 @@
 """Samplers: what they are, and the fewest evaluations with which they are as good as the best."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -22,33 +20,30 @@ def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) ->
     is the series' best value, of all images at once and less its bias. `NFE, shown` is the fewest
     evaluations that lose no more than the margin against every other sampler of the model
     (`standings.standings`), `NFE, estimated` the fewest whose estimate is within the margin of the
-    model's best. Milliseconds are per image, those of the sampling jobs, which share the machine.
+    model's best, and `ms` their milliseconds per image in the sampling jobs, which share the machine.
     """
     table = score_records.tidy(contents.scores)
     table = table[(table["metric"] == metric) | (table["status"] == "diverged")]
     rows = []
     for model, own in table.groupby("model", sort=False):
-        rows += _of_model(contents, model, own, margin)
+        if model in contents.models:  # not imported images, whose sampler is not known
+            rows += _of_model(contents, model, own, margin)
     return pd.DataFrame(rows).astype({"order": "Int64", "NFE per step": "Int64"})
 
 
 def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float) -> list[dict]:
-    points = _points(contents, table)
-    points["within"], points["near"] = "", False
+    points = _points(contents, table).assign(standing="", near=False, best=False)
     measured = points[points["value"].notna()]
-    if len(measured) > 1:
+    if len(measured):
         kind = table["kind"].dropna().iloc[0]
-        falling = kind in components.constant("metrics", kind, "FALLING")
-        rule = {"falling": falling, "margin": margin}
-        points.loc[measured.index, "within"] = standings.standings(measured["scores"], **rule)
+        rule = {"falling": kind in components.constant("metrics", kind, "FALLING")}
+        best = measured.groupby("series")["value"].agg("idxmin" if rule["falling"] else "idxmax")
+        points.loc[best, "best"] = True
+        rule |= {"margin": margin}
+        standing = standings.standings(measured["scores"].tolist(), **rule)
+        points.loc[measured.index, "standing"] = standing
         points.loc[measured.index, "near"] = standings.near(measured["value"], **rule)
-        best = measured.groupby("series")["value"].agg("idxmin" if falling else "idxmax")
-    else:
-        best = measured.groupby("series")["value"].agg("idxmax")
-    return [
-        _row(contents, model, own, points.loc[best[series]] if series in best else None)
-        for series, own in points.groupby("series", sort=False)
-    ]
+    return [_row(contents, model, own) for _, own in points.groupby("series", sort=False)]
 
 
 def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
@@ -71,23 +66,22 @@ def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(points)
 
 
-def _row(contents: Contents, model: str, own: pd.DataFrame, best: pd.Series | None) -> dict:
-    blocks = [contents.samplers[name][model] for name in own["sampler"]]
-    shown = own.loc[own["within"] == standings.WITHIN, "x"].min()
-    near = own.loc[own["near"], "x"].min()
-    at = own[own["x"] == (near if np.isfinite(near) else np.nan)]
+def _row(contents: Contents, model: str, own: pd.DataFrame) -> dict:
+    block = contents.samplers[own["sampler"].iloc[0]][model]
+    fewest = own[own["near"]].nsmallest(1, "x")
+    best = own[own["best"]]
     return {
         "model": contents.label("models", model),
         "sampler": own["series"].iloc[0],
-        "order": nfe.order(blocks[0]),
-        "NFE per step": nfe.nfe_per_step(blocks[0]),
-        "noise": format_value(nfe.is_stochastic(blocks[0])),
-        "NFE, shown": shown,
-        "NFE, estimated": near,
-        "ms, estimated": at["ms"].mean(),
-        "best": np.nan if best is None else best["value"],
-        "standard error": np.nan if best is None else best["se"],
-        "NFE of the best": np.nan if best is None else best["x"],
-        "not decided": int((own["within"] == standings.OPEN).sum()),
+        "order": nfe.order(block),
+        "NFE per step": nfe.nfe_per_step(block),
+        "noise": format_value(nfe.is_stochastic(block)),
+        "NFE, shown": own.loc[own["standing"] == standings.WITHIN, "x"].min(),
+        "NFE, estimated": fewest["x"].min(),
+        "ms": fewest["ms"].min(),
+        "best": best["value"].min(),
+        "standard error": best["se"].min(),
+        "NFE of the best": best["x"].min(),
+        "not decided": int((own["standing"] == standings.OPEN).sum()),
         "diverged": int(own["diverged"].sum()),
     }

@@ -63,7 +63,9 @@ def scaled_linear(
 def listed(num_levels: int, *, betas: NonEmpty[OpenFraction]) -> Tensor:
     """The betas themselves, one for each level."""
     if len(betas) != num_levels:
-        raise ValueError(f"listed schedule of {len(betas)} betas; expected {num_levels}, one a level")
+        raise ValueError(
+            f"listed schedule of {len(betas)} betas; expected {num_levels}, one a level"
+        )
     return _checked(torch.tensor(betas, dtype=torch.float64), "listed schedule")
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny.evaluation import standings
-from uncanny.evaluation.jackknife import Jackknife
+from uncanny.evaluation.jackknife import GROUPS, Jackknife
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
@@ -62,6 +62,9 @@ def less_bias(data: FigureData) -> FigureData:
     corrected = {
         "value": table["corrected"].where(is_split, table["value"]),
         "se": table["corrected_se"].where(is_split, table["se"]),
+        "freedom": (table["n"].astype(float).clip(upper=GROUPS) - 1).where(
+            is_split, table["freedom"]
+        ),
         "splits": table["splits"].mask(is_split),
         "images_per_split": table["images_per_split"].mask(is_split),
     }
@@ -76,8 +79,10 @@ def _entry_less_bias(entry: Mapping) -> dict:
     if not entry.get("jackknife"):
         return dict(entry)
     whole = Jackknife(**entry["jackknife"])
-    return entry | {"value": whole.corrected, "se": whole.se} | dict.fromkeys(
-        ("splits", "images_per_split", "jackknife")
+    return (
+        entry
+        | {"value": whole.corrected, "se": whole.se}
+        | dict.fromkeys(("splits", "images_per_split", "jackknife"))
     )
 
 
@@ -135,7 +140,9 @@ def _with_dashes(points: pd.DataFrame, data: FigureData) -> pd.DataFrame:
     blocks = data.table.drop_duplicates(["model", "sampler"]).set_index(["model", "sampler"])
     parameters = blocks["params"].to_dict()
     dashes = [
-        style.DASHES[1] if _adds_noise(parameters.get((row.model, row.sampler), {})) else style.SOLID
+        style.DASHES[1]
+        if _adds_noise(parameters.get((row.model, row.sampler), {}))
+        else style.SOLID
         for row in points.itertuples()
     ]
     return points.assign(linestyle=dashes)

@@ -1,5 +1,5 @@
-"""What files of weights state about their model: process, noise schedule and network, as blocks of a
-config. No torch here: the Snakefile imports this.
+"""What files of weights state about their model: process, noise schedule and network, as blocks of
+a config. No torch here: the Snakefile imports this.
 """
 
 import json
@@ -53,9 +53,8 @@ def diffusers(path: str) -> dict:
 
 def edm(path: str) -> dict:
     """The same of a safetensors file with EDM's names, from the arguments that it records."""
-    recorded = json.loads(_metadata(Path(path)).get("edm", "{}"))
-    arguments = recorded if isinstance(recorded, dict) else {}
-    if arguments.get("class") not in EDM_CLASSES:
+    arguments = _arguments(path)
+    if arguments.get("class") not in list(EDM_CLASSES):
         raise ValueError(
             f"{path}: records class {arguments.get('class')!r}; expected one of "
             f"{', '.join(EDM_CLASSES)}, stored by the command of docs/external.md"
@@ -63,7 +62,7 @@ def edm(path: str) -> dict:
     kind, _ = EDM_CLASSES[arguments["class"]]
     network = {own: arguments.get(name, default) for name, (own, default) in SONG_UNET.items()}
     fixed = {"model_type": "SongUNet", "channel_mult_emb": 4, "decoder_type": "standard"}
-    fixed["channel_mult_noise"] = NOISE_CHANNELS.get(network["embedding"])
+    fixed["channel_mult_noise"] = NOISE_CHANNELS.get(str(network["embedding"]))
     for name, value in fixed.items():
         if arguments.get(name, value) != value:
             got = f"{name} {arguments[name]!r}"
@@ -76,19 +75,21 @@ def edm(path: str) -> dict:
     }
 
 
-def _metadata(path: Path) -> dict:
-    """Metadata of a safetensors file: 8 bytes with the length of a JSON header, and the header."""
+def _arguments(path: str) -> dict:
+    """Class and arguments of EDM's network in the metadata of a safetensors file, which starts with
+    8 bytes that hold the length of its JSON header.
+    """
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(min(length, 10**8)))
-        return header.get("__metadata__", {})
+        return dict(json.loads(header.get("__metadata__", {}).get("edm", "{}")))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected weights of EDM as safetensors") from None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         raise ValueError(
-            f"{path}: not a safetensors file; docs/external.md has the command that converts EDM's "
-            "pickles"
+            f"{path}: not a safetensors file with the arguments of EDM's network; docs/external.md "
+            "has the command that makes one"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Models from elsewhere whose files state what they are: the blocks that a config leaves to them."""
+"""Models from elsewhere whose files state what they are: blocks that a config leaves to them."""
 
 from collections.abc import Mapping
 

@@ -123,11 +123,7 @@ class Study:
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
-        options = {
-            k: v
-            for k, v in (block | special).items()
-            if k not in NOT_OPTIONS
-        }
+        options = {k: v for k, v in (block | special).items() if k not in NOT_OPTIONS}
         key_path = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         family = self.block("processes", process)["kind"]
         return sampler_block(self.sampler_kind(sampler, model), family, options, key_path)

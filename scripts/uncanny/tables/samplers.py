@@ -16,11 +16,12 @@ SHOWS = (("scores",),)
 def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) -> pd.DataFrame:
     """One row for each model and series of samplers; a sampler without a series is its own.
 
-    Order (without noise), evaluations per step and noise are those that the samplers declare. `best`
-    is the series' best value, of all images at once and less its bias. `NFE, shown` is the fewest
-    evaluations that lose no more than the margin against every other sampler of the model
+    Order (without noise), evaluations per step and noise are those that the samplers declare.
+    `best` is the series' best value, of all images at once and less its bias. `NFE, shown` is the
+    fewest evaluations that lose no more than the margin against every other sampler of the model
     (`standings.standings`), `NFE, estimated` the fewest whose estimate is within the margin of the
-    model's best, and `ms` their milliseconds per image in the sampling jobs, which share the machine.
+    model's best, and `ms` their milliseconds per image in the sampling jobs, which share the
+    machine.
     """
     table = score_records.tidy(contents.scores)
     table = table[(table["metric"] == metric) | (table["status"] == "diverged")]

@@ -18,7 +18,7 @@ def main(snakemake):
     block = snakemake.params.table
     records = {
         key: [files.read_json(path) for path in snakemake.input.get(key, [])]
-        for key in ("timings", "scores", "trained")
+        for key in ("timings", "scores", "trained", "likelihoods")
     }
     paths = snakemake.input.get("verdicts", [])
     contents = tables.Contents(
@@ -26,6 +26,7 @@ def main(snakemake):
         timings=[record for timing in records["timings"] for record in timing["records"]],
         scores=records["scores"],
         trained=records["trained"],
+        likelihoods=records["likelihoods"],
         verdicts=[line for path in paths for line in files.read_json_lines(path)],
     )
     make = components.load("tables", block["kind"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from listed_jobs import job_of, jobs_of
-from test_configuration import TINY, plan
+from test_configuration import TINY, changed, plan
 
 from uncanny import datasets
 from uncanny.estimate import costs, loads, networks
@@ -93,6 +93,15 @@ def test_guided_evaluations_cost_their_gradients(tiny):
     assert unguided < one
     assert two - unguided == pytest.approx(2 * (one - unguided))  # two classifiers
     assert len({work.key for work in works}) == 3
+
+
+@pytest.mark.parametrize(("scale", "factor"), [(1.0, 1), (0.0, 2), (3.0, 2)])
+def test_classifier_free_guidance_costs_two_evaluations(scale, factor):
+    config = changed(("guidances", "CFG"), {"kind": "classifier_free", "scale": scale})
+    facts = Facts(plan(config), NOWHERE)
+    assert facts.evaluations("HEUN", "ve_cond", "none") == 7
+    assert facts.evaluations("HEUN", "ve_cond", "CFG") == 7 * factor
+    assert facts.evaluations("DDIM", "ddpm_cosine", "G1") == 5
 
 
 def test_scoring_at_published_scale_fits_what_its_rules_ask_for(paper):

@@ -93,6 +93,24 @@ def guided_rules(case):
     ]  # fmt: skip
 
 
+def adm_rules(_case):
+    """One level: its blocks up and down are of the same resolution."""
+    return [
+        (r"map_(label)", r"embedding.\1"),
+        (r"map_layer(\d)", r"embedding.map\1"),
+        (r"enc\.\d+x\d+_conv", "encoder.stem"),
+        (r"enc\.\d+x\d+_block(\d+)\.", r"encoder.body.\1."),
+        (r"dec\.\d+x\d+_in(\d)\.", r"encoder.middle.\1."),
+        (r"dec\.\d+x\d+_block(\d+)\.", r"decoder.0.blocks.\1."),
+        (r"out_norm", "norm"),
+        (r"out_conv", "head"),
+        (r"norm2", "attention.norm"),
+        (r"(qkv|proj)", r"attention.\1"),
+        (r"(norm[01]|conv[01]|affine|skip)", r"\1"),
+        *edm.ENDS,
+    ]
+
+
 def ncsnv2_rules(_case):
     def unit(match):
         return f"convs.{2 * int(match[1]) + int(match[2]) - 3}"
@@ -115,6 +133,7 @@ def ncsnv2_rules(_case):
 
 
 RULES = {
+    "adm_unet": adm_rules,
     "song_unet": song_rules,
     "unet": guided_rules,
     "encoder_unet": guided_rules,
@@ -298,6 +317,9 @@ COUNTS = [
     *song(1_260_899, 1_284_739, classes=10, multipliers=[1, 2, 2], **TINY),
     *song(1_260_547, 1_284_035, size=16, multipliers=[1, 2, 2], attention=[8], **TINY),
     *song(749_891, 754_883, size=8, multipliers=[1, 2], attention=[4], **TINY),
+    # ADM of EDM
+    ("adm_unet", 64, 1000, {}, 295_899_267),
+    ("adm_unet", 64, 0, {}, 295_131_267),
     # noisy classifier
     ("encoder_unet", 32, 10, {}, 7_553_802),
     ("encoder_unet", 32, 1000, {}, 7_808_232),
@@ -317,6 +339,27 @@ def test_parameter_count(kind, size, classes, options, count):
     with torch.device("meta"):
         network = build(kind, (3, size, size), classes, **options)
     assert sum(weight.numel() for weight in network.parameters()) == count
+
+
+def test_adm_is_the_guided_unet():
+    """Beyond its own embedding: blocks, skips and resampling are those of `unet`."""
+    size = {"width": 32, "multipliers": [1, 2], "blocks": 2, "attention": [8], "head_channels": 16}
+    guided = {"scale_shift": True, "resampling": "residual"}
+    adm = shaken(build("adm_unet", (3, 16, 16), 4, **size, dropout=0.0))
+    other = build("unet", (3, 16, 16), 4, **size, **guided, dropout=0.0).eval()
+    other.load_state_dict(adm.state_dict())
+    x, noise = torch.randn(2, 3, 16, 16), torch.tensor([0.1, 3.0])
+    labels = torch.eye(4)[:2]
+    assert torch.equal(adm(x, noise, labels), other(x, noise, labels))
+
+
+def test_adm_takes_augmentation_labels():
+    size = {"width": 32, "multipliers": [1], "blocks": 1, "attention": [], "dropout": 0.0}
+    network = shaken(build("adm_unet", (3, 8, 8), 0, **size, head_channels=16, augment_dim=9))
+    x, noise = torch.randn(2, 3, 8, 8), torch.tensor([0.1, 3.0])
+    with_labels = network(x, noise, None, torch.ones(2, 9))
+    assert not torch.allclose(with_labels, network(x, noise))
+    assert torch.equal(network(x, noise, None, torch.zeros(2, 9)), network(x, noise))
 
 
 @pytest.mark.parametrize(("classes", "count"), [(0, 52_546_438), (1000, 53_058_438)])

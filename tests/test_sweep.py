@@ -1,5 +1,7 @@
 """Sweeps: a metric against a number that the records say."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,6 +92,27 @@ def test_scale_begins_at_sampling_without_guidance():
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["none", "1", "10"]
     assert -1 < figure.axes[0].get_xlim()[0] < 0
     assert drawn["curve"].tolist()[1] == "VE · DDIM · G1"
+
+
+def test_scale_of_classifier_free_guidance_is_one_without_it():
+    records, scales = [], {"none": None, "G1": 2.0, "F0": 0.0, "F3": 3.0}
+    for guidance, scale in scales.items():
+        one = record(model="ve")
+        one["cell"]["guidance"], one["parameters"]["guidance"] = guidance, {"scale": scale}
+        records.append(one)
+    series = [
+        {"label": "classifier", "guidances": ["none", "G1"]},
+        {"label": "free", "guidances": ["F0", "none", "F3"]},
+    ]
+    panel = {"models": ["ve"], "samplers": ["DDIM"], "series": series}
+    free = {"unguided": 1.0}
+    looks = {"G1": {"label": "G1"}, "F0": {"label": "F0"} | free, "F3": {"label": "F3"} | free}
+    shown = dataclasses.replace(data(records), guidances=looks)
+    figure, plotted = sweep(shown, [panel], metric="is10", x="scale")
+    x = {name: rows["x"].tolist() for name, rows in plotted.groupby("series")}
+    assert x == {"classifier": [0, 2], "free": [0, 1, 3]}
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "0"
+    assert "the scale is 0, and 1 where guidance is classifier-free" in facts(plotted)[0]
 
 
 def test_last_epoch_unless_said_otherwise():

@@ -356,6 +356,20 @@ class TestHyperParameters:
         assert column(frame, "DDPM++ (VP): VP")["learning rate"] == "0.002"
         assert column(frame, "DDPM++ (VP): VP [vp_slow]")["learning rate"] == "0.0001"
 
+    def test_options_that_are_rarely_set_are_rows_where_they_are(self):
+        config = copy.deepcopy(TINY)
+        rows = "prediction", "variance of steps", "label dropout"
+        usual = hyper_parameters.hyper_parameters(contents(config))
+        assert not set(rows) & set(usual["parameter"])
+        config["processes"]["ddpm"] |= {"prediction": "v", "variance": "learned_range"}
+        config["training"]["adam"]["label_dropout"] = 0.1
+        frame = hyper_parameters.hyper_parameters(contents(config))
+        values = [
+            [column(frame, name)[row] for row in rows] for name in ("DDPM (ddpm)", "NCSN++ (ve)")
+        ]
+        # Of these two models, the second is class-conditional
+        assert values == [["v", "learned_range", ""], ["", "", "0.1"]]
+
     def test_a_crossed_model_has_no_column_of_the_paper(self):
         config = copy.deepcopy(TINY)
         config["models"]["vp_uncond"]["identity"]["network"] = "ncsnpp"
@@ -594,6 +608,7 @@ def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
     needs = {"times": "timings", "published": "scores", "schedule_verdicts": "verdicts"}
+    needs |= {"likelihoods": "likelihoods"}
     assert needs.get(kind, "config") == module.NEEDS
 
 
@@ -617,7 +632,7 @@ def test_noise_levels_are_those_of_sampling():
 
 def test_components_are_the_eight():
     assert KINDS == [
-        "classifier_parameters", "hyper_parameters", "published", "recipes", "sampler_parameters", "schedule_verdicts",
+        "classifier_parameters", "hyper_parameters", "likelihoods", "published", "recipes", "sampler_parameters", "schedule_verdicts",
         "stochastic_parameters", "times",
     ]  # fmt: skip
 

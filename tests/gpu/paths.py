@@ -18,7 +18,7 @@ import resolved
 import torch
 
 from uncanny.datasets import Split
-from uncanny.evaluation import denoising_losses, features, metrics
+from uncanny.evaluation import denoising_losses, features, likelihood, metrics
 from uncanny.evaluation.extractors import Extractor
 from uncanny.guidance import guidances, noisy_classifier
 from uncanny.networks import building
@@ -39,6 +39,7 @@ TRAINING |= {"augment": "hflip", "ema": {"kind": "constant", "beta": 0.9, "warmu
 SIZE = {"width": 16, "multipliers": [1, 2], "blocks": 1, "attention": [4], "dropout": 0.0}
 UNET = {"kind": "unet"} | SIZE
 ADM = UNET | {"scale_shift": True, "resampling": "residual", "head_channels": 8}
+ADM_UNET = {"kind": "adm_unet", "head_channels": 8} | SIZE
 DIFFUSERS = {"kind": "diffusers_unet", "groups": 4} | SIZE
 DDPMPP = {"kind": "song_unet"} | SIZE
 NCSNPP = DDPMPP | {"embedding": "fourier", "encoder": "residual"}
@@ -68,6 +69,11 @@ MODELS = {
     "ddpm": identity(DDPM, UNET, LINEAR),
     "ddpm_cond_adm": identity(DDPM, ADM, COSINE, conditional=True),
     "diffusers_unet": identity(DDPM, DIFFUSERS, LINEAR),
+    "ddpm_v": identity(DDPM | {"prediction": "v"}, UNET, LINEAR),
+    "ddpm_learned": identity(
+        DDPM | {"variance": "learned_range"}, UNET, LINEAR, conditional=True, label_dropout=0.3
+    ),
+    "edm_adm": identity(continuous("edm"), ADM_UNET, conditional=True, label_dropout=0.3),
     "vp_cond": identity(continuous("vp"), DDPMPP, conditional=True),
     "ve": identity(continuous("ve"), NCSNPP),
     "edm": identity(continuous("edm"), DDPMPP),
@@ -239,6 +245,11 @@ SAMPLERS = {
     "ancestral_large": ("ddpm_cond_adm", sampler("ancestral", 5, variance="large")),
     "ddim": ("ddpm", sampler("ddim", 5, times="ddim")),
     "ddim_eta_reclip": ("ddpm", sampler("ddim", 5, eta=0.5, reclip=True)),
+    "ancestral_learned": ("ddpm_learned", sampler("ancestral", 5, variance="learned")),
+    "ddim_v": ("ddpm_v", sampler("ddim", 5)),
+    "heun_v": ("ddpm_v", sampler("heun", **POLYNOMIAL)),
+    "heun_adm": ("edm_adm", sampler("heun", **POLYNOMIAL)),
+    "rk45_adm": ("edm_adm", {"kind": "rk45", "grid": "ends", "tol": 0.01}),
     "ddim_marginal": ("ddpm", sampler("ddim", 5, init="marginal")),
     "euler_vp": ("vp_cond", sampler("euler", 5, **VP)),
     "euler_ve": ("ve", sampler("euler", 5, **VE)),
@@ -355,6 +366,19 @@ def guided(name, kind, network=ENCODER, **more):
     return path
 
 
+def guided_free(name, **options):
+    """Classifier-free guidance of a sampler of SAMPLERS."""
+
+    def path(device):
+        model, sampling = SAMPLERS[name]
+        guidance = guidances.classifier_free({}, scale=2.0, **options)
+        seeds = random_streams.image_seeds(0, 0, 6)
+        drawn = drawing.draw_images(model_of(model, device), block(sampling), seeds, guidance)
+        return {"images": drawn.images, "nfe": torch.tensor(float(drawn.nfe))}
+
+    return path
+
+
 def inpainted(name, mask):
     def path(device):
         model, options = SAMPLERS[name]
@@ -377,6 +401,16 @@ def losses_by_level(device):
     bound = denoising_losses._bound(model, held_out.labels)
     losses = denoising_losses.measure(bound, bound, held_out, np.geomspace(0.02, 50, 4), 8)
     return {name: torch.from_numpy(np.asarray(value)) for name, value in losses.items()}
+
+
+def likelihoods(model):
+    def path(device):
+        trained, images = model_of(model, device), data(model)
+        held_out = denoising_losses.chosen(images, "train", 8, trained)
+        parts = likelihood.measure(trained, held_out)
+        return {name: torch.from_numpy(part) for name, part in parts.items()}
+
+    return path
 
 
 def extracted(kind, **options):
@@ -426,6 +460,9 @@ PATHS |= {
 }
 PATHS |= {
     "guide at the mean": guided("ancestral", "classifier", guidance_at="mean"),
+    "guide classifier_free": guided_free("heun_adm", sigma_min=0.1, sigma_max=20.0),
+    "guide classifier_free rk45": guided_free("rk45_adm", sigma_max=5.0),
+    "guide classifier_free discrete": guided_free("ancestral_learned", t_max=50),
     "guide phase_euler": guided("phase_euler", "classifier", SONG_ENCODER),
     "guide sscs": guided("sscs", "classifier", SONG_ENCODER),
 }
@@ -435,6 +472,8 @@ PATHS |= {
 PATHS |= {
     "inpaint sscs": inpainted("sscs", "centre"),
     "losses by level": losses_by_level,
+    "likelihood": likelihoods("ddpm"),
+    "likelihood learned": likelihoods("ddpm_learned"),
     "extractor classifier": extracted("classifier", shift=1, flip=True),
     "extractor rotation": extracted("rotation"),
 }

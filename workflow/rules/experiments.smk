@@ -24,6 +24,31 @@ rule measure_losses:
         "../../scripts/measure_losses.py"
 
 
+# The likelihood of held-out images under a checkpoint of a discrete model.
+rule measure_likelihood:
+    input:
+        checkpoint=pattern("checkpoints"),
+        dataset=dataset_of_model,
+    output:
+        pattern("likelihoods"),
+    log:
+        f"<logs>/measure_likelihood/{CHECKPOINT}.log",
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=hours(6),
+    params:
+        identity=lambda w: STUDY.identity(w.model),
+        likelihood=STUDY.config["likelihood"],
+        names=lambda w: plan_experiments.loss_names(STUDY, w.model),
+        code=lambda w: STUDY.code("measure_likelihood", model=w.model),
+    script:
+        "../../scripts/measure_likelihood.py"
+
+
 # All samples of an experiment from one checkpoint, in one process, with the same noise for all schedules.
 rule compare_samplers:
     input:

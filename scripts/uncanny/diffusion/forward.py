@@ -264,6 +264,39 @@ def step_variances(step: Posterior, bound: str) -> Tensor:
     return variances
 
 
+def clipped_variances(step: Posterior) -> Tensor:
+    """Return the lower bound of each step's variance down to t = -1, [S]; the last one, which is 0,
+    is replaced by that of the step before, so that its logarithm is finite.
+    """
+    lower = step.variance.clone()
+    lower[-1] = step.variance[-2] if len(lower) > 1 else step.beta[-1]
+    return lower
+
+
+def learned_log_variance(share: Tensor, beta: Tensor, lower: Tensor) -> Tensor:
+    """Return the log-variance between two bounds that a network chooses, in the shape of `share`.
+
+    share: its second output [N, ...], -1 at the lower and 1 at the upper bound, not limited to
+    these. beta, lower: the bounds, [] or [N] (Nichol and Dhariwal 2021, equation 15).
+    """
+    # ln Sigma = f ln beta + (1 - f) ln beta_tilde, f = (v + 1) / 2
+    f = (share + 1) / 2
+    return f * per_image(beta.log(), share) + (1 - f) * per_image(lower.log(), share)
+
+
+def alpha_bar_at(alphas_cumprod: Tensor, t: float | Tensor) -> Tensor:
+    """Return alpha_bar at times t [..] in [0, T - 1], float64.
+
+    ln sigma is linear between whole times. alphas_cumprod: [T]; the result is on its device.
+    """
+    log_sigma = 0.5 * ((1 - alphas_cumprod) / alphas_cumprod).log()
+    t = torch.as_tensor(t, dtype=torch.float64, device=alphas_cumprod.device)
+    before = t.floor().long().clamp(0, len(log_sigma) - 2)
+    low, high = log_sigma[before], log_sigma[before + 1]
+    # alpha_bar = 1 / (1 + sigma^2)
+    return torch.sigmoid(-2 * (low + (t - before) * (high - low)))
+
+
 def diffuse(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """Return x_t of the discrete process, in the dtype of x0. alpha_bar: [] or [N], per image.
 
@@ -283,6 +316,20 @@ def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
     """Return the noise implied by x [N, ...] and its clean image: `diffuse` solved for noise."""
     # eps = (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)
     return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+
+
+def v_of(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Return v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x0. alpha_bar: [] or [N].
+
+    Salimans and Ho (2022), appendix D.
+    """
+    return per_image(alpha_bar.sqrt(), x0) * noise - per_image((1 - alpha_bar).sqrt(), x0) * x0
+
+
+def eps_from_v(x: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Return the noise implied by x [N, ...] and v. alpha_bar: [] or [N]."""
+    # eps = sqrt(1 - alpha_bar) x + sqrt(alpha_bar) v, as x and v are a rotation of x0 and eps
+    return per_image((1 - alpha_bar).sqrt(), x) * x + per_image(alpha_bar.sqrt(), x) * v
 
 
 def per_image(values: float | Tensor, x: Tensor) -> Tensor:

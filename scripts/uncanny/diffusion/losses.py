@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import SubVPClock, VPClock, diffuse, per_image
+from uncanny.diffusion.forward import SubVPClock, VPClock, diffuse, per_image, v_of
 
 # --- Noise levels seen in training ---------------------------------------------------------------
 
@@ -95,6 +95,23 @@ def eps_loss(
     # x_t ~ q(x_t | x_0) in one step
     x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
     return pixel_mean((eps_model(x, t) - noise) ** 2)
+
+
+def v_loss(
+    v_model: Callable[[Tensor, Tensor], Tensor],
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    alphas_cumprod: Tensor,
+) -> Tensor:
+    """mean_pixels (v(x_t, t) - v)^2, v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x0.
+
+    The weight SNR + 1 of the error of x0, or 1 / alpha_bar of the squared error of eps (Salimans
+    and Ho 2022, section 4). Arguments as of `eps_loss`.
+    """
+    alpha_bar = alphas_cumprod.to(t.device)[t]
+    x, v = diffuse(x0, noise, alpha_bar), v_of(x0, noise, alpha_bar)
+    return pixel_mean((v_model(x, t) - v) ** 2)
 
 
 def anneal_dsm(

@@ -63,8 +63,12 @@ class SigmaDenoiser:
         low, high = logs[after - 1], logs[after]
         return (after - 1 + (wanted - low) / (high - low)).clamp(0, len(logs) - 1)
 
-    def __call__(self, x: Tensor, sigma, rows=None) -> Tensor:
-        """D of x [N, ...]; sigma and rows as of a continuous.Denoiser."""
+    @property
+    def labels(self) -> Tensor | None:
+        return self.eps_model.labels
+
+    def __call__(self, x: Tensor, sigma, rows=None, **more) -> Tensor:
+        """D of x [N, ...]; sigma, rows and more as of a continuous.Denoiser."""
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
         scaled = per_image((1 + sigma**2).rsqrt(), x) * x
-        return x - per_image(sigma, x) * self.eps_model(scaled, self.time(sigma), rows=rows)
+        return x - per_image(sigma, x) * self.eps_model(scaled, self.time(sigma), rows=rows, **more)

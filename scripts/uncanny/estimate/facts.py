@@ -86,7 +86,7 @@ class Facts:
 
     @cache
     def nfe(self, sampler: str, model: str) -> int:
-        """Number of function evaluations per image."""
+        """Number of function evaluations per image, without guidance."""
         process = self.study.identity(model)["process"]
         levels = {"num_levels": noise_levels(process, self.data_of(model))}
         block = self.study.sampler(sampler, model)
@@ -95,6 +95,14 @@ class Facts:
             return known
         at_one, per_tenth = ADAPTIVE
         return max(10, round(at_one - per_tenth * math.log10(options["tol"])))
+
+    def evaluations(self, sampler: str, model: str, guidance: str) -> int:
+        """Network evaluations per image with a guidance: twice as many without a classifier, where
+        it acts at all levels.
+        """
+        block = self.study.guidance(guidance) or {}
+        twice = block.get("kind") == "classifier_free" and block["scale"] != 1
+        return (1 + twice) * self.nfe(sampler, model)
 
     def updates(self, model: str, epoch: int) -> int:
         """Updates of the segment of training that ends with an epoch."""

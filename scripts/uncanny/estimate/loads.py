@@ -191,7 +191,7 @@ def _evaluations(
     seconds += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
     networks = tuple(text(identity["network"]) for identity, _ in classifiers)
     key = ("evaluation", facts.network(model), networks, facts.study.sampler_kind(sampler, model))
-    return Work(key, count * facts.nfe(sampler, model), seconds)
+    return Work(key, count * facts.evaluations(sampler, model, guidance), seconds)
 
 
 def _sampling_memory(facts: Facts, model: str, count: int) -> float:
@@ -316,6 +316,17 @@ def _measure_losses(facts: Facts, job: Job, model: str, **_) -> Load:
     seconds = costs.evaluation(facts.size(model), batch, facts.device)
     work = Work((job.rule, facts.network(model)), 2 * count * options["levels"], seconds)
     return Load([work], memory=_experiment_memory(facts, model))
+
+
+@entry("scoring", "measure_likelihood")
+def _measure_likelihood(facts: Facts, job: Job, model: str, **_) -> Load:
+    """Every image at every level."""
+    options, data = facts.study.config["likelihood"], facts.data_of(model)
+    count = min(options["items"], getattr(data, options["split"]))
+    seconds = costs.evaluation(facts.size(model), costs.batch_of(count, data.values), facts.device)
+    levels = facts.study.identity(model)["process"]["num_levels"]
+    work = Work((job.rule, facts.network(model)), count * levels, seconds)
+    return Load([work], memory=_sampling_memory(facts, model, count))
 
 
 # ---- Extractors and classifiers -------------------------------------------------------------

@@ -39,13 +39,14 @@ class FigureData:
     """What a figure may show; a kind uses the fields that it NEEDS.
 
     table: tidy scores (scores.tidy). models, samplers, guidances, metrics: appearance, name ->
-    {label, ...}, a metric also with unit; `models` holds all models of the study in its order,
-    which decides their colours. references: dataset -> {"train": [metric, ...], "test": ...}, the
-    controls that are measured as samples are; left_out: dataset -> {"test": [{metric, n, needs}]},
-    metrics for which a control has too few images. datasets: model -> its dataset. images: uint8
-    [n, C, H, W] of each cell, n = 0 where it diverged; labels: int [n]; records: of their
-    sampling; inpainted: of cells that have them, the originals [n, C, H, W] and which of their
-    pixels were `known`, bool. sizes: scores by number of images. traces: forward and backward
+    {label, ...}, a metric also with unit, a guidance with `unguided`, the scale that is none where
+    it is not 0; `models` holds all models of the study in its order, which decides their colours.
+    references: dataset -> {"train": [metric, ...], "test": ...}, the controls that are measured as
+    samples are; left_out: dataset -> {"test": [{metric, n, needs}]}, metrics for which a control
+    has too few images. datasets: model -> its dataset. images: uint8 [n, C, H, W] of each cell,
+    n = 0 where it diverged; labels: int [n]; records: of their sampling; inpainted: of cells that
+    have them, the originals [n, C, H, W] and which of their pixels were `known`, bool. sizes:
+    scores by number of images. traces: forward and backward
     trajectories. exact: rows of all experiments, with the column experiment; verdicts: their cells
     with a verdict. training: dataset -> real images uint8 [N, C, H, W]. claims: of the scorecard,
     claim -> its entry in JSON.

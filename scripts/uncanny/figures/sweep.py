@@ -36,7 +36,7 @@ def sweep(
     = the figure's}; only the axis of the figure's metric has y_scale. Each entry {label, samplers,
     guidances} of `series` is a curve through its cells; without `series`, a curve joins all
     samplers with a guidance (nfe, n_steps), or all guidances with a sampler (scale). x is read from
-    the records; without guidance the scale is 0.
+    the records; without guidance the scale is 0, and 1 in a series of classifier-free guidance.
 
     Raises ValueError as `curves` does, and for records without x.
     """
@@ -73,12 +73,17 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
         values = own["x"].dropna()
-        _lines.set_log_x(ax, values, "none" if x == "scale" else "0")
+        _lines.set_log_x(ax, values, "none" if x == "scale" and not _is_free(own) else "0")
         if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
             _lines.number_log(ax.xaxis)
         ax.set_xlabel(X_LABELS.get(x, x))
         _lines.set_y(ax, limits[panel], scales[rows["metric"].iloc[0]])
     _lines.label_panels(axes, plotted)
+
+
+def _is_free(points: pd.DataFrame) -> bool:
+    """Whether some guidance is classifier-free, where 0 is the model without its class."""
+    return bool((points.loc[points["guidance"] == "none", "x"] > 0).any())
 
 
 def with_looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
@@ -91,7 +96,9 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
     mean_x = data.table.groupby(CURVE)[x].mean()
     points = points.assign(x_name=x, x=mean_x.reindex(points[CURVE]).to_numpy(float))
     if x == "scale":
-        points.loc[points["guidance"] == "none", "x"] = 0.0
+        unguided = points["guidance"].map(lambda g: data.guidances.get(g, {}).get("unguided", 0.0))
+        unguided = unguided.groupby([points["panel"], points["series"]]).transform("max")
+        points.loc[points["guidance"] == "none", "x"] = unguided
     unknown = points[points["x"].isna() & points["value"].notna()]
     if len(unknown):
         raise ValueError(f"figure: the records of {unknown['curve'].iloc[0]} have no {x}")
@@ -109,7 +116,10 @@ def facts(table: pd.DataFrame) -> list[str]:
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]
-    zero = "; without guidance the scale is 0" if (points["x_name"] == "scale").any() else ""
+    zero = ""
+    if (points["x_name"] == "scale").any():
+        of_free = ", and 1 where guidance is classifier-free" if _is_free(points) else ""
+        zero = f"; without guidance the scale is 0{of_free}"
     sentences = [
         f"{metrics} against {label[0].lower()}{label[1:]}, epoch "
         f"{captions.span(points['epoch'])}{zero}",

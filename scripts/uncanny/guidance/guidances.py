@@ -1,17 +1,17 @@
 """Classifier guidance and its controls: gradients added to sampling, and statistics of their size.
 
 A guidance is a function `kind(classifiers, *, options)`, where `classifiers` maps names to loaded
-classifiers. Its result names in GUIDED_ARGUMENT the argument of a sampler that it provides. For
-each batch it wraps the model that the sampler calls. A `Guidance` provides
-gradient(x, t) = scale * direction(x, t), float64; how a sampler uses the gradient is described
-there (Dhariwal and Nichol 2021, algorithms 1 and 2).
+classifiers. Its result names in GUIDED_ARGUMENT the argument of a sampler that it provides, None
+where it changes the model alone. For each batch it wraps the model that the sampler calls. A
+`Guidance` provides gradient(x, t) = scale * direction(x, t), float64; how a sampler uses the
+gradient is described there (Dhariwal and Nichol 2021, algorithms 1 and 2).
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -20,7 +20,11 @@ from uncanny.diffusion.forward import alpha_bars, posterior, step_variances, x0_
 from uncanny.guidance import noisy_classifier
 from uncanny.guidance.noisy_classifier import DECILES, Classifier, decile_of, decile_range
 from uncanny.registry import components
+from uncanny.registry.option_types import Above, Nonnegative
 from uncanny.runtime.random_streams import IMAGES_PER_DRAW, ImageStreams, seed_of
+
+# Kinds that act through another argument of samplers than `gradient`; None: through the model alone
+ARGUMENTS = {"inpainting": "constrain", "classifier_free": None}
 
 LOG_P_IMAGES = 64  # first images of each sampling seed, on which log p(y | x0) is evaluated
 
@@ -59,8 +63,9 @@ class Guidance:
         """
         if family.guided_as == "discrete":
             statistics = self.statistics(family.num_levels) if with_statistics else None
-            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one.
-            variance = options.get("variance", "small")
+            # The sampler's own Sigma_t; samplers without one count as ancestral with the small one,
+            # a learned one as its upper bound.
+            variance = options.get("variance", "small").replace("learned", "large")
             return partial(self.bind, variance=variance, statistics=statistics), statistics
         if family.guided_as == "phase_space":
             # Imported here because that module imports this one.
@@ -132,6 +137,28 @@ def random_direction(
         return _with_norm_of(noise(t, x), norm.gradient(x, t, y))
 
     return Guidance(random, scale, norm, _ids(classifiers))
+
+
+def classifier_free(
+    classifiers: Mapping[str, Classifier],
+    *,
+    scale: Nonnegative = 1.0,
+    sigma_min: Nonnegative | None = None,
+    sigma_max: Annotated[Nonnegative | None, Above("sigma_min")] = None,
+    t_min: Nonnegative | None = None,
+    t_max: Annotated[Nonnegative | None, Above("t_min")] = None,
+):
+    """Move the model's prediction without the class towards the one with it and beyond: eps =
+    eps_u + scale (eps_c - eps_u), for models trained with label_dropout.
+
+    scale: 0 is the unconditional model, 1 the conditional one; what Ho and Salimans (2022) call w
+    is scale - 1. sigma_min, sigma_max: guidance acts at sigma_min < sigma <= sigma_max alone, else
+    the scale is 1 (Kynkäänniemi et al. 2024, equation 5); of models in continuous noise levels.
+    t_min, t_max: the same of discrete models, whose times are 0..T-1. None: no such end.
+    """
+    from uncanny.guidance.classifier_free import ClassifierFree
+
+    return ClassifierFree(scale, {"sigma": (sigma_min, sigma_max), "t": (t_min, t_max)})
 
 
 def inpainting(
@@ -222,11 +249,11 @@ class GuidedBatch:
         """Further arguments of the sampler."""
         return {"gradient": self.gradient}
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
+    def __call__(self, x: Tensor, t: float, **more) -> Tensor:
         """The model's own prediction; samplers add the gradient themselves."""
-        prediction = self.model(x, t)
+        prediction = self.model(x, t, **more)
         # Kept for the statistics, which compare the gradient with this prediction.
-        self._last = x, prediction
+        self._last = x, prediction[0] if isinstance(prediction, tuple) else prediction
         return prediction
 
     def gradient(self, x: Tensor, t: float) -> Tensor:

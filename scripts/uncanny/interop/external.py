@@ -13,6 +13,7 @@ from torch import Tensor
 from uncanny.datasets import Dataset
 from uncanny.interop.formats import _unet2d
 from uncanny.networks import building
+from uncanny.registry import components
 from uncanny.runtime import checkpoints, files
 
 PRECISIONS = ("float32", "float16", "bfloat16", "float64")
@@ -97,6 +98,9 @@ def export(*, checkpoint, identity, seed, index, unet, config, scheduler) -> Non
     if identity["process"]["kind"] != "discrete":
         kind = identity["process"]["kind"]
         raise ValueError(f"{checkpoint}: a {kind} process; expected a discrete one for diffusers")
+    for option, value in components.constant("processes", "discrete", "LEFT_OUT").items():
+        if (own := identity["process"].get(option, value)) != value:
+            raise ValueError(f"{checkpoint}: {option} {own}; expected {value} for diffusers")
     try:
         block = _unet2d.block_of(identity["network"], state["shape"][1])
     except ValueError as error:

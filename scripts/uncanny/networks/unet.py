@@ -76,7 +76,10 @@ class UNet(nn.Module):
         self.head = layers.zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        emb = self.embedding(noise, labels)
+        return self.decoded(x, self.embedding(noise, labels))
+
+    def decoded(self, x: Tensor, emb: Tensor) -> Tensor:
+        """The output for an embedding [N, ...]."""
         # Down, keeping every output as a skip
         x, skips = self.encoder(x, emb)
         # Up, with the skips in reverse

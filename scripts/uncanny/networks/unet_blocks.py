@@ -48,15 +48,19 @@ class Plan:
 
 
 class TimeEmbedding(nn.Module):
-    """Time [N], labels [N, K] or None -> SiLU of the vector [N, 4 width] for all blocks."""
+    """Time [N], labels [N, K] or None -> SiLU of the vector [N, channels] for all blocks.
 
-    def __init__(self, width: int, num_classes: int):
+    channels: 4 width by default.
+    """
+
+    def __init__(self, width: int, num_classes: int, channels: int | None = None):
         super().__init__()
+        channels = channels or 4 * width
         self.num_classes = num_classes
         self.features = layers.PositionalEmbedding(width)
-        self.map0 = nn.Linear(width, 4 * width)
-        self.map1 = nn.Linear(4 * width, 4 * width)
-        self.label = nn.Linear(num_classes, 4 * width, bias=False) if num_classes else None
+        self.map0 = nn.Linear(width, channels)
+        self.map1 = nn.Linear(channels, channels)
+        self.label = nn.Linear(num_classes, channels, bias=False) if num_classes else None
         if self.label is not None:
             # A normal embedding of the classes, as in torch.nn.Embedding
             nn.init.normal_(self.label.weight)

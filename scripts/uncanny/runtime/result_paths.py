@@ -25,6 +25,7 @@ FILES = {
     "checkpoints": f"checkpoints/{CHECKPOINT}.pt",
     "histories": f"checkpoints/{CHECKPOINT}.json",
     "losses": f"losses/{CHECKPOINT}.json",
+    "likelihoods": f"likelihoods/{CHECKPOINT}.json",
     "compared": f"compared/{{experiment}}/{CHECKPOINT}.json",
     "sampling_times": f"timings/sampling/{CHECKPOINT}.json",
     "training_times": "timings/training.json",

@@ -153,11 +153,9 @@ def _guide(model: Trained, sampler: dict, guidance, account: bool, originals) ->
     """A function that guides a batch's model, and the statistics that it collects; or Nones."""
     if guidance is None:
         return None, None
-    kind = sampler["kind"]
-    if not components.takes("samplers", kind, guidance.GUIDED_ARGUMENT):
-        raise ValueError(
-            f"sampler {kind!r} takes no {guidance.GUIDED_ARGUMENT}: it cannot be guided"
-        )
+    kind, argument = sampler["kind"], guidance.GUIDED_ARGUMENT
+    if argument is not None and not components.takes("samplers", kind, argument):
+        raise ValueError(f"sampler {kind!r} takes no {argument}: it cannot be guided")
     return guidance.bound_to(model.family, sampler["options"], account, originals)
 
 

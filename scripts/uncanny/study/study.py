@@ -61,8 +61,8 @@ class Study:
             first = components.signature(family, block["kind"]).first
             more = EXTENT if first == "checkpoints" else {}
         complete = components.resolve(family, block["kind"], expanded(options), key_path, more=more)
-        unset = components.constant(family, block["kind"], "LEFT_OUT_IF_NULL", ())
-        complete = {k: v for k, v in complete.items() if v is not None or k not in unset}
+        usual = components.constant(family, block["kind"], "LEFT_OUT", None) or {}
+        complete = {k: v for k, v in complete.items() if k not in usual or v != usual[k]}
         return {"kind": block["kind"]} | completed(complete, key_path)
 
     def source(self, section: str, name: str) -> str | None:
@@ -85,10 +85,17 @@ class Study:
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": canonical(self.block("training", training)) if training else None,
+            "training": self._training(training, block) if training else None,
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
+
+    def _training(self, name: str, names: dict) -> dict:
+        """A training block; label_dropout is left out where it changes nothing."""
+        block = canonical(self.block("training", name))
+        if not (names.get("conditional") and block.get("label_dropout")):
+            block.pop("label_dropout", None)
+        return block
 
     def derives(self, model: str) -> bool:
         """Whether an option of a model's process follows from the dataset when training begins."""
@@ -151,9 +158,10 @@ class Study:
         options = self.guidance(guidance) or {}
         return list(dict.fromkeys(options[key] for key in CLASSIFIER_OPTIONS if key in options))
 
-    def guidance_argument(self, guidance: str) -> str:
-        """Name of the samplers' argument through which a guidance acts."""
-        return "constrain" if "mask" in self.guidance(guidance) else "gradient"
+    def guidance_argument(self, guidance: str) -> str | None:
+        """Name of the samplers' argument through which a guidance acts; None: the model alone."""
+        kind = self.guidance(guidance)["kind"]
+        return components.constant("guidances", kind, "ARGUMENTS").get(kind, "gradient")
 
     def starts_from_data(self, sampler: str, model: str, guidance: str) -> bool:
         """Whether sampling needs images of the dataset: as initial states, or to inpaint."""

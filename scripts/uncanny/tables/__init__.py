@@ -1,8 +1,9 @@
 """Tables: configuration, times and scores of a study, next to the paper's numbers.
 
 A module `kind.py` has a function `kind(contents, *, options)` that returns a DataFrame, written as
-CSV, and a constant NEEDS: "config" if the config is enough, "timings", "scores" or "verdicts" (of
-experiments) if such records are read; SHOWS, if it requires keys of its block: one of each group.
+CSV, and a constant NEEDS: "config" if the config is enough, "timings", "scores", "likelihoods" or
+"verdicts" (of experiments) if such records are read; SHOWS, if it requires keys of its block: one
+of each group.
 A function `sections(frame)`, if there is one, returns what Markdown and LaTeX show, heading →
 table.
 """
@@ -30,6 +31,7 @@ class Contents:
     timings: records of `timing`; `timed`: names by which those to be shown are selected. scores:
     records of cells, and of their sample sizes. verdicts: of experiments, as written by them.
     trained: records of training, with options of processes that followed from the data.
+    likelihoods: of checkpoints.
     """
 
     models: dict[str, dict] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Contents:
     scores: list[dict] = field(default_factory=list)
     verdicts: list[dict] = field(default_factory=list)
     trained: list[dict] = field(default_factory=list)
+    likelihoods: list[dict] = field(default_factory=list)
 
     def times(self) -> list[dict]:
         """The timing records to be shown, in their order."""

@@ -14,6 +14,8 @@ NETWORK = {
     "attention resolutions": "attention",
     "dropout": "dropout",
 }
+# Options of processes that are in an identity only where they are not the usual ones
+PROCESS = {"prediction": "prediction", "variance": "variance of steps"}
 # Parameters of networks that are not options.
 FIXED = {
     "refinenet": {
@@ -27,8 +29,9 @@ FIXED = {
         "encoder skip connections": "standard",
     },
 }
+FIXED["adm_unet"] = FIXED["unet"] | {"resampling filter": "residual blocks, mean down, nearest up"}
 FILTERS = {(1, 1): "box", (1, 3, 3, 1): "bilinear"}
-ARCHITECTURES = {"refinenet": "NCSNv2", "unet": "DDPM", "mlp": "MLP"}
+ARCHITECTURES = {"refinenet": "NCSNv2", "unet": "DDPM", "mlp": "MLP", "adm_unet": "ADM"}
 SONG_UNETS = {"positional": "DDPM++", "fourier": "NCSN++"}
 # Published pairs of network and process, to which the paper's columns belong.
 PUBLISHED = {
@@ -80,6 +83,7 @@ def values(identity: dict) -> dict[str, str]:
     network, training, process = (identity[key] for key in ("network", "training", "process"))
     return {
         **(_training(training) if training else {"batch size": "trained elsewhere"}),
+        **{row: process[key] for key, row in PROCESS.items() if key in process},
         "diffusion steps": str(process["num_levels"]) if process["kind"] == "discrete" else "",
         "depth": str(len(network["multipliers"])) if "multipliers" in network else "",
         **{row: format_value(network[name]) for row, name in NETWORK.items() if name in network},
@@ -88,6 +92,7 @@ def values(identity: dict) -> dict[str, str]:
 
 
 def _training(training: dict) -> dict[str, str]:
+    share = training.get("label_dropout")
     return {
         "batch size": format_value(training["batch_size"]),
         "EMA": _average(training["ema"]),
@@ -96,6 +101,7 @@ def _training(training: dict) -> dict[str, str]:
         "optimiser": "Adam",
         "largest gradient norm": format_value(training.get("grad_clip")),
         "augmentation": format_value(training.get("augment", "none")),
+        **({"label dropout": format_value(share)} if share else {}),
     }
 
 

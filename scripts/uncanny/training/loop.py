@@ -98,11 +98,27 @@ def begin(
     build: makes the network from torch's global generator, which is left as it was.
     """
     network = seeded(build, seed_of(seed, "weights")).to(device)
+    if share := options.get("label_dropout"):
+        loss = label_dropout(loss, share)
     # The average starts at the initial weights.
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = _optimizer(network, options)
     more = {"average": average, "most_grown": GROWN, "graphs": True}
     return Run(network, optimizer, loss, data, options, seed, **more)
+
+
+def label_dropout(loss: Callable, share: float) -> Callable:
+    """A loss in which each image is shown without its class, a row of zeros, with probability
+    `share` (Ho and Salimans 2022, algorithm 1).
+    """
+
+    def dropped(network, x0, labels, generator):
+        if labels is not None:
+            kept = torch.rand(len(x0), generator=generator, device=x0.device) >= share
+            labels = labels * kept[:, None]
+        return loss(network, x0, labels, generator)
+
+    return dropped
 
 
 def seeded(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:

@@ -12,13 +12,26 @@ from a sampler's block.
 """
 
 
+def shown(labels, rows, unconditional: bool):
+    """Labels that the network sees of some rows of a batch, None for all rows; None for no labels.
+
+    unconditional: the classes are left out, as in a share of the training with label_dropout.
+    """
+    if labels is None or unconditional:
+        return None
+    return labels if rows is None else labels[rows]
+
+
 class Family:
     """Defaults of a family.
 
-    guided_as: how its samplers are guided, "discrete" or "phase_space"; None where they cannot be.
+    guided_as: how its samplers are guided by a classifier, "discrete" or "phase_space"; None where
+    they cannot be. level: what tells its models the noise, "t" or "sigma", for classifier-free
+    guidance; None where there is none.
     """
 
     guided_as: str | None = None
+    level: str | None = None
 
     def state_shape(self, shape) -> tuple[int, ...]:
         """Shape of a sampler's state for images of a shape."""

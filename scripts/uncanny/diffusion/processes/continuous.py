@@ -12,13 +12,15 @@ import torch
 from uncanny.diffusion import losses, ncsn_levels, noise_range, sigma_grids
 from uncanny.diffusion.forward import Path
 from uncanny.diffusion.preconditioning import Preconditioning, denoise
-from uncanny.diffusion.processes import Family
+from uncanny.diffusion.processes import Family, shown
 from uncanny.registry import components
 from uncanny.registry.option_types import Above, Positive, PositiveInt
 
 MODEL_INTERFACE = "denoiser"
+LEVEL = "sigma"
 NEEDS_SCHEDULE = False
-LEFT_OUT_IF_NULL = ("sigma_max", "sigma_min")  # options: a published range is not in an identity
+# Options at these values are not in an identity: a published range
+LEFT_OUT = {"sigma_max": None, "sigma_min": None}
 DERIVED = ("sigma_max",)  # options that may follow from the data
 
 LEVELS = {
@@ -105,6 +107,7 @@ class Continuous(Family):
     """D(x; σ) = c_skip x + c_out F(c_in x; c_noise), trained on λ(σ) ‖D(x0 + σ n; σ) − x0‖²."""
 
     init_sampling = staticmethod(init_sampling)
+    level = LEVEL
 
     def __init__(self, process: dict, levels: str, weight):
         self.process, self.levels, self.weight = process, levels, weight
@@ -172,10 +175,10 @@ class Denoiser:
     def __init__(self, network, labels, preconditioning: Preconditioning):
         self.network, self.labels, self.preconditioning = network, labels, preconditioning
 
-    def __call__(self, x: torch.Tensor, sigma, rows=None) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, sigma, rows=None, unconditional=False) -> torch.Tensor:
         """D of x [N, ...]. sigma: [] or [N]. rows: indices [N] of the images of the batch that x
-        holds, None for all.
+        holds, None for all. unconditional: without their classes.
         """
-        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
+        labels = shown(self.labels, rows, unconditional)
         # D = c_skip x + c_out F(c_in x; c_noise)
         return denoise(self.network, self.preconditioning, x, sigma, labels)

@@ -1,24 +1,46 @@
-"""DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020)."""
+"""DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020) or v."""
 
 from typing import Literal
 
 import torch
 
-from uncanny.diffusion import losses, schedules
-from uncanny.diffusion.forward import alphas_cumprod, diffuse, one_per_image
-from uncanny.diffusion.processes import Family
+from uncanny.diffusion import losses, schedules, variational
+from uncanny.diffusion.forward import (
+    alpha_bar_at,
+    alphas_cumprod,
+    diffuse,
+    eps_from_v,
+    one_per_image,
+)
+from uncanny.diffusion.processes import Family, shown
 from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant
 
 MODEL_INTERFACE = "eps_model"
+LEVEL = "t"
 NEEDS_SCHEDULE = True
 # Interfaces that its models have as well -> the process whose init_sampling is for them
 VIEWS = {"denoiser": "continuous"}
+# Options at these values are not in an identity
+LEFT_OUT = {"prediction": "eps", "variance": "fixed"}
+VLB_WEIGHT = 0.001  # of the variational bound in the hybrid loss
 
 
-def discrete(schedule, *, num_levels: TwoOrMore = 1000) -> "Discrete":
-    """Build the discrete process. schedule: num_levels → betas [T]; num_levels: T."""
-    return Discrete(schedule(num_levels))
+def discrete(
+    schedule,
+    *,
+    num_levels: TwoOrMore = 1000,
+    prediction: Literal["eps", "v"] = "eps",
+    variance: Literal["fixed", "learned_range"] = "fixed",
+) -> "Discrete":
+    """Build the discrete process. schedule: num_levels → betas [T]; num_levels: T.
+
+    prediction: what the network predicts, the noise or v = √ᾱ eps − √(1−ᾱ) x0 (Salimans & Ho
+    2022). Either is trained by its mean squared error; that of v is SNR + 1 times that of x0.
+    variance: of the steps of `ancestral`; `learned_range`: the network has a second output, which
+    chooses it between β̃_t and β_t (Nichol & Dhariwal 2021, section 3.1).
+    """
+    return Discrete(schedule(num_levels), prediction, variance == "learned_range")
 
 
 def init_sampling(
@@ -51,17 +73,23 @@ def init_sampling(
 
 
 class Discrete(Family):
-    """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]."""
+    """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]. prediction: "eps" or "v".
+    learns_variance: the network has a second output.
+    """
 
     init_sampling = staticmethod(init_sampling)
-    guided_as = "discrete"
+    guided_as, level = "discrete", LEVEL
 
-    def __init__(self, betas: torch.Tensor):
+    def __init__(self, betas: torch.Tensor, prediction="eps", learns_variance: bool = False):
         self.alphas_cumprod = alphas_cumprod(betas)
+        self.prediction, self.learns_variance = prediction, learns_variance
 
     @property
     def num_levels(self) -> int:
         return len(self.alphas_cumprod)
+
+    def network_shape(self, shape) -> tuple:
+        return (tuple(shape), 2 * shape[0]) if self.learns_variance else (tuple(shape),)
 
     def draw_times(self, count: int, generator, ends: tuple | None = None) -> torch.Tensor:
         """Uniform times from the first to the last of `ends`, by default 0..T−1: int64 [count]."""
@@ -79,28 +107,65 @@ class Discrete(Family):
         return diffuse(x0, noise, constant(self.alphas_cumprod, x0.device)[t])
 
     def loss(self, network, x0, labels, generator) -> torch.Tensor:
-        """eps-MSE at t ~ U{0..T−1}; x0 [N, ...], labels one-hot [N, K] or None → [N]."""
+        """MSE of the prediction at t ~ U{0..T−1}, and 0.001 L_vlb for the variance where it is
+        learned; x0 [N, ...], labels one-hot [N, K] or None → [N].
+        """
         # t ~ U{0..T−1}, then eps ~ N(0, I): ‖eps(x_t, t) − eps‖² (Ho et al. 2020, equation 14)
         levels = constant(self.alphas_cumprod, x0.device)
         t = torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
-        return losses.eps_loss(lambda x, t: network(x, t.to(x.dtype), labels), x0, t, noise, levels)
+        seen = {}  # x_t and the second output
+
+        def predicted(x, t):
+            output = network(x, t.to(x.dtype), labels)
+            if not self.learns_variance:
+                return output
+            prediction, share = output.chunk(2, dim=1)
+            seen.update(x=x, prediction=prediction, share=share)
+            return prediction
+
+        simple = losses.v_loss if self.prediction == "v" else losses.eps_loss
+        loss = simple(predicted, x0, t, noise, levels)
+        return loss + self._vlb(x0, t, **seen) if self.learns_variance else loss
+
+    def _vlb(self, x0, t, x, prediction, share) -> torch.Tensor:
+        """0.001 L_vlb in bits per dimension [N], of which only the variance is trained."""
+        # E_t[T L_t] = L_vlb (Nichol & Dhariwal 2021, equation 16); the mean is detached.
+        levels = constant(self.alphas_cumprod, x0.device)
+        eps = self._eps(x, prediction.detach(), levels[t])
+        terms = variational.terms(x0, x, t, eps, levels, share)
+        return (VLB_WEIGHT * len(levels) * terms).to(x0.dtype)
+
+    def _eps(self, x, prediction, alpha_bar) -> torch.Tensor:
+        return eps_from_v(x, prediction, alpha_bar) if self.prediction == "v" else prediction
 
     def bind(self, network, labels) -> "EpsModel":
-        return EpsModel(network, labels, self.alphas_cumprod)
+        return EpsModel(network, labels, self)
 
 
 class EpsModel:
-    """eps(x, t) of a trained network: float64 outside, the network's precision inside."""
+    """eps(x, t) of a trained network: float64 outside, the network's precision inside.
 
-    def __init__(self, network, labels, alphas_cumprod):
-        self.network, self.alphas_cumprod = network, alphas_cumprod
+    family: the Discrete process of its training.
+    """
+
+    def __init__(self, network, labels, family: Discrete):
+        self.network, self.family = network, family
+        self.alphas_cumprod = family.alphas_cumprod
         self.dtype = next(network.parameters()).dtype
         self.labels = None if labels is None else labels.to(self.dtype)
 
-    def __call__(self, x: torch.Tensor, t, rows=None) -> torch.Tensor:
-        """eps of x [N, ...]. t: one time or [N], whole or between two. rows: as of a Denoiser."""
+    def __call__(self, x: torch.Tensor, t, rows=None, unconditional=False, variance=False):
+        """eps of x [N, ...]. t: one time or [N], whole or between two. rows, unconditional: as of a
+        Denoiser. variance: return (eps, second output) of a network that has one.
+        """
         # The network's input is the time itself, 0..T-1, not rescaled.
         level = one_per_image(t, x, self.dtype)
-        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
-        return self.network(x.to(self.dtype), level, labels).to(x.dtype)
+        labels = shown(self.labels, rows, unconditional)
+        prediction = self.network(x.to(self.dtype), level, labels).to(x.dtype)
+        if self.family.learns_variance:
+            prediction, share = prediction.chunk(2, dim=1)
+        if self.family.prediction == "v":
+            alpha_bar = alpha_bar_at(constant(self.alphas_cumprod, x.device), t)
+            prediction = eps_from_v(x, prediction, alpha_bar)
+        return (prediction, share) if variance else prediction

@@ -14,13 +14,13 @@ from uncanny.study.checks import claims as checks_claims
 from uncanny.study.checks import correctors as checks_correctors
 from uncanny.study.checks import data as checks_data
 from uncanny.study.checks import experiments as checks_experiments
+from uncanny.study.checks import guidances as checks_guidances
 from uncanny.study.checks import noise_levels as checks_noise_levels
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks import shown as checks_shown
 from uncanny.study.checks.names import refer
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import (
-    CLASSIFIER_OPTIONS,
     NO_GUIDANCE,
     NOT_OPTIONS,
     Study,
@@ -44,7 +44,7 @@ def check(study: Study) -> None:
     for name, block in study.config.get("classifiers", {}).items():
         _check_classifier(study, name, block)
     for name in study.config.get("guidances", {}):
-        _check_guidance(study, name)
+        checks_guidances.check(study, name)
     _check_ascending(study.config.get("sample_sizes", []), "sample_sizes")
     for model in study.config["models"]:
         _check_model(study, model)
@@ -114,12 +114,6 @@ def _check_classifier(study: Study, name: str, block: dict) -> None:
             f"classifiers.{name}.network: {block['network']!r} has pool adaptive, whose gradient "
             "is exactly 0 before training; expected pool attention where epochs is 0"
         )
-
-
-def _check_guidance(study: Study, guidance: str) -> None:
-    for key, value in study.guidance(guidance).items():
-        if key in CLASSIFIER_OPTIONS:
-            refer(study, "classifiers", value, f"guidances.{guidance}.{key}")
 
 
 def _check_sampler(study: Study, sampler: str) -> None:
@@ -213,6 +207,8 @@ def _check_table(study: Study, table: str) -> None:
             refer(study, section, name, f"{key_path}.{section}")
     for model in block.get("training", []):
         refer(study, "models", model, f"{key_path}.training")
+    if block["kind"] == "likelihoods":
+        checks_noise_levels.check_likelihoods(study, block, key_path)
     for key in ("sampling", "scores", "sizes"):
         for number, selection in enumerate(block.get(key, [])):
             _check_selection(study, selection, f"{key_path}.{key}[{number}]")
@@ -266,16 +262,9 @@ def _check_selection(study: Study, selection: dict, key_path: str) -> None:
         _check_pair(study, model, sampler, key_path)
         for guidance in selection.get("guidances", [NO_GUIDANCE]):
             if guidance != NO_GUIDANCE:
-                _check_guided(study, guidance, model, sampler, f"{key_path}.guidances")
-
-
-def _check_guided(study: Study, guidance: str, model: str, sampler: str, key_path: str) -> None:
-    argument = study.guidance_argument(guidance)
-    if not components.takes("samplers", study.sampler_kind(sampler, model), argument):
-        raise ValueError(
-            f"{key_path}: {guidance!r} cannot guide sampler {sampler!r} of model "
-            f"{model!r}; expected a sampler that takes a {argument}"
-        )
+                checks_guidances.check_guided(
+                    study, guidance, model, sampler, f"{key_path}.guidances"
+                )
 
 
 def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
@@ -293,6 +282,7 @@ def _check_pair(study: Study, model: str, sampler: str, key_path: str) -> None:
             )
         _check_steps(block["kind"], block["init_sampling"], f"samplers.{sampler}")
         checks_noise_levels.check_sampler(study, sampler, model)
+        checks_noise_levels.check_variance(study, sampler, model)
         checks_correctors.check(study, sampler, model)
 
 

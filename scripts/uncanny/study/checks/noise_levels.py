@@ -1,7 +1,8 @@
-"""Check ranges of noise levels, of continuous processes and of their samplers."""
+"""Check noise levels of processes and of their samplers, and variances of steps."""
 
 from uncanny.diffusion import noise_range
 from uncanny.registry import components
+from uncanny.study import known_data
 from uncanny.study.study import Study
 
 
@@ -34,6 +35,17 @@ def check_sampler(study: Study, sampler: str, model: str) -> None:
             )
 
 
+def check_variance(study: Study, sampler: str, model: str) -> None:
+    """Raise ValueError for a learned variance of a model that has learned none."""
+    process, block = study.identity(model)["process"], study.sampler(sampler, model)
+    learned = block["options"].get("variance") == "learned"
+    if learned and process.get("variance") != "learned_range":
+        raise ValueError(
+            f"samplers.{sampler}.variance: learned, for model {model!r}; expected small or large, "
+            f"or variance: learned_range of processes.{study.names(model)['process']}"
+        )
+
+
 def _check_grid(grid: str, process: str, key_path: str, model: str) -> None:
     """Grids of a table of levels are for discrete models, those of losses for continuous ones."""
     for argument, kind in (("table", "discrete"), ("losses", "continuous")):
@@ -42,6 +54,17 @@ def _check_grid(grid: str, process: str, key_path: str, model: str) -> None:
                 f"{key_path}: {grid!r} for model {model!r}, which is {process}; expected another "
                 f"grid, for this one is of {kind} models"
             )
+
+
+def check_likelihoods(study: Study, table: dict, key_path: str) -> None:
+    """Refuse models in a table of likelihoods that have no chain of steps between grey images."""
+    for model in table.get("models", []):
+        process, dataset = study.names(model)["process"], study.names(model)["dataset"]
+        if study.block("processes", process)["kind"] != "discrete":
+            raise ValueError(f"{key_path}.models: {model!r}; expected models of discrete processes")
+        shape = known_data.dataset(study, dataset).shape
+        if shape is not None and len(shape) != 3:
+            raise ValueError(f"{key_path}.models: {model!r} has vectors; expected images")
 
 
 def check_churned(study: Study, table: dict, key_path: str) -> None:

@@ -174,7 +174,7 @@ def appearance(study: Study, figure: str) -> dict:
             n: look(n, block, n in own["models"]) | model_role(study, n) for n, block in models
         },
         "samplers": _looks(study, "samplers", own["samplers"]),
-        "guidances": _looks(study, "guidances", own["guidances"]),
+        "guidances": _guidance_looks(study, own["guidances"]),
         "metrics": _looks(study, "metrics", metrics(figure_block) | measured),
         "datasets": {model: study.names(model)["dataset"] for model in sorted(own["models"])},
     }
@@ -193,6 +193,15 @@ def metrics(block: Mapping) -> set:
 def _looks(study: Study, section: str, names: set) -> dict:
     blocks = study.config.get(section, {}).items()
     return {name: look(name, block) for name, block in blocks if name in names}
+
+
+def _guidance_looks(study: Study, names: set) -> dict:
+    """Labels of guidances, and the scale that is no guidance where it is not 0."""
+    looks = _looks(study, "guidances", names)
+    for name in looks:
+        if study.guidance(name)["kind"] == "classifier_free":
+            looks[name]["unguided"] = 1.0
+    return looks
 
 
 def model_role(study: Study, model: str) -> dict:

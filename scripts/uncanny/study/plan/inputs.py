@@ -6,6 +6,7 @@ Rules take their inputs from here, and the archive its files. No torch here.
 import itertools
 from collections.abc import Iterator
 
+from uncanny.registry import components
 from uncanny.runtime.result_paths import path
 from uncanny.study import plan
 from uncanny.study.plan import claims as plan_claims
@@ -39,7 +40,8 @@ def _paths(study: Study, figure: str, kind: str) -> list[str]:
 
 def of_table(study: Study, table: str) -> dict[str, list[str]]:
     """Times, scores of cells and of their sample sizes (by default at the last milestone), verdicts
-    of experiments, and first records of training that have noise levels of the samplers shown.
+    of experiments, first records of training that have noise levels of the samplers shown, and
+    likelihoods.
     """
     block = study.block("tables", table)
     scores = [
@@ -54,7 +56,19 @@ def of_table(study: Study, table: str) -> dict[str, list[str]]:
         "scores": plan.unique(scores),
         "verdicts": [plan_experiments.verdicts(study, name) for name in names],
         "trained": _derived(study, block),
+        "likelihoods": _likelihoods(study, block),
     }
+
+
+def _likelihoods(study: Study, block: dict) -> list[str]:
+    """Likelihoods of the models of a table that shows them, at their last milestone."""
+    if components.constant("tables", block["kind"], "NEEDS") != "likelihoods":
+        return []
+    return [
+        path("likelihoods", model=model, seed=seed, epoch=study.milestones(model)[-1])
+        for model in block["models"]
+        for seed, _ in study.runs(model, study.seeds, study.sampling_seeds[:1])
+    ]
 
 
 def _derived(study: Study, block: dict) -> list[str]:

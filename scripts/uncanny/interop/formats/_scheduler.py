@@ -38,15 +38,17 @@ SCHEDULES = {
     "squaredcos_cap_v2": "cosine",
     "sigmoid": "sigmoid_beta",
 }
-NOISE = ": the network predicts the noise"
+# diffusers' names → what the network predicts
+PREDICTIONS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
+OLD_PREDICTIONS = {True: "eps", False: "x0"}  # of predict_epsilon
 SETTINGS = {
     "_class_name": only(*SCHEDULERS)
     | {
         "description": "a scheduler of discrete noise levels, such as DDPMScheduler "
         "(docs/external.md lists them)"
     },
-    "prediction_type": only("epsilon", meaning=NOISE),
-    "predict_epsilon": only(True, meaning=NOISE),  # older name of prediction_type: epsilon
+    "prediction_type": only(*PREDICTIONS),
+    "predict_epsilon": only(*OLD_PREDICTIONS),  # older name of prediction_type
     "variance_type": only(
         *("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", None),
         meaning=": the network predicts no variance",
@@ -106,4 +108,13 @@ def schedule_block(config: Mapping) -> dict:
 
 def process_block(config: Mapping) -> dict:
     """The study's process that is the scheduler's."""
-    return {"kind": "discrete", "num_levels": num_levels(config)}
+    predicted = prediction(config)
+    return {"kind": "discrete", "num_levels": num_levels(config)} | (
+        {} if predicted == "eps" else {"prediction": predicted}
+    )
+
+
+def prediction(config: Mapping) -> str:
+    """What the network predicts: "eps", "v" or "x0"."""
+    old = OLD_PREDICTIONS[config.get("predict_epsilon", True)]
+    return PREDICTIONS[config["prediction_type"]] if "prediction_type" in config else old

@@ -139,6 +139,9 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
     if identity["process"]["kind"] != "discrete":
         kind = identity["process"]["kind"]
         raise ValueError(f"{path}: a discrete process; the study's process is {kind!r}")
+    predicted, own = _scheduler.prediction(config), identity["process"].get("prediction", "eps")
+    if predicted != own:
+        raise ValueError(f"{path}: the network predicts {predicted}; the study's process {own}")
     expected = building.build_family(identity).alphas_cumprod
     levels = _scheduler.num_levels(config)
     if len(expected) != levels:

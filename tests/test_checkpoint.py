@@ -37,7 +37,7 @@ def folder(tmp_path):
     return shutil.copytree(FOLDER, tmp_path / "folder")
 
 
-def test_the_shipped_study_races_fourteen_samplers():
+def test_the_shipped_study_races_thirteen_samplers():
     study = study_of()
     cells = figure_cells(study, "figure_sampler_race")
     looks = {study.config["samplers"][cell.sampler].get("series") for cell in cells}
@@ -68,15 +68,22 @@ def test_levels_are_those_of_the_scheduler(folder, name):
     blocks = stated.diffusers(str(folder))
     expected = (1 - torch.tensor(SCHEDULES[name], dtype=torch.float64)).cumprod(0)
     torch.testing.assert_close(schedule_alphas(blocks["schedule"], 4), expected, rtol=1e-12, atol=0)
-    assert study_of(folder).identity("mine")["process"]["num_levels"] == 4
+    assert blocks["process"] == {"kind": "discrete", "num_levels": 4}
 
 
 def test_betas_one_by_one(folder):
     edited(folder / SCHEDULER, trained_betas=[0.1, 0.3, 0.2])
-    identity = study_of(folder).identity("mine")
-    assert identity["schedule"] == {"kind": "listed", "betas": [0.1, 0.3, 0.2]}
+    blocks = stated.diffusers(str(folder))
+    assert blocks["process"]["num_levels"] == 3
+    assert blocks["schedule"] == {"kind": "listed", "betas": [0.1, 0.3, 0.2]}
     with pytest.raises(ValueError, match="listed schedule of 3 betas; expected 4"):
         schedules.listed(4, betas=[0.1, 0.3, 0.2])
+
+
+@pytest.mark.parametrize(("name", "own"), [("v_prediction", "v"), ("sample", "x0")])
+def test_what_the_network_predicts_is_stated(folder, name, own):
+    edited(folder / SCHEDULER, prediction_type=name)
+    assert study_of(folder).identity("mine")["process"]["prediction"] == own
 
 
 def test_blocks_of_a_file_of_edm(tmp_path):

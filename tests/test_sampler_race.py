@@ -172,4 +172,5 @@ def test_table_states_what_samplers_declare_and_need():
     assert frame["noise"].to_dict() == {"UNI": "no", "HEUN": "no", "SDE": "yes"}
     assert frame["NFE, shown"].fillna(0).to_dict() == {"UNI": 8, "HEUN": 0, "SDE": 8}
     assert frame["best"].to_dict() == {"UNI": 10.0, "HEUN": 20.0, "SDE": 10.01}
+    assert frame["NFE near its best"].to_dict() == {"UNI": 8, "HEUN": 8, "SDE": 8}
     assert frame["ms"]["UNI"] == pytest.approx(2.5)

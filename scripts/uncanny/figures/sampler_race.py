@@ -41,7 +41,7 @@ def sampler_race(
     data = less_bias(data)
     panels = [panel | {"series": series_of(data, panel)} for panel in panels]
     y_scale = y_scale_of(data, metric)
-    plotted = sweep.tabulate(data, panels, metric, "nfe", y_scale)
+    plotted = in_order(sweep.tabulate(data, panels, metric, "nfe", y_scale), panels)
     plotted = with_standings(plotted, data, margin)
     with style.context():
         figure, axes = _page.canvas(len(panels))
@@ -93,6 +93,14 @@ def series_of(data: FigureData, panel: Mapping) -> list[dict]:
         own = data.samplers.get(sampler, {}).get("series")
         series.setdefault(own or data.label("samplers", sampler), []).append(sampler)
     return [{"label": label, "samplers": samplers} for label, samplers in series.items()]
+
+
+def in_order(plotted: pd.DataFrame, panels: list) -> pd.DataFrame:
+    """The plotted table by panel, series in the order of the block, and evaluations."""
+    labels = [series["label"] for panel in panels for series in panel["series"]]
+    rank = {label: position for position, label in enumerate(dict.fromkeys(labels))}
+    rows = plotted.assign(rank=plotted["series"].map(rank)).sort_values(["panel", "rank", "x"])
+    return rows.drop(columns="rank").reset_index(drop=True)
 
 
 def with_standings(plotted: pd.DataFrame, data: FigureData, margin: float) -> pd.DataFrame:

@@ -20,8 +20,8 @@ def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) ->
     `best` is the series' best value, of all images at once and less its bias. `NFE, shown` is the
     fewest evaluations that lose no more than the margin against every other sampler of the model
     (`standings.standings`), `NFE, estimated` the fewest whose estimate is within the margin of the
-    model's best, and `ms` their milliseconds per image in the sampling jobs, which share the
-    machine.
+    model's best, `NFE near its best` of the series' own best; `ms` are milliseconds per image with
+    the latter, in the sampling jobs, which share the machine.
     """
     table = score_records.tidy(contents.scores)
     table = table[(table["metric"] == metric) | (table["status"] == "diverged")]
@@ -33,7 +33,7 @@ def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) ->
 
 
 def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float) -> list[dict]:
-    points = _points(contents, table).assign(standing="", near=False, best=False)
+    points = _points(contents, table).assign(standing="", near=False, near_own=False, best=False)
     measured = points[points["value"].notna()]
     if len(measured):
         kind = table["kind"].dropna().iloc[0]
@@ -44,6 +44,8 @@ def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float
         standing = standings.standings(measured["scores"].tolist(), **rule)
         points.loc[measured.index, "standing"] = standing
         points.loc[measured.index, "near"] = standings.near(measured["value"], **rule)
+        for _, own in measured.groupby("series"):
+            points.loc[own.index, "near_own"] = standings.near(own["value"], **rule)
     return [_row(contents, model, own) for _, own in points.groupby("series", sort=False)]
 
 
@@ -69,8 +71,7 @@ def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
 
 def _row(contents: Contents, model: str, own: pd.DataFrame) -> dict:
     block = contents.samplers[own["sampler"].iloc[0]][model]
-    fewest = own[own["near"]].nsmallest(1, "x")
-    best = own[own["best"]]
+    best, fewest = own[own["best"]], own[own["near_own"]].nsmallest(1, "x")
     return {
         "model": contents.label("models", model),
         "sampler": own["series"].iloc[0],
@@ -78,11 +79,11 @@ def _row(contents: Contents, model: str, own: pd.DataFrame) -> dict:
         "NFE per step": nfe.nfe_per_step(block),
         "noise": format_value(nfe.is_stochastic(block)),
         "NFE, shown": own.loc[own["standing"] == standings.WITHIN, "x"].min(),
-        "NFE, estimated": fewest["x"].min(),
-        "ms": fewest["ms"].min(),
+        "NFE, estimated": own.loc[own["near"], "x"].min(),
         "best": best["value"].min(),
         "standard error": best["se"].min(),
-        "NFE of the best": best["x"].min(),
+        "NFE near its best": fewest["x"].min(),
+        "ms": fewest["ms"].min(),
         "not decided": int((own["standing"] == standings.OPEN).sum()),
         "diverged": int(own["diverged"].sum()),
     }

@@ -544,6 +544,20 @@ def test_a_network_that_diffusers_lacks_is_named(tmp_path, network, message):
         )
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "usual"),
+    [("prediction", "v", "eps"), ("variance", "learned_range", "fixed")],
+)
+def test_what_would_be_exported_as_something_else_is_named(tmp_path, option, value, usual):
+    identity = made("unet")
+    identity |= {"process": identity["process"] | {option: value}}
+    trained(identity, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match=f"c.pt: {option} {value}; expected {usual} for diffusers"):
+        external.export(
+            checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path)
+        )
+
+
 def test_diffusers_reads_what_is_exported(tmp_path):
     library = pytest.importorskip("diffusers", reason="diffusers is not installed")
     identity = made("unet", "linear", path=tmp_path)

@@ -1,4 +1,4 @@
-"""Classifier guidance: images by requested class, and a metric against the guidance scale."""
+"""Guidance towards classes: images by requested class, and a metric against the scale."""
 
 from typing import Literal
 
@@ -87,11 +87,12 @@ def facts(table: pd.DataFrame) -> list[str]:
     samples, rest = table[table["role"] == "sample"], table[table["role"] != "sample"]
     points = rest[rest["control"].isna() & rest["value"].notna()]
     first, note = samples.iloc[0], _points.notes(rest)
+    zero = sweep.unguided(points) if sweep.is_free(points) else ""
     sentences = [
         f"Images of {first['curve'].split(' · ')[0]}, epoch {first['epoch']:.0f}: a column per "
         f"requested class, whose number is above it, with its first {samples['row'].max() + 1:.0f} "
         f"of {first['n']:.0f} images, none chosen; the same noise at the start with every guidance",
-        f"Each point is {captions.measured(points)}",
+        f"Each point is {captions.measured(points)}{zero}",
         captions.bands(points) + captions.references(rest),
     ]
     return captions.with_note(sentences, note)

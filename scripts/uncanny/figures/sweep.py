@@ -73,7 +73,7 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
         _lines.draw_references(ax, rows[rows["control"].notna()])
         _lines.draw_curves(ax, own.assign(curve=own["series"]), "x", errors=errors)
         values = own["x"].dropna()
-        _lines.set_log_x(ax, values, "none" if x == "scale" and not _is_free(own) else "0")
+        _lines.set_log_x(ax, values, "none" if x == "scale" and not is_free(own) else "0")
         if x == "nfe" and (values % 1 > 0).any():  # measured numbers of evaluations
             _lines.number_log(ax.xaxis)
         ax.set_xlabel(X_LABELS.get(x, x))
@@ -81,9 +81,15 @@ def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales
     _lines.label_panels(axes, plotted)
 
 
-def _is_free(points: pd.DataFrame) -> bool:
+def is_free(points: pd.DataFrame) -> bool:
     """Whether some guidance is classifier-free, where 0 is the model without its class."""
     return bool((points.loc[points["guidance"] == "none", "x"] > 0).any())
+
+
+def unguided(points: pd.DataFrame) -> str:
+    """Where points without guidance stand on an axis of scales, for a caption."""
+    free = ", and 1 where guidance is classifier-free" if is_free(points) else ""
+    return f"; without guidance the scale is 0{free}"
 
 
 def with_looks(plotted: pd.DataFrame, data: FigureData) -> pd.DataFrame:
@@ -96,9 +102,9 @@ def _with_x(data: FigureData, points: pd.DataFrame, x: str) -> pd.DataFrame:
     mean_x = data.table.groupby(CURVE)[x].mean()
     points = points.assign(x_name=x, x=mean_x.reindex(points[CURVE]).to_numpy(float))
     if x == "scale":
-        unguided = points["guidance"].map(lambda g: data.guidances.get(g, {}).get("unguided", 0.0))
-        unguided = unguided.groupby([points["panel"], points["series"]]).transform("max")
-        points.loc[points["guidance"] == "none", "x"] = unguided
+        none = points["guidance"].map(lambda g: data.guidances.get(g, {}).get("unguided", 0.0))
+        none = none.groupby([points["panel"], points["series"]]).transform("max")
+        points.loc[points["guidance"] == "none", "x"] = none
     unknown = points[points["x"].isna() & points["value"].notna()]
     if len(unknown):
         raise ValueError(f"figure: the records of {unknown['curve'].iloc[0]} have no {x}")
@@ -116,10 +122,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     note = _points.notes(table)
     label = X_LABELS[points["x_name"].iloc[0]]
     artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, GROUP, "bar")]
-    zero = ""
-    if (points["x_name"] == "scale").any():
-        of_free = ", and 1 where guidance is classifier-free" if _is_free(points) else ""
-        zero = f"; without guidance the scale is 0{of_free}"
+    zero = unguided(points) if (points["x_name"] == "scale").any() else ""
     sentences = [
         f"{metrics} against {label[0].lower()}{label[1:]}, epoch "
         f"{captions.span(points['epoch'])}{zero}",

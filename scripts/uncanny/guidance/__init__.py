@@ -1,4 +1,4 @@
-"""Guidance of sampling towards a class or an image: classifiers and their controls, inpainting.
+"""Guidance of sampling towards a class, with classifiers or without, or towards an image.
 
 Imports the rooms up to `datasets`.
 """

@@ -57,7 +57,7 @@ class GuidedModel:
     def __init__(self, model, scale: float, level: str, interval: Interval):
         self.model, self.scale, (self.low, self.high) = model, scale, interval
         # A discrete model that is seen through its noise levels takes sigma, not t.
-        self._unit = getattr(model, "time", None) if level == "t" else None
+        self._time = getattr(model, "time", None) if level == "t" else None
 
     arguments = {}  # noqa: RUF012 (of the sampler: none)
 
@@ -67,7 +67,7 @@ class GuidedModel:
     def acts(self, level: float | Tensor) -> Tensor:
         """Whether guidance acts at a level [] or [N]: low < level <= high, and never at scale 1."""
         level = torch.as_tensor(level, dtype=torch.float64)
-        level = self._unit(level) if self._unit else level
+        level = self._time(level) if self._time else level
         inside = torch.full_like(level, self.scale != 1, dtype=torch.bool)
         inside = inside if self.low is None else inside & (level > self.low)
         return inside if self.high is None else inside & (level <= self.high)

@@ -175,6 +175,7 @@ def facts(table: pd.DataFrame) -> list[str]:
     and how many samplers could not be decided on; measurement.
     """
     points = table[table["control"].isna() & table["value"].notna()]
+    artists = {"band": "bands", "bar": "bars"}[_lines.errors_of(points, sweep.GROUP, "bar")]
     percent = f"{100 * points['margin'].iloc[0]:g} %"
     sentences = [
         f"{captions.joined(points['metric_label'])} of all images at once, less the bias, against "
@@ -185,7 +186,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         f"the fewest whose estimate is within {percent} of the best estimate",
         *(_panel_facts(panel, rows) for panel, rows in points.groupby("panel")),
         f"Each point is {captions.measured(points)}",
-        captions.bands(points, "bars") + captions.references(table),
+        captions.bands(points, artists) + captions.references(table),
     ]
     return captions.with_note(sentences, _points.notes(table))
 

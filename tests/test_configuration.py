@@ -14,7 +14,8 @@ from uncanny.study.study import Study
 
 ROOT = Path(__file__).parent.parent
 TINY = yaml.safe_load((ROOT / "tests/tiny.yaml").read_text())
-SHIPPED = sorted(ROOT.glob("config/*.yaml"))
+# All but the study of a checkpoint from elsewhere, whose blocks are in its files (test_checkpoint.py)
+SHIPPED = sorted(set(ROOT.glob("config/*.yaml")) - {ROOT / "config/checkpoint.yaml"})
 
 
 def plan(config):

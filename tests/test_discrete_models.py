@@ -201,6 +201,32 @@ def test_a_model_of_v_is_sampled_as_the_model_of_the_noise():
         assert_close(model(x, rows), exact(x, t), 1e-11)
 
 
+def test_a_model_of_the_image_is_sampled_as_the_model_of_the_noise():
+    exact = EpsModel(Mixture(SAMPLERS, "gmm_a"), LINEAR)
+
+    def image(x, t):
+        a = forward.per_image(exact.alphas_cumprod[t], x)
+        return (x - (1 - a).sqrt() * exact(x, t)) / a.sqrt()
+
+    model, x = bound(image, prediction="x0"), tensor(SAMPLERS["latents"])
+    for t in (0, 3, 500, 999):
+        assert_close(model(x, t), exact(x, t), 1e-11)
+        assert_close(model(x, torch.full((len(x),), float(t))), exact(x, t), 1e-11)
+
+
+def test_the_loss_of_the_image_is_that_of_eps_over_the_signal_to_noise_ratio():
+    exact = EpsModel(Mixture(LOSSES, "gmm"), LINEAR)
+    t, noise = (tensor(LOSSES[f"ddpm/linear_T1000/{key}"]) for key in ("t", "noise"))
+    a = exact.alphas_cumprod
+
+    def image(x, t):
+        return forward.x0_from_eps(x, exact(x, t), forward.per_image(a[t], x))
+
+    of_eps = losses.eps_loss(exact, IMAGES, t, noise, a)
+    found = losses.x0_loss(image, IMAGES, t, noise, a)
+    assert_close(found, of_eps * (1 - a[t]) / a[t], 1e-9)
+
+
 def test_between_times_of_training_the_noise_level_is_that_of_the_view():
     view = SigmaDenoiser(bound(lambda x, t: torch.zeros_like(x), prediction="v"))
     x = tensor(SAMPLERS["latents"])
@@ -246,5 +272,5 @@ def test_a_learned_variance_needs_a_model_that_has_learned_one():
         plan(config)
     config["processes"]["ddpm"]["variance"] = "learned_range"
     assert plan(config)
-    with pytest.raises(ValueError, match=r"processes\.ddpm\.prediction: 'x0' is not one of eps, v"):
-        plan(changed(("processes", "ddpm", "prediction"), "x0"))
+    with pytest.raises(ValueError, match=r"prediction: 'x1' is not one of eps, v, x0"):
+        plan(changed(("processes", "ddpm", "prediction"), "x1"))

@@ -193,10 +193,8 @@ REFUSED = {  # settings that change the mathematics, with the value that they mu
         ),
         ("beta_end", 1.5, "a number between 0 and 1"),
         ("beta_schedule", "laplace", '"linear" or "scaled_linear"'),
-        ("predict_epsilon", False, "true: the network predicts the noise"),
-        ("prediction_type", "sample", '"epsilon": the network predicts the noise'),
-        ("prediction_type", "v_prediction", '"epsilon": the network predicts the noise'),
-        ("prediction_type", "flow_prediction", '"epsilon": the network predicts the noise'),
+        ("predict_epsilon", None, "true or false"),
+        ("prediction_type", "flow_prediction", '"epsilon" or "v_prediction" or "sample"'),
         ("rescale_betas_zero_snr", True, "false"),
         ("shift_terminal", 0.1, "null"),
         ("timestep_type", "continuous", '"discrete"'),
@@ -232,6 +230,23 @@ def test_a_setting_of_other_mathematics_is_refused(folder, name, key, value, exp
 def test_every_setting_with_few_values_is_tested(name, known):
     limited = {key for key, schema in known.items() if "enum" in schema}
     assert limited <= {key for key, *_ in REFUSED[name]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "prediction"),
+    [
+        ({"prediction_type": "v_prediction"}, "v"),
+        ({"prediction_type": "sample"}, "x0"),
+        ({"prediction_type": "gone", "predict_epsilon": False}, "x0"),
+    ],
+)
+def test_what_the_network_predicts_is_that_of_the_process(folder, changes, prediction):
+    edited(folder / SCHEDULER, **changes)
+    identity = made(path=folder)
+    with pytest.raises(ValueError, match=f"the network predicts {prediction}; the study's proce"):
+        read(identity)
+    identity["process"] |= {"prediction": prediction}
+    assert same(read(identity), read(made()))
 
 
 def test_how_images_are_drawn_is_the_studys_affair(folder):
@@ -504,6 +519,11 @@ def test_a_model_comes_back_from_where_it_is_exported_to(tmp_path, kind, schedul
     external.export(checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path / "out"))  # fmt: skip
     found = read(identity)
     assert same(found, weights)
+    if not conditional:
+        identity["process"] |= {"prediction": "v"}
+        trained(identity, tmp_path / "c.pt")
+        external.export(checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path / "out"))  # fmt: skip
+        assert json.loads((tmp_path / "out" / SCHEDULER).read_text())["prediction_type"] == "v_prediction"  # fmt: skip
     before = (tmp_path / "out" / WEIGHTS).read_bytes()
     external.export(checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path / "out"))  # fmt: skip
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == before
@@ -524,15 +544,11 @@ def test_a_network_that_diffusers_lacks_is_named(tmp_path, network, message):
         )
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "usual"),
-    [("prediction", "v", "eps"), ("variance", "learned_range", "fixed")],
-)
-def test_what_would_be_exported_as_something_else_is_named(tmp_path, option, value, usual):
+def test_what_would_be_exported_as_something_else_is_named(tmp_path):
     identity = made("unet")
-    identity |= {"process": identity["process"] | {option: value}}
+    identity |= {"process": identity["process"] | {"variance": "learned_range"}}
     trained(identity, tmp_path / "c.pt")
-    with pytest.raises(ValueError, match=f"c.pt: {option} {value}; expected {usual} for diffusers"):
+    with pytest.raises(ValueError, match=r"c\.pt: variance learned_range; expected fixed for diff"):
         external.export(
             checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path)
         )

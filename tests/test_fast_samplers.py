@@ -60,35 +60,35 @@ def test_runs_of_the_public_programs(name):
 
 # --- Order of convergence ------------------------------------------------------------------------
 
-# Options, grid and order: log2 of the error's ratio when steps are halved. UniPC-p gains one order
-# by its corrector; 3M with the published weight of its second difference is of order 2
+# Options whose order, log2 of the error's ratio when steps are halved, is the declared one. UniPC-p
+# gains one order by its corrector; 3M with the published weight of its second difference is of
+# order 2
 ORDERS = """
-dpm_2                                  polynomial 2
-dpmpp order=1                          polynomial 1
-dpmpp order=2                          polynomial 2
-dpmpp order=2 solver_type=heun         polynomial 2
-dpmpp order=3                          polynomial 2
-dpmpp order=3 curvature=whole          polynomial 3
-unipc order=1 variant=bh1              polynomial 2
-unipc order=1 variant=bh2              polynomial 2
-unipc order=2 variant=bh1              polynomial 3
-unipc order=2 variant=bh2              polynomial 3
-unipc order=3 variant=bh1              polynomial 4
-unipc order=3 variant=bh2              polynomial 4
-deis order=1                           polynomial 1
-deis order=2                           polynomial 2
-deis order=3                           polynomial 3
-deis order=3 variable=sigma            polynomial 3
-deis order=3 variable=time             polynomial 3
-deis order=4 variable=sigma            polynomial 4
-lms order=1                            polynomial 1
-lms order=2                            polynomial 2
-lms order=3                            polynomial 3
-lms order=4                            polynomial 4
-ipndm order=1                          polynomial 1
-ipndm order=2                          polynomial 2
-ipndm order=4                          polynomial 2
-ipndm order=3                          even       3
+dpm_2
+dpmpp order=1
+dpmpp order=2
+dpmpp order=2 solver_type=heun
+dpmpp order=3
+dpmpp order=3 curvature=whole
+unipc order=1 variant=bh1
+unipc order=1 variant=bh2
+unipc order=2 variant=bh1
+unipc order=2 variant=bh2
+unipc order=3 variant=bh1
+unipc order=3 variant=bh2
+deis order=1
+deis order=2
+deis order=3
+deis order=3 variable=sigma
+deis order=3 variable=time
+deis order=4 variable=sigma
+lms order=1
+lms order=2
+lms order=3
+lms order=4
+ipndm order=1
+ipndm order=2
+ipndm order=4
 """.strip().splitlines()
 
 
@@ -113,12 +113,21 @@ def order_error(kind: str, options: dict, grid: str, num_steps: int) -> float:
     return abs(std_of(x) - exact)
 
 
-@pytest.mark.parametrize("row", ORDERS)
-def test_order_of_convergence(row):
-    kind, *words, grid, order = row.split()
-    errors = [order_error(kind, parsed(words), grid, n) for n in (128, 256, 512)]
+def check_order(kind: str, options: dict, grid: str, order: int):
+    errors = [order_error(kind, options, grid, n) for n in (128, 256, 512)]
     for coarse, fine in itertools.pairwise(errors):
-        assert math.log2(coarse / fine) == pytest.approx(int(order), abs=0.25)
+        assert math.log2(coarse / fine) == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("row", ORDERS)
+def test_order_of_convergence_is_the_declared_one(row):
+    kind, *words = row.split()
+    block = resolved("continuous", {"kind": kind, "num_steps": 8, "grid": "vp"} | parsed(words))
+    check_order(kind, parsed(words), "polynomial", nfe.order(block))
+
+
+def test_ipndm_has_the_order_of_its_name_on_even_steps():
+    check_order("ipndm", {"order": 3}, "even", 3)
 
 
 # --- Cost, law and independence of every sampler -------------------------------------------------
@@ -182,8 +191,10 @@ class Counted:
         return self.model(x, level)
 
 
-def draw(kind: str, options: dict, seeds, size: int):
-    """Samples [n, size] of a complete block, the counted model and the block."""
+def draw(kind: str, options: dict, seeds, size: int, asked: list | None = None):
+    """Samples [n, size] of a complete block, the counted model and the block. asked: gets the steps
+    that asked for noise.
+    """
     interface = components.signature("samplers", kind).first
     process = {"denoiser": "continuous", "eps_model": "discrete"}[interface]
     grid = {"grid": {"kind": "polynomial"}} if interface == "denoiser" else {"clip": False}
@@ -193,20 +204,31 @@ def draw(kind: str, options: dict, seeds, size: int):
     x, levels, extra = family.init_sampling(
         model, streams.latents((size,)), **block["init_sampling"]
     )
+
+    def noise(step, like):
+        (asked if asked is not None else []).append(step)
+        return streams.noise(step, like)
+
     sampler = components.load("samplers", kind)
-    x = sampler(model, x, levels, noise=streams.noise, **(block["options"] | extra))
+    x = sampler(model, x, levels, noise=noise, **(block["options"] | extra))
     return x, model, block
 
 
 @pytest.mark.parametrize(("kind", "options", "margin"), ROWS)
 def test_samples_have_the_law_of_the_data_at_the_declared_cost(kind, options, margin):
-    x, model, block = draw(kind, options, range(4), 5000)
+    asked = []
+    x, model, block = draw(kind, options, range(4), 5000, asked)
     assert x.dtype == torch.float64
     # 20,000 values: standard errors of mean and standard deviation are 0.0035 and 0.0025
     assert float(x.mean()) == pytest.approx(0.3, abs=0.012)
     assert float(x.std()) == pytest.approx(0.5, abs=margin + 0.005)
     declared = nfe.nfe(block, {"num_levels": 1000})
     assert declared in (None, model.states / 4)
+    assert nfe.is_stochastic(block) == bool(asked)
+    if declared:
+        longer = dict(block["init_sampling"], num_steps=101)
+        cost = nfe.nfe(block | {"init_sampling": longer}, {"num_levels": 1000}) - declared
+        assert nfe.nfe_per_step(block) == cost > 0
 
 
 @pytest.mark.parametrize(("kind", "options", "margin"), ROWS)
@@ -224,6 +246,13 @@ def test_every_sampler_has_a_row():
         k for k in kinds if components.signature("samplers", k).first in ("denoiser", "eps_model")
     }
     assert {kind for kind, *_ in TABLE} == wanted
+
+
+def test_every_sampler_declares_its_noise_and_its_order():
+    kinds = components.kinds("samplers")
+    assert [k for k in kinds if components.constant("samplers", k, "NOISE", None) is None] == []
+    without = [k for k in kinds if components.constant("samplers", k, "ORDER", None) is None]
+    assert without == ["annealed_langevin"]  # solves no differential equation
 
 
 @pytest.mark.parametrize("kind", ["dpmpp", "unipc", "deis", "ipndm", "lms"])

@@ -8,8 +8,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-# Snakemake may run in any folder, so the library is found relative to the Snakefile.
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# Snakemake may run in any folder, so the library is found relative to this file.
+BASE = Path(workflow.current_basedir).parents[1]
+sys.path.insert(0, str(BASE / "scripts"))
 
 # Snakemake does not quote the interpreter's path in shell commands, and the folder of a clone may contain a space.
 if os.path.exists(sys.executable):
@@ -38,7 +39,7 @@ try:
     config.update(
         configuration.validated(
             config,
-            Path(workflow.basedir),
+            BASE,
             workflow.configfiles,
             workflow.config_settings.config,
         )
@@ -51,7 +52,7 @@ except ValueError as error:
 
 try:
     profile_paths = profiles.paths(sys.argv[1:], os.environ)
-    profiles.check(profile_paths, Path(workflow.basedir))
+    profiles.check(profile_paths, BASE)
     profiles.merge(workflow.resource_settings, profile_paths)
 except ValueError as error:
     raise WorkflowError(f"profile: {error}") from None

@@ -7,7 +7,7 @@ rule record_docs:
         "../../envs/uncanny.yaml"
     params:
         config=lambda w: STUDY.config,
-        folder=f"{workflow.basedir}/docs/{STUDY.name}",
+        folder=f"{BASE}/docs/{STUDY.name}",
         code=STUDY.code("gallery"),
     script:
         "../../scripts/record_docs.py"
@@ -21,7 +21,7 @@ rule check_docs:
         "../../envs/uncanny.yaml"
     params:
         config=lambda w: STUDY.config,
-        folder=f"{workflow.basedir}/docs/{STUDY.name}",
+        folder=f"{BASE}/docs/{STUDY.name}",
         code=STUDY.code("gallery"),
     script:
         "../../scripts/check_docs.py"

@@ -313,9 +313,12 @@ def x0_from_eps(x: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def eps_from_x0(x: Tensor, x0: Tensor, alpha_bar: Tensor) -> Tensor:
-    """Return the noise implied by x [N, ...] and its clean image: `diffuse` solved for noise."""
+    """Return the noise implied by x [N, ...] and its clean image: `diffuse` solved for noise.
+
+    alpha_bar: [] or [N].
+    """
     # eps = (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)
-    return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+    return (x - per_image(alpha_bar.sqrt(), x) * x0) / per_image((1 - alpha_bar).sqrt(), x)
 
 
 def v_of(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:

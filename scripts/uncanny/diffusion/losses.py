@@ -97,6 +97,18 @@ def eps_loss(
     return pixel_mean((eps_model(x, t) - noise) ** 2)
 
 
+def x0_loss(
+    x0_model: Callable[[Tensor, Tensor], Tensor],
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    alphas_cumprod: Tensor,
+) -> Tensor:
+    """mean_pixels (x0_model(x_t, t) - x0)^2, arguments as of `eps_loss`."""
+    x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
+    return pixel_mean((x0_model(x, t) - x0) ** 2)
+
+
 def v_loss(
     v_model: Callable[[Tensor, Tensor], Tensor],
     x0: Tensor,

@@ -11,7 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uncanny.registry.option_types import Above, NotBelow, OpenFraction, Positive, ProperFraction
+from uncanny.registry.option_types import (
+    Above,
+    NonEmpty,
+    NotBelow,
+    OpenFraction,
+    Positive,
+    ProperFraction,
+)
 
 
 def linear(num_levels: int, *, scale: Positive = 1.0) -> Tensor:
@@ -24,6 +31,42 @@ def linear(num_levels: int, *, scale: Positive = 1.0) -> Tensor:
     factor = scale * 1000 / num_levels
     betas = torch.linspace(factor * 1e-4, factor * 0.02, num_levels, dtype=torch.float64)
     return _checked(betas, f"linear schedule with scale={scale}")
+
+
+def linear_beta(
+    num_levels: int,
+    *,
+    beta_start: OpenFraction = 0.0001,
+    beta_end: Annotated[OpenFraction, Above("beta_start")] = 0.02,
+) -> Tensor:
+    """Evenly spaced betas from beta_start to beta_end, whatever the number of levels (diffusers'
+    `linear`).
+    """
+    betas = torch.linspace(beta_start, beta_end, num_levels, dtype=torch.float64)
+    return _checked(betas, f"linear_beta schedule from {beta_start} to {beta_end}")
+
+
+def scaled_linear(
+    num_levels: int,
+    *,
+    beta_start: OpenFraction = 0.00085,
+    beta_end: Annotated[OpenFraction, Above("beta_start")] = 0.012,
+) -> Tensor:
+    """Betas whose square roots are evenly spaced from beta_start to beta_end (Rombach et al. 2022,
+    code).
+    """
+    ends = beta_start**0.5, beta_end**0.5
+    betas = torch.linspace(*ends, num_levels, dtype=torch.float64) ** 2
+    return _checked(betas, f"scaled_linear schedule from {beta_start} to {beta_end}")
+
+
+def listed(num_levels: int, *, betas: NonEmpty[OpenFraction]) -> Tensor:
+    """The betas themselves, one for each level."""
+    if len(betas) != num_levels:
+        raise ValueError(
+            f"listed schedule of {len(betas)} betas; expected {num_levels}, one a level"
+        )
+    return _checked(torch.tensor(betas, dtype=torch.float64), "listed schedule")
 
 
 def cosine(

@@ -27,7 +27,9 @@ SIDE = (1.03, 0.27)  # start and width of the panel of last values, as fractions
 LOOK = ["color", "marker", "linestyle", "fillcolor"]
 # First those that no VP or VE model has, since parameters of samplers are named after both.
 VARIANTS = ("sky", "brown", "blue", "vermilion", "green", "pink")
-VARIANT_HUES = [palette.HUES[hue] for hue in VARIANTS]
+VARIANT_HUES = [
+    palette.mix(palette.HUES[hue], shade) for shade in palette.SHADES.values() for hue in VARIANTS
+]
 
 
 # ---- Axes -----------------------------------------------------------------------------------
@@ -134,7 +136,8 @@ def _variants(keys: list[tuple], by_model: bool) -> dict[tuple, dict]:
             variants[key] = {"linestyle": style.DASHES[index % len(style.DASHES)]}
             variants[key] |= {"fillcolor": "#ffffff"} if index % 2 else {}
         else:
-            color, marker = "0.35" if "none" in key else next(hues), palette.MARKERS[index]
+            color = "0.35" if "none" in key else next(hues)
+            marker = palette.MARKERS[index % len(palette.MARKERS)]
             variants[key] = {"color": color, "fillcolor": color, "marker": marker, "entry": ""}
     return variants
 

@@ -108,7 +108,8 @@ def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
     several = points["dataset"].nunique() > 1
     rows = []
     for (_, dataset), of_panel in points.groupby(["panel", "dataset"]):
-        point = of_panel.iloc[0]
+        # Points that diverged do not say how they would have been measured
+        point = of_panel.sort_values("value", key=pd.isna, kind="stable").iloc[0]
         for control, entry in data.references_of(dataset, point["metric"]).items():
             label = style.reference_style(control).label + (f" ({dataset})" if several else "")
             rows.append(_reference_row(point, control, label, *entry))
@@ -127,7 +128,7 @@ def _reference_row(
     origin = {"extractor_id": entry.get("extractor"), "reference": entry.get("reference")}
     for key, value in origin.items():
         own, of_curves = (None if pd.isna(name) else name for name in (value, point[key]))
-        if own != of_curves:
+        if own != of_curves and pd.notna(point["value"]):
             raise ValueError(
                 f"reference {label}: {key} of {entry['metric']} is {own}; expected {of_curves}, as "
                 "of the curves"

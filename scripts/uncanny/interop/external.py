@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from uncanny.datasets import Dataset
-from uncanny.interop.formats import _unet2d
+from uncanny.interop.formats import _scheduler, _unet2d
 from uncanny.networks import building
-from uncanny.registry import components
 from uncanny.runtime import checkpoints, files
 
 PRECISIONS = ("float32", "float16", "bfloat16", "float64")
@@ -98,9 +97,8 @@ def export(*, checkpoint, identity, seed, index, unet, config, scheduler) -> Non
     if identity["process"]["kind"] != "discrete":
         kind = identity["process"]["kind"]
         raise ValueError(f"{checkpoint}: a {kind} process; expected a discrete one for diffusers")
-    for option, value in components.constant("processes", "discrete", "LEFT_OUT").items():
-        if (own := identity["process"].get(option, value)) != value:
-            raise ValueError(f"{checkpoint}: {option} {own}; expected {value} for diffusers")
+    if (own := identity["process"].get("variance", "fixed")) != "fixed":
+        raise ValueError(f"{checkpoint}: variance {own}; expected fixed for diffusers")
     try:
         block = _unet2d.block_of(identity["network"], state["shape"][1])
     except ValueError as error:
@@ -112,7 +110,8 @@ def export(*, checkpoint, identity, seed, index, unet, config, scheduler) -> Non
         weights = to_diffusers(state["average"], _unet2d.modules(block))
         temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
     _write(config, unet_config)
-    _write(scheduler, scheduler_config(building.build_family(identity).alphas_cumprod))
+    family = building.build_family(identity)
+    _write(scheduler, scheduler_config(family.alphas_cumprod, family.prediction))
     _write(index, INDEX)
 
 
@@ -132,15 +131,18 @@ def to_diffusers(weights: Mapping[str, Tensor], modules: Mapping[str, str]) -> d
     return converted
 
 
-def scheduler_config(alphas_cumprod: Tensor) -> dict:
-    """scheduler_config.json of a DDPMScheduler with ᾱ of each level, float64 [T]."""
+def scheduler_config(alphas_cumprod: Tensor, prediction: str) -> dict:
+    """scheduler_config.json of a DDPMScheduler with ᾱ of each level, float64 [T], and what the
+    network predicts.
+    """
+    names = {own: name for name, own in _scheduler.PREDICTIONS.items()}
     # β_t = 1 - ᾱ_t / ᾱ_(t-1), with ᾱ before the first level = 1
     previous = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
     return {
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": len(alphas_cumprod),
         "trained_betas": (1 - alphas_cumprod / previous).tolist(),
-        "prediction_type": "epsilon",
+        "prediction_type": names[prediction],
         "clip_sample": True,
         "variance_type": "fixed_small",
     }

@@ -1,5 +1,6 @@
 """Samplers: one algorithm, one module with one function of the same name, and NFE, its number of
-network evaluations per image as a formula of options.
+network evaluations per image as a formula of options; likewise ORDER, its order of convergence, and
+NOISE, whether it adds noise.
 
 Continuous: kind(denoiser, latents, sigmas, *, noise, path, ...) scales standard normal latents.
 Discrete: kind(eps_model, x, times, *, noise, gradient, ...) starts from x at times[0].

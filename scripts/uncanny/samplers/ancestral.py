@@ -9,6 +9,8 @@ from uncanny.diffusion import forward
 from uncanny.samplers.steps import Noise
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "True"
 
 
 def ancestral(

@@ -8,6 +8,7 @@ from uncanny.registry.option_types import Positive, PositiveInt
 from uncanny.samplers.steps import Noise
 
 NFE = "num_levels * steps_per_level + denoise"
+NOISE = "True"
 
 
 def annealed_langevin(

@@ -9,6 +9,8 @@ from uncanny.registry.option_types import Fraction
 from uncanny.samplers.steps import Noise
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "eta > 0"
 
 
 def ddim(

@@ -12,6 +12,8 @@ from uncanny.samplers.extrapolation import check, noise_of, orders, weighted, we
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
+ORDER = "order"
+NOISE = "False"
 
 # Gauss-Legendre rule on [0, 1], for integrals over a step
 NODES, SHARES = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(32))

@@ -9,6 +9,8 @@ from uncanny.samplers.extrapolation import check, noise_of
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "2 * num_steps - 1"  # one in the last step, which ends at sigma = 0
+ORDER = "2"
+NOISE = "False"
 
 
 def dpm_2(

@@ -11,6 +11,8 @@ from uncanny.samplers.extrapolation import exponential_moments, lambdas, orders
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
+ORDER = "3 if order == 3 and curvature == 'whole' else min(order, 2)"  # of the ODE
+NOISE = "eta > 0"
 
 
 def dpmpp(

@@ -10,6 +10,8 @@ from uncanny.registry.option_types import Nonnegative, NotBelow
 from uncanny.samplers.steps import Denoiser, Noise, churn, churn_factors, slope, start, times
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "S_churn > 0"
 
 
 def euler(

@@ -10,6 +10,8 @@ from uncanny.registry.option_types import Bounds, Nonnegative, NotBelow
 from uncanny.samplers.steps import Denoiser, Noise, churn, churn_factors, slope, start, times
 
 NFE = "2 * num_steps - 1"  # two slopes per step, one in the last, which ends at sigma = 0
+ORDER = "2"
+NOISE = "S_churn > 0"
 
 
 def heun(

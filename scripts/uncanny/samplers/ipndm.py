@@ -10,6 +10,8 @@ from uncanny.samplers.extrapolation import check, noise_of, weighted
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
+ORDER = "min(order, 2)"  # on uneven grids
+NOISE = "False"
 
 # Adams-Bashforth coefficients of evenly spaced evaluations, newest first
 COEFFICIENTS = {

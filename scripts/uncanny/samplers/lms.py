@@ -10,6 +10,8 @@ from uncanny.samplers.extrapolation import check, weighted, weights
 from uncanny.samplers.steps import Denoiser, Noise, slope, start, times
 
 NFE = "num_steps"
+ORDER = "order"
+NOISE = "False"
 
 
 def lms(

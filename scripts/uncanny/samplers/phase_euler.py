@@ -13,6 +13,8 @@ from uncanny.samplers.steps import Noise
 
 # A corrector step follows every step but the one to 0
 NFE = "num_steps + (corrector != 'none') * (num_steps - denoise)"
+ORDER = "1"
+NOISE = "True"
 
 
 def phase_euler(

@@ -11,6 +11,8 @@ from uncanny.samplers.steps import Denoiser, Noise
 
 # Corrector steps come before the predictor, at the same noise level
 NFE = "num_steps * ((predictor != 'none') + (corrector != 'none') * corrector_steps)"
+ORDER = "1"
+NOISE = "corrector != 'none' or predictor != 'probability_flow'"
 
 
 def predictor_corrector(

@@ -11,6 +11,8 @@ from uncanny.samplers.phase_steps import denoise
 from uncanny.samplers.steps import Noise
 
 NFE = None  # it chooses its steps, image by image
+ORDER = "5"
+NOISE = "False"
 
 
 def probability_flow(

@@ -8,6 +8,8 @@ from uncanny.diffusion.forward import SIGMA_PATH, Path
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "True"
 
 
 def reverse_sde(

@@ -8,6 +8,8 @@ from uncanny.samplers import adaptive_ode
 from uncanny.samplers.steps import Denoiser, Noise, slope, start, times
 
 NFE = None  # it chooses its steps, image by image
+ORDER = "5"
+NOISE = "False"
 
 
 def rk45(

@@ -7,6 +7,8 @@ from uncanny.samplers import steps
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"
+ORDER = "1"
+NOISE = "stochastic"
 
 
 def song_euler(

@@ -15,6 +15,8 @@ from uncanny.samplers.steps import Noise
 
 # A corrector step follows every step but the one to 0
 NFE = "order * (num_steps - denoise) + denoise + (corrector != 'none') * (num_steps - denoise)"
+ORDER = "order"
+NOISE = "True"
 
 
 def sscs(

@@ -11,6 +11,8 @@ from uncanny.samplers.extrapolation import exponential_moments, lambdas, orders,
 from uncanny.samplers.steps import Denoiser, Noise
 
 NFE = "num_steps"  # the corrector of a step shares the evaluation of the next one
+ORDER = "order + 1"  # the corrector adds one
+NOISE = "False"
 
 
 def unipc(

@@ -1,5 +1,5 @@
-"""Load a config: read values from the command line as YAML, check everything against the schema and
-fill in defaults. Every mistake is one message that names the key.
+"""Load a config: read values from the command line as YAML, check everything against the schema,
+fill in defaults and write out series of samplers. Every mistake is one message that names the key.
 """
 
 import copy
@@ -13,7 +13,7 @@ import yaml
 from jsonschema.exceptions import best_match
 
 from uncanny.registry.components import RENAMED, near
-from uncanny.study import yaml_rules
+from uncanny.study import external_blocks, sampler_series, yaml_rules
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
@@ -24,7 +24,8 @@ def validated(
     written: Iterable[Path | str] = (),
     overrides: Mapping[str, object] | None = None,
 ) -> dict:
-    """Validate a config and fill in its defaults, with overrides read as YAML.
+    """Validate a config, fill in its defaults, with overrides read as YAML, and write out series of
+    samplers.
 
     base: folder of the Snakefile. written: files that the config was read from. overrides: values
     of `--config`, which the config already has as text.
@@ -39,7 +40,7 @@ def validated(
     error = best_match(_validator(base / SCHEMA).iter_errors(config))
     if error is not None:
         raise ValueError(message(error))
-    return config
+    return external_blocks.completed(sampler_series.expanded(config))
 
 
 @cache

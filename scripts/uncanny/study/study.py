@@ -17,6 +17,8 @@ from uncanny.registry.fingerprint import fingerprint
 
 SCRIPTS = Path(__file__).parents[2]
 APPEARANCE = {"label", "color"}  # keys that only figures and tables see
+# Keys of a sampler's block that are no options of it
+NOT_OPTIONS = APPEARANCE | {"kind", "by_process", "series"}
 # Sections whose blocks are named by wildcards: "models" by {model}, and so on.
 NAMED = ("models", "samplers", "datasets", "schedules", "extractors", "classifiers")
 NAMED += ("figures", "tables", "experiments")
@@ -128,11 +130,7 @@ class Study:
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
-        options = {
-            k: v
-            for k, v in (block | special).items()
-            if k not in APPEARANCE | {"kind", "by_process"}
-        }
+        options = {k: v for k, v in (block | special).items() if k not in NOT_OPTIONS}
         key_path = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         family = self.block("processes", process)["kind"]
         return sampler_block(self.sampler_kind(sampler, model), family, options, key_path)

@@ -1,4 +1,4 @@
-"""DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020) or v."""
+"""DDPM: noise in T discrete levels, the network predicts eps (Ho et al. 2020), v or x0."""
 
 from typing import Literal
 
@@ -10,6 +10,7 @@ from uncanny.diffusion.forward import (
     alphas_cumprod,
     diffuse,
     eps_from_v,
+    eps_from_x0,
     one_per_image,
 )
 from uncanny.diffusion.processes import Family, shown
@@ -23,6 +24,7 @@ NEEDS_SCHEDULE = True
 VIEWS = {"denoiser": "continuous"}
 # Options at these values are not in an identity
 LEFT_OUT = {"prediction": "eps", "variance": "fixed"}
+LOSSES = {"eps": losses.eps_loss, "v": losses.v_loss, "x0": losses.x0_loss}
 VLB_WEIGHT = 0.001  # of the variational bound in the hybrid loss
 
 
@@ -30,13 +32,13 @@ def discrete(
     schedule,
     *,
     num_levels: TwoOrMore = 1000,
-    prediction: Literal["eps", "v"] = "eps",
+    prediction: Literal["eps", "v", "x0"] = "eps",
     variance: Literal["fixed", "learned_range"] = "fixed",
 ) -> "Discrete":
     """Build the discrete process. schedule: num_levels → betas [T]; num_levels: T.
 
-    prediction: what the network predicts, the noise or v = √ᾱ eps − √(1−ᾱ) x0 (Salimans & Ho
-    2022). Either is trained by its mean squared error; that of v is SNR + 1 times that of x0.
+    prediction: what the network predicts, the noise, v = √ᾱ eps − √(1−ᾱ) x0 (Salimans & Ho 2022) or
+    x0. Each is trained by its mean squared error; that of v is SNR + 1 times that of x0.
     variance: of the steps of `ancestral`; `learned_range`: the network has a second output, which
     chooses it between β̃_t and β_t (Nichol & Dhariwal 2021, section 3.1).
     """
@@ -73,8 +75,8 @@ def init_sampling(
 
 
 class Discrete(Family):
-    """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]. prediction: "eps" or "v".
-    learns_variance: the network has a second output.
+    """x_t = √ᾱ_t x0 + √(1−ᾱ_t) eps, t = 0..T−1. betas: float64 [T]. prediction: "eps", "v"
+    or "x0". learns_variance: the network has a second output.
     """
 
     init_sampling = staticmethod(init_sampling)
@@ -124,20 +126,22 @@ class Discrete(Family):
             seen.update(x=x, prediction=prediction, share=share)
             return prediction
 
-        simple = losses.v_loss if self.prediction == "v" else losses.eps_loss
-        loss = simple(predicted, x0, t, noise, levels)
+        loss = LOSSES[self.prediction](predicted, x0, t, noise, levels)
         return loss + self._vlb(x0, t, **seen) if self.learns_variance else loss
 
     def _vlb(self, x0, t, x, prediction, share) -> torch.Tensor:
         """0.001 L_vlb in bits per dimension [N], of which only the variance is trained."""
         # E_t[T L_t] = L_vlb (Nichol & Dhariwal 2021, equation 16); the mean is detached.
         levels = constant(self.alphas_cumprod, x0.device)
-        eps = self._eps(x, prediction.detach(), levels[t])
+        eps = self.eps_of(x, prediction.detach(), levels[t])
         terms = variational.terms(x0, x, t, eps, levels, share)
         return (VLB_WEIGHT * len(levels) * terms).to(x0.dtype)
 
-    def _eps(self, x, prediction, alpha_bar) -> torch.Tensor:
-        return eps_from_v(x, prediction, alpha_bar) if self.prediction == "v" else prediction
+    def eps_of(self, x, prediction, alpha_bar) -> torch.Tensor:
+        """eps of the network's prediction for x [N, ...]. alpha_bar: [] or [N]."""
+        if self.prediction == "v":
+            return eps_from_v(x, prediction, alpha_bar)
+        return eps_from_x0(x, prediction, alpha_bar) if self.prediction == "x0" else prediction
 
     def bind(self, network, labels) -> "EpsModel":
         return EpsModel(network, labels, self)
@@ -165,7 +169,7 @@ class EpsModel:
         prediction = self.network(x.to(self.dtype), level, labels).to(x.dtype)
         if self.family.learns_variance:
             prediction, share = prediction.chunk(2, dim=1)
-        if self.family.prediction == "v":
+        if self.family.prediction != "eps":
             alpha_bar = alpha_bar_at(constant(self.alphas_cumprod, x.device), t)
-            prediction = eps_from_v(x, prediction, alpha_bar)
+            prediction = self.family.eps_of(x, prediction, alpha_bar)
         return (prediction, share) if variance else prediction

@@ -1,12 +1,11 @@
-"""diffusers' schedulers of discrete noise levels: the ᾱ with which a network was trained."""
+"""diffusers' schedulers of discrete noise levels: process and schedule of a network's training.
+
+No torch here: the Snakefile imports this.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from uncanny.diffusion import schedules
 from uncanny.interop.formats import _settings
 from uncanny.interop.formats._settings import ANY, BETA, count, only
 
@@ -32,15 +31,24 @@ SCHEDULERS = {
     "KDPM2DiscreteScheduler": LATENT,
     "KDPM2AncestralDiscreteScheduler": LATENT,
 }
-NOISE = ": the network predicts the noise"
+# diffusers' names → kinds of schedules
+SCHEDULES = {
+    "linear": "linear_beta",
+    "scaled_linear": "scaled_linear",
+    "squaredcos_cap_v2": "cosine",
+    "sigmoid": "sigmoid_beta",
+}
+# diffusers' names → what the network predicts
+PREDICTIONS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
+OLD_PREDICTIONS = {True: "eps", False: "x0"}  # of predict_epsilon
 SETTINGS = {
     "_class_name": only(*SCHEDULERS)
     | {
         "description": "a scheduler of discrete noise levels, such as DDPMScheduler "
         "(docs/external.md lists them)"
     },
-    "prediction_type": only("epsilon", meaning=NOISE),
-    "predict_epsilon": only(True, meaning=NOISE),  # older name of prediction_type: epsilon
+    "prediction_type": only(*PREDICTIONS),
+    "predict_epsilon": only(*OLD_PREDICTIONS),  # older name of prediction_type
     "variance_type": only(
         *("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", None),
         meaning=": the network predicts no variance",
@@ -48,7 +56,7 @@ SETTINGS = {
     "num_train_timesteps": count(),
     "beta_start": BETA,
     "beta_end": BETA,
-    "beta_schedule": only("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
+    "beta_schedule": only(*SCHEDULES),
     "trained_betas": {
         "type": ["array", "null"],
         "minItems": 1,
@@ -89,21 +97,24 @@ def num_levels(config: Mapping) -> int:
     return int(config["num_train_timesteps"]) if betas is None else len(betas)
 
 
-def alphas_cumprod(config: Mapping) -> Tensor:
-    """ᾱ of each level, float64 [T], as diffusers' schedulers compute it."""
-    return (1 - _betas(config)).cumprod(0)
-
-
-def _betas(config: Mapping) -> Tensor:
+def schedule_block(config: Mapping) -> dict:
+    """The study's noise schedule that is the scheduler's."""
     if config["trained_betas"] is not None:
-        return torch.tensor(config["trained_betas"], dtype=torch.float64)
-    levels, low, high = num_levels(config), config["beta_start"], config["beta_end"]
-    betas = {
-        "linear": lambda: torch.linspace(low, high, levels, dtype=torch.float64),
-        "scaled_linear": lambda: (
-            torch.linspace(low**0.5, high**0.5, levels, dtype=torch.float64) ** 2
-        ),
-        "squaredcos_cap_v2": lambda: schedules.cosine(levels),
-        "sigmoid": lambda: schedules.sigmoid_beta(levels, beta_start=low, beta_end=high),
-    }
-    return betas[config["beta_schedule"]]()
+        return {"kind": "listed", "betas": config["trained_betas"]}
+    ends = {key: config[key] for key in ("beta_start", "beta_end")}
+    kind = SCHEDULES[config["beta_schedule"]]
+    return {"kind": kind} | ({} if kind == "cosine" else ends)
+
+
+def process_block(config: Mapping) -> dict:
+    """The study's process that is the scheduler's."""
+    predicted = prediction(config)
+    return {"kind": "discrete", "num_levels": num_levels(config)} | (
+        {} if predicted == "eps" else {"prediction": predicted}
+    )
+
+
+def prediction(config: Mapping) -> str:
+    """What the network predicts: "eps", "v" or "x0"."""
+    old = OLD_PREDICTIONS[config.get("predict_epsilon", True)]
+    return PREDICTIONS[config["prediction_type"]] if "prediction_type" in config else old

@@ -6,7 +6,7 @@ chooses the samplers. A key in none of the tables is refused.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -39,6 +39,7 @@ BETA = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 BETA["description"] = "a number between 0 and 1"
 ANY: dict = {}
 SHOWN = 100  # characters of a value in a message
+LISTED = 3  # names in a message
 
 
 def read(path: Path, schemas: Mapping[str, dict], required: tuple[str, ...] = ()) -> dict:
@@ -68,3 +69,10 @@ def read(path: Path, schemas: Mapping[str, dict], required: tuple[str, ...] = ()
 def _shortened(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names, and the number of further ones."""
+    names = sorted(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

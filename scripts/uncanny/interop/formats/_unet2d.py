@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from uncanny.interop.formats import _settings
 from uncanny.interop.formats._settings import ANY, BOOLEAN, POSITIVE, TEXT, count, list_of, only
+
+if TYPE_CHECKING:  # the Snakefile imports this
+    from torch import Tensor
 
 SETTINGS = {  # of a UNet2DModel; settings with one value are those that `unet` does not have
     "_class_name": only("UNet2DModel"),
@@ -231,7 +233,7 @@ def diffusers_names(name: str, modules: Mapping[str, str]) -> tuple[str, ...]:
     return (f"{modules[base]}.{RESIDUAL[layer]}.{leaf}",)
 
 
-def current_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def current_names(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Weights under today's names; layers of attention once had other names."""
     names = {f".{old}.": f".{new}." for new, old in OLD_NAMES.items()}
     renamed = {}

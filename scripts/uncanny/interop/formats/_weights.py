@@ -7,9 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from uncanny.interop.formats import _settings
 from uncanny.runtime import checkpoints, files
-
-SHOWN = 3  # keys of each kind in a message
 
 
 def load(path: Path | str) -> dict[str, Tensor]:
@@ -100,13 +99,6 @@ def check_fit(
     first few of each and their number.
     """
     kinds = {"missing": missing, "unexpected": extra, "of another shape": unlike}
-    problems = [f"{kind}: {listed(names)}" for kind, names in kinds.items() if names]
+    problems = [f"{kind}: {_settings.listed(names)}" for kind, names in kinds.items() if names]
     if problems:
         raise ValueError(f"{path}: not the weights of the study's network; {'; '.join(problems)}")
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first few names, and the number of further ones."""
-    names = sorted(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

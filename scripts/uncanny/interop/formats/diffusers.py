@@ -8,9 +8,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from uncanny.interop.formats import _scheduler, _unet2d, _weights
+from uncanny.diffusion import forward
+from uncanny.interop.formats import _folder, _scheduler, _unet2d, _weights
 from uncanny.networks import building
-from uncanny.runtime import files
+from uncanny.registry import components
 
 STEM = "diffusion_pytorch_model"
 WEIGHTS = [  # in order of preference: full precision first
@@ -22,7 +23,6 @@ EXPECTED = (  # in messages
     f"{WEIGHTS[0]}, its variant fp16 or bf16, or its index with the shards; docs/external.md has "
     "the command that converts other files"
 )
-COMPONENTS = {"unet", "scheduler"}  # of a pipeline
 TOLERANCE = 1e-3  # of ᾱ and 1 - ᾱ, relative: diffusers' betas may be float32
 
 
@@ -34,15 +34,15 @@ def diffusers(
     path: folder with unet/ and scheduler/, the unet/ of such a folder, or a folder with the files
     of both. Its network and noise schedule must be those of `identity`.
     """
-    folder = _folder(path)
-    _check_pipeline(folder / "model_index.json")
-    _check_schedule(_one_of(folder, "scheduler", "scheduler_config.json"), identity)
-    config_path = _one_of(folder, "unet", "config.json")
+    folder = _folder.of(path)
+    _folder.check_pipeline(folder)
+    _check_schedule(_folder.scheduler(folder), identity)
+    config_path = _folder.network(folder)
     config = _unet2d.read(config_path)
     _check_images(config_path, config, shape)
     _check_network(config_path, config, identity["network"], shape[1])
     _check_classes(config_path, config, expected.get("embedding.label.weight"))
-    weights = _one_of(folder, "unet", *WEIGHTS, expected=EXPECTED)
+    weights = _folder.one_of(folder, "unet", *WEIGHTS, expected=EXPECTED)
     converted = rename(_read(weights), expected, _unet2d.modules(identity["network"]), weights)
     if not config["flip_sin_to_cos"]:  # features of the time are (sin, cos) there, (cos, sin) here
         sines, cosines = converted["embedding.map0.weight"].chunk(2, dim=1)
@@ -51,42 +51,6 @@ def diffusers(
 
 
 # ---- Files ----------------------------------------------------------------------------------
-
-
-def _folder(path: str) -> Path:
-    folder = Path(path)
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "no such folder"
-        raise ValueError(f"{path}: {got}; expected a diffusers folder with unet/ and scheduler/")
-    scheduler = folder.parent / "scheduler"
-    return folder.parent if folder.name == "unet" and scheduler.is_dir() else folder
-
-
-def _one_of(folder: Path, component: str, *names: str, expected: str = "") -> Path:
-    """The first of these files, in the folder of a component or in the folder itself.
-
-    Raises ValueError that lists the files that are there instead.
-    """
-    paths = [parent / name for parent in (folder / component, folder) for name in names]
-    path = next(filter(Path.is_file, paths), None)
-    if path is None:
-        parent = folder / component if (folder / component).is_dir() else folder
-        present = _weights.listed(item.name for item in parent.iterdir()) or "nothing"
-        raise ValueError(
-            f"{parent / names[0]}: no such file, but {present}; expected {expected or names[0]}"
-        )
-    return path
-
-
-def _check_pipeline(path: Path) -> None:
-    """Reject pipelines with further components, whose networks do not see pixels."""
-    components = files.read_settings(path) if path.is_file() else {}
-    for name, entry in components.items():
-        if name not in COMPONENTS and isinstance(entry, list) and any(entry):
-            raise ValueError(
-                f"{path}: {name} {json.dumps(entry)} is not supported; expected only unet and "
-                "scheduler, a model of pixels"
-            )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -175,11 +139,14 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
     if identity["process"]["kind"] != "discrete":
         kind = identity["process"]["kind"]
         raise ValueError(f"{path}: a discrete process; the study's process is {kind!r}")
+    predicted, own = _scheduler.prediction(config), identity["process"].get("prediction", "eps")
+    if predicted != own:
+        raise ValueError(f"{path}: the network predicts {predicted}; the study's process {own}")
     expected = building.build_family(identity).alphas_cumprod
     levels = _scheduler.num_levels(config)
     if len(expected) != levels:
         raise ValueError(f"{path}: {levels} noise levels; the study's process has {len(expected)}")
-    alphas_cumprod = _scheduler.alphas_cumprod(config)
+    alphas_cumprod = schedule_alphas(_scheduler.schedule_block(config), levels)
     scale = torch.minimum(alphas_cumprod, 1 - alphas_cumprod).clamp(min=1e-6)
     is_close = (expected - alphas_cumprod).abs() <= TOLERANCE * scale  # False for NaN
     if not is_close.all():
@@ -188,3 +155,9 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
             f"{path}: ᾱ is {alphas_cumprod[t]:.6g} at level {t}; the study's schedule "
             f"{schedule!r} has {expected[t]:.6g}"
         )
+
+
+def schedule_alphas(block: Mapping, levels: int) -> Tensor:
+    """ᾱ of each level of a schedule's block, float64 [T]."""
+    options = {key: value for key, value in block.items() if key != "kind"}
+    return forward.alphas_cumprod(components.load("schedules", block["kind"])(levels, **options))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from uncanny.diffusion import noise_range
+from uncanny.interop import stated
 from uncanny.interop.formats import _weights
 from uncanny.registry import components
 from uncanny.runtime import files
@@ -18,12 +19,6 @@ RULE = tuple[str, str | Callable]
 ENDS: list[RULE] = [(r"\.?(weight|bias|alpha|gamma|beta)$", r".\1")]
 WRAPPED = "model."  # prefix of names in EDM's preconditioned networks
 FILTER = re.compile(r"\.resample_filter$")  # a constant of the network
-# EDM's classes: the kind of preconditioning, and their constants → this library's names of them.
-CLASSES = {
-    "VPPrecond": ("vp", {n: n for n in ("beta_d", "beta_min", "epsilon_t")} | {"M": "num_levels"}),
-    "VEPrecond": ("ve", {n: n for n in ("sigma_min", "sigma_max")}),
-    "EDMPrecond": ("edm", {"sigma_data": "sigma_data"}),
-}
 COMMAND = "docs/external.md has the command that converts EDM's pickles"
 
 
@@ -80,9 +75,9 @@ def _check_settings(path: str, settings: str | None, process: Mapping) -> None:
     except (ValueError, TypeError):
         raise ValueError(f"{path}: metadata edm {settings!r}; expected a JSON object") from None
     cls = arguments.get("class")
-    kind, constants = CLASSES.get(cls, (None, {}))
+    kind, constants = stated.EDM_CLASSES.get(cls, (None, {}))
     if kind != preconditioning:
-        names = (name for name, (kind, _) in CLASSES.items() if kind == preconditioning)
+        names = (name for name, (kind, _) in stated.EDM_CLASSES.items() if kind == preconditioning)
         expected = next(names, "none of EDM's")
         got = f"class {cls!r}; the study's preconditioning {preconditioning!r} is {expected}"
         raise ValueError(f"{path}: {got}")

@@ -21,8 +21,8 @@ from uncanny.study.checks import shown as checks_shown
 from uncanny.study.checks.names import refer
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.study import (
-    APPEARANCE,
     NO_GUIDANCE,
+    NOT_OPTIONS,
     Study,
     family_needs_schedule,
     model_interface,
@@ -127,7 +127,7 @@ def _check_sampler(study: Study, sampler: str) -> None:
         components.check("samplers", kind, {}, key_path)
         nfe.formula(kind)
         families = {components.sampled_as(f, kind) for f in components.kinds("processes")} - {None}
-        own = {k: v for k, v in part.items() if k not in APPEARANCE | {"kind", "by_process"}}
+        own = {k: v for k, v in part.items() if k not in NOT_OPTIONS}
         options = expanded(own)
         more = PRECISION | {k: v for f in families for k, v in components.init_options(f).items()}
         components.check("samplers", kind, options, part_path, more=more)

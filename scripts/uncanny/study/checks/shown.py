@@ -33,7 +33,7 @@ def check(study: Study) -> None:
             _check_epochs(study, selection.get("epochs", []), f"{key_path}.epochs")
             _check_steps(study, selection)
     for table, block in study.config["tables"].items():
-        _check_table(block, f"tables.{table}")
+        _check_table(study, block, f"tables.{table}")
         for selection in block.get("sampling", []):
             _check_steps(study, selection)
 
@@ -90,12 +90,16 @@ def _check_epochs(study: Study, epochs: Iterable[int], key_path: str) -> None:
             )
 
 
-def _check_table(block: dict, key_path: str) -> None:
-    """Check that a table has the keys that its kind requires."""
+def _check_table(study: Study, block: dict, key_path: str) -> None:
+    """Check that a table has the keys that its kind requires, and that its metric is measured."""
     shows = components.constant("tables", block["kind"], "SHOWS", ())
     for keys in shows:
         if not any(block.get(key) for key in keys):
             raise ValueError(f"{key_path}.{keys[0]}: missing; kind {block['kind']!r} shows them")
+    metric = block.get("options", {}).get("metric")
+    models = {model for entry in block.get("scores", []) for model in entry["models"]}
+    for dataset in sorted({study.names(model)["dataset"] for model in models if metric}):
+        check_measured(study, dataset, metric, f"{key_path}.options.metric")
 
 
 def _check_steps(study: Study, selection: dict) -> None:

@@ -213,9 +213,9 @@ def model_role(study: Study, model: str) -> dict:
 
 
 def look(name: str, block: Mapping, labelled: bool = True) -> dict:
-    """Label, by default the name, and colour of a component."""
+    """Label, by default the name, colour of a component, and the series of a sampler."""
     label = block.get("label", name) if labelled else name
-    return {"label": label} | ({"color": block["color"]} if "color" in block else {})
+    return {"label": label} | {key: block[key] for key in ("color", "series") if key in block}
 
 
 # ---- Times and tables -----------------------------------------------------------------------

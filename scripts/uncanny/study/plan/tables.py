@@ -40,7 +40,8 @@ def contents(study: Study, table: str) -> dict:
         "labels": {
             section: {n: plan.look(n, study.config[section].get(n, {}))["label"] for n in entries}
             for section, entries in _labelled(study, block, names).items()
-        },
+        }
+        | {"series": _series(study, names["samplers"])},
     }
 
 
@@ -66,6 +67,12 @@ def _labelled(study: Study, block: Mapping, names: dict) -> dict:
         "models": plan.unique([*names["models"], *models]),
         "metrics": list(study.config["metrics"]),
     }
+
+
+def _series(study: Study, samplers: list[str]) -> dict[str, str]:
+    """Sampler → label of its series, by default its own."""
+    looks = {name: plan.look(name, study.config["samplers"].get(name, {})) for name in samplers}
+    return {name: look.get("series", look["label"]) for name, look in looks.items()}
 
 
 def _classifier(study: Study, name: str) -> dict:

@@ -1,0 +1,89 @@
+"""Samplers: what they are, and the fewest evaluations with which they are as good as the best."""
+
+import numpy as np
+import pandas as pd
+
+from uncanny.evaluation import score_records, standings
+from uncanny.registry import components
+from uncanny.registry.option_types import OpenFraction
+from uncanny.samplers import nfe
+from uncanny.tables import Contents, format_value
+
+NEEDS = "scores"
+SHOWS = (("scores",),)
+
+
+def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) -> pd.DataFrame:
+    """One row for each model and series of samplers; a sampler without a series is its own.
+
+    Order (without noise), evaluations per step and noise are those that the samplers declare.
+    `best` is the series' best value, of all images at once and less its bias. `NFE, shown` is the
+    fewest evaluations that lose no more than the margin against every other sampler of the model
+    (`standings.standings`), `NFE, estimated` the fewest whose estimate is within the margin of the
+    model's best, `NFE near its best` of the series' own best; `ms` are milliseconds per image with
+    the latter, in the sampling jobs, which share the machine.
+    """
+    table = score_records.tidy(contents.scores)
+    table = table[(table["metric"] == metric) | (table["status"] == "diverged")]
+    rows = []
+    for model, own in table.groupby("model", sort=False):
+        if model in contents.models:  # not imported images, whose sampler is not known
+            rows += _of_model(contents, model, own, margin)
+    return pd.DataFrame(rows).astype({"order": "Int64", "NFE per step": "Int64"})
+
+
+def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float) -> list[dict]:
+    points = _points(contents, table).assign(standing="", near=False, near_own=False, best=False)
+    measured = points[points["value"].notna()]
+    if len(measured):
+        kind = table["kind"].dropna().iloc[0]
+        rule = {"falling": kind in components.constant("metrics", kind, "FALLING")}
+        best = measured.groupby("series")["value"].agg("idxmin" if rule["falling"] else "idxmax")
+        points.loc[best, "best"] = True
+        rule |= {"margin": margin}
+        standing = standings.standings(measured["scores"].tolist(), **rule)
+        points.loc[measured.index, "standing"] = standing
+        points.loc[measured.index, "near"] = standings.near(measured["value"], **rule)
+        for _, own in measured.groupby("series"):
+            points.loc[own.index, "near_own"] = standings.near(own["value"], **rule)
+    return [_row(contents, model, own) for _, own in points.groupby("series", sort=False)]
+
+
+def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
+    """One row per sampler: means over its runs."""
+    points = []
+    for sampler, rows in table.groupby("sampler", sort=False):
+        ok = rows[rows["status"] == "ok"]
+        points.append(
+            {
+                "series": contents.label("series", sampler),
+                "sampler": sampler,
+                "x": ok["nfe"].mean(),
+                "value": ok["corrected"].mean(),
+                "se": np.sqrt((ok["corrected_se"] ** 2).sum()) / max(len(ok), 1),
+                "scores": ok["score"].tolist(),
+                "ms": 1000 * (ok["seconds"] / ok["n"].astype(float)).mean(),
+                "diverged": len(rows) - len(ok),
+            }
+        )
+    return pd.DataFrame(points)
+
+
+def _row(contents: Contents, model: str, own: pd.DataFrame) -> dict:
+    block = contents.samplers[own["sampler"].iloc[0]][model]
+    best, fewest = own[own["best"]], own[own["near_own"]].nsmallest(1, "x")
+    return {
+        "model": contents.label("models", model),
+        "sampler": own["series"].iloc[0],
+        "order": nfe.order(block),
+        "NFE per step": nfe.nfe_per_step(block),
+        "noise": format_value(nfe.is_stochastic(block)),
+        "NFE, shown": own.loc[own["standing"] == standings.WITHIN, "x"].min(),
+        "NFE, estimated": own.loc[own["near"], "x"].min(),
+        "best": best["value"].min(),
+        "standard error": best["se"].min(),
+        "NFE near its best": fewest["x"].min(),
+        "ms": fewest["ms"].min(),
+        "not decided": int((own["standing"] == standings.OPEN).sum()),
+        "diverged": int(own["diverged"].sum()),
+    }

@@ -318,6 +318,16 @@ class GuidanceStatistics:
                 total[1] += len(value)
                 total[2] = max(total[2], float(value.max()))
 
+    def state(self) -> dict:
+        """What was added so far, as lists."""
+        times = [[decile, sorted(times)] for decile, times in self._times.items()]
+        return {"times": times, "values": [[*key, *v] for key, v in self._values.items()]}
+
+    def restore(self, state: dict) -> None:
+        """Bring empty statistics to a state."""
+        self._times = {decile: set(times) for decile, times in state["times"]}
+        self._values = {(decile, name): total for decile, name, *total in state["values"]}
+
     def report(self) -> list[dict]:
         """One entry per decile in which there were steps, from t = 0 upwards."""
         return [self._entry(decile) for decile in range(DECILES) if decile in self._times]

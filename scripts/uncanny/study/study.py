@@ -83,10 +83,30 @@ class Study:
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": canonical(self.block("training", training)) if training else None,
+            "training": self.recipe(training) if training else None,
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
+
+    def precision(self, what: str) -> str:
+        """Precision of network evaluations in `training` or in `sampling`, unless a block has its
+        own.
+        """
+        return self.config.get("precision", {}).get(what, "fp32")
+
+    def precisions(self) -> set[str]:
+        """All precisions in which networks are evaluated."""
+        asked = set()
+        for section, what in (("training", "training"), ("samplers", "sampling")):
+            for block in self.config[section].values():
+                own = block.get("precision", self.precision(what))
+                parts = (block, *block.get("by_process", {}).values())
+                asked |= {part.get("precision", own) for part in parts}
+        return asked
+
+    def recipe(self, name: str) -> dict:
+        """Complete block of a training recipe."""
+        return canonical({"precision": self.precision("training")} | self.block("training", name))
 
     def derives(self, model: str) -> bool:
         """Whether an option of a model's process follows from the dataset when training begins."""
@@ -121,7 +141,7 @@ class Study:
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
-        options = {
+        options = {"precision": self.precision("sampling")} | {
             k: v
             for k, v in (block | special).items()
             if k not in APPEARANCE | {"kind", "by_process"}
@@ -169,7 +189,11 @@ class Study:
         model that it guides does. schedule: NO_SCHEDULE for processes that have none.
         """
         block = self.block("classifiers", name)
-        training = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
+        training = {"precision": self.precision("training")} | block
+        left_out = APPEARANCE | {"network"}
+        # Left out where it changes nothing
+        left_out |= {"precision"} if training["precision"] == "fp32" else set()
+        training = {k: v for k, v in training.items() if k not in left_out}
         return {
             "dataset": dataset,
             "process": self.component("processes", process),
@@ -202,6 +226,13 @@ class Study:
         metrics = evaluation["metrics"].items()
         kept = {name: block for name, block in metrics if not by_label(block["kind"])}
         return evaluation | {"metrics": kept}
+
+    def extracts_apart(self, dataset: str) -> bool:
+        """Whether features of samples are extracted by jobs of their own, on a GPU: those of large
+        extractors. Jobs that score need none.
+        """
+        block = self.component("extractors", self.evaluation(dataset)["extractor"])
+        return components.constant("extractors", block["kind"], "LARGE", False)
 
     def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
         """How subsets of growing size are measured: `evaluation` of the metrics under `sizes`,

@@ -64,7 +64,7 @@ def test_a_draw_asked_to_stop_goes_on_to_the_same_bytes(
     tmp_path,
     monkeypatch,
     guidance,
-    within,  # noqa: F811
+    within,
 ):
     draw(paths, tmp_path / "undisturbed", guidance)
     folder, done = tmp_path / "cut", BATCH * (within - 1)

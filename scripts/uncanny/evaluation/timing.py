@@ -167,7 +167,8 @@ def alternating(
 ) -> list[list]:
     """Seconds [tasks][rounds] of task(1), task(2), … of each, one of each in every round.
 
-    Tasks are warmed up, or prepare themselves while the clock stands. Every round has a new random order, the same in every run.
+    Tasks are warmed up, or prepare themselves while the clock stands. Every round has a new random
+    order, the same in every run.
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds to be timed: expected at least 1")

@@ -226,6 +226,8 @@ def _draw_batch(
     # Sampling
     solve = components.load("samplers", sampler["kind"])
     x = solve(guided, x, levels, noise=streams.noise, **(sampler["options"] | extra))
+    if hasattr(guided, "check"):
+        guided.check()
     return Generated(family.finish(x).cpu(), labels, counted.nfe, len(seeds))
 
 

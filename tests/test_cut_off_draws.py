@@ -59,13 +59,7 @@ def signalled(monkeypatch, number, within):
 
 @pytest.mark.parametrize("guidance", [None, G1])
 @pytest.mark.parametrize("within", [2, 3])
-def test_a_draw_asked_to_stop_goes_on_to_the_same_bytes(
-    paths,
-    tmp_path,
-    monkeypatch,
-    guidance,
-    within,
-):
+def test_a_stopped_draw_goes_on(paths, tmp_path, monkeypatch, guidance, within):  # noqa: F811
     draw(paths, tmp_path / "undisturbed", guidance)
     folder, done = tmp_path / "cut", BATCH * (within - 1)
     with monkeypatch.context() as patch:

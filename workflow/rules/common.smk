@@ -361,6 +361,12 @@ def features_apart(kind):
     return apart
 
 
+def group_of_scores(wildcards):
+    """Scoring is submitted with the cell, unless it is long: then it must not keep a GPU."""
+    dataset = STUDY.names(wildcards.model)["dataset"]
+    return None if STUDY.extracts_apart(dataset) else "cell"
+
+
 def walk_code(script, wildcards):
     """Fingerprint of the code with which a model is sampled."""
     w = wildcards

@@ -95,6 +95,8 @@ rule score_samples:
         pattern("scores"),
     log:
         f"<logs>/score_samples/{CELL}.log",
+    group:
+        group_of_scores
     conda:
         "../../envs/uncanny.yaml"
     threads: 1

@@ -92,6 +92,16 @@ def describe(target: torch.device) -> str:
     return torch.cuda.get_device_name(target) if target.type == "cuda" else "cpu"
 
 
+class TooLarge(ValueError):
+    """Not even the smallest amount of work fits into the memory of the device."""
+
+    def __init__(self, what: str, target: torch.device, expected: str):
+        super().__init__(
+            f"{what} needs more memory than is free on {describe(target)}; expected {expected}, "
+            "jobs_per_gpu: 1, or a GPU with more memory"
+        )
+
+
 def peak_memory_mb(target: torch.device) -> float:
     """Largest memory so far in MB: of the device if it is an accelerator, else of this process."""
     if target.type == "cuda":

@@ -120,7 +120,7 @@ def draw_images(
     size = parts[-1].batch_size if parts else model.batch_size
     report = progress.Progress(len(seeds), "images", done)
     with precision.computing(sampler["precision"], model.device):
-        for part in _in_batches(draw, seeds[done:], size, kept):
+        for part in _in_batches(draw, seeds[done:], size, kept, model.device):
             parts.append(part)
             done += len(part.images)
             report.at(done)
@@ -158,16 +158,20 @@ def _state(parts: list[Generated], statistics, seconds: float) -> dict:
     }
 
 
-def _in_batches(draw: Callable, seeds: list[int], size: int, statistics) -> Iterator[Generated]:
-    """Batches of at most `size` images; of half as many from where memory does not hold one."""
+def _in_batches(
+    draw: Callable, seeds: list[int], size: int, statistics, device: torch.device
+) -> Iterator[Generated]:
+    """Batches of at most `size` images; of half as many from where memory does not hold one.
+    hardware.TooLarge where it does not hold a single image.
+    """
     while seeds:
         # A batch that fails may have been counted in part.
         before = copy.deepcopy(statistics)
         try:
             part = draw(seeds[:size])
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if size == 1:
-                raise
+                raise hardware.TooLarge("one image", device, "a smaller network") from error
             size = -(-min(size, len(seeds)) // 2)
             if statistics is not None:  # those of the failed batch do not count
                 vars(statistics).update(vars(before))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from uncanny.runtime import precision, progress
+from uncanny.runtime import hardware, precision, progress
 from uncanny.runtime.random_streams import seed_of
 from uncanny.training import cuda_graphs, ema
 from uncanny.training.lengths import steps_until
@@ -153,7 +153,11 @@ def advance(run: Run, updates: int) -> list[torch.Tensor]:
     run.network.train()
     forked = torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else [])
     with forked, precision.products(run.options.get("precision", "fp32"), run.device):
-        return [_update(run) for _ in range(updates)]
+        try:
+            return [_update(run) for _ in range(updates)]
+        except torch.OutOfMemoryError as error:
+            batch = f"an update with {run.options['batch_size']} images"
+            raise hardware.TooLarge(batch, run.device, "a smaller batch_size") from error
 
 
 def _update(run: Run) -> torch.Tensor:

@@ -14,13 +14,15 @@ def main(snakemake):
     params, results = snakemake.params, Path(snakemake.params.results)
     study, jobs = Study(params.config), dag.read()
     device = totals.device_of(study, results, jobs)
-    one = 1 if device.accelerates and not params.on_cluster else None
+    gpus = params.devices
+    if device.accelerates and not params.on_cluster:
+        gpus = max(1, (gpus or 1) // params.config["jobs_per_gpu"])
     site = totals.Site(
         device,
         at_once=params.config["estimate"].get("jobs") or params.at_once,
         start=totals.START["cluster" if params.on_cluster else "here"],
         one_machine=not params.on_cluster,
-        devices=params.devices or one,
+        devices=gpus,
     )
     estimate = totals.Estimate(study, results, site, jobs)
     text = report.write(estimate, results / "tables" / "estimate")

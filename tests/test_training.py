@@ -174,7 +174,9 @@ def test_memory_for_no_batch_at_all_is_one_message(data, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(loop, "_update", scarce)
-    message = r"^an update with 100 images needs more memory than is free on cpu; expected a smaller"
+    message = (
+        r"^an update with 100 images needs more memory than is free on cpu; expected a smaller"
+    )
     with pytest.raises(ValueError, match=message):
         loop.advance(fresh(data), 1)
 

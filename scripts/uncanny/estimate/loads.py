@@ -30,7 +30,9 @@ WEIGHT = 4  # bytes of a weight in float32
 CHECKPOINT = 4 * WEIGHT  # network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files
 FIGURE = 1_000_000
-FREED = 0.4  # of all activations of a network, those held at once without gradients
+# Of all activations of a network, those held at once without gradients: on a processor; on a GPU,
+# from the peak of 15.8 GB with batches of 682 images (results/measured/gpu/speed.json)
+FREED, HELD = 0.4, 0.17
 CANDIDATES = 8  # for the image of a trace
 GRADIENT_VALUES = 2**19  # numbers in images whose gradients are computed at once, as there
 SAMPLES = 24  # bytes of a number of an image while images are sampled or gathered
@@ -215,7 +217,7 @@ def _sampling_memory(facts: Facts, model: str, count: int) -> float:
 def _sampling_card(facts: Facts, model: str, guidance: str, count: int) -> float:
     """Weights, the activations of a batch that are held at once, and those for a gradient."""
     size, values = facts.size(model), facts.data_of(model).values
-    held = FREED * costs.batch_of(count, values) * size.activations
+    held = HELD * costs.batch_of(count, values) * size.activations
     for _, each in facts.classifiers_of(guidance, model):
         held += min(count, max(1, GRADIENT_VALUES // values)) * each.activations + each.parameters
     return WEIGHT * (size.parameters + held)
@@ -303,7 +305,7 @@ def _extract_features(facts: Facts, job: Job, extractor: str, model: str, **_) -
     many = max(facts.study.config["sample_sizes"], default=0)
     count = many if "many" in job.rule else facts.images_of_cell(model)
     each = costs.evaluation(size, costs.BATCH, facts.device)
-    card = WEIGHT * (size.parameters + FREED * costs.BATCH * size.activations)
+    card = WEIGHT * (size.parameters + HELD * costs.BATCH * size.activations)
     work = Work(("features", extractor), count, each)
     return Load([work], disk=RECORD + 4 * count * sum(widths), card=card)
 

@@ -356,7 +356,7 @@ def features_apart(kind):
         if not STUDY.extracts_apart(STUDY.names(wildcards.model)["dataset"]):
             return []
         extractor = evaluation_of_model(wildcards)["extractor"]
-        return below_results([cell_of(wildcards).path(kind, extractor=extractor)])
+        return file_of(kind, wildcards, extractor=extractor)
 
     return apart
 

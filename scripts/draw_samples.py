@@ -25,6 +25,7 @@ def main(snakemake):
         samples=snakemake.output.samples,
         record=snakemake.output.record,
         threads=snakemake.threads,
+        code=snakemake.params.code,
     )
 
 

@@ -3,33 +3,31 @@
 import sys
 from pathlib import Path
 
-from uncanny.workflow import jobs
+from uncanny.workflow import jobs as workflow_jobs
 
 
 def main(snakemake):
-    import torch
-
-    from uncanny.estimate import costs, report, totals
+    from uncanny.estimate import report, totals
     from uncanny.study.study import Study
     from uncanny.workflow import dag
 
     params, results = snakemake.params, Path(snakemake.params.results)
-    options = params.config.get("estimate", {})
-    device = options.get("device", "auto")
-    if device == "auto":
-        has_gpu = params.on_cluster or torch.cuda.is_available()
-        device = "accelerator" if has_gpu else "processor"
+    study, jobs = Study(params.config), dag.read()
+    device = totals.device_of(study, results, jobs)
+    gpus = params.devices
+    if device.accelerates and not params.on_cluster:
+        gpus = max(1, (gpus or 1) // params.config["jobs_per_gpu"])
     site = totals.Site(
-        costs.DEVICES[device],
-        at_once=options.get("jobs") or params.at_once,
+        device,
+        at_once=params.config["estimate"].get("jobs") or params.at_once,
         start=totals.START["cluster" if params.on_cluster else "here"],
         one_machine=not params.on_cluster,
-        devices=params.devices,
+        devices=gpus,
     )
-    estimate = totals.Estimate(Study(params.config), results, site, dag.read())
+    estimate = totals.Estimate(study, results, site, jobs)
     text = report.write(estimate, results / "tables" / "estimate")
     print(text, file=sys.__stdout__, flush=True)  # sys.stdout is the log
 
 
 if __name__ == "__main__":
-    jobs.run(__file__, snakemake)  # noqa: F821
+    workflow_jobs.run(__file__, snakemake)  # noqa: F821

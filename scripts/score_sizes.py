@@ -8,7 +8,7 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    sample_set = scoring.SampleSet(**arguments, device=hardware.device(snakemake.threads))
+    sample_set = scoring.SampleSet(**arguments, device=hardware.processor(snakemake.threads))
     scoring.score_sizes(sample_set, snakemake.params.sizes, snakemake.output[0])
 
 

@@ -273,7 +273,7 @@ def test_documented_options_add_to_the_documented_profile(tmp_path):
 
 def test_every_rule_of_the_cluster_says_what_it_needs():
     for name, rule in _rules().items():
-        asked = "mem_mb=" in rule and "runtime=hours(" in rule
+        asked = "mem_mb=" in rule and "runtime=time_limit" in rule
         assert asked or "localrule: True" in rule, name
 
 

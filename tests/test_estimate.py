@@ -142,6 +142,7 @@ def test_headings_say_whose_hours_they_are(tmp_path, site, heading):
     assert f"  {heading}  " in text
     assert "figure_1" in text
     assert "training" in text
+    assert ("Time limits that jobs with a GPU ask for first" in text) == site.device.accelerates
     markdown = (tmp_path / "tables/estimate.md").read_text()
     assert re.search(rf"\| +{heading} +\|", markdown)
     assert "default" in markdown
@@ -165,4 +166,4 @@ def test_the_script_takes_device_and_jobs_from_the_config(tmp_path, capfd, monke
     frame = pd.read_csv(tmp_path / "tables/estimate.csv")
     assert set(frame["device"]) == {"accelerator"}
     assert set(frame["at_once"]) == {7}
-    assert "Study tiny on accelerators, 7 jobs at a time" in capfd.readouterr().out
+    assert "Study tiny on 1 NVIDIA A100, 7 jobs at a time" in capfd.readouterr().out

@@ -3,8 +3,12 @@
 import copy
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from listed_jobs import job_of, jobs_of
@@ -175,7 +179,62 @@ def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):
     # 90 epochs of CIFAR-10 in batches of 32: 298 minutes (arXiv 2402.13369, Table A.5).
     work = first_work(paper, "checkpoints/ddpm_cosine/seed-0/epoch-10.pt")
     assert work.amount == math.ceil(10 * 50_000 / 32)
-    assert 9 * work.stated / 60 == pytest.approx(298, rel=0.05)
+    seconds = costs.update(paper.facts.size("ddpm_cosine"), 32, costs.ACCELERATOR, "fp32")
+    assert 9 * work.amount * seconds / 60 == pytest.approx(298, rel=0.05)
+    assert work.stated < work.amount * seconds / 2  # the study trains in tf32
+
+
+def test_the_default_samples_ddpmpp_as_fast_as_the_paper_did(paper):
+    # 10,000 images with 512 evaluations: 79 minutes (Table A.5), faster than fp32 can be.
+    work = loads._evaluations(paper.facts, "vp_uncond", "EUL", "none", 10_000, 10_000)
+    assert work.amount == 10_000 * 512
+    assert work.stated / 60 == pytest.approx(79, rel=0.1)
+
+
+def test_rates_of_tensor_cores_are_those_that_were_measured(paper):
+    """On the H200: images per second of DDPM from batch 32 to 128, and of DDPM++ with HEDM."""
+    parts = json.loads((ROOT / "results/measured/gpu/speed.json").read_text())["parts"]
+    ddpm, ddpmpp = (paper.facts.size(name).flops for name in ("ddpm_cosine", "vp_uncond"))
+    card = costs.accelerator("H200")
+    for precision in ("tf32", "bf16"):
+        small, large = (
+            np.median(parts[f"training {precision} {n}"]["DDPM U-Net"]["ms_per_update"]) / 1000
+            for n in (32, 128)
+        )
+        trained = costs.TRAINING * (128 - 32) * ddpm / (large - small)
+        assert card.training[precision] == pytest.approx(trained, rel=0.03)
+        drawn = parts[f"sampling {precision} HEDM"]
+        sampled = drawn["batch"] * drawn["nfe"] * ddpmpp / drawn["seconds"]
+        assert card.sampling[precision] == pytest.approx(sampled, rel=0.08)
+    shares = [card.training[p] / costs.ACCELERATOR.training[p] for p in ("tf32", "bf16")]
+    assert shares == pytest.approx([494.5 / 156, 989.5 / 312])
+
+
+def test_no_draw_of_the_paper_takes_longer_than_its_shards_allow(paper):
+    shard = paper.facts.study.config["shard_images"]
+    assert shard <= paper.shard_images()
+    assert not any(row["exceed"] for row in paper.of_limits())
+
+
+def test_limits_need_no_torch_here():
+    """A process without torch asks another for the sizes of networks."""
+    code = """
+import json, sys, yaml
+from pathlib import Path
+from uncanny.estimate.limits import Limits
+from uncanny.study import configuration
+from uncanny.study.study import Study
+root = Path(sys.argv[1])
+config = yaml.safe_load((root / "tests/tiny.yaml").read_text())
+limits = Limits(Study(configuration.validated(config, root)), Path("nowhere"))
+asked = {"model": "vp_uncond", "seed": "0", "epoch": "2"}
+print(limits.minutes("train_model", asked, True), "torch" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)], env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["21", "False"], done.stderr
 
 
 @pytest.mark.parametrize(("sampler", "nfe"), [("HEDM", 35), ("MARK", 1000), ("LANG", 1161)])
@@ -190,6 +249,6 @@ def test_metrics_cost_by_features_and_files_by_logits_too():
     facts = Facts(study, NOWHERE)
     _, (features, logits) = facts.extractor("cifar10_cnn")
     assert (features, logits) == (64, 1000)
-    score = loads._score_seconds(facts, "cifar10", 1000, ["fid"])
+    score = loads._score_seconds(facts, "cifar10", 1000, ["fid"], costs.PROCESSOR)
     assert 0.3 < score < 3  # measured: 1.5 s with four more metrics
     assert facts.features("cifar10") == 1064

@@ -2,8 +2,10 @@
 for a machine with a real one.
 """
 
+import contextlib
 import io
 import re
+import unittest.mock as mock
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from gpu import images, pack, paths, pretended
 from PIL import Image
 from test_configuration import plan
 
+from uncanny.samplers import adaptive_ode
 from uncanny.training import cuda_graphs
 
 ROOT = Path(__file__).parent.parent
@@ -31,11 +34,60 @@ def on_the_processor(monkeypatch):
 @pytest.mark.parametrize("name", paths.PATHS)
 def test_a_path_runs_on_the_device(name):
     expected = paths.PATHS[name](torch.device("cpu"))
-    with pretended.pretended() as log:
+    with counted_attempts() as attempts, pretended.pretended() as log:
         found = paths.PATHS[name](CUDA)
     found = {key: pretended.numbers(value) for key, value in found.items()}
     assert log.kernels
     assert not paths.differing(paths.gaps(expected, found))
+    if name.startswith(("sample", "guide", "inpaint")):
+        assert repeated(log.waits, len(attempts)) == {}
+
+
+STEPS = 4  # at least so many are taken in each path
+ONCE = ("networks/building.py", "guidance/noisy_classifier.py")  # weights are copied one by one
+ADAPTIVE = "samplers/adaptive_ode.py"
+
+
+def repeated(waits, attempts):
+    """Places where the host waits as often as there are steps; of a solver that chooses its steps,
+    more often than at each of its attempts.
+    """
+    # Noise that is sent without waiting is none.
+    found = {key: n for key, n in waits.items() if key[0] != "sent to the device"}
+    allowed = sum(n for (_, place), n in found.items() if place.startswith(ADAPTIVE)) <= attempts
+    return {
+        (what, place): n
+        for (what, place), n in found.items()
+        if n >= STEPS
+        and not any(file in place for file in ONCE)
+        and not (allowed and place.startswith(ADAPTIVE))
+    }
+
+
+@contextlib.contextmanager
+def counted_attempts():
+    """A list with an entry for each step that the adaptive solver tries."""
+    attempts, attempt = [], adaptive_ode._ActiveRows.attempt
+
+    def counted(self):
+        attempts.append(1)
+        attempt(self)
+
+    with mock.patch.object(adaptive_ode._ActiveRows, "attempt", counted):
+        yield attempts
+
+
+def test_a_wait_at_each_step_is_noticed():
+    waits = {
+        ("nonzero", "samplers/ddim.py:60 < sampling/drawing.py:59"): 5,
+        ("to the device", "networks/building.py:48 < sampling/drawing.py:59"): 128,
+        ("sent to the device", "runtime/hardware.py:57 < runtime/random_streams.py:88"): 5,
+        ("to the processor", "sampling/drawing.py:192 < sampling/drawing.py:110"): 1,
+        ("to the processor", "samplers/adaptive_ode.py:140 < samplers/adaptive_ode.py:50"): 9,
+    }
+    found = [place.split(":")[0] for _, place in repeated(waits, 9)]
+    assert found == ["samplers/ddim.py"]
+    assert len(repeated(waits, 8)) == 2
 
 
 @pytest.mark.parametrize("model", paths.MODELS)

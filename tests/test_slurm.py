@@ -98,10 +98,8 @@ def out_of_time(cluster, pid, job):
     cluster.command("scontrol", "update", f"jobid={job['JobId']}", "TimeLimit=1")
 
 
-ONCE, TWICE = (
-    ["12:00:00"],
-    ["12:00:00", "1-00:00:00"],
-)  # time limits: put back into the queue; submitted again
+# Time limits: put back into the queue; submitted again
+ONCE, TWICE = ["00:21:00"], ["00:21:00", "00:42:00"]
 FAULTS = {  # log of a job: fault, states and time limits of its submissions, whether the last one goes on from a state
     "train_model/vp_uncond/seed-0/epoch-6": (cancelled, ["CANCELLED", "COMPLETED"], TWICE, True),
     "train_model/vp_uncond/seed-1/epoch-6": (node_down, ["COMPLETED"], ONCE, None),  # nobody waits for such a node
@@ -287,7 +285,8 @@ def test_jobs_ask_for_no_more_time_than_their_partition_gives(cluster, tmp_path)
     cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=480")
     try:
         cluster.command("generate-slurm-partition-config", "-o", str(folder / "site.yaml"))
-        text = finished(submitted(cluster, folder, *ONE))
+        more = ("--set-resources", "train_model:runtime=720", "--")
+        text = finished(submitted(cluster, folder, *more, *ONE))
     finally:
         cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=INFINITE")
     assert text.count("partition 'gpu' limits jobs to 8 h: train_model (12 h) request that") == 1

@@ -1,5 +1,7 @@
 """Timing records: what is repeated, what is counted, and that the study's own code is timed."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -82,11 +84,29 @@ def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa
         output=tmp_path / "t.json",
     )  # fmt: skip
     [record] = files.read_json(tmp_path / "t.json")["records"]
-    assert made == [2, 4, 6, 8, 10, 12]  # one block warms up, then they go on
+    assert made == [5, 7] * 5  # five updates before each block
     assert len(record["ms_per_update"]) == 5
     assert min(record["ms_per_update"]) > 0
     assert (record["what"], record["batch_size"]) == ("training", 100)
     assert record["updates_per_epoch"] == 14.37
+
+
+def test_one_model_at_a_time_is_in_memory(data, tmp_path, monkeypatch):  # noqa: F811
+    runs, begin = [], loop.begin
+
+    def watched(*arguments):
+        assert not any(run() for run in runs)
+        run = begin(*arguments)
+        runs.append(weakref.ref(run))
+        return run
+
+    monkeypatch.setattr(loop, "begin", watched)
+    identities = {"a": IDENTITY, "b": IDENTITY}
+    timing.time_training(
+        datasets=dict.fromkeys(identities, data.folder), identities=identities, blocks=2, updates=1,
+        output=tmp_path / "t.json",
+    )  # fmt: skip
+    assert len(runs) == 4
 
 
 def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811

@@ -169,6 +169,18 @@ def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):
         state(precision="fp16")
 
 
+def test_memory_for_no_batch_at_all_is_one_message(data, monkeypatch):
+    def scarce(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(loop, "_update", scarce)
+    message = (
+        r"^an update with 100 images needs more memory than is free on cpu; expected a smaller"
+    )
+    with pytest.raises(ValueError, match=message):
+        loop.advance(fresh(data), 1)
+
+
 def test_loss_falls_and_the_history_says_so(data):
     history = trained(data, [4])["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]

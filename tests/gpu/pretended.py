@@ -293,6 +293,7 @@ def _patches() -> list:
         "current_device": lambda: 0,
         "default_generators": (_Generator("cuda"),),
         "get_device_name": lambda *_: "pretended",
+        "get_device_capability": lambda *_: (8, 0),
         "max_memory_allocated": lambda *_: 0,
         "synchronize": lambda *_: None,
         "manual_seed_all": lambda *_: None,

@@ -18,6 +18,7 @@ if os.path.exists(sys.executable):
 
 from uncanny.claims import stored_spreads
 from uncanny.estimate import job as estimate_job
+from uncanny.estimate import limits as estimate_limits
 from uncanny.estimate import order as estimate_order
 from uncanny.registry import components
 from uncanny.registry.blocks import Readable
@@ -140,9 +141,17 @@ def previous_checkpoint(wildcards):
     return file_of("checkpoints", wildcards, epoch=epoch)
 
 
-def hours(first):
-    """Requested time in minutes: `first` hours times the number of the attempt."""
-    return lambda wildcards, attempt: 60 * first * attempt
+@functools.cache
+def limits():
+    return estimate_limits.Limits(STUDY, Path(f"results/{STUDY.name}"))
+
+
+def time_limit(wildcards, attempt, rulename):
+    """Requested time in minutes: by the estimate, times the number of the attempt. Local jobs have no limit."""
+    if workflow.local_exec or not workflow.is_main_process:
+        return attempt * estimate_limits.LEAST
+    on_device = "gpu" in workflow.get_rule(rulename).resources
+    return attempt * limits().minutes(rulename, dict(wildcards.items()), on_device)
 
 
 def prepared(dataset):
@@ -339,6 +348,24 @@ def features_of(wildcards):
     extractor = evaluation_of_model(wildcards)["extractor"]
     path = cell_of(wildcards).path("features", extractor=extractor)
     return f"results/{STUDY.name}/{path}"
+
+
+def features_apart(kind):
+    """A cell's features, as an input function, if jobs of their own extract them; kind: "features" or "many_features"."""
+
+    def apart(wildcards):
+        if not STUDY.extracts_apart(STUDY.names(wildcards.model)["dataset"]):
+            return []
+        extractor = evaluation_of_model(wildcards)["extractor"]
+        return file_of(kind, wildcards, extractor=extractor)
+
+    return apart
+
+
+def group_of_scores(wildcards):
+    """Scoring is submitted with the cell, unless it is long: then it must not keep a GPU."""
+    dataset = STUDY.names(wildcards.model)["dataset"]
+    return None if STUDY.extracts_apart(dataset) else "cell"
 
 
 def walk_code(script, wildcards):

@@ -13,7 +13,7 @@ rule prepare_dataset:
     threads: threads_of_dataset
     resources:
         mem_mb=2000,
-        runtime=hours(12),
+        runtime=time_limit,
     params:
         dataset=lambda w: STUDY.component("datasets", w.dataset),
         source_files=files_of_dataset,

@@ -10,7 +10,7 @@ rule run_exact:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         experiment=lambda w: STUDY.component("experiments", w.experiment),
         code=lambda w: STUDY.code("run_exact", experiments=w.experiment),

@@ -14,7 +14,7 @@ rule measure_losses:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(2),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         losses=STUDY.config["losses"],
@@ -66,7 +66,7 @@ rule compare_samplers:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(6),
+        runtime=time_limit,
     params:
         comparison=lambda w: plan_experiments.comparison(STUDY, w.experiment, w.model),
         code=lambda w: plan_experiments.code(STUDY, w.experiment, w.model),
@@ -89,7 +89,7 @@ rule run_trained:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         options=lambda w: plan_experiments.options(STUDY, w.experiment),
         code=lambda w: STUDY.code("run_trained", experiments=w.experiment),

@@ -18,7 +18,7 @@ rule draw_part:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(6),
+        runtime=time_limit,
     params:
         sampling=walk,
         first=lambda w: int(w.first),
@@ -44,7 +44,7 @@ rule gather_many_samples:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         code=STUDY.code("gather_samples"),
     script:
@@ -99,7 +99,7 @@ rule import_samples:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         path=lambda w: STUDY.identity(w.model)["samples"],
         source_files=files_of_samples("sample_records"),
@@ -134,7 +134,7 @@ rule export_samples:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         code=STUDY.code("export_samples"),
     script:
@@ -156,7 +156,7 @@ rule trace_process:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         sampler=lambda w: STUDY.sampler(w.sampler, w.model),

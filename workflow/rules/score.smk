@@ -14,7 +14,7 @@ rule extract_reference:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(2),
+        runtime=time_limit,
     params:
         neighbours=lambda w: STUDY.neighbours(w.dataset),
         kernels=lambda w: STUDY.asks_for(w.dataset, "KERNELS"),
@@ -39,7 +39,7 @@ rule score_references:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(2),
+        runtime=time_limit,
     params:
         evaluation=lambda w: STUDY.evaluation(w.dataset),
         num_images=lambda w: STUDY.num_images(w.dataset),
@@ -48,25 +48,61 @@ rule score_references:
         "../../scripts/score_references.py"
 
 
-rule score_samples:
+# The features of a sample set, where the extractor is large: seconds on a GPU. All scoring after it needs none.
+rule extract_many_features:
     input:
-        samples=pattern("samples"),
-        record=pattern("sample_records"),
-        extractor=extractor_of_model,
-        reference=reference_of_model,
+        samples=pattern("many_samples"),
+        record=pattern("many_sample_records"),
+        extractor=pattern("extractors"),
     output:
-        pattern("scores"),
+        pattern("many_features"),
     log:
-        f"<logs>/score_samples/{CELL}.log",
-    group:
-        "cell"
+        f"<logs>/extract_many_features/{{extractor}}/{CELL}.log",
     conda:
         "../../envs/uncanny.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
+    params:
+        code=lambda w: STUDY.code("extract_features", extractors=w.extractor),
+    script:
+        "../../scripts/extract_features.py"
+
+
+use rule extract_many_features as extract_features with:
+    input:
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
+        extractor=pattern("extractors"),
+    output:
+        pattern("features"),
+    log:
+        f"<logs>/extract_features/{{extractor}}/{CELL}.log",
+    group:
+        "cell"
+
+
+rule score_samples:
+    input:
+        samples=pattern("samples"),
+        record=pattern("sample_records"),
+        extractor=extractor_of_model,
+        reference=reference_of_model,
+        features=features_apart("features"),
+    output:
+        pattern("scores"),
+    log:
+        f"<logs>/score_samples/{CELL}.log",
+    group:
+        group_of_scores
+    conda:
+        "../../envs/uncanny.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=time_limit,
     params:
         cell=lambda w: plan.cell_record(STUDY, cell_of(w)),
         identity=lambda w: STUDY.identity(w.model),
@@ -83,6 +119,7 @@ rule score_sizes:
         record=pattern("many_sample_records"),
         extractor=extractor_of_model,
         reference=reference_of_model,
+        features=features_apart("many_features"),
     output:
         pattern("sizes"),
     log:
@@ -91,9 +128,8 @@ rule score_sizes:
         "../../envs/uncanny.yaml"
     threads: 1
     resources:
-        gpu=1,
         mem_mb=8000,
-        runtime=hours(2),
+        runtime=time_limit,
     params:
         cell=lambda w: plan.cell_record(STUDY, cell_of(w)),
         identity=lambda w: STUDY.identity(w.model),

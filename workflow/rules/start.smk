@@ -69,6 +69,12 @@ def share_gpus():
         workflow.scheduler.global_resources["gpu"] = offered.total
         workflow.scheduler.resources["gpu"] = offered.total
     logger.info(f"{offered}; other jobs on {workflow.cores} cores")
+    try:
+        notes = gpus.precision_notes(offered.names, STUDY.precisions())
+    except ValueError as error:
+        raise WorkflowError(f"config: {error}") from None
+    for note in notes:
+        logger.info(note)
 
 
 def check_job_slots():

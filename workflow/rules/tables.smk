@@ -15,7 +15,7 @@ rule time_sampling:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(12),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         samplings=timed_samplings,
@@ -43,7 +43,7 @@ rule time_training:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         identities={m: STUDY.identity(m) for m in plan_times.trained(STUDY)},
         blocks=STUDY.config["timing"]["blocks"],

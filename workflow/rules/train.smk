@@ -15,7 +15,7 @@ rule train_model:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(12),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         code=lambda w: STUDY.code("train_model", model=w.model),
@@ -40,7 +40,7 @@ rule import_model:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         source_files=files_of_weights,
@@ -64,7 +64,7 @@ rule export_model:
         "../../envs/uncanny.yaml"
     resources:
         mem_mb=8000,
-        runtime=hours(1),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         code=lambda w: STUDY.code("export_model", model=w.model),
@@ -86,7 +86,7 @@ rule train_extractor:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(2),
+        runtime=time_limit,
     params:
         extractor=lambda w: STUDY.component("extractors", w.extractor),
         source_files=files_of_extractor,
@@ -109,7 +109,7 @@ rule train_classifier:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(12),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.classifier(
             w.classifier, w.dataset, w.process, w.schedule

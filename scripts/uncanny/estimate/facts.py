@@ -3,14 +3,16 @@
 import json
 import math
 from functools import cache
+from itertools import product
 from pathlib import Path
 
-from uncanny.estimate import networks
+from uncanny.estimate import sizes
 from uncanny.estimate.costs import PROCESSOR, Device
 from uncanny.estimate.data import Data, noise_levels, of_dataset
+from uncanny.estimate.sizes import Network, Size
 from uncanny.samplers import nfe
 from uncanny.study.study import NO_SCHEDULE, Study
-from uncanny.training.loop import steps_until
+from uncanny.training.lengths import steps_until
 
 # NFE of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.
 ADAPTIVE = -16, 43
@@ -41,12 +43,33 @@ class Facts:
         """Images of an update."""
         return self.study.identity(model)["training"]["batch_size"]
 
+    def count_networks(self) -> None:
+        """Find the sizes of all networks at once: each look at torch takes seconds."""
+        study = self.study
+        models = study.models_of("trained", "external")
+        networks = {block["network"] for block in study.config["classifiers"].values()}
+        guiding = product(sorted(networks), sorted(set(map(self.dataset_of, models))))
+        sizes.count(
+            [
+                *map(self._of_model, models),
+                *map(self._of_extractor, study.config["extractors"]),
+                *(self._of_classifier(study.component("networks", n), d) for n, d in guiding),
+            ]
+        )
+
+    def precision(self, model: str) -> str:
+        """Precision of a model's training."""
+        return self.study.identity(model)["training"]["precision"]
+
     @cache
-    def size(self, model: str) -> networks.Size:
+    def size(self, model: str) -> Size:
         """Size of a model's network."""
+        return sizes.of(self._of_model(model))
+
+    def _of_model(self, model: str) -> Network:
         network, shape = self.network(model)
         conditional = self.study.identity(model)["conditional"]
-        return _size(network, shape, self.data_of(model).num_classes if conditional else 0)
+        return Network(network, shape, self.data_of(model).num_classes if conditional else 0)
 
     @cache
     def network(self, model: str) -> tuple[str, tuple[int, ...]]:
@@ -54,27 +77,34 @@ class Facts:
         return text(self.study.identity(model)["network"]), self.data_of(model).shape
 
     @cache
-    def classifier(self, *names: str) -> tuple[dict, networks.Size]:
+    def classifier(self, *names: str) -> tuple[dict, Size]:
         """Identity of a noisy classifier, and the size of its network.
 
         names: of classifier, dataset, process and schedule.
         """
         identity = self.study.classifier(*names)
-        data = self.data(identity["dataset"])
-        return identity, _size(text(identity["network"]), data.shape, max(data.num_classes, 2))
+        return identity, sizes.of(self._of_classifier(identity["network"], identity["dataset"]))
 
-    def classifiers_of(self, guidance: str, model: str) -> list[tuple[dict, networks.Size]]:
+    def _of_classifier(self, network: dict, dataset: str) -> Network:
+        data = self.data(dataset)
+        return Network(text(network), data.shape, max(data.num_classes, 2))
+
+    def classifiers_of(self, guidance: str, model: str) -> list[tuple[dict, Size]]:
         """The classifiers that guide a model, each made for the model's noise."""
         names = self.study.names(model)
         noise = names["dataset"], names["process"], names.get("schedule", NO_SCHEDULE)
         return [self.classifier(name, *noise) for name in self.study.guiding(guidance)]
 
     @cache
-    def extractor(self, name: str) -> tuple[networks.Size, tuple[int, int]]:
+    def extractor(self, name: str) -> tuple[Size, tuple[int, ...]]:
         """Size of an extractor; numbers of features and of logits per image."""
+        network = self._of_extractor(name)
+        return sizes.of(network), sizes.widths(network)
+
+    def _of_extractor(self, name: str) -> Network:
         block = self.study.component("extractors", name)
         data = self.data(block["dataset"])
-        return networks.of_extractor(block, data.shape, max(data.num_classes, 2))
+        return Network(text(block), data.shape, max(data.num_classes, 2), extracts=True)
 
     def features(self, dataset: str) -> int:
         """Numbers per image in the features and logits that scores of a dataset are made from."""
@@ -109,11 +139,6 @@ class Facts:
         images, batch = self.data_of(model).train, self.batch_size(model)
         previous = self.study.previous_epoch(epoch) or 0
         return steps_until(epoch, images, batch) - steps_until(previous, images, batch)
-
-
-@cache
-def _size(network: str, shape: tuple[int, ...], num_classes: int) -> networks.Size:
-    return networks.of_network(json.loads(network), shape, num_classes)
 
 
 def text(block: dict) -> str:

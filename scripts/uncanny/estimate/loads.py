@@ -11,11 +11,11 @@ from functools import cache
 from uncanny.estimate import costs
 from uncanny.estimate.facts import Facts, text
 from uncanny.estimate.job import Job
-from uncanny.evaluation.timing import UPDATES_PER_BLOCK
+from uncanny.estimate.sizes import Size
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import timings as plan_times
 from uncanny.study.study import NO_GUIDANCE
-from uncanny.training.loop import steps_until
+from uncanny.training.lengths import UPDATES_BEFORE, UPDATES_PER_BLOCK, steps_until
 
 REPORTED = 2560  # gradients in a classifier's report
 # Seconds on a core of jobs that neither train nor sample: per job, and per input file.
@@ -30,8 +30,11 @@ WEIGHT = 4  # bytes of a weight in float32
 CHECKPOINT = 4 * WEIGHT  # network, average and the two moments of Adam
 RECORD = 10_000  # bytes of records, logs and small files
 FIGURE = 1_000_000
-FREED = 0.4  # of all activations of a network, those held at once without gradients
+# Of all activations of a network, those held at once without gradients: on a processor; on a GPU,
+# from the peak of 15.8 GB with batches of 682 images (results/measured/gpu/speed.json)
+FREED, HELD = 0.4, 0.17
 CANDIDATES = 8  # for the image of a trace
+GRADIENT_VALUES = 2**19  # numbers in images whose gradients are computed at once, as there
 SAMPLES = 24  # bytes of a number of an image while images are sampled or gathered
 
 
@@ -58,14 +61,16 @@ class Load:
 
     works: its own work, that which its records time first. rest: overhead such as reading, writing
     and waiting for the device; None: the default of its device. disk: bytes of its outputs. memory:
-    bytes in addition to its libraries. unit: dataset, network and name of the unit of the first
-    work, for the table of rates.
+    bytes in addition to its libraries. card: bytes on a GPU: weights with what trains them, and
+    activations, in float32 even where some are kept in fewer bits. unit: dataset, network and name
+    of the unit of the first work, for the table of rates.
     """
 
     works: list[Work] = field(default_factory=list)
     rest: Work | None = None
     disk: float = RECORD
     memory: float = 0.0
+    card: float = 0.0
     unit: tuple[str, str, str] | None = None
 
 
@@ -144,13 +149,14 @@ def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
         [_updates(facts, model, facts.updates(model, int(epoch)))],
         disk=CHECKPOINT * facts.size(model).parameters,
         memory=_training_memory(facts, model),
+        card=_training_card(facts.size(model), facts.batch_size(model)),
         unit=(names["dataset"], names["network"], f"update of {facts.batch_size(model)} images"),
     )
 
 
 def _updates(facts: Facts, model: str, count: int) -> Work:
-    batch = facts.batch_size(model)
-    seconds = costs.update(facts.size(model), batch, facts.device)
+    batch, precision = facts.batch_size(model), facts.precision(model)
+    seconds = costs.update(facts.size(model), batch, facts.device, precision)
     return Work(("update", facts.network(model), batch), count, seconds)
 
 
@@ -159,6 +165,11 @@ def _training_memory(facts: Facts, model: str) -> float:
     size, batch = facts.size(model), facts.batch_size(model)
     held = 0 if facts.device.accelerates else 4 * batch * size.activations
     return 3 * CHECKPOINT * size.parameters + held
+
+
+def _training_card(size: Size, batch: int) -> float:
+    """Weights, gradients, average and moments; activations of a batch."""
+    return (CHECKPOINT + WEIGHT) * size.parameters + WEIGHT * batch * size.activations
 
 
 # ---- Sampling -------------------------------------------------------------------------------
@@ -177,6 +188,7 @@ def _draw_samples(
         [work],
         disk=RECORD + (0 if number else count * facts.data_of(model).values),
         memory=_sampling_memory(facts, model, count),
+        card=_sampling_card(facts, model, guidance, count),
         unit=(names["dataset"], names.get("network", ""), words),
     )
 
@@ -187,8 +199,9 @@ def _evaluations(
     """count · NFE evaluations of a network, with a gradient of every classifier in each."""
     batch = costs.batch_of(at_once, facts.data_of(model).values)
     classifiers = facts.classifiers_of(guidance, model)
-    seconds = costs.evaluation(facts.size(model), batch, facts.device)
-    seconds += sum(costs.gradient(size, batch, facts.device) for _, size in classifiers)
+    at = facts.device, facts.study.sampler(sampler, model)["precision"]
+    seconds = costs.evaluation(facts.size(model), batch, *at)
+    seconds += sum(costs.gradient(size, batch, *at) for _, size in classifiers)
     networks = tuple(text(identity["network"]) for identity, _ in classifiers)
     key = ("evaluation", facts.network(model), networks, facts.study.sampler_kind(sampler, model))
     return Work(key, count * facts.evaluations(sampler, model, guidance), seconds)
@@ -198,7 +211,16 @@ def _sampling_memory(facts: Facts, model: str, count: int) -> float:
     """Images; on a processor, also the activations of a batch."""
     values = facts.data_of(model).values
     batch = 0 if facts.device.accelerates else costs.batch_of(count, values)
-    return SAMPLES * count * values + 4 * FREED * batch * facts.size(model).activations
+    return SAMPLES * count * values + WEIGHT * FREED * batch * facts.size(model).activations
+
+
+def _sampling_card(facts: Facts, model: str, guidance: str, count: int) -> float:
+    """Weights, the activations of a batch that are held at once, and those for a gradient."""
+    size, values = facts.size(model), facts.data_of(model).values
+    held = HELD * costs.batch_of(count, values) * size.activations
+    for _, each in facts.classifiers_of(guidance, model):
+        held += min(count, max(1, GRADIENT_VALUES // values)) * each.activations + each.parameters
+    return WEIGHT * (size.parameters + held)
 
 
 @entry("sampling", "gather_samples", "gather_many_samples")
@@ -218,7 +240,8 @@ def _compare_samplers(facts: Facts, job: Job, experiment: str, model: str, **_) 
     extent = plan_experiments.extent(facts.study, experiment)
     count, samplers = extent["num_images"], extent["samplers"]
     works = [_evaluations(facts, model, s, NO_GUIDANCE, count, count) for s in samplers]
-    score = _score_seconds(facts, facts.dataset_of(model), count, [extent["metric"]])
+    dataset = facts.dataset_of(model)
+    score = _score_seconds(facts, dataset, count, [extent["metric"]], facts.device)
     seconds = len(extent["sampling_seeds"]) * sum(work.stated + score for work in works)
     return Load(
         [Work((job.rule, experiment, model), 1, seconds)], memory=_experiment_memory(facts, model)
@@ -255,15 +278,17 @@ def _extract_reference(
 @entry("scoring", "score_references")
 def _score_references(facts: Facts, job: Job, dataset: str, **_) -> Load:
     """Real images of both splits and two kinds of noise."""
-    return _scored(facts, job, dataset, _measured(facts, dataset), sets=4)
+    return _scored(facts, job, dataset, _measured(facts, dataset), facts.device, sets=4)
 
 
 @entry("scoring", "score_samples")
 def _score_samples(facts: Facts, job: Job, model: str, **_) -> Load:
     dataset, count = facts.dataset_of(model), facts.images_of_cell(model)
     unit = dataset, facts.study.evaluation(dataset)["extractor"], "score of a cell"
-    load = _scored(facts, job, dataset, _measured(facts, dataset))
-    return replace(load, disk=RECORD + 4 * count * facts.features(dataset), unit=unit)
+    on = _extracting(facts, dataset)
+    load = _scored(facts, job, dataset, _measured(facts, dataset), on)
+    disk = RECORD + (4 * count * facts.features(dataset) if on else 0)
+    return replace(load, disk=disk, unit=unit)
 
 
 @entry("scoring", "score_sizes")
@@ -271,7 +296,23 @@ def _score_sizes(facts: Facts, job: Job, model: str, **_) -> Load:
     dataset, sizes = facts.dataset_of(model), facts.study.config["sample_sizes"]
     least = facts.study.evaluation_of_sizes(dataset)["least"]
     metrics = {n: [name for name in least if n >= least[name]] for n in sizes}
-    return _scored(facts, job, dataset, metrics)
+    return _scored(facts, job, dataset, metrics, _extracting(facts, dataset))
+
+
+@entry("scoring", "extract_features", "extract_many_features")
+def _extract_features(facts: Facts, job: Job, extractor: str, model: str, **_) -> Load:
+    size, widths = facts.extractor(extractor)
+    many = max(facts.study.config["sample_sizes"], default=0)
+    count = many if "many" in job.rule else facts.images_of_cell(model)
+    each = costs.evaluation(size, costs.BATCH, facts.device)
+    card = WEIGHT * (size.parameters + HELD * costs.BATCH * size.activations)
+    work = Work(("features", extractor), count, each)
+    return Load([work], disk=RECORD + 4 * count * sum(widths), card=card)
+
+
+def _extracting(facts: Facts, dataset: str) -> costs.Device | None:
+    """Where jobs that score samples extract their features; None if others have done so."""
+    return None if facts.study.extracts_apart(dataset) else costs.PROCESSOR
 
 
 def _measured(facts: Facts, dataset: str) -> dict[int, list[str]]:
@@ -279,14 +320,19 @@ def _measured(facts: Facts, dataset: str) -> dict[int, list[str]]:
 
 
 def _scored(
-    facts: Facts, job: Job, dataset: str, metrics: dict[int, list[str]], sets: int = 1
+    facts: Facts,
+    job: Job,
+    dataset: str,
+    metrics: dict[int, list[str]],
+    on: costs.Device | None,
+    sets: int = 1,
 ) -> Load:
     """metrics: names of them for each number of images; smaller sets are the first images of the
-    largest, whose features are extracted once.
+    largest, whose features are extracted once, `on` a device; None: elsewhere.
     """
     largest, reference = max(metrics), facts.reference_count(dataset)
     seconds = sum(
-        _score_seconds(facts, dataset, n, names, extract=n == largest)
+        _score_seconds(facts, dataset, n, names, on if n == largest else None)
         for n, names in metrics.items()
     )
     # Features of both sets as they are stored; the larger set in float64, and about its mean.
@@ -296,14 +342,14 @@ def _scored(
 
 
 def _score_seconds(
-    facts: Facts, dataset: str, n: int, metrics: list[str], extract: bool = True
+    facts: Facts, dataset: str, n: int, metrics: list[str], on: costs.Device | None
 ) -> float:
-    """Seconds of metrics of n images, and of their features."""
+    """Seconds of metrics of n images, and of their features if extracted `on` a device."""
     evaluation, m = facts.study.evaluation(dataset), facts.reference_count(dataset)
     size, (width, _) = facts.extractor(evaluation["extractor"])
     blocks = [evaluation["metrics"][name] for name in metrics]
     operations = sum(costs.metric_operations(b["kind"], b, n, m, width) for b in blocks)
-    features = n * costs.evaluation(size, costs.BATCH, facts.device) if extract else 0
+    features = n * costs.evaluation(size, costs.BATCH, on) if on else 0
     return features + operations / costs.CORE + METRIC * len(metrics)
 
 
@@ -351,9 +397,10 @@ def _train_classifier(
 ) -> Load:
     identity, size = facts.classifier(classifier, dataset, process, schedule)
     data, options, device = facts.data(dataset), identity["training"], facts.device
+    precision = options.get("precision", "fp32")
     batch, network = options["batch_size"], (text(identity["network"]), data.shape)
     count = steps_until(options["epochs"], data.train, batch)
-    seconds = costs.update(size, batch, device)
+    seconds = costs.update(size, batch, device, precision)
     # Accuracy at ten noise levels on all test images, and gradients of some.
     report = 10 * data.test * costs.evaluation(size, costs.BATCH, device)
     report += REPORTED * costs.gradient(size, costs.BATCH, device)
@@ -361,6 +408,7 @@ def _train_classifier(
         [Work(("classifier update", network, batch), count, seconds)],
         rest=Work(("report", network), 1, device.rest + report),
         disk=WEIGHT * size.parameters,
+        card=_training_card(size, batch),
     )
 
 
@@ -379,10 +427,11 @@ def _time_sampling(facts: Facts, job: Job, model: str, **_) -> Load:
 
 @entry("timing", "time_training")
 def _time_training(facts: Facts, job: Job, **_) -> Load:
-    count = (facts.study.config["timing"]["blocks"] + 1) * UPDATES_PER_BLOCK  # one to warm up
+    count = facts.study.config["timing"]["blocks"] * (UPDATES_BEFORE + UPDATES_PER_BLOCK)
     models = plan_times.trained(facts.study)
-    memory = sum(_training_memory(facts, model) for model in models)
-    return Load([_updates(facts, model, count) for model in models], memory=memory)
+    memory = max(_training_memory(facts, model) for model in models)  # one after another
+    card = max(_training_card(facts.size(model), facts.batch_size(model)) for model in models)
+    return Load([_updates(facts, model, count) for model in models], memory=memory, card=card)
 
 
 # ---- Figures, tables, claims ----------------------------------------------------------------

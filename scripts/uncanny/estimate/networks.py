@@ -1,30 +1,30 @@
-"""Size of a network, counted on torch's meta device: nothing is allocated or computed."""
+"""Sizes of networks, counted on torch's meta device: nothing is allocated or computed.
+
+As a program it reads networks as JSON and prints their sizes: `sizes` asks it where torch is not
+loaded.
+"""
 
 import importlib
-from dataclasses import dataclass
+import json
+import sys
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from uncanny.estimate.sizes import Network, Size
 from uncanny.registry import components
-
-
-@dataclass(frozen=True)
-class Size:
-    """parameters; floating-point operations of one evaluation of one image (a multiplication and
-    an addition are two); layers: modules with weights, each of which takes time to launch;
-    activations: numbers per image in the outputs of all modules, which training keeps.
-    """
-
-    parameters: int
-    flops: float
-    layers: int
-    activations: int
-
 
 # Inception v3 at 299×299.
 INCEPTION = Size(parameters=23_900_000, flops=11.4e9, layers=95, activations=40_000_000)
 INCEPTION_WIDTHS = (2048, 1008)
+
+
+def counted(network: Network) -> tuple[Size, tuple[int, ...]]:
+    """Size of a network; of an extractor, with its numbers of features and of logits per image."""
+    block = json.loads(network.options)
+    if network.extracts:
+        return of_extractor(block, network.shape, network.num_classes)
+    return of_network(block, network.shape, network.num_classes), ()
 
 
 def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
@@ -64,3 +64,12 @@ def _counted(network: torch.nn.Module, *inputs: torch.Tensor) -> Size:
     weights = [p.numel() for p in network.parameters()]
     layers = sum(any(True for _ in m.parameters(recurse=False)) for m in network.modules())
     return Size(sum(weights), float(counter.get_total_flops()), layers, sum(activations))
+
+
+def _main() -> None:
+    asked = [Network(**entry | {"shape": tuple(entry["shape"])}) for entry in json.load(sys.stdin)]
+    json.dump([(vars(size), widths) for size, widths in map(counted, asked)], sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()

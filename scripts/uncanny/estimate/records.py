@@ -63,7 +63,7 @@ def learn(facts: Facts, jobs: Iterable[Job]) -> tuple[Rates, dict[str, float]]:
     Records of jobs that ask for a GPU count only where they ran on a device of the same kind.
     """
     rates, memory, jobs = Rates(), {}, list(jobs)
-    other_device = _device(facts, jobs) not in (None, facts.device.name)
+    other_device = ran_on(facts, jobs) not in (None, facts.device.name)
     for job in jobs:
         _, works = loads.of_job(facts, job)
         if (job.on_device and other_device) or all(rates.enough(work.key) for work in works):
@@ -89,7 +89,7 @@ def _shares(works: list[Work], timing: dict, whole: float | None) -> Iterator[tu
         yield own, max(whole - rest, 0.1 * whole)
 
 
-def _device(facts: Facts, jobs: list[Job]) -> str | None:
+def ran_on(facts: Facts, jobs: list[Job]) -> str | None:
     """Kind of device that the study's jobs ran on, by the first record that says so."""
     devices = (_timing(facts, job).get("device") for job in jobs if job.on_device)
     device = next(filter(None, devices), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from uncanny.estimate import loads
+from uncanny.estimate import limits, loads
 from uncanny.estimate.totals import Estimate
 from uncanny.runtime import files, table_files
 
@@ -14,11 +14,10 @@ LEFT = (("", ""), ("_left", " left"))
 SHORT = 20  # hours in all, up to which times are shown in minutes
 DEVICE = {"accelerator": "GPU", "processor": "core"}
 HOURS = {
-    "accelerator": "GPU: time on an accelerator; CPU: time of the jobs without one.",
+    "accelerator": "GPU: time on one of these; CPU: time on a core of the jobs without one.",
     "processor": "Core: time on one processor core of the jobs that would use a GPU; "
     "CPU: of all others.",
 }
-STATED_FOR = {"accelerator": "an NVIDIA A100 in float32", "processor": "one core of a server"}
 
 
 def write(estimate: Estimate, stem: Path) -> str:
@@ -35,6 +34,10 @@ def write(estimate: Estimate, stem: Path) -> str:
     both = both[columns + [name for name in both if name not in columns]]
     files.write_text(stem.with_suffix(".csv"), both.to_csv(index=False, lineterminator="\n"))
     tables = {heading(estimate): targets, "By kind of work, of all": work}
+    if estimate.site.device.accelerates:
+        tables |= {
+            "Time limits that jobs with a GPU ask for first": pd.DataFrame(estimate.of_limits())
+        }
     tables |= {"What the hours rest on": rates(estimate)}
     hours = targets["device_hours"].max()
     shown = {title: readable(frame, estimate, hours) for title, frame in tables.items()}
@@ -50,7 +53,8 @@ def write(estimate: Estimate, stem: Path) -> str:
 
 def heading(estimate: Estimate) -> str:
     site = estimate.site
-    devices = {"accelerator": "accelerators", "processor": "processor cores"}[site.device.name]
+    number = "" if site.devices is None else f"{site.devices} "
+    devices = f"{number}NVIDIA {site.device.card}" if site.device.accelerates else "processor cores"
     return f"Study {estimate.facts.study.name} on {devices}, {site.at_once} jobs at a time"
 
 
@@ -63,13 +67,27 @@ def notes_of(estimate: Estimate) -> str:
         "Ready: when a figure is there in a run of all_figures.",
         "Left: jobs whose file is not there; `snakemake -n` says what a changed config makes",
         "again. Measured: from records of this study. Scaled: stated costs times what was",
-        f"measured of other work. Default: stated for {STATED_FOR[device]}.",
+        f"measured of other work. Default: {stated(estimate)}.",
     ]
+    if shard := estimate.shard_images():
+        hours = f"{limits.LONGEST:g} hours"
+        notes.append(f"With shard_images: {shard} or fewer, no draw takes longer than {hours}.")
     if rules := estimate.without_entry():
         numbers = {rule: f"{n} job{'s' * (n != 1)}" for rule, n in rules.items()}
         names = ", ".join(f"{rule} ({number})" for rule, number in numbers.items())
         notes.append(f"No cost is stated for {names}: until one has run, only starts are counted.")
     return " ".join(notes)
+
+
+def stated(estimate: Estimate) -> str:
+    """Where rates without records come from."""
+    device, precisions = estimate.site.device, sorted(estimate.facts.study.precisions())
+    if not device.accelerates:
+        return "stated for one core of a server"
+    text = f"stated for an NVIDIA {device.card} in {' and '.join(precisions)}"
+    if set(precisions) & {"tf32", "bf16"}:
+        text += ", by measurements on an H200 and the ratio of the peaks of both cards"
+    return text
 
 
 def rates(estimate: Estimate) -> pd.DataFrame:
@@ -98,6 +116,8 @@ def readable(frame: pd.DataFrame, estimate: Estimate, hours: float) -> pd.DataFr
         f"{key}{end}": f"{text}{words} {unit}" for key, text in times.items() for end, words in LEFT
     }
     names |= {"disk_gb": "disk GB", "memory_gb": "memory GB", "jobs_left": "jobs left"}
+    names |= {"longest_hours": f"longest {unit}", "limit_hours": f"limit {unit}"}
+    names |= {"exceed": "jobs beyond it", "card_gb": "GPU memory GB"}
     untouched = "jobs_left" in frame and (frame["jobs_left"] == frame["jobs"]).all()
     dropped = {"disk_gb_left"} | {name for name in frame if untouched and name.endswith("_left")}
     shown = frame.drop(columns=[name for name in frame if name in dropped])

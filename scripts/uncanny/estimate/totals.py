@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from uncanny.estimate import costs, loads, order, records
+from uncanny.estimate import costs, limits, loads, order, records
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job, Jobs, target_rules
 from uncanny.estimate.schedule import ends, wall_seconds
@@ -33,6 +33,17 @@ class Site:
     start: float
     one_machine: bool
     devices: int | None = None
+
+
+def device_of(study: Study, results: Path, jobs: Iterable[Job]) -> costs.Device:
+    """Where jobs that ask for a GPU run: a processor if the study says so or its jobs have run on
+    one, else a GPU, wherever this is asked.
+    """
+    device = limits.device_of(study)
+    if device.accelerates and study.config["estimate"].get("device", "auto") == "auto":
+        ran_on = records.ran_on(Facts(study, results, device), list(jobs))
+        device = costs.PROCESSOR if ran_on == "processor" else device
+    return device
 
 
 class Estimate:
@@ -98,6 +109,7 @@ class Estimate:
 
     def _cost(self, job: Job) -> dict:
         load, works = loads.of_job(self.facts, job)
+        stated = sum(work.stated for work in works)
         seconds = dict.fromkeys(BASES, 0.0)
         for work in works:
             ratio, basis, _ = self.rates.of(work.key)
@@ -105,7 +117,35 @@ class Estimate:
         base = (self.site.device if job.on_device else costs.PROCESSOR).base
         memory = self.memory.get(job.rule) or base + load.memory / 1e6
         about = {"kind": loads.kind(job), "on_device": job.on_device, "alone": job.alone}
+        about |= {"rule": job.rule, "stated": stated, "card": load.card}
         return about | seconds | {"start": self.site.start, "disk": load.disk, "memory": memory}
+
+    def of_limits(self) -> list[dict]:
+        """One row per rule of jobs that ask for a GPU: their longest job, the time limits that they
+        ask for first, how many of them should take longer than that, their largest memory on a GPU.
+        """
+        rows = []
+        for rule, jobs in self.costs[self.costs["on_device"]].groupby("rule", sort=False):
+            asked = jobs["stated"].map(limits.minutes) / 60
+            hours = jobs[[*BASES, "start"]].sum(axis=1) / 3600
+            row = {"rule": rule, "jobs": len(jobs), "longest_hours": hours.max()}
+            row |= {"limit_hours": asked.max(), "exceed": int((hours > asked).sum())}
+            rows.append(row | {"card_gb": jobs["card"].max() / 1e9})
+        return rows
+
+    def shard_images(self) -> int | None:
+        """Largest `shard_images` with which no draw takes longer than limits.LONGEST; None without
+        draws on a GPU.
+        """
+        facts, most = self.facts, 0.0
+        for job in self.every:
+            if job.rule in ("draw_samples", "draw_part") and facts.device.accelerates:
+                _, works = loads.of_job(facts, job)
+                model = job.wildcards["model"]
+                count = int(job.wildcards.get("number") or facts.images_of_cell(model))
+                most = max(most, sum(work.stated for work in works) / count)
+        count = facts.study.config["num_images"]
+        return limits.shard_images(most * count, count) if most else None
 
     def _whole_and_left(self, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         paths = self.jobs.targets[target]

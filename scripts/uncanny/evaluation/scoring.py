@@ -70,7 +70,7 @@ class SampleSet:
     """The images of a cell, with extractor and reference.
 
     samples, record, extractor, reference: files. evaluation: as in `score`. cell, identity: of the
-    cell and of its model, for the score record.
+    cell and of its model, for the score record. features: file, if they were extracted apart.
     """
 
     samples: Path | str
@@ -81,6 +81,7 @@ class SampleSet:
     cell: dict
     identity: dict
     device: torch.device
+    features: Path | str | None = None
 
     def write(
         self, output: Path | str, scores: str, recorded: Iterable[str], measure: Callable[..., dict]
@@ -104,6 +105,21 @@ class SampleSet:
         else:
             result |= {"reason": sampling["reason"]}
         files.write_json(output, result | {"timing": sampling["timing"]})
+
+
+def extract_features(*, samples, record, extractor, output, device: torch.device) -> None:
+    """Store the features of a sample set, for `score_samples` or `score_sizes`; none of images that
+    diverged.
+    """
+    network = extractors.load(extractor, str(device))
+    if files.read_json(record)["status"] == "ok":
+        images, labels = load_images(samples)
+        found = features.extract(network, images, BATCH, labels)
+        origin = features.identity(network, images, labels)
+    else:
+        found = Features(*(np.zeros((0, 1), np.float32) for _ in range(2)))
+        origin = {"extractor": network.id}
+    features.save(output, found, origin)
 
 
 def score_samples(sample_set: SampleSet, features_path: Path | str, output: Path | str) -> None:
@@ -136,7 +152,9 @@ def score_sizes(sample_set: SampleSet, sizes: list[int], output: Path | str) -> 
 
     def measure(_, network, images, labels, real):
         # Features of an image do not depend on the others: once for all sizes
-        sample, results = features.extract(network, images, BATCH, labels), []
+        given, results = (network, images, BATCH, labels), []
+        apart = sample_set.features
+        sample = features.load_or_extract(apart, *given) if apart else features.extract(*given)
         for n in sizes:
             asked = {name: block for name, block in metrics.items() if n >= least[name]}
             kept, left_out = fewest_images.carried(asked, n, sample.pool.shape[1])

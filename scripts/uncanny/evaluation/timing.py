@@ -6,9 +6,11 @@ holds every round. Times are those of one processor thread, as jobs of the study
 accelerator.
 """
 
+import gc
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +19,14 @@ import torch
 from uncanny.datasets import Dataset
 from uncanny.networks import building
 from uncanny.runtime import checkpoints, files, hardware
+from uncanny.runtime.precision import computed
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, job
 from uncanny.training import loop
+from uncanny.training.lengths import UPDATES_BEFORE, UPDATES_PER_BLOCK
 from uncanny.training.stream import Stream
 
 THREADS = 1
-UPDATES_PER_BLOCK = 20  # long enough to be timed, short against an epoch of a large dataset
 
 
 def time_sampling(
@@ -59,7 +62,9 @@ def time_sampling(
         nfe = [task(0) for task in tasks]
         times = alternating(tasks, batches, device)
     records = [
-        facts | sampling["names"] | _sampled(sampling["sampler"], seconds, evaluations, count)
+        facts
+        | sampling["names"]
+        | _sampled(sampling["sampler"], seconds, evaluations, count, device)
         for sampling, seconds, evaluations in zip(samplings, times, nfe, strict=True)
     ]
     write(output, records, device)
@@ -81,10 +86,12 @@ def _sampling(model, sampling: Mapping, classifiers, identity, count: int, losse
     return task
 
 
-def _sampled(sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None) -> dict:
+def _sampled(
+    sampler: Mapping, seconds: list[float], nfe: int | None, count: int | None, device: torch.device
+) -> dict:
     return {
         "num_steps": sampler["init_sampling"].get("num_steps"),
-        "precision": sampler["precision"],
+        "precision": computed(sampler["precision"], device),
         "nfe": nfe,
         "batch_size": count,
         # nfe is per image: a batch of `count` images costs count * nfe evaluations.
@@ -99,7 +106,8 @@ def time_training(
     """Time `blocks` blocks of updates of each model, from the beginning of its training.
 
     datasets: prepared folders, identities: complete parameters, both by the model's name in the
-    study. updates: of one block. All models with their optimisers are in memory.
+    study. updates: of one block. Each block begins the training anew, with a few updates before the
+    clock starts: one model at a time is in memory.
     """
     device = hardware.device(THREADS)
     opened = {name: Dataset.open(Path(folder)) for name, folder in datasets.items()}
@@ -112,8 +120,6 @@ def time_training(
         _training(identity, opened[name], streams[name], seed, updates, device)
         for name, identity in identities.items()
     ]
-    for task in tasks:  # warm-up
-        task(0)
     times = alternating(tasks, blocks, device)
     records = [
         {
@@ -121,7 +127,7 @@ def time_training(
             "status": "ok",
             "dataset": identity["dataset"],
             "model": name,
-            "precision": identity["training"].get("precision", "fp32"),
+            "precision": computed(identity["training"].get("precision", "fp32"), device),
             "batch_size": identity["training"]["batch_size"],
             "updates_per_epoch": len(streams[name]) / identity["training"]["batch_size"],
             "updates_per_block": updates,
@@ -132,35 +138,52 @@ def time_training(
     write(output, records, device)
 
 
-def _training(identity, data: Dataset, stream, seed: int, updates: int, device) -> Callable:
-    """Task that continues a model's training by one block of updates."""
+def _training(identity, data: Dataset, stream, seed: int, updates: int, device) -> "Prepared":
+    """Task of one block of updates; preparing it begins the training."""
     build = partial(building.build_network, identity, data.shape, data.num_classes)
     family = building.build_family(identity, building.build_family(identity).derive(data))
-    run = loop.begin(build, family.loss, stream, identity["training"], seed, device)
-    return lambda _: loop.advance(run, updates)
+
+    def prepare() -> Callable:
+        gc.collect()  # the run before: a run refers to itself
+        run = loop.begin(build, family.loss, stream, identity["training"], seed, device)
+        loop.advance(run, UPDATES_BEFORE)
+        return lambda _: loop.advance(run, updates)
+
+    return Prepared(prepare)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task that is prepared before each turn, and whose memory is free after it."""
+
+    prepare: Callable[[], Callable[[int], object]]
 
 
 def alternating(
-    tasks: Sequence[Callable[[int], object]],
+    tasks: Sequence[Callable[[int], object] | Prepared],
     rounds: int,
     device: torch.device,
     clock: Callable = lambda: time.perf_counter(),
 ) -> list[list]:
     """Seconds [tasks][rounds] of task(1), task(2), … of each, one of each in every round.
 
-    Tasks are warmed up. Every round has a new random order, the same in every run.
+    Tasks are warmed up, or prepare themselves while the clock stands. Every round has a new random
+    order, the same in every run.
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds to be timed: expected at least 1")
     order, seconds = random.Random(0), [[] for _ in tasks]
     for number in range(1, rounds + 1):
         for index in order.sample(range(len(tasks)), len(tasks)):
+            task = tasks[index]
+            task = task.prepare() if isinstance(task, Prepared) else task
             # Accelerators compute asynchronously: wait before the clock starts and before it stops.
             _wait(device)
             started = clock()
-            tasks[index](number)
+            task(number)
             _wait(device)
             seconds[index].append(clock() - started)
+            del task  # before the next is prepared
     return seconds
 
 

@@ -21,6 +21,7 @@ from uncanny.guidance import noisy_classifier
 from uncanny.guidance.noisy_classifier import DECILES, Classifier, decile_of, decile_range
 from uncanny.registry import components
 from uncanny.registry.option_types import Above, Nonnegative
+from uncanny.runtime.hardware import sent
 from uncanny.runtime.random_streams import IMAGES_PER_DRAW, ImageStreams, seed_of
 
 # Kinds that act through another argument of samplers than `gradient`; None: through the model alone
@@ -242,7 +243,9 @@ class GuidedBatch:
         # Separate streams: guidance leaves the noise of the sampler as it is without guidance.
         self._noise = ImageStreams(seed_of(seed, "guidance") for seed in seeds).noise
         # By seed, not by position in the batch, so that batch size and shards do not matter.
-        self._has_log_p = torch.tensor([seed % IMAGES_PER_DRAW < LOG_P_IMAGES for seed in seeds])
+        rows = [row for row, seed in enumerate(seeds) if seed % IMAGES_PER_DRAW < LOG_P_IMAGES]
+        self._log_p_rows = sent(torch.tensor(rows, dtype=torch.int64), labels.device)
+        self._finite: list[tuple[float, Tensor]] = []  # time; whether the gradient there was finite
 
     @property
     def arguments(self) -> dict:
@@ -257,22 +260,37 @@ class GuidedBatch:
         return prediction
 
     def gradient(self, x: Tensor, t: float) -> Tensor:
-        """scale * direction(x, t), float64 [N, ...]. Raises NotFinite naming step, t and scale."""
+        """scale * direction(x, t), float64 [N, ...]. On a processor it is checked at once."""
         # g = s grad_x log p(y | x_t, t)
         g = self.guidance.scale * self.guidance.direction(x, t, self.labels, self._noise)
-        if not torch.isfinite(g).all():
+        self._finite.append((t, torch.isfinite(g).all()))
+        if g.device.type == "cpu":
+            self.check()
+        if self.statistics is not None:
+            self.statistics.add(t, **self.effects(g, t))
+        return g
+
+    def check(self) -> None:
+        """Raise NotFinite, naming step, t and scale, where a gradient since the last check was not
+        finite. On a GPU once per batch: at each step the host would wait.
+        """
+        if not self._finite:
+            return
+        times, flags = zip(*self._finite, strict=True)
+        self._finite, finite = [], torch.stack(flags).tolist()
+        if not all(finite):
+            t = times[finite.index(False)]
             # Times fall: the step is the number of those not yet below t.
             step = sum(t <= time for time in self._times)
             raise NotFinite(
                 f"guidance: gradient not finite at step {step} of {len(self._times)} "
                 f"(t = {t:g}, scale = {self.guidance.scale:g})"
             )
-        if self.statistics is not None:
-            self.statistics.add(t, **self.effects(g, t))
-        return g
 
     def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:
-        """Size of the gradient g [N, ...] at t by measure: one value per image, or for some."""
+        """Size of the gradient g [N, ...] at t by measure: one value per image, or for some; NaN
+        where there is none.
+        """
         raise NotImplementedError
 
 
@@ -294,7 +312,7 @@ class GuidedDiscrete(GuidedBatch):
         self._steps = {t: i for i, t in enumerate(self._times)}
 
     def effects(self, g: Tensor, t: int) -> dict[str, Tensor]:
-        (x, eps), i, rows = self._last, self._steps[t], self._has_log_p.to(g.device)
+        (x, eps), i, rows = self._last, self._steps[t], self._log_p_rows
         rms = root_mean_square(g)
         # Algorithm 2 (DDIM) shifts eps by -sqrt(1 - alpha_bar_t) g: its size relative to eps.
         ratio = (1 - self._levels[i]).sqrt() * rms / root_mean_square(eps)
@@ -305,7 +323,8 @@ class GuidedDiscrete(GuidedBatch):
             "gradient_rms": rms,
             # Algorithm 1 shifts the mean by Sigma_t g, whose noise is sqrt(Sigma_t).
             "rho_mark": self._variances[i].sqrt() * rms,
-            "rho_ddim": ratio[torch.isfinite(ratio)],  # a new network may predict exactly 0
+            # A new network may predict exactly 0.
+            "rho_ddim": torch.where(torch.isfinite(ratio), ratio, torch.nan),
             "log_p": reference.log_p(x0, 0, self.labels[rows]) if len(x0) else rms[:0],
         }
 
@@ -331,26 +350,47 @@ class GuidanceStatistics:
     def __init__(self, num_levels: int | None, names: tuple[str, ...] = NAMES):
         self.num_levels, self.names = num_levels, names
         self._times: dict[int, set[float]] = {}
-        self._values: dict[tuple[int, str], list[float]] = {}  # [sum, count, largest]
+        # [sum, count, largest], float64, where the values are: adding makes no host wait
+        self._values: dict[tuple[int, str], Tensor] = {}
 
     def add(self, t: float, **values: Tensor) -> None:
-        """Add values of one step by name, one per image [N] or of some images."""
+        """Add values of one step by name, one per image [N] or of some images; NaN is left out."""
         decile = decile_of(t, self.num_levels)
         # A set: batches that visit the same time count as one step.
         self._times.setdefault(decile, set()).add(t)
         for name, value in values.items():
             if len(value):
-                total = self._values.setdefault((decile, name), [0.0, 0, -math.inf])
-                total[0] += float(value.sum())
-                total[1] += len(value)
-                total[2] = max(total[2], float(value.max()))
+                self._add((decile, name), value.double())
+
+    def _add(self, key: tuple[int, str], value: Tensor) -> None:
+        known = ~torch.isnan(value)
+        largest = torch.where(known, value, -torch.inf).max()
+        new = torch.stack([value.nansum(), known.sum().double(), largest])
+        if (old := self._values.get(key)) is not None:
+            old = old.to(new.device)  # from a state
+            new = torch.cat([old[:2] + new[:2], torch.maximum(old[2:], new[2:])])
+        self._values[key] = new
+
+    def state(self) -> dict:
+        """What was added so far: lists and tensors."""
+        times = [[decile, sorted(times)] for decile, times in self._times.items()]
+        return {"times": times, "values": [[*key, v.cpu()] for key, v in self._values.items()]}
+
+    def restore(self, state: dict) -> None:
+        """Bring empty statistics to a state."""
+        self._times = {decile: set(times) for decile, times in state["times"]}
+        self._values = {(decile, name): total for decile, name, total in state["values"]}
 
     def report(self) -> list[dict]:
         """One entry per decile in which there were steps, from t = 0 upwards."""
-        return [self._entry(decile) for decile in range(DECILES) if decile in self._times]
+        found = {key: v for key, v in zip(self._values, self._totals(), strict=True) if v[1]}
+        return [self._entry(decile, found) for decile in range(DECILES) if decile in self._times]
 
-    def _entry(self, decile: int) -> dict:
-        totals = {name: self._values.get((decile, name)) for name in self.names}
+    def _totals(self) -> list[list[float]]:
+        return torch.stack(list(self._values.values())).tolist() if self._values else []
+
+    def _entry(self, decile: int, found: dict) -> dict:
+        totals = {name: found.get((decile, name)) for name in self.names}
         means = {name: total[0] / total[1] if total else None for name, total in totals.items()}
         # Only the relative shifts have a maximum: a mean would hide one step that dominates.
         largest = {f"{n}_max": t[2] if t else None for n, t in totals.items() if "rho" in n}
@@ -360,5 +400,5 @@ class GuidanceStatistics:
             "steps": len(self._times[decile]),
             **means,
             **largest,
-            "log_p_n": totals["log_p"][1] if totals.get("log_p") else 0,
+            "log_p_n": int(totals["log_p"][1]) if totals.get("log_p") else 0,
         }

@@ -87,15 +87,17 @@ class Inpainted:
 
         t_previous: where the step began, None at the start of sampling.
         """
+        # Copied to the device once
+        self.known, self.images = self.known.to(z.device), self.images.to(z.device, z.dtype)
         # z <- known z^k + (1 - known) z, in every component of the state alike
         size = self.process.size
         repeats = [1, size] + [1] * (z.ndim - 2)
-        known = self.known.to(z.device).repeat(repeats)
+        known = self.known.repeat(repeats)
         return torch.where(known, self._known_state(z, t, t_previous), z)
 
     def _known_state(self, z: Tensor, t: float, t_previous: float | None) -> Tensor:
         """Position and momentum of the known pixels at t; without noise after the last step."""
-        x0 = self.images.to(z.device, z.dtype)
+        x0 = self.images
         if t == self.last and t_previous is not None:
             # The last step adds no noise: the mean there; after denoising to 0 that of the last
             # noisy time, which the denoised state stands for.

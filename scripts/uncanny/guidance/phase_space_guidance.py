@@ -4,6 +4,7 @@ grad log p(z_t | y) = score + scale * grad log p(y | z_t) (arXiv 2303.01748, sec
 classifier takes z_t and forward time t, with which it was trained.
 """
 
+import torch
 from torch import Tensor
 
 from uncanny.diffusion.augmented_state import apply
@@ -34,13 +35,14 @@ class GuidedPhase(GuidedBatch):
         self.process = model.process
 
     def effects(self, g: Tensor, t: float) -> dict[str, Tensor]:
-        (z, score), rows = self._last, self._has_log_p.to(g.device)
+        (z, score), rows = self._last, self._log_p_rows
         # The guided drift is beta G G^T (score + g): components without noise feel neither, so
         # that both are compared after G^T = G.
         G = self.process.recipe.G
         shift, size = (root_mean_square(apply(G, vector)) for vector in (g, score))
-        values = {"gradient_rms": root_mean_square(g), "rho_score": (shift / size)[size > 0]}
-        if rows.any():
+        ratio = torch.where(size > 0, shift / size, torch.nan)
+        values = {"gradient_rms": root_mean_square(g), "rho_score": ratio}
+        if len(rows):
             # At z_t itself: there is no x0 without its momentum.
             values["log_p"] = self.guidance.reference.log_p(z[rows], t, self.labels[rows])
         return values

@@ -15,19 +15,26 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def device(threads: int = 1) -> torch.device:
-    """The accelerator if there is one, else the processor with `threads` threads, numpy's linear
-    algebra included; float32 means float32 (no TF32). ValueError where there is a GPU that CUDA
-    cannot use: one core would compute for days instead.
+    """The accelerator if there is one, else the processor; float32 means float32 (no TF32).
+    ValueError where there is a GPU that CUDA cannot use: one core would compute for days instead.
     """
-    _keep_freed_memory()
-    torch.set_num_threads(threads)
-    threadpool_limits(threads, user_api="blas")
+    cpu = processor(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True  # the same training twice gives the same bytes
     if torch.cuda.is_available():
         return torch.device("cuda")
     _refuse_unusable_gpu()
+    return cpu
+
+
+def processor(threads: int = 1) -> torch.device:
+    """The processor with `threads` threads, numpy's linear algebra included, for jobs that ask for
+    no GPU, whatever the machine has.
+    """
+    _keep_freed_memory()
+    torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     return torch.device("cpu")
 
 
@@ -83,6 +90,16 @@ def _keep_freed_memory() -> None:
 def describe(target: torch.device) -> str:
     """Name of the device for records."""
     return torch.cuda.get_device_name(target) if target.type == "cuda" else "cpu"
+
+
+class TooLarge(ValueError):
+    """Not even the smallest amount of work fits into the memory of the device."""
+
+    def __init__(self, what: str, target: torch.device, expected: str):
+        super().__init__(
+            f"{what} needs more memory than is free on {describe(target)}; expected {expected}, "
+            "jobs_per_gpu: 1, or a GPU with more memory"
+        )
 
 
 def peak_memory_mb(target: torch.device) -> float:

@@ -38,6 +38,7 @@ FILES = {
     "many_sample_records": f"sizes/samples/{CELL}.json",
     "exported": f"exported/{CELL}.npz",
     "features": f"features/{{extractor}}/{CELL}.npz",
+    "many_features": f"sizes/features/{{extractor}}/{CELL}.npz",
     "scores": f"scores/{CELL}.json",
     "sizes": f"sizes/scores/{CELL}.json",
     "references": "scores/references/{dataset}.json",

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uncanny.runtime.hardware import sent
+
 ORDER = 4  # of the error estimate
 SAFETY, LEAST, MOST = 0.9, 0.2, 10.0  # how the step size follows the error
 
@@ -41,8 +43,8 @@ def integrate(
                 f"{float(active.r[0]):g} of {end:g}; expected a larger tolerance"
             )
         active.attempt()
-        for row, state in active.finished():
-            done[row] = state
+        rows, states = active.finished()
+        done[rows] = states
     return done
 
 
@@ -74,16 +76,7 @@ class _ActiveRows:
 
     def attempt(self) -> None:
         """One step of every row, taken where its error allows; the next step size either way."""
-        # The smallest step, ten times the spacing of numbers at r
-        least = 10 * (torch.nextafter(self.r, torch.full_like(self.r, torch.inf)) - self.r)
-        lost = self.rejected & (self.h < least)
-        if lost.any():
-            at = f"r = {float(self.r[lost][0]):g} of {self.end:g} (row {int(self.rows[lost][0])})"
-            raise NotReached(
-                f"tol={self.tol:g}: not reached at {at}, where the step falls below rounding; "
-                "expected a larger tolerance"
-            )
-        r_next = torch.clamp(self.r + torch.maximum(self.h, least), max=self.end)
+        r_next = torch.clamp(self.r + torch.maximum(self.h, self._least()), max=self.end)
         h = r_next - self.r
         y, f, error = self._step(h)
         taken = error < 1
@@ -112,16 +105,35 @@ class _ActiveRows:
         scale = self.tol + torch.maximum(self.y.abs(), y.abs()) * self.tol
         return y, stages[-1], _rms(wide * _sum(E, stages) / scale)
 
-    def finished(self) -> list[tuple[int, Tensor]]:
-        """Rows that have arrived, with their states; they and those not finite are dropped."""
+    def _least(self) -> Tensor:
+        """The smallest step, ten times the spacing of numbers at r."""
+        return 10 * (torch.nextafter(self.r, torch.full_like(self.r, torch.inf)) - self.r)
+
+    def finished(self) -> tuple[Tensor, Tensor]:
+        """Rows that have arrived, and their states; they and those not finite are dropped."""
         # A row that is not finite any more stays NaN in the result
         whole = (torch.isfinite(self.y) & torch.isfinite(self.f)).flatten(1).all(dim=1)
         arrived = whole & (self.r >= self.end)
-        found = list(zip(self.rows[arrived].tolist(), self.y[arrived], strict=True))
         left = whole & ~arrived
-        for name in ("rows", "r", "y", "f", "h", "rejected"):
-            setattr(self, name, getattr(self, name)[left])
+        lost = left & self.rejected & (self.h < self._least())
+        # The only copy to the host of an attempt
+        arrived, left, lost = torch.stack([arrived, left, lost]).cpu()
+        if lost.any():
+            self._raise(int(lost.nonzero()[0]))
+        index = sent(arrived.nonzero()[:, 0], self.y.device)
+        found = self.rows[index], self.y[index]
+        if not left.all():
+            index = sent(left.nonzero()[:, 0], self.y.device)
+            for name in ("rows", "r", "y", "f", "h", "rejected"):
+                setattr(self, name, getattr(self, name)[index])
         return found
+
+    def _raise(self, lost: int) -> None:
+        at = f"r = {float(self.r[lost]):g} of {self.end:g} (row {int(self.rows[lost])})"
+        raise NotReached(
+            f"tol={self.tol:g}: not reached at {at}, where the step falls below rounding; "
+            "expected a larger tolerance"
+        )
 
 
 @cache

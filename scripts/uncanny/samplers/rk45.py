@@ -36,9 +36,11 @@ def rk45(
     if len(sigmas) != 3 or sigmas[-1] != 0:
         raise ValueError(f"rk45 chooses its own steps, not {len(sigmas) - 2}; expected grid: ends")
 
+    first = float(t[0])
+
     def backward(r: Tensor, x: Tensor, rows: Tensor) -> Tensor:
         # The integrator's clock runs forward: r = t_0 - t
-        return -slope(denoiser, x, t[0].to(r.device) - r, path, rows=rows)
+        return -slope(denoiser, x, first - r, path, rows=rows)
 
     x = start(latents, sigmas[0], path)
     x = adaptive_ode.integrate(backward, x, float(t[0] - t[1]), tol=tol, max_evaluations=max_nfe)

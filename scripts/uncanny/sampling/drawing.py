@@ -14,6 +14,7 @@ from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import hardware, precision, progress
 from uncanny.runtime.random_streams import ImageStreams, chosen
+from uncanny.training.resume_state import ResumeState
 
 BATCH_VALUES = 2**21  # numbers in one batch of states: 682 images of 3×32×32
 
@@ -76,7 +77,8 @@ class Trained:
 class Generated:
     """images [n, ...] in the model's range, float64; labels [n], a class for each; nfe, evaluations
     per image, their mean where a sampler chooses its steps; batch_size, the largest; deciles, what
-    guidance did by decile of t, None without guidance.
+    guidance did by decile of t, None without guidance; seconds that drawing took, with those of
+    attempts that were cut off.
     """
 
     images: torch.Tensor
@@ -84,6 +86,7 @@ class Generated:
     nfe: float
     batch_size: int
     deciles: list[dict] | None = None
+    seconds: float = 0.0
 
 
 def draw_images(
@@ -95,6 +98,7 @@ def draw_images(
     originals=None,
     losses: dict | None = None,
     account: bool = True,
+    resume: ResumeState | None = None,
 ) -> Generated:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
     rounding).
@@ -102,35 +106,72 @@ def draw_images(
     sampler: its complete block. guidance: a `guidances.Guidance` towards each image's label, or
     None. originals: images as they are stored, for sampling that starts from them. losses: of the
     model at single noise levels, for grids that follow from them. account: collect statistics of
-    what guidance does, which costs time.
+    what guidance does, which costs time. resume: where finished batches are kept, and those of an
+    attempt that was cut off are.
     """
+    started = time.time()
     guide, kept = _guide(model, sampler, guidance, account, originals)
 
     def draw(batch: list[int]) -> Generated:
         return _draw_batch(model, sampler, batch, guide, originals, losses)
 
-    report, parts = progress.Progress(len(seeds), "images"), []
+    parts, before = _earlier(resume, kept)
+    done = sum(len(part.images) for part in parts)
+    size = parts[-1].batch_size if parts else model.batch_size
+    report = progress.Progress(len(seeds), "images", done)
     with precision.computing(sampler["precision"], model.device):
-        for part in _in_batches(draw, seeds, model.batch_size, kept):
+        for part in _in_batches(draw, seeds[done:], size, kept, model.device):
             parts.append(part)
-            report.at(sum(len(part.images) for part in parts))
+            done += len(part.images)
+            report.at(done)
+            if resume is not None:
+                state = _state(parts, kept, before + time.time() - started)
+                resume.keep(lambda state=state: state)
     # Batches put together
     images, labels = (torch.cat([getattr(p, n) for p in parts]) for n in ("images", "labels"))
     counts = [len(part.images) for part in parts]
     nfe = mean_nfe([part.nfe for part in parts], counts)
-    return Generated(images, labels, nfe, max(counts), kept.report() if kept else None)
+    deciles = kept.report() if kept else None
+    return Generated(images, labels, nfe, max(counts), deciles, before + time.time() - started)
 
 
-def _in_batches(draw: Callable, seeds: list[int], size: int, statistics) -> Iterator[Generated]:
-    """Batches of at most `size` images; of half as many from where memory does not hold one."""
+def _earlier(resume: ResumeState | None, statistics) -> tuple[list[Generated], float]:
+    """Batches that an earlier attempt has kept, and the seconds that they took; statistics of
+    guidance are brought to where it was.
+    """
+    state = resume.state() if resume else None
+    if state is None:
+        return [], 0.0
+    if statistics is not None:
+        statistics.restore(state["statistics"])
+    return [Generated(**part) for part in state["parts"]], state["seconds"]
+
+
+def _state(parts: list[Generated], statistics, seconds: float) -> dict:
+    """Finished batches, to go on from."""
+    names = ("images", "labels", "nfe", "batch_size")
+    return {
+        "step": sum(len(part.images) for part in parts),
+        "parts": [{name: getattr(part, name) for name in names} for part in parts],
+        "statistics": statistics.state() if statistics else None,
+        "seconds": seconds,
+    }
+
+
+def _in_batches(
+    draw: Callable, seeds: list[int], size: int, statistics, device: torch.device
+) -> Iterator[Generated]:
+    """Batches of at most `size` images; of half as many from where memory does not hold one.
+    hardware.TooLarge where it does not hold a single image.
+    """
     while seeds:
         # A batch that fails may have been counted in part.
         before = copy.deepcopy(statistics)
         try:
             part = draw(seeds[:size])
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if size == 1:
-                raise
+                raise hardware.TooLarge("one image", device, "a smaller network") from error
             size = -(-min(size, len(seeds)) // 2)
             if statistics is not None:  # those of the failed batch do not count
                 vars(statistics).update(vars(before))
@@ -187,6 +228,8 @@ def _draw_batch(
     # Sampling
     solve = components.load("samplers", sampler["kind"])
     x = solve(guided, x, levels, noise=streams.noise, **(sampler["options"] | extra))
+    if hasattr(guided, "check"):
+        guided.check()
     return Generated(family.finish(x).cpu(), labels, counted.nfe, len(seeds))
 
 
@@ -216,12 +259,19 @@ class SampleSet:
 
 
 def draw_set(
-    model: Trained, sampler: dict, seeds: list[int], guidance=None, *, originals=None, losses=None
+    model: Trained,
+    sampler: dict,
+    seeds: list[int],
+    guidance=None,
+    *,
+    originals=None,
+    losses=None,
+    resume: ResumeState | None = None,
 ) -> SampleSet:
     """Draw a set, timed; diverged where an image is not finite. Arguments as of `draw_images`."""
-    started = time.time()
-    generated = draw_images(model, sampler, seeds, guidance, originals=originals, losses=losses)
-    timing = _timing(time.time() - started, generated, model, sampler)
+    inputs = {"originals": originals, "losses": losses, "resume": resume}
+    generated = draw_images(model, sampler, seeds, guidance, **inputs)
+    timing = _timing(generated, model, sampler)
     facts = {"timing": timing, "nfe": generated.nfe}
     lost = int((~torch.isfinite(generated.images)).flatten(1).any(dim=1).sum())
     if lost:
@@ -246,13 +296,13 @@ def stored(images: torch.Tensor, *, truncated: bool = False) -> np.ndarray:
     return to_uint8(images - 1 / 255 if truncated else images).numpy()
 
 
-def _timing(seconds: float, generated: Generated, model: Trained, sampler: dict) -> dict:
-    count = len(generated.images)
+def _timing(generated: Generated, model: Trained, sampler: dict) -> dict:
+    count, seconds = len(generated.images), generated.seconds
     return {
         "seconds": round(seconds, 4),
         "ms_per_nfe": round(1000 * seconds / (count * generated.nfe), 5),
         "batch_size": generated.batch_size,
-        "precision": sampler["precision"],
+        "precision": precision.computed(sampler["precision"], model.device),
         "device": hardware.describe(model.device),
         "peak_memory_mb": round(hardware.peak_memory_mb(model.device), 1),
     }

@@ -1,6 +1,8 @@
 """The sampling job: files in, files out. The arithmetic is in `drawing`."""
 
 import importlib
+import os
+from pathlib import Path
 
 import torch
 
@@ -8,6 +10,7 @@ from uncanny.datasets import Dataset
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, sample_files
+from uncanny.training.resume_state import ResumeState
 
 
 def run(
@@ -26,6 +29,7 @@ def run(
     classifiers=None,
     dataset=None,
     losses=None,
+    code="",
 ) -> None:
     """Draw images first .. first + num_images - 1 of a draw and write them with their record.
 
@@ -33,7 +37,8 @@ def run(
     guidance: its complete block, or None; classifiers: the files of those it names, by name.
     dataset: prepared folder of the model's dataset, for sampling that starts from its images: those
     of the training split, or of the split that the guidance names. losses: file of the checkpoint's
-    losses, for grids that follow from them.
+    losses, for grids that follow from them. code: fingerprint of what samples.
+    A job that is cut off keeps its finished batches beside `samples` and goes on from them.
     A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
     Gradients of a guidance that are not finite raise guidances.NotFinite.
     """
@@ -45,6 +50,7 @@ def run(
     # Files in
     if state["status"] == "diverged":
         result = drawing.SampleSet.diverged(state["shape"], state["reason"], timing={})
+        sample_files.save(samples, result.images, result.labels)
     else:
         model = drawing.Trained.of(state, device)
         guide = load_guidance(guidance, classifiers or {}, identity, device)
@@ -52,12 +58,23 @@ def run(
         originals = Dataset.open(dataset).splits[split].images if dataset else None
         measured = files.read_json(losses) if losses else None
         inputs = {"originals": originals, "losses": measured}
-        result = drawing.draw_set(model, sampler, seeds, guide, **inputs)
+        # What batches that were kept must have come from to be used
+        job = facts | {"identity": identity, "code": code, "checkpoint": _version(checkpoint)}
+        job |= {"classifiers": dict(guide.ids) if guide else {}, "losses": measured}
+        kept = Path(samples).with_suffix(".unfinished.pt")
+        with ResumeState(kept, job, at_once=True) as resume:
+            result = drawing.draw_set(model, sampler, seeds, guide, resume=resume, **inputs)
+            # Not yet removed: the set is only whole when it is written
+            sample_files.save(samples, result.images, result.labels, **result.extras)
         facts |= {"images_seen": state["images_seen"]}
         facts |= {"classifiers": guide.ids} if guide else {}
-    # Files out
-    sample_files.save(samples, result.images, result.labels, **result.extras)
     files.write_json(record, facts | result.facts)
+
+
+def _version(path) -> list[int]:
+    """Size and time of a large file."""
+    stat = os.stat(path)
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def load_guidance(block: dict | None, classifiers: dict, identity: dict, device: torch.device):

@@ -85,14 +85,33 @@ class Study:
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": self._training(training, block) if training else None,
+            "training": self._recipe(training, block) if training else None,
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
 
-    def _training(self, name: str, names: dict) -> dict:
-        """A training block; label_dropout is left out where it changes nothing."""
-        block = canonical(self.block("training", name))
+    def precision(self, what: str) -> str:
+        """Precision of network evaluations in `training` or in `sampling`, unless a block has its
+        own.
+        """
+        return self.config.get("precision", {}).get(what, "fp32")
+
+    def precisions(self) -> set[str]:
+        """All precisions in which networks are evaluated."""
+        asked = set()
+        for section, what in (("training", "training"), ("samplers", "sampling")):
+            for block in self.config[section].values():
+                own = block.get("precision", self.precision(what))
+                parts = (block, *block.get("by_process", {}).values())
+                asked |= {part.get("precision", own) for part in parts}
+        return asked
+
+    def _recipe(self, name: str, names: dict) -> dict:
+        """Complete block of a training recipe; label_dropout is left out where it changes nothing.
+
+        names: those of the model.
+        """
+        block = canonical({"precision": self.precision("training")} | self.block("training", name))
         if not (names.get("conditional") and block.get("label_dropout")):
             block.pop("label_dropout", None)
         return block
@@ -130,7 +149,8 @@ class Study:
         block = self.block("samplers", sampler)
         process = self.names(model)["process"]
         special = block.get("by_process", {}).get(process, {})
-        options = {k: v for k, v in (block | special).items() if k not in NOT_OPTIONS}
+        own = {k: v for k, v in (block | special).items() if k not in NOT_OPTIONS}
+        options = {"precision": self.precision("sampling")} | own
         key_path = f"samplers.{sampler}" + (f".by_process.{process}" if special else "")
         family = self.block("processes", process)["kind"]
         return sampler_block(self.sampler_kind(sampler, model), family, options, key_path)
@@ -175,7 +195,11 @@ class Study:
         model that it guides does. schedule: NO_SCHEDULE for processes that have none.
         """
         block = self.block("classifiers", name)
-        training = {k: v for k, v in block.items() if k not in APPEARANCE | {"network"}}
+        training = {"precision": self.precision("training")} | block
+        left_out = APPEARANCE | {"network"}
+        # Left out where it changes nothing
+        left_out |= {"precision"} if training["precision"] == "fp32" else set()
+        training = {k: v for k, v in training.items() if k not in left_out}
         return {
             "dataset": dataset,
             "process": self.component("processes", process),
@@ -208,6 +232,13 @@ class Study:
         metrics = evaluation["metrics"].items()
         kept = {name: block for name, block in metrics if not by_label(block["kind"])}
         return evaluation | {"metrics": kept}
+
+    def extracts_apart(self, dataset: str) -> bool:
+        """Whether features of samples are extracted by jobs of their own, on a GPU: those of large
+        extractors. Jobs that score need none.
+        """
+        block = self.component("extractors", self.evaluation(dataset)["extractor"])
+        return components.constant("extractors", block["kind"], "LARGE", False)
 
     def evaluation_of_sizes(self, dataset: str, model: str | None = None) -> dict:
         """How subsets of growing size are measured: `evaluation` of the metrics under `sizes`,

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from uncanny.runtime import precision, progress
+from uncanny.runtime import hardware, precision, progress
 from uncanny.runtime.random_streams import seed_of
 from uncanny.training import cuda_graphs, ema
+from uncanny.training.lengths import steps_until
 from uncanny.training.stream import Stream
 
 UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
@@ -140,13 +141,6 @@ def resume(run: Run, state: dict) -> None:
     run.step, run.history = state["step"], list(state["history"])
 
 
-def steps_until(epoch: int, images: int, batch_size: int) -> int:
-    """Updates after which `epoch` passes over the data are done: the first with images seen ≥ epoch
-    · images.
-    """
-    return -(-epoch * images // batch_size)
-
-
 def train(run: Run, epoch: int, keep: Callable = lambda state: None) -> None:
     """Train until the end of `epoch`; adds one entry per epoch to the history.
 
@@ -174,8 +168,12 @@ def advance(run: Run, updates: int) -> list[torch.Tensor]:
     """Make so many updates; of each [loss, gradient norm, 1 if the gradient was not finite]."""
     run.network.train()
     forked = torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else [])
-    with forked, precision.products(run.options.get("precision", "fp32")):
-        return [_update(run) for _ in range(updates)]
+    with forked, precision.products(run.options.get("precision", "fp32"), run.device):
+        try:
+            return [_update(run) for _ in range(updates)]
+        except torch.OutOfMemoryError as error:
+            batch = f"an update with {run.options['batch_size']} images"
+            raise hardware.TooLarge(batch, run.device, "a smaller batch_size") from error
 
 
 def _update(run: Run) -> torch.Tensor:

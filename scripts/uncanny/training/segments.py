@@ -9,6 +9,7 @@ import torch
 from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.networks.building import build_family, build_network
 from uncanny.runtime import checkpoints, files, hardware
+from uncanny.runtime.precision import computed
 from uncanny.training import loop
 from uncanny.training.resume_state import ResumeState
 from uncanny.training.stream import Stream
@@ -23,6 +24,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
     """
     started = time.time()
     device = hardware.device(threads)
+    precision = computed(identity["training"].get("precision", "fp32"), device)
     data = Dataset.open(dataset, whole=True)
     before = checkpoints.load(previous, identity=identity, seed=seed) if previous else None
     facts = {
@@ -44,7 +46,7 @@ def run(*, identity, seed, epoch, dataset, previous, checkpoint, history, thread
             state, updates = _trained(facts, data, before, device, resume)
         checkpoints.save(checkpoint, facts | state)
         timing = {"seconds": round(time.time() - started, 3), "updates": updates}
-        timing |= {"device": hardware.describe(device)}
+        timing |= {"device": hardware.describe(device), "precision": precision}
         timing |= {"peak_memory_mb": round(hardware.peak_memory_mb(device), 1)}
         keys = ("identity", "seed", "derived", "epoch", "status", "reason", "step", "history")
         record = {k: v for k, v in (facts | state).items() if k in keys}

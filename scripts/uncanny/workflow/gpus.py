@@ -6,19 +6,22 @@ when the job's process ends, however it ends. Places belong to the machine: stud
 side share them, and never put more jobs on a GPU than either of them allows.
 """
 
+import csv
 import fcntl
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 DRIVER = Path("/proc/driver/nvidia/gpus")  # one folder per GPU
 HIDDEN = "CUDA_VISIBLE_DEVICES"
 VARIABLE = "UNCANNY_GPUS"  # places of the run, for its jobs
+AMPERE = 8, 0  # as runtime.precision, which imports torch
 PAUSE = 0.2  # seconds between two looks for a free place
 
 
@@ -64,6 +67,33 @@ def visible(environment: Mapping[str, str]) -> list[str]:
     return [str(number) for number in range(_count())]
 
 
+def precision_notes(names: Sequence[str], asked: Collection[str]) -> list[str]:
+    """What to say of GPUs before Ampere, which compute in float32 where tf32 is asked for.
+
+    names: of GPUs. asked: precisions of the study. ValueError for bf16 on such a GPU. Silent where
+    the driver does not say how old a GPU is; its jobs find out.
+    """
+    old = [text for text, capability in _cards(names) if capability < AMPERE]
+    if old and "bf16" in asked:
+        raise ValueError(
+            f"precision: bf16; {old[0]} does not compute in it; expected fp32 or tf32, or GPUs of "
+            f"compute capability 8.0 or more ({HIDDEN}=… leaves the others out)"
+        )
+    return [f"precision: tf32 is fp32 on {text}" for text in old if "tf32" in asked]
+
+
+def _cards(names: Sequence[str]) -> list[tuple[str, tuple[int, ...]]]:
+    """(description, compute capability) of GPUs, as far as the driver says it."""
+    fields = "--query-gpu=index,uuid,name,compute_cap"
+    rows = csv.reader(_driver(fields, "--format=csv,noheader"), skipinitialspace=True)
+    known = [row for row in rows if len(row) == 4 and re.fullmatch(r"\d+\.\d+", row[3])]
+    return [
+        (f"{card} (compute capability {version})", tuple(map(int, version.split("."))))
+        for index, uuid, card, version in known
+        if index in names or any(uuid.startswith(name) for name in names if not name.isdigit())
+    ]
+
+
 def places(jobs_per_gpu: int, environment: Mapping[str, str]) -> Places | None:
     """Places on this machine, or None without a GPU."""
     names = visible(environment)
@@ -90,11 +120,16 @@ def enter(resources: Mapping, config: Mapping) -> None:
 def _count() -> int:
     if DRIVER.is_dir():
         return len(list(DRIVER.iterdir()))
-    try:  # Windows Subsystem for Linux has no such folder
-        answer = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    return len(_driver("--list-gpus"))  # Windows Subsystem for Linux has no such folder
+
+
+def _driver(*options: str) -> list[str]:
+    """Lines that nvidia-smi prints; none without it."""
+    try:
+        answer = subprocess.run(["nvidia-smi", *options], capture_output=True, text=True)
     except OSError:
-        return 0
-    return len(answer.stdout.splitlines()) if answer.returncode == 0 else 0
+        return []
+    return answer.stdout.splitlines() if answer.returncode == 0 else []
 
 
 def _safe(name: str) -> str:

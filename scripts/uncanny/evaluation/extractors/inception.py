@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from uncanny.runtime import checkpoints
 
 FEATURES = 2048  # of the pool
+LARGE = True  # features of samples are extracted by jobs of their own, on a GPU
 SOURCE = "weights"  # the option that names a file from outside of the study
 EXPECTED = "the Inception v3 weights of torch-fidelity (weights-inception-2015-12-05-6726825d.pth)"
 

@@ -57,8 +57,9 @@ def check(study: Study) -> None:
             refer(study, "metrics", metric, f"evaluation.{dataset}.metrics")
         for metric in block.get("sizes", {}):
             checks_shown.check_measured(study, dataset, metric, f"evaluation.{dataset}.sizes")
-    for section in ("training", "samplers"):
-        _check_precision(study, section)
+    for section, what in (("training", "training"), ("samplers", "sampling")):
+        if what not in study.config.get("precision", {}):
+            _check_precision(study, section, what)
     checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
@@ -73,8 +74,10 @@ def check(study: Study) -> None:
     checks_data.check(study)
 
 
-def _check_precision(study: Study, section: str) -> None:
-    """One precision for all blocks, since their results and times are compared."""
+def _check_precision(study: Study, section: str, what: str) -> None:
+    """One precision for all blocks, since their results and times are compared; where the study
+    states one, a block that has another is an exception on purpose.
+    """
     precisions = {}
     for name, block in study.config[section].items():
         for options in (block, *block.get("by_process", {}).values()):
@@ -83,7 +86,8 @@ def _check_precision(study: Study, section: str) -> None:
         (one, first), (other, second), *_ = sorted(precisions.items())
         raise ValueError(
             f"{section}.{first}.precision: {one}, but {section}.{second} has {other}; expected one "
-            "precision in a study, so that no comparison mixes them"
+            "precision in a study, so that no comparison mixes them, or precision."
+            f"{what}, from which a block may differ"
         )
 
 

@@ -1,0 +1,19 @@
+"""Extract the features of a sample set, where the extractor is large. Rule: extract_features. Also
+extract_many_features.
+"""
+
+from uncanny.workflow import jobs
+
+
+def main(snakemake):
+    from uncanny.evaluation import scoring
+    from uncanny.runtime import hardware
+
+    device = hardware.device(snakemake.threads)
+    scoring.extract_features(
+        **dict(snakemake.input.items()), output=snakemake.output[0], device=device
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(__file__, snakemake)  # noqa: F821

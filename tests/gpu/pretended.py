@@ -294,6 +294,7 @@ def _patches() -> list:
         "default_generators": (_Generator("cuda"),),
         "get_device_name": lambda *_: "pretended",
         "max_memory_allocated": lambda *_: 0,
+        "mem_get_info": lambda *_: (2**34, 2**34),
         "synchronize": lambda *_: None,
         "manual_seed_all": lambda *_: None,
         "get_rng_state": lambda *_: state,

@@ -16,6 +16,7 @@ from uncanny.evaluation import jackknife
 TRAINING = 3  # operations of a training image, in those of an evaluation
 GRADIENT = 2.3  # of a gradient by the image, likewise; statistics of guidance are in it
 BATCH_VALUES = 2**21  # numbers in one batch of states, as sampling.BATCH_VALUES
+TOGETHER = 0.9  # speed of n GPUs that train one model, over n times that of one; not measured
 BATCH = 256  # images that an extractor, or a classifier's report, looks at together
 
 
@@ -54,6 +55,11 @@ def update(size, batch: int, device: Device) -> float:
     """Seconds of an update with a batch of images. size: networks.Size."""
     # t = 3·B·flops / rate + layers · launch of a layer
     return TRAINING * batch * size.flops / device.training + device.update * size.layers
+
+
+def together(seconds: float, gpus: int, device: Device) -> float:
+    """Seconds on several GPUs of what takes `seconds` on one."""
+    return seconds / (TOGETHER * gpus) if gpus > 1 and device.accelerates else seconds
 
 
 def evaluation(size, batch: int, device: Device) -> float:

@@ -58,14 +58,15 @@ class Load:
 
     works: its own work, that which its records time first. rest: overhead such as reading, writing
     and waiting for the device; None: the default of its device. disk: bytes of its outputs. memory:
-    bytes in addition to its libraries. unit: dataset, network and name of the unit of the first
-    work, for the table of rates.
+    bytes in addition to its libraries. gpus: number of them, if it asks for some. unit: dataset,
+    network and name of the unit of the first work, for the table of rates.
     """
 
     works: list[Work] = field(default_factory=list)
     rest: Work | None = None
     disk: float = RECORD
     memory: float = 0.0
+    gpus: int = 1
     unit: tuple[str, str, str] | None = None
 
 
@@ -139,9 +140,12 @@ def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_
 
 @entry("training", "train_model")
 def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
-    names = facts.study.names(model)
+    names, gpus = facts.study.names(model), facts.study.gpus(model)
+    updates = _updates(facts, model, facts.updates(model, int(epoch)))
+    seconds = costs.together(updates.unit_seconds, gpus, facts.device)
     return Load(
-        [_updates(facts, model, facts.updates(model, int(epoch)))],
+        [replace(updates, unit_seconds=seconds)],
+        gpus=gpus,
         disk=CHECKPOINT * facts.size(model).parameters,
         memory=_training_memory(facts, model),
         unit=(names["dataset"], names["network"], f"update of {facts.batch_size(model)} images"),

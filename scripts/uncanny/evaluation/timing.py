@@ -19,8 +19,7 @@ from uncanny.networks import building
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, job
-from uncanny.training import loop
-from uncanny.training.stream import Stream
+from uncanny.training import loop, segments
 
 THREADS = 1
 UPDATES_PER_BLOCK = 20  # long enough to be timed, short against an epoch of a large dataset
@@ -104,9 +103,7 @@ def time_training(
     device = hardware.device(THREADS)
     opened = {name: Dataset.open(Path(folder)) for name, folder in datasets.items()}
     streams = {
-        name: Stream(opened[name], options["batch_size"], seed, identity["conditional"])
-        for name, identity in identities.items()
-        for options in [identity["training"]]
+        name: segments.stream(identity, opened[name], seed) for name, identity in identities.items()
     }
     tasks = [
         _training(identity, opened[name], streams[name], seed, updates, device)

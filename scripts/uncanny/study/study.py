@@ -83,10 +83,24 @@ class Study:
             "process": self.component("processes", block["process"]),
             "schedule": self.component("schedules", schedule) if schedule else None,
             "network": self.component("networks", block["network"]),
-            "training": canonical(self.block("training", training)) if training else None,
+            "training": self.recipe(training) if training else None,
             "conditional": block.get("conditional", False),
         }
         return identity | ({"external": self.external(model)} if origin == "external" else {})
+
+    def recipe(self, name: str) -> dict:
+        """What a recipe adds to an identity: not the number of GPUs, which changes nothing but
+        rounding, as the kind of GPU does.
+        """
+        recipe = {k: v for k, v in self.block("training", name).items() if k != "gpus"}
+        if recipe.get("shuffle") == "images":  # as without the key
+            del recipe["shuffle"]
+        return canonical(recipe)
+
+    def gpus(self, model: str) -> int:
+        """GPUs that one training job of a model asks for."""
+        training = self.names(model).get("training")
+        return self.block("training", training).get("gpus", 1) if training else 1
 
     def derives(self, model: str) -> bool:
         """Whether an option of a model's process follows from the dataset when training begins."""

@@ -148,4 +148,5 @@ def test_a_slow_store_feeds_a_fast_consumer(monkeypatch):
         waited += clock.now - before
         clock.now += 256 / 3000
     assert waited < 0.1 * clock.now
-    assert waited == pytest.approx(256 * (0.005 + 85 * image.nbytes / 200e6), rel=0.02)  # one group
+    # For the first group; blocks that follow each other in the file are read together.
+    assert 0.9 < waited / (256 * (0.005 + 85 * image.nbytes / 200e6)) <= 1

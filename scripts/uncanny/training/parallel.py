@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -199,8 +200,13 @@ def main() -> None:
     from uncanny.training import segments
 
     rank, size, folder = (order.pop(name) for name in ("rank", "size", "folder"))
-    with _group(rank, size, folder) as share:
-        segments.follow(share, **order)
+    try:
+        with _group(rank, size, folder) as share:
+            segments.follow(share, **order)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # before libraries add their own last words
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from plotted import (
     made,
     value_of,
 )
+from scipy import special
 from test_scores import diverged, record
 
 from uncanny.evaluation import score_records
@@ -31,6 +32,10 @@ from uncanny.figures import _lines, captions, saving, style
 from uncanny.figures._points import notes
 from uncanny.figures.curves import curves, facts
 from uncanny.figures.figure_data import FigureData
+
+T9, T1 = special.stdtrit(
+    [9, 1], 0.975
+)  # quantiles of ten splits, and of two training seeds that differ
 
 
 class TestDrawn:
@@ -45,11 +50,11 @@ class TestDrawn:
             assert line.get_ydata().tolist() == rows["value"].tolist()
             assert rows["value"].tolist() == [value_of(model, "DDIM", e) for e in EPOCHS]
 
-    def test_band_is_1_96_standard_errors_each_way(self):
+    def test_band_is_a_t_interval(self):
         figure, drawn = draw(made(se=0.2))
         rows = drawn[drawn["model"] == "vp"]
         lower, upper = band(figure.axes[0], rows)
-        assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.2))
+        assert upper - lower == pytest.approx(np.full(3, 2 * T9 * 0.2))
         assert rows["lower"].tolist() == pytest.approx(lower)
         assert rows["upper"].tolist() == pytest.approx(upper)
 
@@ -71,7 +76,7 @@ class TestDrawn:
         figure, drawn = draw(records, [{"models": ["vp"], "samplers": ["DDIM"]}])
         lower, upper = band(figure.axes[0], drawn)
         assert drawn["value"].tolist() == [5.5] * 3  # seeds: 4.5 and 6.5
-        assert (upper - lower) / 2 == pytest.approx(np.full(3, 1.96 * 1.0))
+        assert (upper - lower) / 2 == pytest.approx(np.full(3, T1 * 1.0))
         assert (drawn["seeds"].tolist(), drawn["draws"].tolist()) == ([2] * 3, [2] * 3)
 
     def test_unknown_standard_error_draws_no_band(self):
@@ -86,7 +91,7 @@ class TestDrawn:
         )
         segment = figure.axes[0].collections[-1].get_segments()[0]
         assert segment[:, 1] == pytest.approx(
-            value_of("vp", "DDIM", 10) + np.array([-1, 1]) * 0.196
+            value_of("vp", "DDIM", 10) + np.array([-1, 1]) * T9 * 0.1
         )
 
     def test_of_many_curves_the_last_values_have_intervals_at_the_right(self):
@@ -104,7 +109,7 @@ class TestDrawn:
         assert side.get_xlabel() == "epoch 40"
         assert side.get_ylim() == ax.get_ylim()
         text = captions.caption(drawn, {})
-        assert "Bars at the right, of the last epoch, are ±1.96 standard errors" in text
+        assert "Bars at the right, of the last epoch, are 95 % intervals of the mean" in text
         assert "Panel a, last epoch: highest VE · Markovian (8.4), lowest VP · DDIM (8)" in text
 
     def test_a_guidance_behind_is_grey_and_in_the_table(self):
@@ -190,10 +195,10 @@ class TestReferences:
         assert set(train.get_ydata()) == {8.4}
         rows = drawn[drawn["control"].notna()].set_index("control")
         assert rows.loc["train", ["value", "lower", "upper"]].tolist() == pytest.approx(
-            [8.4, 8.4 - 1.96 * 0.05, 8.4 + 1.96 * 0.05]
+            [8.4, 8.4 - T9 * 0.05, 8.4 + T9 * 0.05]
         )
         (span,) = [p for p in ax.patches if p.get_label() == "real train"]
-        assert span.get_height() == pytest.approx(2 * 1.96 * 0.05)
+        assert span.get_height() == pytest.approx(2 * T9 * 0.05)
         assert [t.get_text() for t in ax.texts] == ["Gaussian noise", "real train"]
         assert dash(train) != dash(lines(ax, "Gaussian noise")[0])
         assert len(set(to_rgb(train.get_color()))) == 1  # grey
@@ -337,8 +342,8 @@ class TestCaption:
         assert captions.caption(drawn, BLOCK) == (
             "Schedules. Six of them. Inception Score against training epochs. Each point is the "
             "mean over 2 training seeds with 1 sampling seed each, n = 1,000 images per sampling seed, in 10 splits "
-            "of 100, extractor cnn@1. Bands are ±1.96 standard errors of the mean (evaluation, "
-            "training seed); references in grey: real train 9.25."
+            "of 100, extractor cnn@1. Bands are 95 % intervals of the mean by Student's t "
+            "(evaluation, training seed); references in grey: real train 9.25."
         )
 
     def test_is_the_same_from_the_csv(self, tmp_path):

@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from scipy import special
 
 from uncanny.evaluation import score_records
 
@@ -229,6 +230,8 @@ class TestSummary:
         assert point.corrected_se == pytest.approx(1.0)  # sd = sqrt(2), over sqrt(2)
         (one,) = summary_of(record()).itertuples()
         assert one.corrected_se == pytest.approx(math.sqrt(19) * 0.05)
+        half = one.corrected_upper - one.corrected
+        assert half == pytest.approx(2.0930241 * math.sqrt(19) * 0.05)  # 20 groups
 
     def test_draws_of_one_seed_are_averaged(self):
         (point,) = summary_of(
@@ -236,6 +239,8 @@ class TestSummary:
         ).itertuples()
         assert point.value == 5.0
         assert point.se == pytest.approx(0.25)  # sqrt(0.09 + 0.16) / 2
+        # ν = 9 (0.09 + 0.16)²/(0.09² + 0.16²) = 16.69
+        assert point.upper - point.value == pytest.approx(0.25 * special.stdtrit(16.6914, 0.975))
         assert (point.draws, point.levels) == (2, "evaluation, sampling seed")
 
     def test_draws_without_evaluation_error_use_their_spread(self):
@@ -250,11 +255,13 @@ class TestSummary:
         ).itertuples()
         assert point.value == 5.0
         assert point.se == pytest.approx(1 / math.sqrt(3))  # sd = 1
+        assert point.upper - point.value == pytest.approx(4.30265 / math.sqrt(3))  # ν = 2
         assert (point.seeds, point.levels) == (3, "evaluation, training seed")
 
     def test_seeds_that_agree_by_chance_keep_the_evaluation_error(self):
         (point,) = summary_of(*[record(seed=r, value=5.0, se=0.3) for r in range(3)]).itertuples()
         assert point.se == pytest.approx(math.sqrt(3 * 0.09) / 3)
+        assert point.value - point.lower == pytest.approx(point.se * 2.05183)  # ν = 27
 
     def test_draws_within_seeds_weigh_by_seed(self):
         (point,) = summary_of(

@@ -49,7 +49,7 @@ def test_lines_hold_the_values_of_the_csv(tmp_path):
         assert line.get_xdata().tolist() == rows["x"].tolist() == list(STEPS)
         assert line.get_ydata().tolist() == rows["value"].tolist()
         lower, upper = band(figure.axes[0], rows, "x")
-        assert upper - lower == pytest.approx(np.full(3, 2 * 1.96 * 0.1))
+        assert upper - lower == pytest.approx(np.full(3, 2 * 2.2621572 * 0.1))
     assert legend_texts(figure) == [["own", "VP"]]
     assert figure.axes[0].get_xscale() == "log"
 

@@ -58,7 +58,7 @@ class Contrast:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided interval. ValueError where the value is by construction."""
         self._check()
-        half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * self.se
+        half = float(half_width(self.se, self.freedom, level))
         return self.value - half, self.value + half
 
     def p(self, null: float = 0.0) -> float:
@@ -71,6 +71,11 @@ class Contrast:
         if self.by_construction:
             groups = f"images differ in {self.differing} groups, standard error {self.se:.3g}"
             raise ValueError(f"by construction: {groups}; a test needs {FEWEST_GROUPS} groups")
+
+
+def half_width(se, freedom, level: float = 0.95):
+    """Half the width of the two-sided interval of a mean, by Student's t; elementwise."""
+    return special.stdtrit(freedom, (1 + level) / 2) * se
 
 
 def contrast(

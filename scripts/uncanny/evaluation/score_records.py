@@ -6,13 +6,14 @@ draw, epoch). Nothing here samples, or composes paths of records.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from uncanny.evaluation import record_problems
-from uncanny.evaluation.contrasts import Score
-from uncanny.evaluation.jackknife import Jackknife
+from uncanny.evaluation.contrasts import Score, half_width
+from uncanny.evaluation.jackknife import GROUPS, Jackknife
 from uncanny.runtime import files
 from uncanny.runtime.result_paths import Cell
 
@@ -34,7 +35,7 @@ COLUMNS = [
     *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
     *["n_steps", "nfe", "guidance", "scale", "clf_id", "train_seed", "sample_seed", "epoch"],
     *["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"],
-    *["metric", "kind", "value", "se", "corrected", "corrected_se", "score"],
+    *["metric", "kind", "value", "se", "freedom", "corrected", "corrected_se", "score"],
     *["status", "seconds", "device"],
 ]
 WHOLE_NUMBERS = [
@@ -42,7 +43,7 @@ WHOLE_NUMBERS = [
     *["n", "splits", "images_per_split"],
 ]
 # nfe: a mean where steps are adaptive
-REAL_NUMBERS = ["nfe", "scale", "value", "se", "corrected", "corrected_se", "seconds"]
+REAL_NUMBERS = ["nfe", "scale", "value", "se", "freedom", "corrected", "corrected_se", "seconds"]
 
 
 def read_records(paths: Iterable[str | Path]) -> list[dict]:
@@ -69,7 +70,8 @@ def tidy(records: Iterable[dict]) -> pd.DataFrame:
 
     `sample_seed` is the draw and `params` the mapping of the record's parameters. PARAMETERS names
     the keys of further columns in these; a block of options is written as kind(option=value).
-    `value` and `se` are the metric's own (Inception Score: of splits). `corrected` and
+    `value` and `se` are the metric's own (Inception Score: of splits), `freedom` the degrees of
+    freedom of se² (splits, or groups of images, less one). `corrected` and
     `corrected_se` are those of all images at once, less the small-sample bias, with the jackknife's
     standard error; `score` is the same as a contrasts.Score, or None.
     What a record lacks is empty. A diverged record gives one row with an empty metric and value.
@@ -133,7 +135,15 @@ def _option(parameters: Mapping, keys: list[str]) -> object:
 
 def _metric_columns(entry: dict) -> dict:
     names = ["metric", "kind", "value", "se", "n", "splits", "images_per_split", "reference"]
-    return {name: entry.get(name) for name in names} | {"extractor_id": entry.get("extractor")}
+    facts = {"freedom": freedom_of(entry) if entry else None}
+    facts["extractor_id"] = entry.get("extractor")
+    return {name: entry.get(name) for name in names} | facts
+
+
+def freedom_of(entry: Mapping) -> int:
+    """Degrees of freedom of the squared standard error of a metric's entry."""
+    splits = entry.get("splits") or 1
+    return (splits if splits > 1 else min(entry["n"], GROUPS)) - 1
 
 
 def _corrected_columns(record: dict, entry: dict) -> dict:
@@ -197,11 +207,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     Within a seed, the standard error is that of the evaluation, or the spread over draws where one
     has no evaluation error; between seeds the larger of spread and evaluation error. For R = 1 the
     training seed is not included. Evaluation errors of draws and of training seeds are independent,
-    as their latents are. An unknown standard error is empty. With two or three seeds, 1.96 standard
-    errors cover less than 95 %.
+    as their latents are. An unknown standard error is empty. Degrees of freedom: R - 1 where the
+    spread is taken, else those of the evaluation by Welch and Satterthwaite.
 
-    Columns: those of the curve, metric, epoch, value, se, corrected and corrected_se (the same
-    means and errors of the values less their bias), seeds (R), draws (fewest K of a seed),
+    Columns: those of the curve, metric, epoch, value, se, lower and upper (95 %, by Student's t),
+    corrected and corrected_* (the same of the values less their bias), seeds (R), draws (fewest K
+    of a seed),
     levels (sources of error in se, of "evaluation", "sampling seed", "training seed"), runs and
     diverged (number of records, and of diverged ones), status ("ok", "partial": mean of the runs
     that are left, "diverged": no value), images_seen, n, splits, images_per_split, extractor_id,
@@ -215,7 +226,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 _SHARED_BY_RUNS = ["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"]
-_POINT_COLUMNS = ["value", "se", "corrected", "corrected_se"]
+_INTERVAL = ["se", "lower", "upper"]
+_POINT_COLUMNS = ["value", *_INTERVAL, "corrected", *(f"corrected_{name}" for name in _INTERVAL)]
 _POINT_COLUMNS += ["seeds", "draws", "levels", "runs", "diverged", "status"]
 _POINT_COLUMNS += _SHARED_BY_RUNS
 _POINT_COUNTS = ["seeds", "draws", "runs", "diverged", *_SHARED_BY_RUNS[:4]]
@@ -237,16 +249,21 @@ def _point(rows: pd.DataFrame) -> dict:
     seeds = [group for _, group in ok.groupby("train_seed")]
     # The fewest draws of a seed; more of another do not make up for them.
     draws = int(ok.groupby("train_seed").size().min()) if len(ok) else 0
-    value, se = _over_seeds([_over_draws(rows["value"], rows["se"]) for rows in seeds])
-    corrected = [_over_draws(rows["corrected"], rows["corrected_se"]) for rows in seeds]
+    value = _over_seeds([_over_draws(r["value"], r["se"], r["freedom"]) for r in seeds])
+    groups = [r["n"].astype(float).clip(upper=GROUPS) for r in seeds]
+    corrected = _over_seeds(
+        [
+            _over_draws(r["corrected"], r["corrected_se"], count - 1)
+            for r, count in zip(seeds, groups, strict=True)
+        ]
+    )
     diverged = len(rows) - len(ok)
     return {
-        "value": value,
-        "se": se,
-        **dict(zip(["corrected", "corrected_se"], _over_seeds(corrected), strict=True)),
+        **_interval("value", "", value),
+        **_interval("corrected", "corrected_", corrected),
         "seeds": len(seeds),
         "draws": draws,
-        "levels": _levels(len(seeds), draws, se),
+        "levels": _levels(len(seeds), draws, value.se),
         "runs": len(rows),
         "diverged": diverged,
         "status": "ok" if not diverged else "partial" if len(ok) else "diverged",
@@ -255,32 +272,52 @@ def _point(rows: pd.DataFrame) -> dict:
     }
 
 
-def _over_draws(values: pd.Series, errors: pd.Series) -> tuple[float, float]:
-    """Mean over the K draws of one training seed and its standard error."""
+class _Mean(NamedTuple):
+    value: float
+    se: float
+    freedom: float
+
+
+def _interval(name: str, prefix: str, mean: _Mean) -> dict:
+    half = half_width(mean.se, mean.freedom)
+    ends = {"lower": mean.value - half, "upper": mean.value + half}
+    return {name: mean.value} | {f"{prefix}{k}": v for k, v in {"se": mean.se, **ends}.items()}
+
+
+def _over_draws(values: pd.Series, errors: pd.Series, freedom: pd.Series) -> _Mean:
+    """Mean over the K draws of one training seed."""
     # se_r = sqrt(Σ_k se_k²)/K. Every draw is a fresh set of images: its evaluation error already
     # contains the chance of its latents. Without evaluation errors, the spread sd_k/sqrt(K).
-    values, evaluation = values.to_numpy(), _error_of_mean(errors.to_numpy())
-    return values.mean(), _spread(values) if np.isnan(evaluation) else evaluation
+    values, evaluation = values.to_numpy(), _error_of_mean(errors.to_numpy(), freedom.to_numpy())
+    return _Mean(values.mean(), *(_spread(values) if np.isnan(evaluation[0]) else evaluation))
 
 
-def _over_seeds(per_seed: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean over R training seeds and its standard error."""
+def _over_seeds(per_seed: list[_Mean]) -> _Mean:
+    """Mean over R training seeds."""
     if not per_seed:
-        return np.nan, np.nan
-    values, errors = np.array(per_seed).T
+        return _Mean(np.nan, np.nan, np.nan)
+    values, errors, freedom = np.array(per_seed).T
     # se = max(sd_r/sqrt(R), sqrt(Σ_r se_r²)/R). The spread already contains the evaluation error,
     # hence no sum; the maximum keeps two seeds that agree by chance from promising more than their
-    # evaluation can. fmax ignores NaN: the spread of one seed, an unknown evaluation error.
-    return values.mean(), np.fmax(_spread(values), _error_of_mean(errors))
+    # evaluation can.
+    spread, evaluation = _spread(values), _error_of_mean(errors, freedom)
+    known = [error for error in (spread, evaluation) if not np.isnan(error[0])]
+    return _Mean(values.mean(), *max(known, default=spread))
 
 
-def _error_of_mean(errors: np.ndarray) -> float:
-    # Independent errors: Var(mean) = Σ se²/n²
-    return np.sqrt(np.sum(errors**2)) / len(errors)
+def _error_of_mean(errors: np.ndarray, freedom: np.ndarray) -> tuple[float, float]:
+    """Standard error of a mean of values with independent errors, and its degrees of freedom."""
+    # Var(mean) = Σ se²/n²; ν = (Σ se²)²/Σ(se⁴/ν_i) (Welch, 1947; Satterthwaite, 1946)
+    variances = np.square(errors)
+    doubt = np.sum(variances**2 / freedom)
+    total = np.sum(variances)
+    return np.sqrt(total) / len(errors), total**2 / doubt if doubt > 0 else np.min(freedom)
 
 
-def _spread(values: np.ndarray) -> float:
-    return np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+def _spread(values: np.ndarray) -> tuple[float, float]:
+    """Standard error of a mean from the values' spread, and its degrees of freedom."""
+    count = len(values)
+    return (np.std(values, ddof=1) / np.sqrt(count), count - 1) if count > 1 else (np.nan, np.nan)
 
 
 def _levels(seeds: int, draws: int, se: float) -> str:

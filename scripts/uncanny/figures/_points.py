@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from uncanny.evaluation import score_records
+from uncanny.evaluation.contrasts import half_width
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.figures import panels as naming
 from uncanny.figures import style
-from uncanny.figures.captions import HALF_BAND
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
 
@@ -72,8 +72,6 @@ def measured(data: FigureData, rows: pd.DataFrame, panels: list, epochs: str) ->
     plotted = _at_epochs(rows.merge(summary, on=keys, how="left"), panels, epochs)
     plotted["status"] = plotted["status"].fillna("missing")
     plotted["control"], plotted["unsplit"] = pd.Series(dtype=str), np.nan
-    plotted["lower"] = plotted["value"] - HALF_BAND * plotted["se"]
-    plotted["upper"] = plotted["value"] + HALF_BAND * plotted["se"]
     return plotted.reset_index(drop=True)
 
 
@@ -135,7 +133,8 @@ def _reference_row(
                 "of the curves"
             )
     value, se = entry["value"], np.nan if entry.get("se") is None else entry["se"]
-    band = {"lower": value - HALF_BAND * se, "upper": value + HALF_BAND * se}
+    half = half_width(se, score_records.freedom_of(entry))
+    band = {"lower": value - half, "upper": value + half}
     row |= {key: entry.get(key) for key in ("splits", "images_per_split")} | origin
     return row | band | {"value": value, "se": se, "status": "ok", "unsplit": _unsplit(entry)}
 

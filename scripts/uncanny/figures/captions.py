@@ -6,8 +6,6 @@ import pandas as pd
 
 from uncanny.figures.style import NOISES
 
-HALF_BAND = 1.96  # standard errors
-
 
 def with_facts(plotted: pd.DataFrame, facts: Iterable[str]) -> pd.DataFrame:
     """Attach caption sentences to a plotted table."""
@@ -50,7 +48,7 @@ def bands(points: pd.DataFrame, artists: str = "bands") -> str:
     if not has_band.any():
         return f"No {artists}: the standard errors are not known"
     levels = " or ".join(f"({names})" for names in points.loc[has_band, "levels"].unique())
-    text = f"{artists.capitalize()} are ±{HALF_BAND} standard errors of the mean {levels}"
+    text = f"{artists.capitalize()} are 95 % intervals of the mean by Student's t {levels}"
     rest = f"; points without a {artists.rstrip('s')} have no known error"
     return text if has_band.all() else text + rest
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.spatial import distance
 
+from uncanny.evaluation.contrasts import half_width
 from uncanny.evaluation.score_records import CELL_COLUMNS
 from uncanny.figures import _images, _page, captions, style
 from uncanny.figures import panels as naming
@@ -20,7 +21,7 @@ RUNS = "first"
 
 AT_ONCE = 1000  # training images compared at a time, as floats
 LINE = 0.42  # height of a line of text below a grid, in images
-SCORE = ["metric", "kind", "metric_label", "value", "se", "n", "extractor_id"]
+SCORE = ["metric", "kind", "metric_label", "value", "se", "freedom", "n", "extractor_id"]
 IMAGE = ["index", "label", "sha256", "mean_pixel", "distance"]
 COLUMNS = ["panel", "panel_title", "curve", *CURVE, "seed", "draw", "epoch", "dataset", "role"]
 COLUMNS += [*IMAGE, "row", "column", *SCORE, "diverged", "status"]
@@ -163,7 +164,8 @@ def _score_line(table: pd.DataFrame) -> str:
     """The score of a grid with its interval, and that of real images."""
     score, real = (table[table["role"] == role] for role in ("score", "real"))
     row = score.iloc[0]
-    text = f"{row.metric_label}: {row.value:.2g} ± {captions.HALF_BAND * row.se:.1g}"
+    half = half_width(row.se, row.freedom)
+    text = f"{row.metric_label}: {row.value:.2g} ± {half:.1g}"
     return text + (f" (real test images: {real['value'].iloc[0]:.2g})" if len(real) else "")
 
 
@@ -195,7 +197,7 @@ def facts(table: pd.DataFrame) -> list[str]:
         meaning = MEANINGS.get(kind, "").format(extractor=captions.extractors(scores))
         sentences.append(
             f"The number below a grid is the {label} of all {captions.span(scores['n'])} images, "
-            f"±{captions.HALF_BAND} standard errors" + (f": {meaning}" if meaning else "")
+            "± half its 95 % interval" + (f": {meaning}" if meaning else "")
         )
     near = table[table["role"] == "nearest"]
     if len(near):

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny.evaluation import score_records
+from uncanny.evaluation.contrasts import half_width
 from uncanny.figures import _images, _lines, _page, captions, style
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import SmallInt
@@ -35,8 +36,6 @@ def inpainting(
     errors = pd.concat([_errors(data, cell) for cell in cells], ignore_index=True)
     parts = [_summarise(data, errors), _scored(data, panels[0], metric)]
     summary = pd.concat(parts, ignore_index=True)
-    half = captions.HALF_BAND * summary["se"]
-    summary = summary.assign(lower=summary["value"] - half, upper=summary["value"] + half)
     order = sorted(cells, key=lambda c: (panels[0]["models"].index(c.model), c.seed, c.draw))
     first = list({cell.model: cell for cell in reversed(order)}.values())[::-1]
     images, rows = _strip(data, first, columns)
@@ -88,7 +87,9 @@ def _errors(data: FigureData, cell: Cell) -> pd.DataFrame:
 def _summarise(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard error over sample sets for each model, and for the baseline once."""
     model = errors["model"].where(errors["filling"] != OTHER, "")
-    table = errors.groupby(model, sort=False)["value"].agg(value="mean", se="sem").reset_index()
+    table = errors.groupby(model, sort=False)["value"].agg(value="mean", se="sem", count="count")
+    half = half_width(table["se"], table.pop("count") - 1)
+    table = table.assign(lower=table["value"] - half, upper=table["value"] + half).reset_index()
     table = table.sort_values("model", key=lambda names: names == "", kind="stable")
     labels = [data.label("models", name) if name else OTHER for name in table["model"]]
     facts = {"role": "error", "panel": "b", "panel_title": "error of the removed pixels"}
@@ -141,6 +142,5 @@ def facts(table: pd.DataFrame) -> list[str]:
         "levels; as a baseline, "
         "they are filled with those of another test image, which ignores the known pixels",
         "Panel c: the images as a whole",
-        f"Means over {count} with {captions.span(sets['n'])} images each; bars are "
-        f"±{captions.HALF_BAND} standard errors",
+        f"Means over {count} with {captions.span(sets['n'])} images each; bars are 95 % intervals",
     ]

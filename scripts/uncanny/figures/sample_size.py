@@ -113,8 +113,7 @@ def _points(records: list[dict], metric: str) -> pd.DataFrame:
         status = "diverged" if any(r["status"] == "diverged" for r in records) else "missing"
         return pd.DataFrame([{"role": POINT, "status": status}])
     points = pd.concat(tables, ignore_index=True)
-    half = captions.HALF_BAND * points["se"]
-    return points.assign(lower=points["value"] - half, upper=points["value"] + half, role=POINT)
+    return points.assign(role=POINT)
 
 
 def _spread_of(entry: dict) -> float:

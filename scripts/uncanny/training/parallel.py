@@ -4,7 +4,7 @@ Each GPU has a process. All processes draw the random numbers of the whole batch
 does, but the network of each sees only its share of the images. Gradients are summed over all
 processes in one operation (all-reduce) after the backward pass, so that every update equals that of
 one GPU up to rounding. torch's DistributedDataParallel would overlap the sum with the backward
-pass, but its hooks cannot be part of a CUDA graph that is replayed; the sum here comes after it.
+pass, but then the sum has to be part of the CUDA graph of an update; here it comes after the graph.
 
 The job itself is process 0, which alone writes files and hears signals. The others (`python -m
 uncanny.training.parallel`) end with it, however it ends.

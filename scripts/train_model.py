@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from uncanny.study.study import Study
 from uncanny.workflow import jobs
 
 
@@ -18,6 +19,8 @@ def main(snakemake):
         history=snakemake.output.history,
         threads=snakemake.threads,
         code=snakemake.params.code,
+        # No param: another number of GPUs trains no model again.
+        gpus=Study(snakemake.config).gpus(snakemake.wildcards.model),
     )
 
 

@@ -71,6 +71,17 @@ def test_updates_of_the_tiny_study(tiny):
     assert [work.amount for work in segments] == [12, 11]
 
 
+def test_four_gpus_train_a_model_in_less_time_and_more_gpu_hours():
+    config = copy.deepcopy(TINY)
+    for recipe in config["training"].values():
+        recipe["gpus"] = 4
+    one, four = (estimated(c, costs.ACCELERATOR).costs for c in (TINY, config))
+    is_training = one["kind"] == "training"
+    seconds = [each.loc[is_training, "default"] - costs.ACCELERATOR.rest for each in (one, four)]
+    assert seconds[1].to_numpy() == pytest.approx(seconds[0].to_numpy() / (4 * costs.TOGETHER))
+    assert set(four.loc[is_training, "gpus"]) == {4} and set(one["gpus"]) == {1}
+
+
 def test_evaluations_of_the_tiny_study(tiny):
     # HEUN 2·4 − 1 = 7, EUL 4, DDIM and MARK 5, LANG 4 levels + 1; 40 images each.
     figure_1 = 40 * (2 * 2 * 7 + 2 * 2 * 5)

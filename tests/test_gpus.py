@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from test_configuration import TINY, plan
 
-from uncanny.workflow import gpus
+from uncanny.workflow import gpus, profiles
 from uncanny.workflow.gpus import Places
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -90,12 +91,36 @@ class TestPlaces:
 
     def test_the_second_job_goes_to_the_other_gpu(self, tmp_path):
         places = Places(["0", "1"], 2, str(tmp_path))
-        assert [places.take()[0] for _ in range(4)] == ["0", "1", "0", "1"]
+        assert [list(places.take()) for _ in range(4)] == [["0"], ["1"], ["0"], ["1"]]
+
+    def test_a_job_with_two_gpus_has_a_place_on_each_or_none(self, tmp_path):
+        places = Places(["0", "1", "2"], 2, str(tmp_path))
+        assert list(places.take()) == ["0"]
+        assert list(places.take(2)) == ["1", "2"]
+        held = places.take(2)
+        assert len(set(held)) == 2
+        assert len(places._free(3)) == 1  # one place is left, which is kept by nobody here
+
+    def test_a_job_that_must_wait_keeps_nothing(self, tmp_path, monkeypatch):
+        places = Places(["0", "1"], 1, str(tmp_path))
+        (lock,) = places.take().values()
+
+        def pause(_):
+            (free,) = places._free(1).values()  # the place on the other GPU is not kept meanwhile
+            os.close(free)
+            os.close(lock)
+
+        monkeypatch.setattr(gpus.time, "sleep", pause)
+        assert sorted(places.take(2)) == ["0", "1"]
+
+    def test_more_gpus_than_there_are(self, tmp_path):
+        with pytest.raises(ValueError, match="gpu=3; expected at most 2, the GPUs here"):
+            Places(["0", "1"], 2, str(tmp_path)).take(3)
 
     def test_a_killed_job_gives_its_place_back(self, tmp_path):
         code = (
             "import time; from uncanny.workflow.gpus import Places; "
-            f"print(Places(['0'], 1, {str(tmp_path)!r}).take()[0], flush=True); time.sleep(60)"
+            f"print(*Places(['0'], 1, {str(tmp_path)!r}).take(), flush=True); time.sleep(60)"
         )
         with subprocess.Popen(
             [sys.executable, "-c", code], cwd=SCRIPTS, stdout=subprocess.PIPE
@@ -103,7 +128,42 @@ class TestPlaces:
             assert job.stdout.readline() == b"0\n"
             assert gpus._locked(tmp_path / "0-0") is None
             job.kill()
-        assert Places(["0"], 1, str(tmp_path)).take()[0] == "0"
+        assert list(Places(["0"], 1, str(tmp_path)).take()) == ["0"]
+
+
+class TestSeveralForOneModel:
+    def changed(self, recipe, **config):
+        training = {name: block | recipe for name, block in TINY["training"].items()}
+        return TINY | {"training": training} | config
+
+    def test_their_number_is_no_part_of_a_model(self):
+        one, two = plan(TINY), plan(self.changed({"gpus": 2}, device="auto"))
+        model = next(name for name in TINY["models"] if one.origin(name) == "trained")
+        assert one.identity(model) == two.identity(model)
+        assert (one.gpus(model), two.gpus(model)) == (1, 2)
+
+    def test_an_order_is_part_of_a_model(self):
+        model = next(iter(TINY["models"]))
+        found = [
+            plan(self.changed({"shuffle": name})).identity(model) for name in ("images", "blocks")
+        ]
+        assert found[0] == plan(TINY).identity(model)
+        assert found[1]["training"]["shuffle"] == "blocks"
+
+    @pytest.mark.parametrize(
+        ("count", "device", "message"),
+        [
+            (3, "auto", r"training\.\w+\.gpus: 3; expected a divisor of batch_size 128"),
+            (2, "cpu", r"training\.\w+\.gpus: 2, but device: cpu; expected device: auto, or 1 GPU"),
+        ],
+    )
+    def test_a_number_that_does_not_fit(self, count, device, message):
+        with pytest.raises(ValueError, match=message):
+            plan(self.changed({"gpus": count}, device=device))
+
+    def test_a_site_that_asks_for_them_as_gres(self):
+        found = profiles.gpu_resources({"gpu": lambda wildcards: 4, "gpu_request": "gres"})
+        assert (found["gpu"], found["gres"](None)) == (0, "gpu:4")
 
 
 class TestJob:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from exact import arrays
+from gpu import pretended
 
 from uncanny.runtime import random_streams
 from uncanny.runtime.random_streams import ImageStreams, generator, image_seeds, seed_of
@@ -40,6 +41,55 @@ def test_noise_is_like_the_state():
     streams = ImageStreams([0, 1])
     assert streams.noise(0, torch.zeros(2, 5)).dtype == torch.float32
     assert streams.noise(1, torch.zeros(2, 5).double()).shape == (2, 5)
+
+
+LARGE = torch.zeros(24, 3, 32, 32, dtype=torch.float64)
+
+
+@pytest.fixture
+def several():
+    """Three threads; their number before comes back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
+
+
+def expected_noise(steps: int) -> list[torch.Tensor]:
+    generators = [torch.Generator().manual_seed(seed) for seed in range(len(LARGE))]
+    shape = LARGE.shape[1:]
+    draw = [torch.randn(steps, *shape, generator=g, dtype=LARGE.dtype) for g in generators]
+    return list(torch.stack(draw, dim=1))
+
+
+def test_threads_generate_the_same_noise(several):
+    streams = ImageStreams(range(24))
+    for step, expected in enumerate(expected_noise(3)):
+        assert torch.equal(streams.noise(step, LARGE), expected)
+    assert streams._pool is not None
+
+
+def test_an_accelerator_gets_the_same_noise_ahead_by_one_step(several, monkeypatch):
+    filled, fill = [], random_streams._fill
+    monkeypatch.setattr(random_streams, "_fill", lambda i, g: (filled.append(len(i)), fill(i, g)))
+    with pretended.pretended():
+        streams, like = ImageStreams(range(24)), LARGE.to("cuda:0")
+        for step, expected in enumerate(expected_noise(3)):
+            noise = streams.noise(step, like)
+            assert torch.equal(pretended.numbers(noise), expected)
+        with pytest.raises(RuntimeError, match=r"\(24, 3, 32, 32\), then \(24, 5\)"):
+            streams.noise(3, torch.zeros(24, 5, device="cuda:0"))
+        streams._pool.shutdown()
+    assert sum(filled) == 24 * 4  # three steps, and one ahead
+
+
+def test_an_error_in_a_thread_reaches_the_caller(several, monkeypatch):
+    def fail(images, generators):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(random_streams, "_fill", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        ImageStreams(range(24)).noise(0, LARGE)
 
 
 def test_streams_leave_the_global_state_alone():

@@ -295,6 +295,7 @@ def _patches() -> list:
         "get_device_name": lambda *_: "pretended",
         "get_device_capability": lambda *_: (8, 0),
         "max_memory_allocated": lambda *_: 0,
+        "mem_get_info": lambda *_: (2**34, 2**34),
         "synchronize": lambda *_: None,
         "manual_seed_all": lambda *_: None,
         "get_rng_state": lambda *_: state,

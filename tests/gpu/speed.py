@@ -13,7 +13,6 @@ import sys
 import time
 import unittest.mock as mock
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from uncanny.evaluation.extractors import Extractor
 from uncanny.runtime import hardware, precision
 from uncanny.runtime.random_streams import ImageStreams, image_seeds
 from uncanny.sampling import drawing
-from uncanny.training import cuda_graphs, loop
+from uncanny.training import cuda_graphs, gradients
 
 DEVICE = hardware.device()
 GPU = DEVICE.type == "cuda"
@@ -194,7 +193,7 @@ def changes(level: str, batch: int) -> dict:
         "kernel by kernel": plain,
         "cudnn not deterministic": within(free, updates()[0]),
         "gradients one by one": within(
-            partial(replaced, loop, "_repair_and_clip_at_once", _one_by_one), updates()[0]
+            partial(replaced, gradients, "repair_and_clip", _one_by_one), updates()[0]
         ),
         "cudnn.benchmark": within(searched, updates()[0]),
     }
@@ -252,34 +251,21 @@ def sampled(name: str, level: str, share: float, layout=torch.contiguous_format)
 
 
 def noise() -> dict:
-    """Noise of a batch, drawn on the processor by one thread and copied."""
+    """Noise of a batch, generated on the processor by some threads, and its copy to the device."""
     count = 682 if GPU else 64
-    streams = ImageStreams(image_seeds(0, 0, count))
-    like = torch.zeros(count, 3, 32, 32, dtype=torch.float64, device=DEVICE)
-    whole = median_seconds(lambda _: streams.noise(0, like))
-    drawn = torch.zeros(like.shape, dtype=torch.float64)
-    copied = median_seconds(lambda _: drawn.to(DEVICE))
-    minutes = round(whole / count * 1e7 / 60, 1)
-    threads = {}
-    for number in (2, 4, 8):
-        with ThreadPoolExecutor(number) as pool:
-            parts = [streams._generators[first::number] for first in range(number)]
-
-            def draw(generators):
-                return [
-                    torch.randn(3, 32, 32, generator=g, dtype=torch.float64) for g in generators
-                ]
-
-            several = median_seconds(
-                lambda _, pool=pool, draw=draw, parts=parts: list(pool.map(draw, parts))
-            )
-            threads[f"ms_with_{number}_threads"] = round(1000 * several, 2)
-    found = threads | {
-        "images": count,
-        "ms": round(1000 * whole, 2),
-        "ms_of_the_copy": round(1000 * copied, 2),
-    }
-    return found | {"minutes_of_10000_images_1000_steps": minutes}
+    like = torch.zeros(count, 3, 32, 32, dtype=torch.float64)
+    copied = median_seconds(lambda _: like.to(DEVICE))
+    before, found = torch.get_num_threads(), {}
+    for number in (1, 2, 4, 8):
+        torch.set_num_threads(number)
+        streams = ImageStreams(image_seeds(0, 0, count))
+        spent = median_seconds(lambda _, streams=streams: streams.noise(0, like))
+        found[f"ms_with_{number}_threads"] = round(1000 * spent, 2)
+        found[f"minutes_of_10000_images_1000_steps_with_{number}_threads"] = round(
+            spent / count * 1e7 / 60, 1
+        )
+    torch.set_num_threads(before)
+    return found | {"images": count, "ms_of_the_copy": round(1000 * copied, 2)}
 
 
 def layouts(level: str) -> dict:

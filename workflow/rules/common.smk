@@ -164,6 +164,24 @@ def threads_of_dataset(wildcards):
     return 4 if components.takes("datasets", kind, "threads") else 1
 
 
+def gpus_of_training():
+    """GPUs of a training job: a number if no recipe says `gpus`, else a function of its model."""
+    if not any("gpus" in block for block in STUDY.config["training"].values()):
+        return 1
+    return lambda wildcards: STUDY.gpus(wildcards.model)
+
+
+def threads_of_sampling():
+    """Threads that generate noise for a GPU of this machine: up to four, if its jobs leave so many cores. A processor
+    is used better by several jobs. For a cluster, see its profile.
+    """
+    known = STUDY.config["device"] != "cpu" and workflow.cores
+    offered = gpus.places(STUDY.config["jobs_per_gpu"], os.environ) if known else None
+    if offered is None:
+        return 1
+    return max(1, min(4, (workflow.cores - 1) // offered.total))
+
+
 def described(path, record, wildcards):
     """A line that changes with the files at `path`; if they are missing, the line in the record made from them."""
     if path is None:

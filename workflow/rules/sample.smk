@@ -14,7 +14,7 @@ rule draw_part:
         model=of_models("trained", "external"),
     conda:
         "../../envs/uncanny.yaml"
-    threads: 1
+    threads: threads_of_sampling()
     resources:
         gpu=1,
         mem_mb=8000,

@@ -62,6 +62,7 @@ def share_gpus():
     if STUDY.config["device"] == "cpu":
         return
     offered = gpus.places(STUDY.config["jobs_per_gpu"], os.environ)
+    check_gpus(len(offered.names) if offered else 0)
     if offered is None:
         return
     gpus.offer(offered)
@@ -75,6 +76,18 @@ def share_gpus():
         raise WorkflowError(f"config: {error}") from None
     for note in notes:
         logger.info(note)
+
+
+def check_gpus(there):
+    """Stop with one message if a recipe of this run asks for more GPUs than there are."""
+    todo = (
+        job for job in workflow.dag.needrun_jobs() if job.rule.name == "train_model"
+    )
+    for model in {job.wildcards.model for job in todo}:
+        if STUDY.gpus(model) > max(there, 1):
+            raise WorkflowError(
+                f"training.{STUDY.names(model)['training']}.gpus: {STUDY.gpus(model)}; this machine has {there}"
+            )
 
 
 def check_job_slots():
@@ -101,9 +114,15 @@ def list_jobs():
         dag.list_jobs(workflow, targets, RESULTS, digests=asked_digests)
 
 
+def request_of(job):
+    """A job's rule and GPUs, to sort by."""
+    asked = (job.resources.get(key) for key in ("gpu", "gres"))
+    return job.rule.name, *(str(number or "").rjust(20) for number in asked)
+
+
 def check_cluster():
     """Stop with one message if the cluster cannot run the jobs of this run."""
-    todo = sorted(workflow.dag.needrun_jobs(), key=lambda job: job.rule.name)
+    todo = sorted(workflow.dag.needrun_jobs(), key=request_of)  # of a rule, the last
     jobs = {job.rule.name: job.resources for job in todo if not job.is_local}
     try:
         notes = cluster.check(jobs, workflow.executor_settings.partition_config)

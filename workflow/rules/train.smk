@@ -11,9 +11,10 @@ rule train_model:
         model=of_models("trained"),
     conda:
         "../../envs/uncanny.yaml"
-    threads: 1
+    threads: gpus_of_training()
     resources:
-        gpu=1,
+        gpu=gpus_of_training(),
+        nodes=1,
         mem_mb=8000,
         runtime=time_limit,
     params:

@@ -22,6 +22,7 @@ from uncanny.evaluation import jackknife
 TRAINING = 3  # operations of a training image, in those of an evaluation
 GRADIENT = 2.3  # of a gradient by the image, likewise; statistics of guidance are in it
 BATCH_VALUES = 2**21  # numbers in one batch of states, as sampling.BATCH_VALUES
+TOGETHER = 0.9  # speed of n GPUs that train one model, over n times that of one; not measured
 BATCH = 256  # images that an extractor, or a classifier's report, looks at together
 # Dense peaks in TFLOP/s, by NVIDIA's data sheets.
 PEAKS = {
@@ -94,6 +95,11 @@ def update(size, batch: int, device: Device, precision: str = "fp32") -> float:
     # t = 3·B·flops / rate + layers · launch of a layer
     rate = device.training[precision]
     return TRAINING * batch * size.flops / rate + device.update * size.layers
+
+
+def together(seconds: float, gpus: int, device: Device) -> float:
+    """Seconds on several GPUs of what takes `seconds` on one."""
+    return seconds / (TOGETHER * gpus) if gpus > 1 and device.accelerates else seconds
 
 
 def evaluation(size, batch: int, device: Device, precision: str = "fp32") -> float:

@@ -62,8 +62,8 @@ class Load:
     works: its own work, that which its records time first. rest: overhead such as reading, writing
     and waiting for the device; None: the default of its device. disk: bytes of its outputs. memory:
     bytes in addition to its libraries. card: bytes on a GPU: weights with what trains them, and
-    activations, in float32 even where some are kept in fewer bits. unit: dataset, network and name
-    of the unit of the first work, for the table of rates.
+    activations, in float32 even where some are kept in fewer bits. gpus: number of them, if it asks
+    for some. unit: dataset, network and name of the unit of the first work, for the table of rates.
     """
 
     works: list[Work] = field(default_factory=list)
@@ -71,6 +71,7 @@ class Load:
     disk: float = RECORD
     memory: float = 0.0
     card: float = 0.0
+    gpus: int = 1
     unit: tuple[str, str, str] | None = None
 
 
@@ -144,9 +145,12 @@ def _import_samples(facts: Facts, job: Job, model: str, memory: float = 0.0, **_
 
 @entry("training", "train_model")
 def _train_model(facts: Facts, job: Job, model: str, epoch: str, **_) -> Load:
-    names = facts.study.names(model)
+    names, gpus = facts.study.names(model), facts.study.gpus(model)
+    updates = _updates(facts, model, facts.updates(model, int(epoch)))
+    seconds = costs.together(updates.unit_seconds, gpus, facts.device)
     return Load(
-        [_updates(facts, model, facts.updates(model, int(epoch)))],
+        [replace(updates, unit_seconds=seconds)],
+        gpus=gpus,
         disk=CHECKPOINT * facts.size(model).parameters,
         memory=_training_memory(facts, model),
         card=_training_card(facts.size(model), facts.batch_size(model)),

@@ -117,7 +117,7 @@ class Estimate:
         base = (self.site.device if job.on_device else costs.PROCESSOR).base
         memory = self.memory.get(job.rule) or base + load.memory / 1e6
         about = {"kind": loads.kind(job), "on_device": job.on_device, "alone": job.alone}
-        about |= {"rule": job.rule, "stated": stated, "card": load.card}
+        about |= {"rule": job.rule, "stated": stated, "card": load.card, "gpus": load.gpus}
         return about | seconds | {"start": self.site.start, "disk": load.disk, "memory": memory}
 
     def of_limits(self) -> list[dict]:
@@ -154,7 +154,8 @@ class Estimate:
 
     def _sums(self, jobs: pd.DataFrame, wall: bool = False) -> dict[str, float | str]:
         seconds = jobs[[*BASES, "start"]].sum(axis=1)
-        hours = {side: sum(seconds[jobs["on_device"] == side] / 3600) for side in (True, False)}
+        busy = seconds * jobs["gpus"].where(jobs["on_device"], 1) / 3600
+        hours = {side: sum(busy[jobs["on_device"] == side]) for side in (True, False)}
         return {
             "jobs": len(jobs),
             "device_hours": hours[True],

@@ -22,7 +22,7 @@ from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.precision import computed
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, job
-from uncanny.training import loop
+from uncanny.training import loop, segments
 from uncanny.training.lengths import UPDATES_BEFORE, UPDATES_PER_BLOCK
 from uncanny.training.stream import Stream
 
@@ -112,9 +112,7 @@ def time_training(
     device = hardware.device(THREADS)
     opened = {name: Dataset.open(Path(folder)) for name, folder in datasets.items()}
     streams = {
-        name: Stream(opened[name], options["batch_size"], seed, identity["conditional"])
-        for name, identity in identities.items()
-        for options in [identity["training"]]
+        name: segments.stream(identity, opened[name], seed) for name, identity in identities.items()
     }
     tasks = [
         _training(identity, opened[name], streams[name], seed, updates, device)

@@ -65,6 +65,11 @@ def sent(tensor: torch.Tensor, target: torch.device) -> torch.Tensor:
     return tensor.to(target)
 
 
+def free_memory(target: torch.device) -> int:
+    """Bytes of an accelerator that no process uses."""
+    return torch.cuda.mem_get_info(target)[0]
+
+
 def constant(matrix: torch.Tensor, target: torch.device) -> torch.Tensor:
     """A small table or matrix on a device; the same values are copied there once."""
     if matrix.device == target:

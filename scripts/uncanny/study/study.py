@@ -107,14 +107,21 @@ class Study:
         return asked
 
     def _recipe(self, name: str, names: dict) -> dict:
-        """Complete block of a training recipe; label_dropout is left out where it changes nothing.
-
-        names: those of the model.
+        """What a training recipe adds to the identity of a model of some names: not the number of
+        GPUs, which changes nothing but rounding, as the kind of GPU does.
         """
-        block = canonical({"precision": self.precision("training")} | self.block("training", name))
-        if not (names.get("conditional") and block.get("label_dropout")):
-            block.pop("label_dropout", None)
-        return block
+        recipe = {"precision": self.precision("training")} | self.block("training", name)
+        recipe.pop("gpus", None)
+        if recipe.get("shuffle") == "images":  # as without the key
+            del recipe["shuffle"]
+        if not (names.get("conditional") and recipe.get("label_dropout")):
+            recipe.pop("label_dropout", None)
+        return canonical(recipe)
+
+    def gpus(self, model: str) -> int:
+        """GPUs that one training job of a model asks for."""
+        training = self.names(model).get("training")
+        return self.block("training", training).get("gpus", 1) if training else 1
 
     def derives(self, model: str) -> bool:
         """Whether an option of a model's process follows from the dataset when training begins."""

@@ -13,8 +13,9 @@ import torch
 
 from uncanny.runtime import hardware, precision, progress
 from uncanny.runtime.random_streams import seed_of
-from uncanny.training import cuda_graphs, ema
+from uncanny.training import cuda_graphs, ema, gradients
 from uncanny.training.lengths import steps_until
+from uncanny.training.parallel import Share
 from uncanny.training.stream import Stream
 
 UPDATES_AT_ONCE = 20  # between two looks at whether the state is to be kept
@@ -38,7 +39,8 @@ class Run:
     keys of a block `training`. seed, role: random numbers of an update follow from both and its
     step. average: moving average of the network, or None. scheduler: of the learning rate; None for
     that of the options. most_grown: limit of the loss, as a multiple of that of the first epoch.
-    graphs: whether updates may be captured as CUDA graphs. started: of each update of the epoch
+    graphs: whether updates may be captured as CUDA graphs. share: of each batch that this process
+    computes, None for all of it. started: of each update of the epoch
     that is not at its end, [loss, gradient norm, 1 if the gradient was not finite].
     """
 
@@ -53,6 +55,7 @@ class Run:
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
     most_grown: float = math.inf
     graphs: bool = False
+    share: Share | None = None
     step: int = 0
     history: list[dict] = field(default_factory=list)
     started: list[torch.Tensor] = field(default_factory=list)
@@ -63,6 +66,7 @@ class Run:
         self.generators = torch.Generator(self.device), _global_generator(self.device)
         if self.average is not None:
             self.follow = ema.follower(self.average, self.network)
+        self.seen = self.network if self.share is None else self.share.network(self.network)
         # Loss and gradients of a batch.
         self.gradients = lambda x0, labels: _gradients(self, x0, labels)
         if self.graphs and cuda_graphs.wanted(self.device):
@@ -93,29 +97,31 @@ def begin(
     options: dict,
     seed: int,
     device: torch.device,
+    share: Share | None = None,
 ) -> Run:
     """A model's run before its first update: Adam, and a moving average of the weights.
 
-    build: makes the network from torch's global generator, which is left as it was.
+    build: makes the network from torch's global generator, which is left as it was. share: of each
+    batch that this process computes.
     """
     network = seeded(build, seed_of(seed, "weights")).to(device)
-    if share := options.get("label_dropout"):
-        loss = label_dropout(loss, share)
+    if probability := options.get("label_dropout"):
+        loss = label_dropout(loss, probability)
     # The average starts at the initial weights.
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = _optimizer(network, options)
-    more = {"average": average, "most_grown": GROWN, "graphs": True}
+    more = {"average": average, "most_grown": GROWN, "graphs": True, "share": share}
     return Run(network, optimizer, loss, data, options, seed, **more)
 
 
-def label_dropout(loss: Callable, share: float) -> Callable:
-    """A loss in which each image is shown without its class, a row of zeros, with probability
-    `share` (Ho and Salimans 2022, algorithm 1).
+def label_dropout(loss: Callable, probability: float) -> Callable:
+    """A loss in which each image is shown without its class, a row of zeros, with a
+    probability (Ho and Salimans 2022, algorithm 1).
     """
 
     def dropped(network, x0, labels, generator):
         if labels is not None:
-            kept = torch.rand(len(x0), generator=generator, device=x0.device) >= share
+            kept = torch.rand(len(x0), generator=generator, device=x0.device) >= probability
             labels = labels * kept[:, None]
         return loss(network, x0, labels, generator)
 
@@ -183,6 +189,8 @@ def _update(run: Run) -> torch.Tensor:
         draws.manual_seed(seed_of(run.seed, f"{run.role} {what}".lstrip(), run.step))
     # Gradients
     entry = run.gradients(*run.data.batch(run.step, run.device))
+    if run.share is not None:
+        entry = _summed(run, entry)
     # Step of the optimiser, at the learning rate of this step
     if run.scheduler is None:
         for group in run.optimizer.param_groups:
@@ -198,16 +206,32 @@ def _update(run: Run) -> torch.Tensor:
 
 
 def _gradients(run: Run, x0: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
-    """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]."""
+    """Give the weights the gradients of a batch; [loss, gradient norm, 1 if it was not finite]. Of
+    a share: all gradients and the loss as one vector, to be summed.
+    """
     options, draws = run.options, run.generators[0]
     with precision.layers(options.get("precision", "fp32"), run.device):
         # L = mean over the batch of l(network, x0)
-        value = run.loss(run.network, augmented(x0, options, draws), labels, draws).mean()
+        losses = run.loss(run.seen, augmented(x0, options, draws), labels, draws)
+        value = losses.mean() if run.share is None else run.share.mean(losses)
     for weight in run.weights:  # as zero_grad does, without its bookkeeping
         weight.grad = None
     value.backward()
-    norm = _repair_and_clip(run.weights, options.get("grad_clip"))
-    return torch.stack([value.detach(), norm, (~torch.isfinite(norm)).to(norm.dtype)])
+    if run.share is not None:
+        vector = gradients.joined(gradients.with_gradients(run.weights))
+        return torch.cat([vector, value.detach().to(vector.dtype)[None]])
+    return _entry(value.detach(), gradients.repair_and_clip(run.weights, options.get("grad_clip")))
+
+
+def _summed(run: Run, part: torch.Tensor) -> torch.Tensor:
+    """As `_gradients` without a share, from this share's gradients and loss."""
+    run.share.add(part)
+    weights, limit = gradients.with_gradients(run.weights), run.options.get("grad_clip")
+    return _entry(part[-1], gradients.repair_and_clip_joined(weights, part[:-1], limit))
+
+
+def _entry(loss: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
+    return torch.stack([loss, norm, (~torch.isfinite(norm)).to(norm.dtype)])
 
 
 def _global_generator(device: torch.device) -> torch.Generator:
@@ -226,41 +250,6 @@ def learning_rate(options: dict, step: int) -> float:
     ramp = options.get("lr_rampup_images", 0)
     seen = (step + (not options.get("lr_from_zero", False))) * options["batch_size"]
     return options["lr"] * (min(seen / ramp, 1.0) if ramp else 1.0)
-
-
-def _repair_and_clip(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
-    """Global gradient norm before repair; then NaN → 0, ±inf → ±1e5 (as EDM does), and the norm
-    limited.
-    """
-    weights = [weight for weight in weights if weight.grad is not None]
-    if weights[0].is_cuda:
-        return _repair_and_clip_at_once(weights, limit)
-    # |g| over all weights; a repaired gradient has another norm, which is the one to limit.
-    gradients = [weight.grad for weight in weights]
-    norm = repaired = torch.nn.utils.get_total_norm(gradients)
-    if not torch.isfinite(norm):
-        for gradient in gradients:
-            torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)
-        repaired = torch.nn.utils.get_total_norm(gradients)
-    if limit is not None:  # g ← g min(1, limit / |g|)
-        torch.nn.utils.clip_grads_with_norm_(weights, limit, repaired)
-    return norm
-
-
-def _repair_and_clip_at_once(weights: list[torch.Tensor], limit: float | None) -> torch.Tensor:
-    """The same on an accelerator, where a look at the norm would wait for all kernels under way and
-    a kernel per weight costs more than its arithmetic: all gradients become parts of one vector.
-    """
-    vector = torch.cat([weight.grad.as_strided((weight.numel(),), (1,)) for weight in weights])
-    norm = torch.linalg.vector_norm(vector)
-    vector.nan_to_num_(nan=0.0, posinf=1e5, neginf=-1e5)
-    if limit is not None:  # with the 1e-6 of torch.nn.utils.clip_grads_with_norm_
-        vector *= (limit / (torch.linalg.vector_norm(vector) + 1e-6)).clamp(max=1.0)
-    first = 0
-    for weight in weights:  # gradients lie in memory as their weights do
-        weight.grad = vector.as_strided(weight.shape, weight.stride(), first)
-        first += weight.numel()
-    return norm
 
 
 def augmented(x0: torch.Tensor, options: dict, generator: torch.Generator) -> torch.Tensor:

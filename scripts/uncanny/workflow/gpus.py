@@ -1,8 +1,9 @@
 """GPUs of this machine: which jobs run on which, without torch.
 
 Snakemake limits how many jobs with `gpu=1` run at a time. Each of them takes a free place on one
-GPU, a locked file, and sees that GPU alone (CUDA_VISIBLE_DEVICES). The system gives the place back
-when the job's process ends, however it ends. Places belong to the machine: studies that run side by
+GPU, a locked file, and sees that GPU alone (CUDA_VISIBLE_DEVICES). A job with `gpu=2` takes a place
+on each of two GPUs, and sees both. The system gives places back when the job's process ends,
+however it ends. Places belong to the machine: studies that run side by
 side share them, and never put more jobs on a GPU than either of them allows.
 """
 
@@ -44,16 +45,35 @@ class Places:
     def total(self) -> int:
         return len(self.names) * self.jobs_per_gpu
 
-    def take(self) -> tuple[str, int]:
-        """Wait for a place; return the GPU's name and the lock, which ends with this process."""
+    def take(self, count: int = 1) -> dict[str, int]:
+        """Wait for places on `count` GPUs; return locks, which end with this process, by the GPU's
+        name. Of fewer places none is kept, so that jobs never wait for each other's.
+        """
+        self.require(count)
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         while True:
-            # GPU by GPU: the second job goes to another GPU, not to the second place on the first.
-            for number in range(self.jobs_per_gpu):
-                for name in self.names:
-                    if (lock := _locked(Path(self.folder) / f"{_safe(name)}-{number}")) is not None:
-                        return name, lock
+            taken = self._free(count)
+            if len(taken) == count:
+                return taken
+            for lock in taken.values():
+                os.close(lock)
             time.sleep(PAUSE)
+
+    def require(self, count: int) -> None:
+        """Raise ValueError where a job asks for more GPUs than there are."""
+        if count > len(self.names):
+            raise ValueError(f"gpu={count}; expected at most {len(self.names)}, the GPUs here")
+
+    def _free(self, count: int) -> dict[str, int]:
+        """Locks of free places on at most `count` GPUs."""
+        taken = {}
+        # GPU by GPU: the second job goes to another GPU, not to the second place on the first.
+        for number in range(self.jobs_per_gpu):
+            for name in self.names:
+                if name not in taken and len(taken) < count:
+                    lock = _locked(Path(self.folder) / f"{_safe(name)}-{number}")
+                    taken |= {} if lock is None else {name: lock}
+        return taken
 
 
 def visible(environment: Mapping[str, str]) -> list[str]:
@@ -107,14 +127,15 @@ def offer(offered: Places) -> None:
 
 
 def enter(resources: Mapping, config: Mapping) -> None:
-    """Show this job the one GPU that it may use; none if the study computes on the processor.
+    """Show this job the GPUs that it may use; none if the study computes on the processor.
 
-    Call it before CUDA starts. The place is held until the process ends.
+    Call it before CUDA starts. The places are held until the process ends.
     """
     if config.get("device") == "cpu":
         os.environ[HIDDEN] = ""
     elif os.environ.get(VARIABLE) and resources.get("gpu"):
-        os.environ[HIDDEN], _ = Places(**json.loads(os.environ[VARIABLE])).take()
+        taken = Places(**json.loads(os.environ[VARIABLE])).take(int(resources["gpu"]))
+        os.environ[HIDDEN] = ",".join(taken)
 
 
 def _count() -> int:

@@ -62,7 +62,8 @@ def merge(settings, paths: Sequence[Path]) -> None:
 
 
 def gpu_resources(resources: Mapping) -> dict:
-    """Changes to a job's resources for sites that need `--gres=gpu:1` instead of `--gpus=1`.
+    """Changes to a job's resources for sites that need `--gres=gpu:1` instead of `--gpus=1`. A
+    number of GPUs that is a function of wildcards gives such a function.
 
     Raises ValueError unless gpu_request is gpus or gres.
     """
@@ -72,9 +73,13 @@ def gpu_resources(resources: Mapping) -> dict:
     number, model = resources.get("gpu"), resources.get("gpu_model")
     if request == "gpus" or number in (None, 0, "0"):
         return {}
-    if model:
-        return {"gpu": 0, "gpu_model": "", "gres": f"gpu:{model}:{number}"}
-    return {"gpu": 0, "gres": f"gpu:{number}"}
+    kind = f"gpu:{model}" if model else "gpu"
+
+    def of_job(wildcards) -> str:
+        return f"{kind}:{number(wildcards)}"
+
+    gres = of_job if callable(number) else f"{kind}:{number}"
+    return {"gpu": 0, "gres": gres} | ({"gpu_model": ""} if model else {})
 
 
 def _check_times(path: Path) -> None:

@@ -60,6 +60,7 @@ def check(study: Study) -> None:
     for section, what in (("training", "training"), ("samplers", "sampling")):
         if what not in study.config.get("precision", {}):
             _check_precision(study, section, what)
+    _check_gpus(study)
     checks_experiments.check(study)
     for figure in study.config["figures"]:
         _check_figure(study, figure)
@@ -89,6 +90,21 @@ def _check_precision(study: Study, section: str, what: str) -> None:
             "precision in a study, so that no comparison mixes them, or precision."
             f"{what}, from which a block may differ"
         )
+
+
+def _check_gpus(study: Study) -> None:
+    """Equal shares of a batch, and GPUs that may be used."""
+    for name, block in study.config["training"].items():
+        gpus, size = block.get("gpus", 1), block["batch_size"]
+        if size % gpus:
+            raise ValueError(
+                f"training.{name}.gpus: {gpus}; expected a divisor of batch_size {size}, of which "
+                "each GPU computes an equal share"
+            )
+        if gpus > 1 and study.config["device"] == "cpu":
+            raise ValueError(
+                f"training.{name}.gpus: {gpus}, but device: cpu; expected device: auto, or 1 GPU"
+            )
 
 
 def _check_model(study: Study, model: str) -> None:

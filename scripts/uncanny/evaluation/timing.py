@@ -24,7 +24,6 @@ from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, job
 from uncanny.training import loop, segments
 from uncanny.training.lengths import UPDATES_BEFORE, UPDATES_PER_BLOCK
-from uncanny.training.stream import Stream
 
 THREADS = 1
 

@@ -646,7 +646,7 @@ def test_ends_of_a_grid_that_follows_from_losses():
 
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     made = contents(timed=named(RECORDS))
-    records = ("timings", "scores", "verdicts", "trained")
+    records = ("timings", "scores", "verdicts", "trained", "likelihoods")
     given = {name: value for name, value in made.__dict__.items() if name not in records}
     paths = [tmp_path / f"{number}.json" for number in range(2)]
     for path, found in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):

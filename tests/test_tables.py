@@ -608,7 +608,7 @@ def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
     needs = {"times": "timings", "published": "scores", "schedule_verdicts": "verdicts"}
-    needs |= {"likelihoods": "likelihoods"}
+    needs |= {"likelihoods": "likelihoods", "samplers": "scores"}
     assert needs.get(kind, "config") == module.NEEDS
 
 
@@ -630,9 +630,9 @@ def test_noise_levels_are_those_of_sampling():
     assert sampled.shape == x.shape and math.isfinite(float(sampled))
 
 
-def test_components_are_the_eight():
+def test_components_are_these():
     assert KINDS == [
-        "classifier_parameters", "hyper_parameters", "likelihoods", "published", "recipes", "sampler_parameters", "schedule_verdicts",
+        "classifier_parameters", "hyper_parameters", "likelihoods", "published", "recipes", "sampler_parameters", "samplers", "schedule_verdicts",
         "stochastic_parameters", "times",
     ]  # fmt: skip
 
@@ -646,7 +646,7 @@ def test_ends_of_a_grid_that_follows_from_losses():
 
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     made = contents(timed=named(RECORDS))
-    records = ("timings", "scores", "verdicts", "trained")
+    records = ("timings", "scores", "verdicts", "trained", "likelihoods")
     given = {name: value for name, value in made.__dict__.items() if name not in records}
     paths = [tmp_path / f"{number}.json" for number in range(2)]
     for path, found in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):

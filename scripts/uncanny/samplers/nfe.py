@@ -58,7 +58,7 @@ def is_stochastic(sampler: dict) -> bool | None:
 
 def _declared(sampler: dict, name: str) -> int | None:
     text = components.constant("samplers", sampler["kind"], name, None)
-    return None if text is None else _evaluated(text, sampler["kind"], sampler["options"])
+    return None if text is None else _evaluated(text, sampler["kind"], sampler["options"], name)
 
 
 def most_steps(options: Mapping, most: int, key_path: str) -> int:
@@ -97,14 +97,14 @@ def _names(text: str) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {"min"}
 
 
-def _evaluated(text: str, kind: str, known: Mapping) -> int | None:
-    """Value of a formula; None where an option in it is null."""
+def _evaluated(text: str, kind: str, known: Mapping, name: str = "NFE") -> int | None:
+    """Value of a declared formula; None where an option in it is null."""
     try:
-        if any(known[name] is None for name in _names(text)):
+        if any(known[option] is None for option in _names(text)):
             return None
         return int(eval(text, {"__builtins__": {"min": min}}, dict(known)))
     except (KeyError, SyntaxError, TypeError) as error:
         raise ValueError(
-            f"samplers/{kind}.py: {text!r}: {error}; expected a formula of options, of which "
-            f"there are {', '.join(sorted(known.keys() - {'kind'}))}"
+            f"samplers/{kind}.py: {name} = {text!r}: {error}; expected a formula of options, of "
+            f"which there are {', '.join(sorted(known.keys() - {'kind'}))}"
         ) from None

@@ -1,6 +1,4 @@
-"""Extract the features of a sample set, where the extractor is large. Rule: extract_features. Also
-extract_many_features.
-"""
+"""Extract a sample set's features. Rule: extract_features. Also extract_many_features."""
 
 from uncanny.workflow import jobs
 

@@ -125,11 +125,14 @@ def test_times_of_a_processor_say_nothing_about_an_accelerator(tmp_path):
         f"samples/{CELL}.json",
         {"timing": {"ms_per_nfe": 3.0, "seconds": 1.0, "device": "cpu"}},
     )
-    write(tmp_path, f"benchmarks/score_samples/{CELL}.json", {"seconds": 99.0})
+    features = "tiny_cnn/digits-train"
+    write(tmp_path, f"benchmarks/extract_reference/{features}.json", {"seconds": 99.0})
+    write(tmp_path, f"benchmarks/score_samples/{CELL}.json", {"seconds": 9.0})
     write(tmp_path, "benchmarks/plot_figure/figure_1.json", {"seconds": 3.0})
     estimate, rates, _ = learn(tmp_path, costs.ACCELERATOR)
     assert cost(estimate, rates, f"samples/{CELL}.npz")[1] == "default"
-    assert cost(estimate, rates, f"scores/{CELL}.json")[1] == "default"
+    assert cost(estimate, rates, f"features/{features}.npz")[1] == "default"
+    assert cost(estimate, rates, f"scores/{CELL}.json")[1] == "measured"  # without a GPU anyway
     assert cost(estimate, rates, "figures/figure_1.csv") == (pytest.approx(3.0), "measured")
 
 

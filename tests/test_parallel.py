@@ -83,7 +83,8 @@ def test_two_processes_stopped_and_resumed_train_what_one_does(data, tmp_path, m
     with pytest.raises(Stopped, match="keeps the state"):
         segment(data, tmp_path / "two.pt", 2)
     found, other = segment(data, tmp_path / "two.pt", 2)
-    assert [process.poll() for process in started] == [-signal.SIGKILL, 0]
+    stopped, finished = (process.poll() for process in started)
+    assert stopped and finished == 0  # killed, or ended by itself when the first had left
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "one.pt", "two.json", "two.pt"]  # fmt: skip
     for key in ("network", "average"):
         for name, weight in expected[key].items():

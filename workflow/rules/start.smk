@@ -86,7 +86,7 @@ def check_gpus(there):
     for model in {job.wildcards.model for job in todo}:
         if STUDY.gpus(model) > max(there, 1):
             raise WorkflowError(
-                f"training.{STUDY.names(model)['training']}.gpus: {STUDY.gpus(model)}; this machine has {there}"
+                f"training.{STUDY.names(model)['training']}.gpus: {STUDY.gpus(model)}; this machine has {there} GPUs"
             )
 
 

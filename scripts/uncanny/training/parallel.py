@@ -92,7 +92,7 @@ def check(gpus: int) -> None:
     """
     there = torch.cuda.device_count() if torch.cuda.is_available() else gpus
     if there < gpus:
-        raise ValueError(f"gpus: {gpus} in the training recipe; this job sees {there}")
+        raise ValueError(f"gpus: {gpus} in the training recipe; this job sees {there} GPUs")
 
 
 @contextlib.contextmanager

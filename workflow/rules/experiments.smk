@@ -39,7 +39,7 @@ rule measure_likelihood:
     resources:
         gpu=1,
         mem_mb=8000,
-        runtime=hours(6),
+        runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
         likelihood=STUDY.config["likelihood"],

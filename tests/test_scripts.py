@@ -75,9 +75,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("results")
 
 
-def call(name, folder, *, params, wildcards=None, inputs=None, outputs=None):
+def call(name, folder, *, params, wildcards=None, inputs=None, outputs=None, config=None):
     snakemake = standin(
-        folder / "logs" / f"{name}.log", rule=name, params=params, wildcards=wildcards,
+        folder / "logs" / f"{name}.log", rule=name, params=params, wildcards=wildcards, config=config,
         input=Named(**{k: v if isinstance(v, list) else str(v) for k, v in (inputs or {}).items()}),
         output=Named(**{k: str(v) for k, v in (outputs or {}).items()}),
     )  # fmt: skip
@@ -118,14 +118,14 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
 
     checkpoint, history = folder / "epoch-1.pt", folder / "epoch-1.json"
     call("train_model", folder, params={"identity": study.identity("ve_cond"), "code": ""},
-         wildcards={"seed": "0", "epoch": "1"}, inputs={"dataset": dataset},
-         outputs={"checkpoint": checkpoint, "history": history})  # fmt: skip
+         wildcards={"model": "ve_cond", "seed": "0", "epoch": "1"}, inputs={"dataset": dataset},
+         outputs={"checkpoint": checkpoint, "history": history}, config=study.config)  # fmt: skip
     assert json.loads(history.read_text())["history"][0]["loss"] > 0
 
     samples, record = folder / "s.npz", folder / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
          params={"sampling": {"identity": study.identity("ve_cond"), "sampler": study.sampler("HEUN", "ve_cond"),
-                          "guidance": None, "classifiers": []}, "first": 0, "num_images": 40},
+                          "guidance": None, "classifiers": []}, "first": 0, "num_images": 40, "code": ""},
          inputs={"checkpoint": checkpoint}, outputs={"samples": samples, "record": record})  # fmt: skip
     assert np.load(samples)["images"].shape == (40, 1, 8, 8)
 
@@ -185,7 +185,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
         main("confirm_figure", snakemake)
 
 
-def test_the_scripts_guide_a_walk(folder, tmp_path):
+def test_the_scripts_guide_a_walk(study, folder, tmp_path):
     """A classifier, trained and not, and the model of the same noise schedule."""
     process = {
         "process": {"kind": "discrete", "num_levels": 1000},
@@ -209,14 +209,15 @@ def test_the_scripts_guide_a_walk(folder, tmp_path):
     model = {"dataset": "digits", **process, "network": {"kind": "unet", "dropout": 0.0, **blocks},
              "training": training, "conditional": False}  # fmt: skip
     checkpoint = tmp_path / "epoch-1.pt"
-    call("train_model", folder, params={"identity": model, "code": ""}, wildcards={"seed": "0", "epoch": "1"},
+    call("train_model", folder, params={"identity": model, "code": ""}, config=study.config,
+         wildcards={"model": "ve_cond", "seed": "0", "epoch": "1"},
          inputs={"dataset": dataset}, outputs={"checkpoint": checkpoint, "history": tmp_path / "epoch-1.json"})  # fmt: skip
     guidance = {"kind": "classifier", "classifier": "noisy", "scale": 2.0}
     record = tmp_path / "s.json"
     call("draw_samples", folder, wildcards={"seed": "0", "draw": "0"},
          params={"sampling": {"identity": model, "guidance": guidance, "classifiers": ["noisy"],
                           "sampler": resolved("discrete", {"kind": "ddim", "num_steps": 3, "times": "ddim", "init": "marginal"})},
-                 "first": 0, "num_images": 5},
+                 "first": 0, "num_images": 5, "code": ""},
          inputs={"checkpoint": checkpoint, "classifiers": [str(classifier)], "dataset": dataset},
          outputs={"samples": tmp_path / "s.npz", "record": record})  # fmt: skip
     assert json.loads(record.read_text())["guidance"] == guidance

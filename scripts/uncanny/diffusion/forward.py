@@ -292,7 +292,7 @@ def alpha_bar_at(alphas_cumprod: Tensor, t: float | Tensor) -> Tensor:
     log_sigma = 0.5 * ((1 - alphas_cumprod) / alphas_cumprod).log()
     t = torch.as_tensor(t, dtype=torch.float64, device=alphas_cumprod.device)
     before = t.floor().long().clamp(0, len(log_sigma) - 2)
-    low, high = log_sigma[before], log_sigma[before + 1]
+    low, high = log_sigma.take(before), log_sigma.take(before + 1)
     # alpha_bar = 1 / (1 + sigma^2)
     return torch.sigmoid(-2 * (low + (t - before) * (high - low)))
 

@@ -65,7 +65,11 @@ class GuidedModel:
         return getattr(self.model, name)
 
     def acts(self, level: float | Tensor) -> Tensor:
-        """Whether guidance acts at a level [] or [N]: low < level <= high, and never at scale 1."""
+        """Whether guidance acts at a level [] or [N]: low < level <= high, and never at scale 1; []
+        without an interval.
+        """
+        if self.low is None and self.high is None:
+            return torch.tensor(self.scale != 1)
         level = torch.as_tensor(level, dtype=torch.float64)
         level = self._time(level) if self._time else level
         inside = torch.full_like(level, self.scale != 1, dtype=torch.bool)
@@ -78,11 +82,12 @@ class GuidedModel:
         level, rows and more: of the model.
         """
         output, inside = self.model(x, level, rows=rows, **more), self.acts(level)
-        if not inside.any():
+        count = int(inside.sum())  # waits for a device that holds levels of single images
+        if not count:
             return output
         # Of several outputs the first is guided, and the others are those with the class
         conditional, *others = output if isinstance(output, tuple) else (output,)
-        if inside.all():
+        if count == inside.numel():
             guided = self._towards(conditional, x, level, rows)
         else:  # images of a batch at levels of their own
             (where,) = inside.to(x.device).nonzero(as_tuple=True)

@@ -170,6 +170,9 @@ class EpsModel:
         if self.family.learns_variance:
             prediction, share = prediction.chunk(2, dim=1)
         if self.family.prediction != "eps":
-            alpha_bar = alpha_bar_at(constant(self.alphas_cumprod, x.device), t)
+            # At a number, on the processor: copying it to the device would wait for its queue.
+            table = self.alphas_cumprod
+            table = constant(table, t.device) if isinstance(t, torch.Tensor) else table
+            alpha_bar = alpha_bar_at(table, t)
             prediction = self.family.eps_of(x, prediction, alpha_bar)
         return (prediction, share) if variance else prediction

@@ -64,7 +64,7 @@ def test_updates_of_the_tiny_study(tiny):
     found = own_work(tiny, "all")
     assert found["train_model"] == 4 * 23
     assert found["train_classifier"] == 12
-    assert found["time_training"] == 6 * 20
+    assert found["time_training"] == 5 * (5 + 20)  # five updates before each block
     segments = [
         first_work(tiny, f"checkpoints/vp_uncond/seed-0/epoch-{epoch}.pt") for epoch in (1, 2)
     ]

@@ -87,7 +87,7 @@ def test_a_job_says_where_it_runs_and_what_it_leaves(jobs):
     every = {job.rule: job for job in jobs.behind(jobs.targets["all"])}
     assert {rule for rule, job in every.items() if job.alone} == {"time_sampling", "time_training"}
     on_processor = {"prepare_dataset", "gather_many_samples", "plot_figure", "confirm_figure"}
-    on_processor |= {"make_table", "assess_claims"}
+    on_processor |= {"score_samples", "score_sizes", "make_table", "assess_claims"}
     assert {rule for rule, job in every.items() if not job.on_device} == on_processor
     assert every["train_model"].outputs[0].startswith("checkpoints/")
 

@@ -268,6 +268,19 @@ class TestCoverage:
         (row,) = coverage.of_claims(SUPERIOR, Evidence(scores, (0,), (0,)), ["superior"])
         assert (row.kind, row.count) == (coverage.TRAININGS, 4)
 
+    def test_redraws_are_compared_at_fixed_weights(self):
+        """A stored spread between trainings would widen their intervals."""
+        scores = simulated.scores(np.random.default_rng(0), (0,), 0.03, 0.1, (0, 1, 2, 3))
+        (three,) = studied((0, 1, 2))
+        alone = Evidence(scores, (0,), (0,))
+        stored = replace(alone, spreads=three.finding.spreads)
+        (found,), (expected,) = (
+            coverage.of_claims(SUPERIOR, evidence, ["superior"]) for evidence in (stored, alone)
+        )
+        assert found == expected and expected.kind == coverage.REDRAWS
+        (one,) = assess(SUPERIOR, stored)
+        assert one.finding.high - one.finding.low > 1.5 * expected.width
+
     def test_limits_of_chi2(self):
         assert coverage.chi2_limits(16) == pytest.approx((6.9, 28.8), abs=0.05)
 

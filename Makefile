@@ -116,7 +116,7 @@ docs: .venv/ready
 	mkdir -p docs/$(STUDY)/figures docs/$(STUDY)/tables
 	cp results/$(STUDY)/README.md docs/$(STUDY)/
 	cp results/$(STUDY)/figures/*.png docs/$(STUDY)/figures/
-	cp results/$(STUDY)/tables/*.md docs/$(STUDY)/tables/
+	cp $$(ls results/$(STUDY)/tables/*.md | grep -v estimate.md) docs/$(STUDY)/tables/
 	$(SNAKEMAKE) record_docs $(WITH)
 
 # Which pages and pictures in docs/ are older than code and config; runs no study. Exit status 1 if there are any.

@@ -285,8 +285,8 @@ def test_jobs_ask_for_no_more_time_than_their_partition_gives(cluster, tmp_path)
     cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=480")
     try:
         cluster.command("generate-slurm-partition-config", "-o", str(folder / "site.yaml"))
-        more = ("--set-resources", "train_model:runtime=720", "--")
-        text = finished(submitted(cluster, folder, *more, *ONE))
+        more = ("--set-resources", "train_model:runtime=720")
+        text = finished(submitted(cluster, folder, *ONE, *more))
     finally:
         cluster.command("scontrol", "update", "partitionname=gpu", "MaxTime=INFINITE")
     assert text.count("partition 'gpu' limits jobs to 8 h: train_model (12 h) request that") == 1

@@ -259,18 +259,20 @@ def step_variances(step: Posterior, bound: str) -> Tensor:
         return step.variance
     # The last step adds no noise, but its variance weights guidance: the lower bound of the step
     # before stands for it, as in the code of Dhariwal and Nichol.
-    variances = step.beta.clone()
-    variances[-1] = step.variance[-2] if len(variances) > 1 else step.beta[-1]
-    return variances
+    return _last_replaced(step.beta, step)
 
 
 def clipped_variances(step: Posterior) -> Tensor:
     """Return the lower bound of each step's variance down to t = -1, [S]; the last one, which is 0,
     is replaced by that of the step before, so that its logarithm is finite.
     """
-    lower = step.variance.clone()
-    lower[-1] = step.variance[-2] if len(lower) > 1 else step.beta[-1]
-    return lower
+    return _last_replaced(step.variance, step)
+
+
+def _last_replaced(variances: Tensor, step: Posterior) -> Tensor:
+    """Variances [S] whose last is the lower bound of the step before, or beta of a single step."""
+    last = step.variance[-2:-1] if len(variances) > 1 else step.beta
+    return torch.cat([variances[:-1], last])
 
 
 def learned_log_variance(share: Tensor, beta: Tensor, lower: Tensor) -> Tensor:

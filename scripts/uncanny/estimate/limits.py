@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from uncanny.estimate import costs, loads
@@ -25,16 +24,12 @@ class Limits:
 
     def __init__(self, study: Study, results: Path):
         self.facts = Facts(study, results, device_of(study))
+        self.facts.count_networks()
 
     def minutes(self, rule: str, wildcards: Mapping[str, str], on_device: bool) -> int:
         """Minutes to ask for."""
-        self._count()
         job = Job(rule, f"{rule}/", dict(wildcards), (), (), on_device=on_device, alone=False)
         return minutes(sum(work.stated for work in loads.of_job(self.facts, job)[1]))
-
-    @cache
-    def _count(self) -> None:
-        self.facts.count_networks()
 
 
 def device_of(study: Study) -> costs.Device:

@@ -35,7 +35,8 @@ COLUMNS = [
     *["study", "dataset", "model", "arch", "precond", "cond", "schedule", "sampler", "params"],
     *["n_steps", "nfe", "guidance", "scale", "clf_id", "train_seed", "sample_seed", "epoch"],
     *["images_seen", "n", "splits", "images_per_split", "extractor_id", "reference"],
-    *["metric", "kind", "value", "se", "freedom", "corrected", "corrected_se", "score"],
+    *["metric", "kind", "value", "se", "freedom"],
+    *["corrected", "corrected_se", "corrected_freedom", "score"],
     *["status", "seconds", "device"],
 ]
 WHOLE_NUMBERS = [
@@ -43,7 +44,8 @@ WHOLE_NUMBERS = [
     *["n", "splits", "images_per_split"],
 ]
 # nfe: a mean where steps are adaptive
-REAL_NUMBERS = ["nfe", "scale", "value", "se", "freedom", "corrected", "corrected_se", "seconds"]
+REAL_NUMBERS = ["nfe", "scale", "value", "se", "freedom", "seconds"]
+REAL_NUMBERS += ["corrected", "corrected_se", "corrected_freedom"]
 
 
 def read_records(paths: Iterable[str | Path]) -> list[dict]:
@@ -73,7 +75,7 @@ def tidy(records: Iterable[dict]) -> pd.DataFrame:
     `value` and `se` are the metric's own (Inception Score: of splits), `freedom` the degrees of
     freedom of se² (splits, or groups of images, less one). `corrected` and
     `corrected_se` are those of all images at once, less the small-sample bias, with the jackknife's
-    standard error; `score` is the same as a contrasts.Score, or None.
+    standard error and its degrees of freedom; `score` is the same as a contrasts.Score, or None.
     What a record lacks is empty. A diverged record gives one row with an empty metric and value.
     Raises ValueError when two records give the same metric of the same cell.
     """
@@ -157,7 +159,9 @@ def _corrected_columns(record: dict, entry: dict) -> dict:
     score = Score(
         without.corrected, without.without_groups, latents, tuple(images) if images else None
     )
-    return {"corrected": without.corrected, "corrected_se": without.se, "score": score}
+    freedom = len(without.replicates) - 1
+    numbers = {"corrected": without.corrected, "corrected_se": without.se}
+    return numbers | {"corrected_freedom": freedom, "score": score}
 
 
 def check_comparable(table: pd.DataFrame) -> None:
@@ -250,13 +254,8 @@ def _point(rows: pd.DataFrame) -> dict:
     # The fewest draws of a seed; more of another do not make up for them.
     draws = int(ok.groupby("train_seed").size().min()) if len(ok) else 0
     value = _over_seeds([_over_draws(r["value"], r["se"], r["freedom"]) for r in seeds])
-    groups = [r["n"].astype(float).clip(upper=GROUPS) for r in seeds]
-    corrected = _over_seeds(
-        [
-            _over_draws(r["corrected"], r["corrected_se"], count - 1)
-            for r, count in zip(seeds, groups, strict=True)
-        ]
-    )
+    names = ("corrected", "corrected_se", "corrected_freedom")
+    corrected = _over_seeds([_over_draws(*(r[name] for name in names)) for r in seeds])
     diverged = len(rows) - len(ok)
     return {
         **_interval("value", "", value),

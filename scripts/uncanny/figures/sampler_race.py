@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uncanny.evaluation import standings
-from uncanny.evaluation.jackknife import GROUPS, Jackknife
+from uncanny.evaluation.jackknife import Jackknife
 from uncanny.figures import _lines, _page, _points, captions, style, sweep
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.panels import CURVE
@@ -62,9 +62,7 @@ def less_bias(data: FigureData) -> FigureData:
     corrected = {
         "value": table["corrected"].where(is_split, table["value"]),
         "se": table["corrected_se"].where(is_split, table["se"]),
-        "freedom": (table["n"].astype(float).clip(upper=GROUPS) - 1).where(
-            is_split, table["freedom"]
-        ),
+        "freedom": table["corrected_freedom"].where(is_split, table["freedom"]),
         "splits": table["splits"].mask(is_split),
         "images_per_split": table["images_per_split"].mask(is_split),
     }

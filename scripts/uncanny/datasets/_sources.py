@@ -18,7 +18,7 @@ MAX_BYTES = 100_000_000  # of one file
 METHODS = (
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
-)  # the other_files cannot be unpacked little by little
+)  # others cannot be unpacked little by little
 MAX_FILES = 20_000_000  # of an archive: their names alone are gigabytes
 UNREADABLE = (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 

@@ -8,8 +8,8 @@ from resolved import sampler as resolved
 from test_guidance import G1, MODEL, data, paths  # noqa: F401
 
 from uncanny.runtime import files
+from uncanny.runtime.resume_state import ResumeState, Stopped
 from uncanny.sampling import drawing, job
-from uncanny.training.resume_state import ResumeState, Stopped
 
 IMAGES, BATCH = 10, 4
 SAMPLER = resolved("discrete", {"kind": "ancestral", "num_steps": 6})

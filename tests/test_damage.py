@@ -16,8 +16,8 @@ from uncanny.evaluation import extractors, features, score_records
 from uncanny.evaluation.extractors.classifier import build, state_of
 from uncanny.figures import figure_data
 from uncanny.runtime import arrays, checkpoints, files
+from uncanny.runtime.resume_state import ResumeState
 from uncanny.sampling import sample_files
-from uncanny.training.resume_state import ResumeState
 
 RNG = np.random.default_rng(0)
 CELL = "{}/seed-0/DDIM/none/draw-0/epoch-5"

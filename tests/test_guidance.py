@@ -16,6 +16,7 @@ from uncanny.datasets.digits import digits
 from uncanny.diffusion import schedules
 from uncanny.evaluation import score_records, scoring
 from uncanny.guidance import noisy_classifier
+from uncanny.guidance.guided_batches import GuidanceStatistics, GuidedDiscrete
 from uncanny.registry import components
 from uncanny.runtime import files
 from uncanny.runtime.random_streams import image_seeds
@@ -83,7 +84,7 @@ def made(known, kind="classifier", **options):
 def direction(guidance, x=X, labels=LABELS, seeds=range(5), t=400):
     times = torch.tensor([t, -1])
     walked = EpsModel(Gaussian(), schedules.linear(1000))
-    return guidance.bind(walked, times, labels, list(seeds)).gradient(x, t)
+    return GuidedDiscrete(guidance, walked, times, labels, list(seeds)).gradient(x, t)
 
 
 # --- Exact walks ---------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def guided_std(sampler, schedule, times, draws, **options):
     sources = Tracked(draws)
     walked = EpsModel(Gaussian(), schedule)
     guidance = made({"shrink": Shrink()}, classifier="shrink", scale=1.0)
-    seen = guidance.bind(walked, times, torch.zeros(1, dtype=torch.int64), [0], statistics=guidance.statistics(1000))  # fmt: skip
+    seen = GuidedDiscrete(guidance, walked, times, torch.zeros(1, dtype=torch.int64), [0], statistics=GuidanceStatistics(1000))  # fmt: skip
     x = sampler(
         seen,
         sources.start(),
@@ -183,13 +184,14 @@ def test_a_random_direction_is_a_function_of_the_seed_and_not_the_noise_of_the_w
 def test_random_directions_are_fresh_at_each_step(known):
     guidance = made(known, "random_direction", norm_of="noisy")
     walked = EpsModel(Gaussian(), schedules.linear(1000))
-    guided = guidance.bind(walked, torch.tensor([400, 200, -1]), LABELS, range(5))
+    guided = GuidedDiscrete(guidance, walked, torch.tensor([400, 200, -1]), LABELS, range(5))
     assert not torch.allclose(guided.gradient(X, 400), guided.gradient(X, 400), atol=1e-3)
 
 
 def test_a_gradient_that_is_not_finite_names_step_t_and_scale(known):
     walked, times = EpsModel(Gaussian(), schedules.linear(1000)), torch.tensor([900, 400, 20, -1])
-    guided = made(known, classifier="noisy", scale=3.0).bind(walked, times, LABELS, range(5))
+    guidance = made(known, classifier="noisy", scale=3.0)
+    guided = GuidedDiscrete(guidance, walked, times, LABELS, range(5))
     with pytest.raises(ValueError, match=r"not finite at step 2 of 3 \(t = 400, scale = 3\)"):
         guided.gradient(X * math.inf, 400)
 
@@ -330,8 +332,10 @@ def test_statistics_by_hand(known):
     """One step of a walk: eps, Sigma and the prediction as the definitions have them."""
     guidance, times = made(known, classifier="noisy", scale=3.0), torch.tensor([700, 300, -1])
     walked = EpsModel(Gaussian(), schedules.linear(1000))
-    statistics = guidance.statistics(1000)
-    guided = guidance.bind(walked, times, LABELS, range(5), variance="large", statistics=statistics)
+    statistics = GuidanceStatistics(1000)
+    guided = GuidedDiscrete(
+        guidance, walked, times, LABELS, range(5), variance="large", statistics=statistics
+    )
     eps = guided(X, 700)
     g = guided.gradient(X, 700)
     a, b = walked.alphas_cumprod[[700, 300]]
@@ -348,8 +352,8 @@ def test_statistics_by_hand(known):
 def test_only_the_first_images_of_a_seed_have_log_p(known):
     guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
     for seeds, has_log_p in ((range(100, 105), False), (range(2_000_000, 2_000_005), True)):
-        statistics = guidance.statistics(1000)
-        guided = guidance.bind(EpsModel(Gaussian(), schedules.linear(1000)), times, LABELS, list(seeds), statistics=statistics)  # fmt: skip
+        statistics = GuidanceStatistics(1000)
+        guided = GuidedDiscrete(guidance, EpsModel(Gaussian(), schedules.linear(1000)), times, LABELS, list(seeds), statistics=statistics)  # fmt: skip
         guided(X, 700)
         guided.gradient(X, 700)
         assert (statistics.report()[0]["log_p"] is not None) == has_log_p
@@ -358,8 +362,8 @@ def test_only_the_first_images_of_a_seed_have_log_p(known):
 def test_a_model_that_predicts_nothing_has_no_relative_shift(known):
     guidance, times = made(known, classifier="noisy"), torch.tensor([700, -1])
     silent = EpsModel(lambda x, sigma: x, schedules.linear(1000))
-    statistics = guidance.statistics(1000)
-    guided = guidance.bind(silent, times, LABELS, range(5), statistics=statistics)
+    statistics = GuidanceStatistics(1000)
+    guided = GuidedDiscrete(guidance, silent, times, LABELS, range(5), statistics=statistics)
     guided(X, 700)
     guided.gradient(X, 700)
     assert statistics.report()[0]["rho_ddim"] is None or statistics.report()[0]["rho_ddim"] > 1e10

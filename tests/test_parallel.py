@@ -10,9 +10,9 @@ from gpu import paths
 
 from uncanny.datasets.writing import write_description, write_split
 from uncanny.runtime import checkpoints, files
+from uncanny.runtime.resume_state import ResumeState, Stopped
 from uncanny.training import gradients, loop, parallel, segments
 from uncanny.training.parallel import Share
-from uncanny.training.resume_state import ResumeState, Stopped
 
 CPU = torch.device("cpu")
 IDENTITY = paths.identity(paths.DDPM, paths.UNET | {"dropout": 0.3}, paths.LINEAR, grad_clip=1.0)

@@ -12,8 +12,8 @@ from test_training import IDENTITY
 from uncanny.datasets import Dataset
 from uncanny.datasets.digits import digits
 from uncanny.runtime import checkpoints, files
+from uncanny.runtime.resume_state import ResumeState, Stopped
 from uncanny.training import classifiers, loop, segments
-from uncanny.training.resume_state import ResumeState, Stopped
 
 JOB = {"identity": {"a": 1}, "code": "x"}
 

@@ -24,9 +24,9 @@ from uncanny.guidance import guidances, noisy_classifier
 from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import checkpoints, random_streams
+from uncanny.runtime.resume_state import ResumeState, Stopped
 from uncanny.sampling import drawing
 from uncanny.training import classifiers, loop
-from uncanny.training.resume_state import ResumeState, Stopped
 from uncanny.training.stream import Stream
 
 IMAGES, BATCH, CLASSES = 48, 8, 4

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from uncanny.diffusion.augmented_state import apply
-from uncanny.guidance.guidances import GuidanceStatistics, GuidedBatch, root_mean_square
+from uncanny.guidance.guided_batches import GuidanceStatistics, GuidedBatch, root_mean_square
 
 NAMES = ("gradient_rms", "rho_score", "log_p")
 
@@ -24,7 +24,7 @@ def statistics() -> GuidanceStatistics:
 
 
 class GuidedPhase(GuidedBatch):
-    """Guided sampling of a phase-space process. See `guidances.GuidedBatch`.
+    """Guided sampling of a phase-space process. See `GuidedBatch`.
 
     model: score(z, t) with its `process`. times: [S + 1], falling.
     """

@@ -1,3 +1,3 @@
 """Foundations of every job: files with checksums, checkpoints, device and precision, random
-streams, progress. Imports `registry` only.
+streams, progress, resuming. Imports `registry` only.
 """

@@ -14,7 +14,7 @@ from uncanny.networks import building
 from uncanny.registry import components
 from uncanny.runtime import hardware, precision, progress
 from uncanny.runtime.random_streams import ImageStreams, chosen
-from uncanny.training.resume_state import ResumeState
+from uncanny.runtime.resume_state import ResumeState
 
 BATCH_VALUES = 2**21  # numbers in one batch of states: 682 images of 3×32×32
 

@@ -9,8 +9,8 @@ import torch
 from uncanny.datasets import Dataset
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
+from uncanny.runtime.resume_state import ResumeState
 from uncanny.sampling import drawing, sample_files
-from uncanny.training.resume_state import ResumeState
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
     losses, for grids that follow from them. code: fingerprint of what samples.
     A job that is cut off keeps its finished batches beside `samples` and goes on from them.
     A diverged checkpoint, or images that are not finite, leave an empty set that is marked.
-    Gradients of a guidance that are not finite raise guidances.NotFinite.
+    Gradients of a guidance that are not finite raise ValueError.
     """
     device = hardware.device(threads)
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)

@@ -13,8 +13,8 @@ from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.guidance import noisy_classifier
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import seed_of
+from uncanny.runtime.resume_state import ResumeState
 from uncanny.training import loop
-from uncanny.training.resume_state import ResumeState
 from uncanny.training.stream import Stream
 
 

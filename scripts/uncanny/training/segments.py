@@ -11,9 +11,9 @@ from uncanny.datasets import DESCRIPTION, Dataset
 from uncanny.networks.building import build_family, build_network
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.precision import computed
+from uncanny.runtime.resume_state import ResumeState
 from uncanny.training import loop, parallel
 from uncanny.training.parallel import Share
-from uncanny.training.resume_state import ResumeState
 from uncanny.training.stream import Stream
 
 

@@ -58,7 +58,7 @@ def test_recorded_terms_and_hybrid_loss(name):
     found = {key: RUNS[f"ddpm/{name}_T1000/{key}"] for key in ("hybrid/vb", "hybrid/loss", "rescaled_kl/loss")}  # fmt: skip
     assert_close(terms, found["hybrid/vb"], 1e-9)  # times T / 1000 = 1
     assert_close(1000 * terms, found["rescaled_kl/loss"], 1e-9)
-    simple = losses.eps_loss(toy(model), IMAGES, t, stored["noise"], model.alphas_cumprod)
+    simple = losses.prediction_loss(toy(model), IMAGES, t, stored["noise"], model.alphas_cumprod)
     assert_close(simple + terms, found["hybrid/loss"], 1e-9)
 
 
@@ -222,8 +222,8 @@ def test_the_loss_of_the_image_is_that_of_eps_over_the_signal_to_noise_ratio():
     def image(x, t):
         return forward.x0_from_eps(x, exact(x, t), forward.per_image(a[t], x))
 
-    of_eps = losses.eps_loss(exact, IMAGES, t, noise, a)
-    found = losses.x0_loss(image, IMAGES, t, noise, a)
+    of_eps = losses.prediction_loss(exact, IMAGES, t, noise, a)
+    found = losses.prediction_loss(image, IMAGES, t, noise, a, "x0")
     assert_close(found, of_eps * (1 - a[t]) / a[t], 1e-9)
 
 
@@ -240,8 +240,8 @@ def test_the_loss_of_v_is_that_of_eps_over_alpha_bar():
     exact = EpsModel(Mixture(LOSSES, "gmm"), LINEAR)
     t, noise = (tensor(LOSSES[f"ddpm/linear_T1000/{key}"]) for key in ("t", "noise"))
     a = exact.alphas_cumprod
-    of_eps = losses.eps_loss(exact, IMAGES, t, noise, a)
-    found = losses.v_loss(of_v(exact), IMAGES, t, noise, a)
+    of_eps = losses.prediction_loss(exact, IMAGES, t, noise, a)
+    found = losses.prediction_loss(of_v(exact), IMAGES, t, noise, a, "v")
     assert_close(found, of_eps / a[t], 1e-9)
     # SNR + 1 times the error of the predicted image
     x = forward.diffuse(IMAGES, noise, a[t])

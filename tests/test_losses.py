@@ -58,7 +58,7 @@ def test_eps_loss(name):
     case = {k: tensor(STORED[f"ddpm/{name}_T1000/{k}"]) for k in ("t", "noise", "x_t", "mse")}
     bars = model.alphas_cumprod
     x = forward.diffuse(IMAGES, case["noise"], bars[case["t"]])
-    loss = losses.eps_loss(off_by_a_tenth(model), IMAGES, case["t"], case["noise"], bars)
+    loss = losses.prediction_loss(off_by_a_tenth(model), IMAGES, case["t"], case["noise"], bars)
     assert_close(x, case["x_t"], 1e-12)
     assert_close(loss, case["mse"], 1e-9)
 
@@ -115,7 +115,7 @@ def test_discrete_vp_objective_is_the_eps_loss():
     betas = torch.linspace(0.1 / 1000, 20.0 / 1000, 1000, dtype=torch.float64)
     model = EpsModel(Mixture(STORED, "gmm"), betas)
     t, noise = tensor(STORED["sde/vp_discrete/labels"]), tensor(STORED["sde/vp_discrete/draw_z"])
-    loss = losses.eps_loss(off_by_a_tenth(model), IMAGES, t, noise, model.alphas_cumprod)
+    loss = losses.prediction_loss(off_by_a_tenth(model), IMAGES, t, noise, model.alphas_cumprod)
     assert_close(loss.mean(), STORED["sde/vp_discrete/loss_mean1"], 1e-9)
 
 
@@ -142,7 +142,7 @@ def test_predicting_nothing_scores_one(shape):
     bars = forward.alphas_cumprod(schedules.linear(1000))
     weight = losses.inverse_variance(sigma)
     found = [
-        losses.eps_loss(lambda x, t: torch.zeros_like(x), x0, t, noise, bars),
+        losses.prediction_loss(lambda x, t: torch.zeros_like(x), x0, t, noise, bars),
         losses.anneal_dsm(lambda x, sigma: torch.zeros_like(x), x0, sigma, noise),
         losses.denoising_loss(lambda x, sigma: x, x0, sigma, noise, weight),
     ]
@@ -157,6 +157,6 @@ def test_losses_keep_the_precision_of_the_images():
     found = [
         losses.denoising_loss(lambda x, s: x, x0, sigma, noise, sigma**-2),
         losses.anneal_dsm(lambda x, s: x, x0, sigma, noise),
-        losses.eps_loss(lambda x, t: x, x0, torch.tensor([0, 9]), noise, bars),
+        losses.prediction_loss(lambda x, t: x, x0, torch.tensor([0, 9]), noise, bars),
     ]
     assert [loss.dtype for loss in found] == [torch.float32] * 3

@@ -81,49 +81,27 @@ def denoising_loss(
     return weight.to(error.dtype) * pixel_mean(error**2)
 
 
-def eps_loss(
-    eps_model: Callable[[Tensor, Tensor], Tensor],
+def prediction_loss(
+    model: Callable[[Tensor, Tensor], Tensor],
     x0: Tensor,
     t: Tensor,
     noise: Tensor,
     alphas_cumprod: Tensor,
+    prediction: str = "eps",
 ) -> Tensor:
-    """mean_pixels (eps(x_t, t) - noise)^2 (Ho et al. 2020, equation 14).
+    """mean_pixels (model(x_t, t) - target)^2 of a discrete process.
 
-    x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. Returns [N].
-    """
-    # x_t ~ q(x_t | x_0) in one step
-    x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
-    return pixel_mean((eps_model(x, t) - noise) ** 2)
-
-
-def x0_loss(
-    x0_model: Callable[[Tensor, Tensor], Tensor],
-    x0: Tensor,
-    t: Tensor,
-    noise: Tensor,
-    alphas_cumprod: Tensor,
-) -> Tensor:
-    """mean_pixels (x0_model(x_t, t) - x0)^2, arguments as of `eps_loss`."""
-    x = diffuse(x0, noise, alphas_cumprod.to(t.device)[t])
-    return pixel_mean((x0_model(x, t) - x0) ** 2)
-
-
-def v_loss(
-    v_model: Callable[[Tensor, Tensor], Tensor],
-    x0: Tensor,
-    t: Tensor,
-    noise: Tensor,
-    alphas_cumprod: Tensor,
-) -> Tensor:
-    """mean_pixels (v(x_t, t) - v)^2, v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x0.
-
-    The weight SNR + 1 of the error of x0, or 1 / alpha_bar of the squared error of eps (Salimans
-    and Ho 2022, section 4). Arguments as of `eps_loss`.
+    x0, noise: [N, ...]. t: int64 [N], 0..T-1. alphas_cumprod: float64 [T]. prediction: the target,
+    "eps", the noise (Ho et al. 2020, equation 14); "x0", the image; "v", sqrt(alpha_bar) noise -
+    sqrt(1 - alpha_bar) x0, which weights the error of x0 by SNR + 1, the squared error of eps by
+    1 / alpha_bar (Salimans and Ho 2022, section 4). Returns [N].
     """
     alpha_bar = alphas_cumprod.to(t.device)[t]
-    x, v = diffuse(x0, noise, alpha_bar), v_of(x0, noise, alpha_bar)
-    return pixel_mean((v_model(x, t) - v) ** 2)
+    # x_t ~ q(x_t | x_0) in one step
+    output = model(diffuse(x0, noise, alpha_bar), t)
+    if prediction == "v":
+        return pixel_mean((output - v_of(x0, noise, alpha_bar)) ** 2)
+    return pixel_mean((output - (noise if prediction == "eps" else x0)) ** 2)
 
 
 def anneal_dsm(

@@ -6,8 +6,7 @@
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from uncanny.networks import layers
 from uncanny.networks.unet import UNet
@@ -40,40 +39,5 @@ def adm_unet(
     options = BlockOptions(channels, dropout, True, None, 1, head_channels)
     plan = Plan(layers.level_plan(width, multipliers, resolution, attention), blocks, "residual")
     encoder = Encoder(in_channels, width, plan, options)
-    embedding = Embedding(width, num_classes, channels, augment_dim)
-    return AugmentedUNet(embedding, encoder, plan, options, out_channels or in_channels)
-
-
-class AugmentedUNet(UNet):
-    """Raw output F(x; noise), [N, C, H, H] -> [N, out_channels, H, H]. See `adm_unet`."""
-
-    def forward(
-        self,
-        x: Tensor,
-        noise: Tensor,
-        labels: Tensor | None = None,
-        augment_labels: Tensor | None = None,
-    ) -> Tensor:
-        return self.decoded(x, self.embedding(noise, labels, augment_labels))
-
-
-class Embedding(TimeEmbedding):
-    """Noise condition, class and augmentation labels -> SiLU of the vector for all blocks."""
-
-    def __init__(self, width: int, num_classes: int, channels: int, augment_dim: int):
-        super().__init__(width, num_classes, channels)
-        self.augment = nn.Linear(augment_dim, width, bias=False) if augment_dim else None
-        if self.augment is not None:
-            nn.init.zeros_(self.augment.weight)
-
-    def forward(
-        self, noise: Tensor, labels: Tensor | None, augment_labels: Tensor | None = None
-    ) -> Tensor:
-        features = self.features(noise)
-        if self.augment is not None and augment_labels is not None:
-            features = features + self.augment(augment_labels)
-        emb = self.map1(F.silu(self.map0(features)))
-        # Zeros would add nothing: the map of the labels has no bias.
-        if labels is not None:
-            emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))
-        return F.silu(emb)
+    embedding = TimeEmbedding(width, num_classes, channels, augment_dim)
+    return UNet(embedding, encoder, plan, options, out_channels or in_channels)

@@ -62,7 +62,7 @@ class EncoderUNet(nn.Module):
     ):
         super().__init__()
         channels = plan.levels[-1][0]
-        self.embedding = TimeEmbedding(width, num_classes=0)
+        self.embedding = TimeEmbedding(width, 0, options.emb_channels)
         self.encoder = Encoder(in_channels, width, plan, options)
         self.norm = options.norm(channels)
         if pool == "attention":
@@ -73,7 +73,7 @@ class EncoderUNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         # The class is the output here: the embedding sees the time only, and skips go unused.
-        h, _skips = self.encoder(x, self.embedding(noise, None))
+        h, _skips = self.encoder(x, self.embedding(noise))
         return self.pool(F.silu(self.norm(h)))
 
 

@@ -51,12 +51,12 @@ def unet(
     plan = Plan(levels, blocks, resampling)
     # Built before the embedding: the initial weights of a seed depend on the order.
     encoder = Encoder(in_channels, width, plan, options)
-    embedding = TimeEmbedding(width, num_classes)
+    embedding = TimeEmbedding(width, num_classes, options.emb_channels)
     return UNet(embedding, encoder, plan, options, out_channels or in_channels)
 
 
 class UNet(nn.Module):
-    """The noise prediction of a DDPM, [N, C, H, H] -> [N, out_channels, H, H]. See `unet`."""
+    """Raw output F(x; noise), [N, C, H, H] -> [N, out_channels, H, H]. See `unet`."""
 
     def __init__(
         self,
@@ -75,11 +75,14 @@ class UNet(nn.Module):
         # Predicts eps = 0 at first
         self.head = layers.zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
 
-    def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.decoded(x, self.embedding(noise, labels))
-
-    def decoded(self, x: Tensor, emb: Tensor) -> Tensor:
-        """The output for an embedding [N, ...]."""
+    def forward(
+        self,
+        x: Tensor,
+        noise: Tensor,
+        labels: Tensor | None = None,
+        augment_labels: Tensor | None = None,
+    ) -> Tensor:
+        emb = self.embedding(noise, labels, augment_labels)
         # Down, keeping every output as a skip
         x, skips = self.encoder(x, emb)
         # Up, with the skips in reverse

@@ -48,14 +48,12 @@ class Plan:
 
 
 class TimeEmbedding(nn.Module):
-    """Time [N], labels [N, K] or None -> SiLU of the vector [N, channels] for all blocks.
-
-    channels: 4 width by default.
+    """Time [N], labels [N, K] and augmentation labels [N, A], or None -> SiLU of the vector
+    [N, channels] for all blocks.
     """
 
-    def __init__(self, width: int, num_classes: int, channels: int | None = None):
+    def __init__(self, width: int, num_classes: int, channels: int, augment_dim: int = 0):
         super().__init__()
-        channels = channels or 4 * width
         self.num_classes = num_classes
         self.features = layers.PositionalEmbedding(width)
         self.map0 = nn.Linear(width, channels)
@@ -64,9 +62,17 @@ class TimeEmbedding(nn.Module):
         if self.label is not None:
             # A normal embedding of the classes, as in torch.nn.Embedding
             nn.init.normal_(self.label.weight)
+        self.augment = nn.Linear(augment_dim, width, bias=False) if augment_dim else None
+        if self.augment is not None:
+            nn.init.zeros_(self.augment.weight)
 
-    def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
-        emb = self.map1(F.silu(self.map0(self.features(noise))))
+    def forward(
+        self, noise: Tensor, labels: Tensor | None = None, augment_labels: Tensor | None = None
+    ) -> Tensor:
+        features = self.features(noise)
+        if self.augment is not None and augment_labels is not None:
+            features = features + self.augment(augment_labels)
+        emb = self.map1(F.silu(self.map0(features)))
         # Zeros would add nothing: the map of the labels has no bias.
         if labels is not None:
             emb = emb + self.label(layers.labels_or_zeros(labels, self.num_classes, noise))

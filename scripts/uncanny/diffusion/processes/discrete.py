@@ -24,7 +24,6 @@ NEEDS_SCHEDULE = True
 VIEWS = {"denoiser": "continuous"}
 # Options at these values are not in an identity
 LEFT_OUT = {"prediction": "eps", "variance": "fixed"}
-LOSSES = {"eps": losses.eps_loss, "v": losses.v_loss, "x0": losses.x0_loss}
 VLB_WEIGHT = 0.001  # of the variational bound in the hybrid loss
 
 
@@ -126,7 +125,7 @@ class Discrete(Family):
             seen.update(x=x, prediction=prediction, share=share)
             return prediction
 
-        loss = LOSSES[self.prediction](predicted, x0, t, noise, levels)
+        loss = losses.prediction_loss(predicted, x0, t, noise, levels, self.prediction)
         return loss + self._vlb(x0, t, **seen) if self.learns_variance else loss
 
     def _vlb(self, x0, t, x, prediction, share) -> torch.Tensor:

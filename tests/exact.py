@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uncanny.diffusion import forward
+from uncanny.diffusion import chain, forward
 
 DATA = Path(__file__).parent / "data"
 
@@ -87,7 +87,7 @@ class EpsModel:
     """Noise prediction of the discrete process that a denoiser implies; t is one time or [N]."""
 
     def __init__(self, denoiser, betas: Tensor):
-        self.denoiser, self.alphas_cumprod = denoiser, forward.alphas_cumprod(betas)
+        self.denoiser, self.alphas_cumprod = denoiser, chain.alphas_cumprod(betas)
 
     def __call__(self, x: Tensor, t: int | Tensor) -> Tensor:
         a = self.alphas_cumprod[t]

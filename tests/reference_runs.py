@@ -27,7 +27,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "scripts"), str(Path(__file__).p
 from exact import DATA, Mixture, arrays, tensor  # noqa: E402
 
 from uncanny.diffusion import schedules, sigma_grids  # noqa: E402
-from uncanny.diffusion.forward import alphas_cumprod  # noqa: E402
+from uncanny.diffusion.chain import alphas_cumprod  # noqa: E402
 
 STORED = arrays("samplers")
 MODEL = Mixture(STORED, "gmm_a")

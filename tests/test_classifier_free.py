@@ -9,7 +9,7 @@ import yaml
 from exact import Mixture, arrays, assert_close, tensor, unused
 from test_configuration import ROOT, changed, plan
 
-from uncanny.diffusion import forward, schedules, sigma_grids
+from uncanny.diffusion import chain, schedules, sigma_grids
 from uncanny.diffusion.forward import per_image
 from uncanny.diffusion.processes import discrete
 from uncanny.diffusion.sigma_view import SigmaDenoiser
@@ -48,7 +48,7 @@ class Eps:
 
     def __init__(self, denoiser):
         self.denoiser, self.labels = denoiser, denoiser.labels
-        self.alphas_cumprod = forward.alphas_cumprod(schedules.linear(1000))
+        self.alphas_cumprod = chain.alphas_cumprod(schedules.linear(1000))
 
     def __call__(self, x, t, rows=None, unconditional=False):
         a = discrete.alpha_bar_at(self.alphas_cumprod, t)
@@ -290,7 +290,7 @@ def test_the_block_of_the_page_goes_into_the_digits_study():
     models = study.identity("ddpm_free"), study.identity("vp_free")
     assert [model["training"]["label_dropout"] for model in models] == [0.1, 0.1]
     # t and sigma of the intervals are the same noise levels
-    a = forward.alphas_cumprod(schedules.linear(1000))
+    a = chain.alphas_cumprod(schedules.linear(1000))
     sigma = ((1 - a) / a).sqrt()
     assert [float(sigma[82]), float(sigma[470])] == pytest.approx([0.28, 2.9], rel=0.02)
 

@@ -7,7 +7,7 @@ import torch
 from exact import EpsModel, Gaussian, Mixture, Replayed, arrays, assert_close, tensor
 from test_configuration import changed, plan
 
-from uncanny.diffusion import forward, losses, schedules, variational
+from uncanny.diffusion import chain, forward, losses, schedules, variational
 from uncanny.diffusion.processes.discrete import Discrete
 from uncanny.diffusion.sigma_view import SigmaDenoiser
 from uncanny.networks import building
@@ -84,7 +84,7 @@ def test_the_loss_of_the_process_is_hybrid_and_its_bound_trains_the_variance_alo
     draws = generator("a")
     t = torch.randint(1000, (len(IMAGES),), generator=draws)
     noise = torch.randn(IMAGES.shape, generator=draws, dtype=IMAGES.dtype)
-    x = forward.diffuse(IMAGES, noise, model.alphas_cumprod[t])
+    x = chain.diffuse(IMAGES, noise, model.alphas_cumprod[t])
     terms = variational.terms(IMAGES, x, t, toy(model)(x, t), model.alphas_cumprod, torch.sin(3 * x))  # fmt: skip
     assert_close((loss - without).detach(), terms, 1e-8)
     loss.sum().backward()
@@ -156,11 +156,11 @@ def test_the_bound_of_gaussian_data_in_closed_form():
     bits = variational.prior_term(x0, a)
     for t in range(1, len(a)):
         times = torch.full((len(x0),), t)
-        x = forward.diffuse(x0, torch.randn(x0.shape, generator=draws, dtype=torch.float64), a[t])
+        x = chain.diffuse(x0, torch.randn(x0.shape, generator=draws, dtype=torch.float64), a[t])
         bits = bits + variational.terms(x0, x, times, model(x, times), a, None)
     # Var(x0 | x_t), and of the true reverse step: beta_tilde + x0_coef^2 Var(x0 | x_t)
     unknown = 1 / (1 / std**2 + a / (1 - a))
-    step = forward.posterior(a[1:], a[:-1])
+    step = chain.posterior(a[1:], a[:-1])
     ratio = 1 + step.x0_coef**2 * unknown[1:] / step.variance
     last = a[-1] * std**2 + 1 - a[-1]
     in_nats = (std**2 / unknown[0]).log() + (ratio - 1 - ratio.log()).sum() + last - 1 - last.log()
@@ -173,9 +173,9 @@ def test_the_bound_of_gaussian_data_in_closed_form():
 def test_v_and_eps_are_two_forms_of_one_prediction():
     x0, noise = torch.randn(2, 5, 3, 4, 4, generator=generator("v"), dtype=torch.float64)
     a = torch.tensor([1e-9, 0.01, 0.5, 0.99, 1 - 1e-9], dtype=torch.float64)
-    x = forward.diffuse(x0, noise, a)
-    v = forward.v_of(x0, noise, a)
-    assert_close(forward.eps_from_v(x, v, a), noise, 1e-13)
+    x = chain.diffuse(x0, noise, a)
+    v = chain.v_of(x0, noise, a)
+    assert_close(chain.eps_from_v(x, v, a), noise, 1e-13)
     # x0 = sqrt(a) x - sqrt(1 - a) v, also where the signal is gone
     s, n = forward.per_image(a.sqrt(), x), forward.per_image((1 - a).sqrt(), x)
     assert_close(s * x - n * v, x0, 1e-13)
@@ -220,7 +220,7 @@ def test_the_loss_of_the_image_is_that_of_eps_over_the_signal_to_noise_ratio():
     a = exact.alphas_cumprod
 
     def image(x, t):
-        return forward.x0_from_eps(x, exact(x, t), forward.per_image(a[t], x))
+        return chain.x0_from_eps(x, exact(x, t), forward.per_image(a[t], x))
 
     of_eps = losses.prediction_loss(exact, IMAGES, t, noise, a)
     found = losses.prediction_loss(image, IMAGES, t, noise, a, "x0")
@@ -244,9 +244,9 @@ def test_the_loss_of_v_is_that_of_eps_over_alpha_bar():
     found = losses.prediction_loss(of_v(exact), IMAGES, t, noise, a, "v")
     assert_close(found, of_eps / a[t], 1e-9)
     # SNR + 1 times the error of the predicted image
-    x = forward.diffuse(IMAGES, noise, a[t])
+    x = chain.diffuse(IMAGES, noise, a[t])
     shaped = forward.per_image(a[t], x)
-    error = losses.pixel_mean((forward.x0_from_eps(x, exact(x, t), shaped) - IMAGES) ** 2)
+    error = losses.pixel_mean((chain.x0_from_eps(x, exact(x, t), shaped) - IMAGES) ** 2)
     assert_close(found, (a[t] / (1 - a[t]) + 1) * error, 1e-9)
 
 

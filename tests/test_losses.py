@@ -4,7 +4,7 @@ import pytest
 import torch
 from exact import EpsModel, Mixture, arrays, assert_close, tensor
 
-from uncanny.diffusion import forward, losses, schedules
+from uncanny.diffusion import chain, losses, schedules
 from uncanny.diffusion.forward import GeometricClock, Path, VPClock, per_image
 
 STORED = arrays("losses")
@@ -57,7 +57,7 @@ def test_eps_loss(name):
     model = EpsModel(Mixture(STORED, "gmm"), getattr(schedules, name)(1000))
     case = {k: tensor(STORED[f"ddpm/{name}_T1000/{k}"]) for k in ("t", "noise", "x_t", "mse")}
     bars = model.alphas_cumprod
-    x = forward.diffuse(IMAGES, case["noise"], bars[case["t"]])
+    x = chain.diffuse(IMAGES, case["noise"], bars[case["t"]])
     loss = losses.prediction_loss(off_by_a_tenth(model), IMAGES, case["t"], case["noise"], bars)
     assert_close(x, case["x_t"], 1e-12)
     assert_close(loss, case["mse"], 1e-9)
@@ -139,7 +139,7 @@ def test_predicting_nothing_scores_one(shape):
     x0, noise = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
     expected = noise.square().flatten(1).mean(1)
     sigma, t = torch.tensor([0.1, 1, 2, 30, 90.0]), torch.arange(5)
-    bars = forward.alphas_cumprod(schedules.linear(1000))
+    bars = chain.alphas_cumprod(schedules.linear(1000))
     weight = losses.inverse_variance(sigma)
     found = [
         losses.prediction_loss(lambda x, t: torch.zeros_like(x), x0, t, noise, bars),
@@ -153,7 +153,7 @@ def test_predicting_nothing_scores_one(shape):
 def test_losses_keep_the_precision_of_the_images():
     x0, noise = torch.zeros(2, 4), torch.ones(2, 4)
     sigma = torch.tensor([1.0, 2.0], dtype=torch.float64)
-    bars = forward.alphas_cumprod(schedules.linear(1000))
+    bars = chain.alphas_cumprod(schedules.linear(1000))
     found = [
         losses.denoising_loss(lambda x, s: x, x0, sigma, noise, sigma**-2),
         losses.anneal_dsm(lambda x, s: x, x0, sigma, noise),

@@ -8,7 +8,8 @@ from exact import Counted, Gaussian, Mixture, Replayed, arrays, assert_close, ca
 from test_samplers import song_setting
 
 from uncanny.diffusion import sigma_grids
-from uncanny.diffusion.forward import Path, alphas_cumprod
+from uncanny.diffusion.chain import alphas_cumprod
+from uncanny.diffusion.forward import Path
 from uncanny.runtime.random_streams import ImageStreams
 from uncanny.samplers import reverse_steps
 from uncanny.samplers.predictor_corrector import predictor_corrector

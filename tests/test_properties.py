@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_configuration import TINY, plan
 
-from uncanny.diffusion import forward, preconditioning, schedules, sigma_grids
+from uncanny.diffusion import chain, preconditioning, schedules, sigma_grids
 from uncanny.runtime.random_streams import IMAGES_PER_DRAW, image_seeds, seed_of
 from uncanny.study import plan as planning
 from uncanny.study.study import Study
@@ -38,7 +38,7 @@ def test_a_schedule_is_refused_or_adds_noise_at_every_level(data, name, num_leve
     assert betas.dtype == torch.float64
     assert len(betas) == num_levels
     assert ((betas > 0) & (betas < 1)).all()
-    assert (forward.alphas_cumprod(betas).diff() <= 0).all()
+    assert (chain.alphas_cumprod(betas).diff() <= 0).all()
 
 
 @FEW

@@ -6,7 +6,7 @@ from exact import arrays, assert_close, cases, printed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncanny.diffusion import forward, schedules
+from uncanny.diffusion import chain, schedules
 
 SCHEDULES = arrays("schedules")
 PICKS = SCHEDULES["picks"]
@@ -30,7 +30,7 @@ def test_betas_agree_with_the_reference(case):
     betas = getattr(schedules, case["schedule"])(case["T"], **options)
     assert betas.dtype == torch.float64
     assert_close(betas[PICKS], SCHEDULES[f"{case['id']}/betas"], 1e-10)
-    bars = forward.alphas_cumprod(betas)
+    bars = chain.alphas_cumprod(betas)
     assert_close(bars[PICKS], SCHEDULES[f"{case['id']}/alphas_cumprod"], 1e-10)
 
 
@@ -42,7 +42,7 @@ def test_sigmoid_beta_agrees_with_the_ddim_repository():
 def test_published_values(row):
     name, scale, *numbers, half = row.split()
     betas = getattr(schedules, name)(1000, **({} if scale == "-" else {"scale": float(scale)}))
-    bars = forward.alphas_cumprod(betas)
+    bars = chain.alphas_cumprod(betas)
     last = bars[-1]
     found = [betas[0], betas[-1], bars[0], last, last.sqrt(), last / (1 - last)]
     assert [float(f) for f in found] == [printed(text) for text in numbers]

@@ -16,7 +16,7 @@ from resolved import sampler as resolved
 from test_configuration import SHIPPED, TINY, plan
 from test_scripts import call
 
-from uncanny.diffusion import forward, noise_range, schedules
+from uncanny.diffusion import chain, forward, noise_range, schedules
 from uncanny.diffusion.linear_process import sampling_times
 from uncanny.registry import components
 from uncanny.runtime import files, table_files
@@ -248,7 +248,7 @@ class TestFormulas:
         assert found == [t for t in range(999, -1, -1) if t != 998]
 
     def test_noise_level_and_scaling_of_the_discrete_process(self):
-        a = forward.alphas_cumprod(schedules.linear(1000)).numpy()
+        a = chain.alphas_cumprod(schedules.linear(1000)).numpy()
         sigma, scale = (
             self.value(formulas.DISCRETE[k].split(",")[0], a_t=a) for k in ("sigma", "scale")
         )
@@ -268,7 +268,7 @@ class TestFormulas:
             counted.append(level)
             return torch.zeros_like(x)
 
-        model.alphas_cumprod = forward.alphas_cumprod(schedules.cosine(1000))
+        model.alphas_cumprod = chain.alphas_cumprod(schedules.cosine(1000))
         known = components.signature("samplers", kind).options
         options = {name: default for name, (_, default) in known.items()} | {"num_steps": 6}
         x = torch.ones(1, 2, dtype=torch.float64)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import SubVPClock, VPClock, diffuse, per_image, v_of
+from uncanny.diffusion.chain import diffuse, v_of
+from uncanny.diffusion.forward import SubVPClock, VPClock, per_image
 
 # --- Noise levels seen in training ---------------------------------------------------------------
 

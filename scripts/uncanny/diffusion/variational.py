@@ -8,13 +8,13 @@ import math
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import (
+from uncanny.diffusion.chain import (
     clipped_variances,
     learned_log_variance,
-    per_image,
     posterior,
     x0_from_eps,
 )
+from uncanny.diffusion.forward import per_image
 from uncanny.diffusion.losses import pixel_mean
 
 HALF_BIN = 1 / 255  # of grey values in [-1, 1]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from uncanny.datasets import Dataset
 from uncanny.diffusion import variational
-from uncanny.diffusion.forward import diffuse
+from uncanny.diffusion.chain import diffuse
 from uncanny.evaluation.denoising_losses import HeldOut, chosen
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import generator

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from uncanny.diffusion.forward import alpha_bars, posterior, step_variances, x0_from_eps
+from uncanny.diffusion.chain import alpha_bars, posterior, step_variances, x0_from_eps
 from uncanny.guidance.noisy_classifier import DECILES, decile_of, decile_range
 from uncanny.runtime.hardware import sent
 from uncanny.runtime.random_streams import IMAGES_PER_DRAW, ImageStreams, seed_of

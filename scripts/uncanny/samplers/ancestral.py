@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from uncanny.diffusion import forward
+from uncanny.diffusion import chain
 from uncanny.samplers.steps import Noise
 
 NFE = "num_steps"
@@ -38,19 +38,19 @@ def ancestral(
     Returns float64 [N, ...]. NFE = num_steps.
     """
     # alpha_bar along the part of the chain, 1 at its end; betas of its steps follow from the ratios
-    levels = forward.alpha_bars(eps_model.alphas_cumprod, times)
-    step = forward.posterior(levels[:-1], levels[1:])
+    levels = chain.alpha_bars(eps_model.alphas_cumprod, times)
+    step = chain.posterior(levels[:-1], levels[1:])
     # beta_tilde_t or beta_t of each step (Ho et al. 2020, section 3.2)
-    learned, lower = variance == "learned", forward.clipped_variances(step)
-    variances = None if learned else forward.step_variances(step, variance)
+    learned, lower = variance == "learned", chain.clipped_variances(step)
+    variances = None if learned else chain.step_variances(step, variance)
     x = x.double()
     for i, t in enumerate(times[:-1].tolist()):
         # Predict x0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t), equation 15
         eps, *share = eps_model(x, t, variance=True) if learned else (eps_model(x, t),)
-        x0 = forward.x0_from_eps(x, eps, levels[i])
+        x0 = chain.x0_from_eps(x, eps, levels[i])
         # Sigma_t
         bounds = step.beta[i], lower[i]
-        spread = forward.learned_log_variance(*share, *bounds).exp() if learned else variances[i]
+        spread = chain.learned_log_variance(*share, *bounds).exp() if learned else variances[i]
         # Mean of q(x_t-1 | x_t, x0), equation 7
         mean = step.x0_coef[i] * (x0.clamp(-1, 1) if clip else x0) + step.x_coef[i] * x
         # Guidance shifts the mean by the variance times its gradient

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from uncanny.diffusion.forward import alpha_bars, eps_from_x0, x0_from_eps
+from uncanny.diffusion.chain import alpha_bars, eps_from_x0, x0_from_eps
 from uncanny.registry.option_types import Fraction
 from uncanny.samplers.steps import Noise
 

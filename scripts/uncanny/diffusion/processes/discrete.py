@@ -5,14 +5,14 @@ from typing import Literal
 import torch
 
 from uncanny.diffusion import losses, schedules, variational
-from uncanny.diffusion.forward import (
+from uncanny.diffusion.chain import (
     alpha_bar_at,
     alphas_cumprod,
     diffuse,
     eps_from_v,
     eps_from_x0,
-    one_per_image,
 )
+from uncanny.diffusion.forward import one_per_image
 from uncanny.diffusion.processes import Family, shown
 from uncanny.registry.option_types import PositiveInt, TwoOrMore
 from uncanny.runtime.hardware import constant

@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from uncanny.diffusion import forward
+from uncanny.diffusion import chain
 from uncanny.interop.formats import _folder, _scheduler, _unet2d, _weights
 from uncanny.networks import building
 from uncanny.registry import components
@@ -160,4 +160,4 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
 def schedule_alphas(block: Mapping, levels: int) -> Tensor:
     """ᾱ of each level of a schedule's block, float64 [T]."""
     options = {key: value for key, value in block.items() if key != "kind"}
-    return forward.alphas_cumprod(components.load("schedules", block["kind"])(levels, **options))
+    return chain.alphas_cumprod(components.load("schedules", block["kind"])(levels, **options))

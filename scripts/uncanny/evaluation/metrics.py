@@ -14,7 +14,7 @@ from typing import Annotated
 
 import numpy as np
 
-from uncanny.evaluation import fewest_images, jackknife, kernels, neighbours
+from uncanny.evaluation import frechet, jackknife, kernels, metric_inputs, neighbours
 from uncanny.evaluation.features import Features
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.registry.option_types import Bounds, PositiveInt, Seed, SmallInt, TwoOrMore
@@ -90,7 +90,7 @@ def inception_score(
     n = len(sample)
     if splits < 1:
         raise ValueError(f"inception_score: splits is {splits}, expected at least 1")
-    logits = _logits("inception_score", sample, splits=splits)
+    logits = metric_inputs.logits("inception_score", sample, splits=splits)
     shuffled = logits[np.random.RandomState(seed).permutation(n)]  # as torch-fidelity shuffles
     result = metric_isc.isc_features_to_metric(_tensor(shuffled), splits, shuffle=False)
     value, std = result["inception_score_mean"], result["inception_score_std"]
@@ -114,50 +114,15 @@ def fid(sample: Features, reference: Features | None = None) -> Estimate:
     """
     from torch_fidelity import metric_fid
 
-    x, y = _pools("fid", sample, reference)
+    x, y = metric_inputs.pools("fid", sample, reference)
     # FID = ‖μ1 - μ2‖² + tr(Σ1 + Σ2 - 2 (Σ1 Σ2)^½) (Heusel et al., 2017, eq. 6)
     real = metric_fid.fid_features_to_statistics(_tensor(y.astype(np.float64)))
     x = x.astype(np.float64)  # after the reference, so that one set of float64 is held at a time
     generated = metric_fid.fid_features_to_statistics(_tensor(x))
     value = metric_fid.fid_statistics_to_metric(generated, real, verbose=False)
-    without = _fid_without_groups(x, **real)
+    without = frechet.without_groups(x, **real)
     details = {"n_reference": len(y), "features": x.shape[1]}
     return Estimate(value["frechet_inception_distance"], without.se, len(x), details, without)
-
-
-def _fid_without_groups(x: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> Jackknife:
-    """FID of x [n, d] against N(mu, sigma), of all rows and without each group, from one pass."""
-    # Σ = L Lᵀ: the eigenvalues of S Σ are those of the symmetric Lᵀ S L, so that
-    # tr (S Σ)^½ = Σ_i sqrt(λ_i(Lᵀ S L)) without the square root of a matrix
-    eigenvalues, vectors = np.linalg.eigh(sigma)
-    root = vectors * np.sqrt(eigenvalues.clip(0))
-    # Sums about the mean: large means would cancel in the covariance. z = Lᵀ x: Cov z = Lᵀ S L
-    centre = x.mean(axis=0)
-    x = x - centre
-    z, lengths = x @ root, np.einsum("nd,nd->n", x, x)
-    squares = z.T @ z
-
-    def distance(total: np.ndarray, length: float, squares: np.ndarray, n: int) -> float:
-        """FID of n rows from Σ x, Σ ‖x‖², Σ z zᵀ."""
-        mean = total / n
-        trace = (length - n * mean @ mean) / (n - 1)  # tr S
-        covariance = (squares - n * np.outer(mean @ root, mean @ root)) / (n - 1)
-        cross = np.sqrt(np.linalg.eigvalsh(covariance).clip(0)).sum()
-        shift = centre + mean - mu
-        return float(shift @ shift + trace + np.trace(sigma) - 2 * cross)
-
-    total, length, n = x.sum(axis=0), lengths.sum(), len(x)
-    replicates = [
-        # Sums over the rest: those of all less those of the group
-        distance(
-            total - x[rows].sum(axis=0),
-            length - lengths[rows].sum(),
-            squares - z[rows].T @ z[rows],
-            n - len(rows),
-        )
-        for rows in jackknife.members(n)
-    ]
-    return jackknife.jackknife(distance(total, length, squares, n), replicates)
 
 
 def kid(
@@ -178,7 +143,7 @@ def kid(
     """
     from torch_fidelity import metric_kid
 
-    x, y = _pools("kid", sample, reference)
+    x, y = metric_inputs.pools("kid", sample, reference)
     if subsets < 1 or subset_size < 2:
         options = f"subsets {subsets}, subset_size {subset_size}"
         raise ValueError(f"kid: {options}; expected at least 1 and 2")
@@ -247,7 +212,7 @@ def recall(sample: Features, reference: Features | None = None, *, k: SmallInt =
 def _manifold(name: str, sample, reference, k: int) -> tuple:
     if k < 1:
         raise ValueError(f"{name}: k is {k}, expected at least 1")
-    x, y = _pools(name, sample, reference, k=k)
+    x, y = metric_inputs.pools(name, sample, reference, k=k)
     return x, y, {"n_reference": len(y), "k": k}
 
 
@@ -272,7 +237,7 @@ def nearest(
     sample's mean, given reference. details: copies is the number of images that are in the
     reference. Compare Meehan, Chaudhuri and Dasgupta, AISTATS 2020.
     """
-    x, y = _pools("nearest", sample, reference)
+    x, y = metric_inputs.pools("nearest", sample, reference)
     # Unit: mean distance of a reference image to its second nearest; the nearest is itself.
     rows = np.random.RandomState(seed).permutation(len(y))[:baseline]
     unit = neighbours.distances(y[rows], y)[:, 1].mean()
@@ -304,7 +269,7 @@ def noise_share(sample: Features, reference: Features | None = None) -> Estimate
     taken for a part of it, as in `nearest`. se: binomial, given the reference. details: radius is
     that distance, in the unit of features.
     """
-    x, y = _pools("noise_share", sample, reference)
+    x, y = metric_inputs.pools("noise_share", sample, reference)
     if reference.held_out is None:
         raise ValueError("noise_share: the reference has no distances of held-out images")
     # r: quantile over held-out images z of min_y ‖z - y‖; an image x is noise if min_y ‖x - y‖ > r
@@ -337,7 +302,7 @@ def sliced_w2(
     """
     if projections < 1:
         raise ValueError(f"sliced_w2: projections is {projections}, expected at least 1")
-    x, y = _pools("sliced_w2", sample, reference)
+    x, y = metric_inputs.pools("sliced_w2", sample, reference)
     # SW2² = E_a W2²(a·X, a·Y) over directions a uniform on the sphere: normalised Gaussian vectors
     axes = np.random.RandomState(seed).standard_normal((projections, x.shape[1]))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
@@ -366,7 +331,7 @@ def _line_distance(ranked: np.ndarray, real: np.ndarray) -> float:
 
 def class_accuracy(sample: Features, reference: Features | None = None) -> Estimate:
     """Share of images classified as the class they were conditioned on (labels); binomial se."""
-    logits, labels = _logits("class_accuracy", sample), sample.labels
+    logits, labels = metric_inputs.logits("class_accuracy", sample), sample.labels
     n, classes = logits.shape
     if labels is None or labels.min() < 0 or labels.max() >= classes:
         extent = "no labels" if labels is None else f"labels {labels.min()} to {labels.max()}"
@@ -383,7 +348,7 @@ def class_entropy(sample: Features, reference: Features | None = None) -> Estima
     predictions; the difference of the two is ln IS with one split.
     """
     # ln IS = H(E p) - E H(p), the mutual information of image and class (Barratt and Sharma, 2018)
-    p, entropies = _predictions(_logits("class_entropy", sample))
+    p, entropies = _predictions(metric_inputs.logits("class_entropy", sample))
     without = jackknife.of_sums(lambda n, predicted: float(_entropy(predicted / n)), p)
     details = {"classes": p.shape[1], "conditional_entropy": float(entropies.mean())}
     return Estimate(without.value, without.se, len(p), details, without)
@@ -394,45 +359,6 @@ def _predictions(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     p = np.exp(logits)
     p /= p.sum(axis=1, keepdims=True)
     return p, _entropy(p)
-
-
-def _logits(name: str, sample: Features, **options) -> np.ndarray:
-    """Logits in float64, largest 0, cut at -700: exp(-700) vanishes in sums, 0 ln 0 is no NaN."""
-    _check_count(name, len(sample), None, options)
-    logits = _checked(name, sample.logits, "n").astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    return np.maximum(logits, -700, out=logits)
-
-
-def _pools(name: str, sample: Features, reference: Features | None, **options) -> tuple:
-    """Pools of both, as many as the metric needs with these options."""
-    if reference is None:
-        raise ValueError(f"{name}: n = {len(sample)}, no reference; needs features of a reference")
-    widths = sample.pool.shape[1], reference.pool.shape[1]
-    if widths[0] != widths[1]:
-        features = f"{widths[0]} features, reference {widths[1]}"
-        raise ValueError(f"{name}: n = {len(sample)} of {features}; needs equal widths")
-    _check_count(name, len(sample), len(reference), options | {"features": widths[0]})
-    return _checked(name, sample.pool, "n"), _checked(name, reference.pool, "n_reference")
-
-
-def _check_count(name: str, n: int, n_reference: int | None, options: dict) -> None:
-    """ValueError where there are fewer images than the metric needs."""
-    block, features = {"kind": name} | options, options.get("features")
-    counts = {"n": (n, fewest_images.of_sample(block, features))}
-    if n_reference is not None:
-        counts["n_reference"] = n_reference, fewest_images.of_reference(block, features)
-    for key, (count, (fewest, why)) in counts.items():
-        if count < fewest:
-            reason = f" ({why})" if why else ""
-            raise ValueError(f"{name}: {key} = {count}; needs at least {fewest} images{reason}")
-
-
-def _checked(name: str, array: np.ndarray, n: str) -> np.ndarray:
-    bad = int((~np.isfinite(array).all(axis=1)).sum())
-    if bad:
-        raise ValueError(f"{name}: {n} = {len(array)}, {bad} not finite; needs finite features")
-    return array
 
 
 def _tensor(array: np.ndarray):

@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import special
 
-from uncanny.evaluation import score_records
+from uncanny.evaluation import score_records, summaries
 
 
 def made_jackknife(value):
@@ -41,7 +41,7 @@ def diverged(**cell):
 
 
 def summary_of(*records):
-    return score_records.summarise(score_records.tidy(records))
+    return summaries.summarise(score_records.tidy(records))
 
 
 def write(path, value):
@@ -170,7 +170,7 @@ class TestTidy:
     def test_records_are_not_changed(self):
         one = record()
         before = copy.deepcopy(one)
-        score_records.summarise(score_records.tidy([one]))
+        summaries.summarise(score_records.tidy([one]))
         assert one == before
 
     def test_same_cell_twice_is_refused(self):

@@ -13,7 +13,7 @@ from uncanny.evaluation.scoring import BATCH
 from uncanny.registry import components
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing
+from uncanny.sampling import drawing, sample_sets
 
 SOLVERS = {"reverse_sde": "sde"}  # kinds of samplers with another name in records
 
@@ -55,7 +55,7 @@ def run(
         generated = drawing.draw_images(model, sampler, seeds, losses=measured)
         result = {"draw": sampling_seed, "nfe": generated.nfe, "value": None, "se": None}
         if bool(np.isfinite(generated.images.numpy()).all()):
-            images = drawing.stored(generated.images)
+            images = sample_sets.stored(generated.images)
             estimate = score(features.extract(network, images, BATCH), real, **options)
             result |= {"value": estimate.value, "se": estimate.se}
         return result

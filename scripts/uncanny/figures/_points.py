@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from uncanny.evaluation import score_records
+from uncanny.evaluation import score_records, summaries
 from uncanny.evaluation.contrasts import half_width
 from uncanny.evaluation.jackknife import Jackknife
 from uncanny.figures import panels as naming
@@ -68,7 +68,7 @@ def measured(data: FigureData, rows: pd.DataFrame, panels: list, epochs: str) ->
         metrics = ", ".join(rows["metric"].unique())
         raise ValueError(f"figure is empty: no value of {metrics} for any of its curves")
     score_records.check_comparable(scores)
-    summary = score_records.summarise(pd.concat([scores, diverged], ignore_index=True))
+    summary = summaries.summarise(pd.concat([scores, diverged], ignore_index=True))
     plotted = _at_epochs(rows.merge(summary, on=keys, how="left"), panels, epochs)
     plotted["status"] = plotted["status"].fillna("missing")
     plotted["control"], plotted["unsplit"] = pd.Series(dtype=str), np.nan

@@ -26,7 +26,7 @@ def curves(
     """Metric against training epochs, one curve per model, sampler and guidance of a panel.
 
     A panel is {models, samplers, guidances = ["none"], epochs = all, title = "", metric = the
-    figure's}. Up to three curves have bands, 95 % intervals (score_records.summarise); of more, the
+    figure's}. Up to three curves have bands, 95 % intervals (summaries.summarise); of more, the
     last values and their intervals are in a panel at the right. y_scale: of the figure's metric;
     others are linear. share_y: whether panels of one metric have the same axis. behind: a guidance
     with which each curve is also shown, in grey. A reference far from the curves is only labelled,

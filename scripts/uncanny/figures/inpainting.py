@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uncanny.evaluation import score_records
+from uncanny.evaluation import summaries
 from uncanny.evaluation.contrasts import half_width
 from uncanny.figures import _images, _lines, _page, captions, style
 from uncanny.figures.figure_data import FigureData
@@ -98,7 +98,7 @@ def _summarise(data: FigureData, errors: pd.DataFrame) -> pd.DataFrame:
 
 def _scored(data: FigureData, panel: dict, metric: str) -> pd.DataFrame:
     """The metric of the same models."""
-    scores = score_records.summarise(data.table[data.table["metric"] == metric])
+    scores = summaries.summarise(data.table[data.table["metric"] == metric])
     scores = scores[scores["model"].isin(panel["models"])]
     title = f"{data.metric_label(metric)} of the whole images"
     facts = {"role": "score", "panel": "c", "panel_title": title}

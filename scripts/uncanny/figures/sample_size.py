@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from uncanny.evaluation import sample_size as size_limit
-from uncanny.evaluation import score_records
+from uncanny.evaluation import score_records, summaries
 from uncanny.figures import _lines, _page, captions, style
 from uncanny.figures import panels as naming
 from uncanny.figures.figure_data import FigureData
@@ -108,7 +108,7 @@ def _points(records: list[dict], metric: str) -> pd.DataFrame:
         table = score_records.tidy(scored)
         score_records.check_comparable(table)
         spread = np.mean([_spread_of(record["metrics"][0]) for record in scored])
-        tables.append(score_records.summarise(table).assign(spread=spread))
+        tables.append(summaries.summarise(table).assign(spread=spread))
     if not tables:
         status = "diverged" if any(r["status"] == "diverged" for r in records) else "missing"
         return pd.DataFrame([{"role": POINT, "status": status}])

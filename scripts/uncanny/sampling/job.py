@@ -1,4 +1,4 @@
-"""The sampling job: files in, files out. The arithmetic is in `drawing`."""
+"""The sampling job: files in, files out. `drawing` and `sample_sets` compute."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ from uncanny.datasets import Dataset
 from uncanny.runtime import checkpoints, files, hardware
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.runtime.resume_state import ResumeState
-from uncanny.sampling import drawing, sample_files
+from uncanny.sampling import drawing, sample_files, sample_sets
 
 
 def run(
@@ -49,7 +49,7 @@ def run(
     facts |= {"guidance": guidance}
     # Files in
     if state["status"] == "diverged":
-        result = drawing.SampleSet.diverged(state["shape"], state["reason"], timing={})
+        result = sample_sets.Samples.diverged(state["shape"], state["reason"], timing={})
         sample_files.save(samples, result.images, result.labels)
     else:
         model = drawing.Trained.of(state, device)
@@ -63,7 +63,7 @@ def run(
         job |= {"classifiers": dict(guide.ids) if guide else {}, "losses": measured}
         kept = Path(samples).with_suffix(".unfinished.pt")
         with ResumeState(kept, job, at_once=True) as resume:
-            result = drawing.draw_set(model, sampler, seeds, guide, resume=resume, **inputs)
+            result = sample_sets.draw_set(model, sampler, seeds, guide, resume=resume, **inputs)
             # Not yet removed: the set is only whole when it is written
             sample_files.save(samples, result.images, result.labels, **result.extras)
         facts |= {"images_seen": state["images_seen"]}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from uncanny.evaluation import score_records
+from uncanny.evaluation import score_records, summaries
 from uncanny.registry.option_types import NonEmpty
 from uncanny.tables import Contents, psld_paper
 
@@ -20,7 +20,7 @@ def published(contents: Contents, *, metrics: NonEmpty[str]) -> pd.DataFrame:
     if table.empty:
         raise ValueError("published: no scores to be shown")
     evaluations = table.groupby(["model", "sampler", "guidance"])["nfe"].mean()
-    summary = score_records.summarise(table[table["metric"].isin(metrics)])
+    summary = summaries.summarise(table[table["metric"].isin(metrics)])
     keys = ["model", "sampler", "guidance", "epoch", "n"]
     rows = []
     for key, points in summary.drop_duplicates([*keys, "metric"]).groupby(keys, sort=False):

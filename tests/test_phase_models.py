@@ -432,14 +432,14 @@ def test_options_of_the_walk_are_known():
     ],
 )
 def test_steps_that_do_not_fit_the_sampler_are_found_before_anything_runs(options, message):
-    from uncanny.study import checks
+    from uncanny.study.checks import selections
 
     with pytest.raises(ValueError, match=message):
-        checks._check_steps(options["kind"], options, "samplers.S")
+        selections.check_steps(options["kind"], options, "samplers.S")
 
 
 @pytest.mark.parametrize("options", [EULER_OPTIONS, SSCS_OPTIONS, FLOW_OPTIONS])
 def test_steps_that_fit(options):
-    from uncanny.study import checks
+    from uncanny.study.checks import selections
 
-    checks._check_steps(options["kind"], options, "samplers.S")
+    selections.check_steps(options["kind"], options, "samplers.S")

@@ -1,20 +1,24 @@
-"""Check claims: training seeds that their models have, margins that are shares, names of metrics
-and of premises.
+"""Check claims: rules with their selections, training seeds that their models have, margins that
+are shares, names of metrics and of premises.
 
 Every inconsistency is one ValueError that names the key, the value and what was expected.
 """
 
 import re
 
+from uncanny.registry import components
+from uncanny.study.checks import origins as checks_origins
+from uncanny.study.checks.selections import check_selection
 from uncanny.study.plan import claims as plan_claims
-from uncanny.study.study import Study
+from uncanny.study.study import NO_GUIDANCE, Study
 
 MARGINS = ("delta", "margin")  # options that are shares of the mean
 LARGEST = 2  # margins from here on are taken for percent
 
 
 def check(study: Study, claim: str) -> None:
-    """Check a claim whose selections and options exist."""
+    """Check the parts of a claim, then what its selections and options say."""
+    _check_parts(study, claim)
     complete = plan_claims.resolved(study, claim)
     _check_premise(complete["block"], f"claims.{claim}.premise")
     for part_path, part in plan_claims.parts(complete["block"]):
@@ -24,6 +28,41 @@ def check(study: Study, claim: str) -> None:
         if part_path not in complete["missing"]:
             for name, selection in part.get("cells", {}).items():
                 _check_seeds(study, selection, f"{key_path}.cells.{name}.seeds")
+
+
+def _check_parts(study: Study, claim: str) -> None:
+    """Check that rules exist, with the selections that they compare. A claim on something that the
+    study lacks is no mistake, but untestable.
+    """
+    for part_path, part in plan_claims.parts(study.block("claims", claim)):
+        key_path, (key, selections) = f"claims.{claim}.{part_path}", plan_claims.selected(part)
+        options = part.get("options", {})
+        components.resolve("claims", part["kind"], options, f"{key_path}.options")
+        takes = components.signature("claims", part["kind"]).first
+        if key != takes:
+            raise ValueError(f"{key_path}: rule {part['kind']!r} compares {takes}, not {key}")
+        names = components.constant("claims", part["kind"], "SELECTIONS")
+        if names and set(selections) != set(names):
+            named = ", ".join(selections)
+            raise ValueError(f"{key_path}.{key}: selections {named}; expected {', '.join(names)}")
+        if tuple(names) == ("a", "b"):
+            _check_pairing(selections, options.get("best"), f"{key_path}.{key}")
+        if part_path not in plan_claims.resolved(study, claim)["missing"]:
+            for name, selection in selections.items():
+                if key == "timings":
+                    checks_origins.check_timings(study, selection, f"{key_path}.{key}.{name}")
+                if "samplers" in selection:
+                    check_selection(study, selection, f"{key_path}.{key}.{name}")
+
+
+def _check_pairing(selections: dict, best: str | None, key_path: str) -> None:
+    """Selections are paired axis by axis: names in order, or one name with all."""
+    for axis in ("models", "samplers", "guidances"):
+        a, b = (len(selections[side].get(axis, [NO_GUIDANCE])) for side in "ab")
+        if best is None and a != b and 1 not in (a, b):
+            raise ValueError(
+                f"{key_path}: a has {a} {axis}, b has {b}; expected as many, or one on a side"
+            )
 
 
 def _check_premise(block: dict, key_path: str) -> None:

@@ -10,15 +10,79 @@ from itertools import product
 from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.study import plan
+from uncanny.study.checks import noise_levels as checks_noise_levels
+from uncanny.study.checks import origins as checks_origins
+from uncanny.study.checks.names import refer
+from uncanny.study.checks.selections import check_selection
 from uncanny.study.study import Study
 
 LONGEST = 10_000  # training jobs from the first to the last checkpoint of a model
 
 
+def check_figure(study: Study, figure: str) -> None:
+    """Check names and options of a figure, and that it has what its kind shows."""
+    block = study.block("figures", figure)
+    key_path = f"figures.{figure}"
+    metric = {"metric": block["metric"]} if "metric" in block else {}
+    components.resolve("figures", block["kind"], metric | block.get("options", {}), key_path)
+    _check_sources(study, figure, key_path)
+    checks_origins.check_figure(study, figure)
+    for number, selection in enumerate(plan.selections(block)):
+        check_selection(study, selection, f"{key_path}.panels[{number}]")
+    if "sizes" in plan.figure_sources(study, figure) and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {key_path} draws metrics against numbers of images")
+
+
+def _check_sources(study: Study, figure: str, key_path: str) -> None:
+    """Check that a figure names what its kind shows: panels, experiments, both, or neither."""
+    block, sources = study.block("figures", figure), set(plan.figure_sources(study, figure))
+    if "claims" in sources and not study.config["claims"]:
+        raise ValueError(f"claims: missing; {key_path} shows the verdicts on them")
+    keys = {
+        "panels": not sources <= {"experiments", "claims"},
+        "experiments": "experiments" in sources,
+    }
+    wanted = [key for key, is_wanted in keys.items() if is_wanted]
+    for key in wanted:
+        if key not in block:
+            raise ValueError(
+                f"{key_path}.{key}: missing; required for figures of kind {block['kind']!r}"
+            )
+    for key in keys.keys() - wanted:
+        if key in block:
+            raise ValueError(
+                f"{key_path}.{key}: figures of kind {block['kind']!r} take "
+                f"{' and '.join(wanted) or 'all claims'}, not {key}"
+            )
+    for name in block.get("experiments", []):
+        refer(study, "experiments", name, f"{key_path}.experiments")
+
+
+def check_table(study: Study, table: str) -> None:
+    """Check names and options of a table."""
+    block, key_path = study.block("tables", table), f"tables.{table}"
+    checks_origins.check_table(study, block, key_path)
+    components.resolve("tables", block["kind"], block.get("options", {}), key_path)
+    if block["kind"] == "stochastic_parameters":
+        checks_noise_levels.check_churned(study, block, key_path)
+    for section in ("models", "samplers", "classifiers", "experiments"):
+        for name in block.get(section, []):
+            refer(study, section, name, f"{key_path}.{section}")
+    for model in block.get("training", []):
+        refer(study, "models", model, f"{key_path}.training")
+    if block["kind"] == "likelihoods":
+        checks_noise_levels.check_likelihoods(study, block, key_path)
+    for key in ("sampling", "scores", "sizes"):
+        for number, selection in enumerate(block.get(key, [])):
+            check_selection(study, selection, f"{key_path}.{key}[{number}]")
+    if block.get("sizes") and not study.config["sample_sizes"]:
+        raise ValueError(f"sample_sizes: empty; {key_path} shows metrics of numbers of images")
+
+
 def check(study: Study) -> None:
     """Check figures and tables of a study; the first inconsistency raises ValueError.
 
-    `checks.check` has checked names and options before.
+    `check_figure` and `check_table` have checked names and options before.
     """
     for model in study.config["models"]:
         own = "milestones" in study.config["models"][model]
@@ -33,7 +97,7 @@ def check(study: Study) -> None:
             _check_epochs(study, selection.get("epochs", []), f"{key_path}.epochs")
             _check_steps(study, selection)
     for table, block in study.config["tables"].items():
-        _check_table(study, block, f"tables.{table}")
+        _check_rows(study, block, f"tables.{table}")
         for selection in block.get("sampling", []):
             _check_steps(study, selection)
 
@@ -90,7 +154,7 @@ def _check_epochs(study: Study, epochs: Iterable[int], key_path: str) -> None:
             )
 
 
-def _check_table(study: Study, block: dict, key_path: str) -> None:
+def _check_rows(study: Study, block: dict, key_path: str) -> None:
     """Check that a table has the keys that its kind requires, and that its metric is measured."""
     shows = components.constant("tables", block["kind"], "SHOWS", ())
     for keys in shows:

@@ -19,7 +19,8 @@ from uncanny.study import checks, configuration, plan
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import inputs
 from uncanny.study.plan import tables as plan_tables
-from uncanny.study.study import NO_GUIDANCE, Study
+from uncanny.study.resolved_blocks import NO_GUIDANCE
+from uncanny.study.study import Study
 
 COUNT = int(os.environ.get("UNCANNY_FUZZ", 500))
 BLOCK = 50

@@ -22,7 +22,7 @@ from uncanny.registry import components
 from uncanny.runtime import files, table_files
 from uncanny.samplers import nfe as evaluations
 from uncanny.study.plan import tables as plan_of_tables
-from uncanny.study.study import model_interface
+from uncanny.study.resolved_blocks import model_interface
 from uncanny.tables import (
     Contents,
     classifier_parameters,

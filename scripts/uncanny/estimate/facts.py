@@ -11,7 +11,8 @@ from uncanny.estimate.costs import PROCESSOR, Device
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.sizes import Network, Size
 from uncanny.samplers import nfe
-from uncanny.study.study import NO_SCHEDULE, Study
+from uncanny.study.resolved_blocks import NO_SCHEDULE
+from uncanny.study.study import Study
 from uncanny.training.lengths import steps_until
 
 # NFE of a sampler that chooses its steps: at tolerance 1, and more for each tenth of it.

@@ -14,7 +14,7 @@ from uncanny.estimate.job import Job
 from uncanny.estimate.sizes import Size
 from uncanny.study.plan import experiments as plan_experiments
 from uncanny.study.plan import timings as plan_times
-from uncanny.study.study import NO_GUIDANCE
+from uncanny.study.resolved_blocks import NO_GUIDANCE
 from uncanny.training.lengths import UPDATES_BEFORE, UPDATES_PER_BLOCK, steps_until
 
 REPORTED = 2560  # gradients in a classifier's report

@@ -17,7 +17,8 @@ from uncanny.study.checks import noise_levels as checks_noise_levels
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks import shown as checks_shown
 from uncanny.study.checks.names import refer
-from uncanny.study.study import NOT_OPTIONS, Study, family_needs_schedule
+from uncanny.study.resolved_blocks import NOT_OPTIONS, family_needs_schedule
+from uncanny.study.study import Study
 
 SECTIONS = ("datasets", "extractors", "schedules", "processes", "networks", "metrics")
 SECTIONS += ("experiments",)

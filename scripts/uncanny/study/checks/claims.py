@@ -10,7 +10,8 @@ from uncanny.registry import components
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks.selections import check_selection
 from uncanny.study.plan import claims as plan_claims
-from uncanny.study.study import NO_GUIDANCE, Study
+from uncanny.study.resolved_blocks import NO_GUIDANCE
+from uncanny.study.study import Study
 
 MARGINS = ("delta", "margin")  # options that are shares of the mean
 LARGEST = 2  # margins from here on are taken for percent

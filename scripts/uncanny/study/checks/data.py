@@ -14,7 +14,8 @@ from uncanny.study import known_data, plan
 from uncanny.study.checks import shown as checks_shown
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import experiments as plan_experiments
-from uncanny.study.study import NO_GUIDANCE, Study, by_label
+from uncanny.study.resolved_blocks import NO_GUIDANCE, by_label
+from uncanny.study.study import Study
 
 
 def check(study: Study) -> None:

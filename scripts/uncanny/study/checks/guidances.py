@@ -3,7 +3,8 @@
 from uncanny.diffusion import noise_range
 from uncanny.registry import components
 from uncanny.study.checks.names import refer
-from uncanny.study.study import CLASSIFIER_OPTIONS, Study
+from uncanny.study.resolved_blocks import CLASSIFIER_OPTIONS
+from uncanny.study.study import Study
 
 UNITS = ("sigma", "t")  # of the intervals of classifier-free guidance
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from uncanny.registry import components
 from uncanny.samplers import nfe
 from uncanny.study import plan
-from uncanny.study.study import NO_GUIDANCE, Study
+from uncanny.study.resolved_blocks import NO_GUIDANCE
+from uncanny.study.study import Study
 
 SECTIONS = {"dataset": "datasets", "process": "processes", "schedule": "schedules"}
 SECTIONS |= {"network": "networks", "training": "training"}

@@ -14,7 +14,8 @@ from uncanny.study.checks import guidances as checks_guidances
 from uncanny.study.checks import noise_levels as checks_noise_levels
 from uncanny.study.checks import origins as checks_origins
 from uncanny.study.checks.names import refer
-from uncanny.study.study import NO_GUIDANCE, Study, model_interface
+from uncanny.study.resolved_blocks import NO_GUIDANCE, model_interface
+from uncanny.study.study import Study
 
 
 def check_selection(study: Study, selection: dict, key_path: str) -> None:

@@ -12,7 +12,8 @@ from uncanny.figures import palette
 from uncanny.registry import components
 from uncanny.runtime.result_paths import Cell, path
 from uncanny.study.plan import experiments as plan_experiments
-from uncanny.study.study import NO_GUIDANCE, NO_SCHEDULE, Study
+from uncanny.study.resolved_blocks import NO_GUIDANCE, NO_SCHEDULE
+from uncanny.study.study import Study
 
 
 def cell_record(study: Study, cell: Cell) -> dict:

@@ -15,7 +15,8 @@ from uncanny.registry.blocks import canonical
 from uncanny.runtime.result_paths import Cell, path
 from uncanny.study import plan
 from uncanny.study.plan import experiments as plan_experiments
-from uncanny.study.study import NO_GUIDANCE, Study
+from uncanny.study.resolved_blocks import NO_GUIDANCE
+from uncanny.study.study import Study
 
 LABELLED = ("models", "samplers", "guidances", "metrics")
 SELECTED = ("cells", "sizes", "timings", "reports", "experiments")

@@ -10,7 +10,8 @@ from itertools import product
 
 from uncanny.registry import components
 from uncanny.runtime.result_paths import path
-from uncanny.study.study import EXTENT, Study
+from uncanny.study.resolved_blocks import EXTENT
+from uncanny.study.study import Study
 
 
 def is_trained(study: Study, name: str) -> bool:

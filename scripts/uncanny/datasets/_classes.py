@@ -1,4 +1,4 @@
-"""Classes of the images of a folder or an archive: by their folders, or by a file that lists them."""
+"""Classes of the images of a folder or an archive: by their folders, or by a file with a list."""
 
 import json
 from collections.abc import Iterable

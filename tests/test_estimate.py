@@ -13,6 +13,7 @@ from test_scripts import main
 
 from uncanny.estimate import costs, loads, report
 from uncanny.estimate.totals import Estimate, Site, shares
+from uncanny.estimate.work import RECORD
 from uncanny.workflow import dag
 
 HERE = Site(costs.PROCESSOR, at_once=2, start=0.5, one_machine=True)
@@ -112,7 +113,7 @@ def test_disk_of_a_checkpoint_and_of_a_cell(nothing_done):
     checkpoint = disk("checkpoints/vp_uncond/seed-0/epoch-1.pt")
     assert checkpoint == 16 * facts.size("vp_uncond").parameters
     cell = disk("samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-2.npz")
-    assert cell == pytest.approx(40 * 64, abs=loads.RECORD)
+    assert cell == pytest.approx(40 * 64, abs=RECORD)
 
 
 def test_a_rule_without_a_cost_is_named(tmp_path):

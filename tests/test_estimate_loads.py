@@ -15,7 +15,7 @@ from listed_jobs import job_of, jobs_of
 from test_configuration import TINY, changed, plan
 
 from uncanny import datasets
-from uncanny.estimate import costs, loads, networks
+from uncanny.estimate import costs, loads, model_loads, networks, scoring_loads
 from uncanny.estimate.data import Data, noise_levels, of_dataset
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.totals import Estimate, Site
@@ -197,7 +197,7 @@ def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):
 
 def test_the_default_samples_ddpmpp_as_fast_as_the_paper_did(paper):
     # 10,000 images with 512 evaluations: 79 minutes (Table A.5), faster than fp32 can be.
-    work = loads._evaluations(paper.facts, "vp_uncond", "EUL", "none", 10_000, 10_000)
+    work = model_loads.evaluations(paper.facts, "vp_uncond", "EUL", "none", 10_000, 10_000)
     assert work.amount == 10_000 * 512
     assert work.stated / 60 == pytest.approx(79, rel=0.1)
 
@@ -260,6 +260,6 @@ def test_metrics_cost_by_features_and_files_by_logits_too():
     facts = Facts(study, NOWHERE)
     _, (features, logits) = facts.extractor("cifar10_cnn")
     assert (features, logits) == (64, 1000)
-    score = loads._score_seconds(facts, "cifar10", 1000, ["fid"], costs.PROCESSOR)
+    score = scoring_loads._score_seconds(facts, "cifar10", 1000, ["fid"], costs.PROCESSOR)
     assert 0.3 < score < 3  # measured: 1.5 s with four more metrics
     assert facts.features("cifar10") == 1064

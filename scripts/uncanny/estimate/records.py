@@ -9,7 +9,7 @@ from pathlib import Path
 from uncanny.estimate import loads
 from uncanny.estimate.facts import Facts
 from uncanny.estimate.job import Job
-from uncanny.estimate.loads import Work
+from uncanny.estimate.work import Work
 from uncanny.runtime.result_paths import Cell, is_of
 
 ENOUGH = 100  # records that are read of one kind

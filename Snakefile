@@ -9,6 +9,7 @@ if set(config) <= set(workflow.config_settings.config):
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
@@ -29,21 +30,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    for line in checks_data.attention_notes(STUDY):
-        logger.info(line)
-    check_job_slots()
-    list_jobs()
-    print_progress()
-    if workflow.local_exec:
-        share_gpus()
-        # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
-        if not workflow.deployment_settings.deployment_method:
-            fork_server.start()
-    elif workflow.executor_plugin.name == "slurm":
-        check_cluster()
-    # No limit of submissions per second: on a cluster `jobs` limits the queue. With a limit, each finished job leaves a
-    # timer that checks all waiting jobs every second, and in the end the timers cost more than the jobs.
-    workflow.scheduler.job_rate_limiter = None
+    start_run()
 
 
 rule all_figures:

@@ -23,7 +23,7 @@ rule gallery:
         config=lambda w: Readable(STUDY.config),
         results=lambda w: f"results/{STUDY.name}",
         command="snakemake {}"
-        + "".join(f" --configfile {path}" for path in given_configs()),
+        + "".join(f" --configfile {path}" for path in config_files()),
         template=pages.version(),
         code=STUDY.code("gallery"),
     script:

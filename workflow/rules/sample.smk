@@ -3,8 +3,8 @@ rule draw_part:
     input:
         checkpoint=pattern("checkpoints"),
         classifiers=classifiers_of_guidance,
-        dataset=dataset_of_walk,
-        losses=losses_of_walk,
+        dataset=dataset_of_sampling,
+        losses=losses_of_sampling,
     output:
         samples=temp(pattern("parts")),
         record=temp(pattern("part_records")),
@@ -20,10 +20,10 @@ rule draw_part:
         mem_mb=8000,
         runtime=time_limit,
     params:
-        sampling=walk,
+        sampling=sampling_parameters,
         first=lambda w: int(w.first),
         num_images=lambda w: int(w.number),
-        code=lambda w: walk_code("draw_samples", w),
+        code=lambda w: sampling_code("draw_samples", w),
     script:
         "../../scripts/draw_samples.py"
 
@@ -31,8 +31,8 @@ rule draw_part:
 # A larger sample set, which contains the cell's, for metrics against the number of images.
 rule gather_many_samples:
     input:
-        parts=parts_of_many,
-        records=lambda w: records_of(parts_of_many(w)),
+        parts=shards_of_many,
+        records=lambda w: records_of(shards_of_many(w)),
     output:
         samples=pattern("many_samples"),
         record=pattern("many_sample_records"),
@@ -63,16 +63,16 @@ use rule draw_part as draw_samples with:
     group:
         "cell"
     params:
-        sampling=walk,
+        sampling=sampling_parameters,
         first=0,
         num_images=images_of_cell,
-        code=lambda w: walk_code("draw_samples", w),
+        code=lambda w: sampling_code("draw_samples", w),
 
 
 use rule gather_many_samples as gather_samples with:
     input:
-        parts=parts_of_cell,
-        records=lambda w: records_of(parts_of_cell(w)),
+        parts=shards_of_cell,
+        records=lambda w: records_of(shards_of_cell(w)),
     output:
         samples=pattern("samples"),
         record=pattern("sample_records"),

@@ -3,6 +3,25 @@
 RESULTS = f"results/{STUDY.name}"
 
 
+def start_run():
+    """Check what this run needs, say what is noteworthy, and begin what accompanies it."""
+    for line in checks_data.attention_notes(STUDY):
+        logger.info(line)
+    check_job_slots()
+    list_jobs()
+    print_progress()
+    if workflow.local_exec:
+        share_gpus()
+        # With --sdm, a rule runs in the environment that it names, not in a fork of this one.
+        if not workflow.deployment_settings.deployment_method:
+            fork_server.start()
+    elif workflow.executor_plugin.name == "slurm":
+        check_cluster()
+    # No limit of submissions per second: on a cluster `jobs` limits the queue. With a limit, each finished job leaves a
+    # timer that checks all waiting jobs every second, and in the end the timers cost more than the jobs.
+    workflow.scheduler.job_rate_limiter = None
+
+
 @functools.cache
 def jobs_in_order():
     """Jobs of this run in the order in which they should start; figures in that order."""

@@ -1,16 +1,16 @@
 """Curves that differ along one axis are the same within a margin."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.compare import attempt, check_gate, finding_of
+from uncanny.claims.compare import attempt, check_levels, finding_of
 from uncanny.claims.curves import AXES, Cells, Curve
 from uncanny.claims.finding import Finding, combined
-from uncanny.claims.gains import check_final_levels
 from uncanny.registry.option_types import Positive, Quorum
 
 SELECTIONS = ("a",)
@@ -35,16 +35,14 @@ def alike(
     families = _families(cells.curves("a", metric), AXES.index(f"{over}s"))
     everything = [pair for curves in families.values() for pair in combinations(curves, 2)]
 
-    def rule(effect):
-        return rules.equal(effect, delta)
+    rule = partial(rules.equal, delta=delta)
 
     def evaluate(pair):
         return finding_of(cells, rule, [pair], everything, metric, delta)
 
     def of_family(curves):
         if gate:
-            check_gate(cells, curves, metric)
-            check_final_levels(cells, curves, metric)
+            check_levels(cells, curves, metric)
         pairs = {f"{a.label} against {b.label}": (a, b) for a, b in combinations(curves, 2)}
         return combined({name: attempt(evaluate, pair) for name, pair in pairs.items()})
 

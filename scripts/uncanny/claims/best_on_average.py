@@ -1,10 +1,9 @@
 """Some models are better than others on average."""
 
 from uncanny.claims import rules
-from uncanny.claims.compare import check_gate, finding_of, over_groups
+from uncanny.claims.compare import check_levels, finding_of, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, NotTestable
-from uncanny.claims.gains import check_final_levels
 
 SELECTIONS = ("best", "others")
 
@@ -21,9 +20,7 @@ def best_on_average(cells: Cells, *, metric: str = "is10", gate: bool = True) ->
 
     def evaluate(pairs, _):
         if gate:
-            curves = [curve for pair in pairs for curve in pair]
-            check_gate(cells, curves, metric)
-            check_final_levels(cells, curves, metric)
+            check_levels(cells, [curve for pair in pairs for curve in pair], metric)
         return finding_of(cells, rules.superior, pairs, everything, metric)
 
     groups: dict[str, list] = {}

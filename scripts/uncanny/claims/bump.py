@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from uncanny.claims import rules
-from uncanny.claims.compare import attempt, interval_text, numbers
+from uncanny.claims.compare import attempt, decided, interval_text
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding, combined
 from uncanny.claims.gains import Window, gained
@@ -33,12 +33,7 @@ def bump(
             return [(1.0, window.inside), (-1.0, (getattr(window, side)[0],))]
 
         effect = gained(cells, curves, [], terms, metric)
-        decision = rules.superior(effect)
-        return Finding(
-            decision.verdict,
-            f"{measured} in the window is {interval_text(effect)} above that {side} it",
-            cells=tuple(curve.name for curve in curves),
-            **numbers(decision, effect, rules.SMALLEST_EFFECT),
-        )
+        text = f"{measured} in the window is {interval_text(effect)} above that {side} it"
+        return decided(rules.superior(effect), effect, rules.SMALLEST_EFFECT, curves, text)
 
     return combined({side: attempt(evaluate, side) for side in ("before", "after")})

@@ -7,6 +7,7 @@ from uncanny.claims.curves import AXES, Cells, Curve, Pair
 from uncanny.claims.effects import Effect, difference, share_of_way
 from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable, combined, untestable
 from uncanny.claims.gains import check_final_levels
+from uncanny.evaluation.contrasts import Contrast
 
 Rule = Callable[[Effect], rules.Decision]
 
@@ -40,25 +41,19 @@ def compared(
     about the same checkpoints. margin: of the rule, shown with the numbers.
     """
 
-    def pairs_of(keys, epoch=None):
-        return [
-            (cells.curve("a", a, metric, epoch), cells.curve("b", b, metric, epoch))
-            for a, b in keys
-        ]
-
     def evaluate(keys, _, epoch=None):
-        pairs = pairs_of(keys)
+        pairs = cells.paired(metric, keys)
         pairs = pairs if best == "none" else _best(pairs, "ab".index(best))
         curves = [curve for pair in pairs for curve in pair]
         if gate:
             check_gate(cells, curves, metric)
         if gate and not allow_rising:
             check_final_levels(cells, curves, metric)
+        companions = pairs
         if epoch is not None:
-            return finding_of(
-                cells, rule, pairs_of(keys, epoch), pairs_of(cells.pairs(), epoch), metric, margin
-            )
-        companions = pairs if best != "none" else pairs_of(cells.pairs())
+            pairs, companions = cells.paired(metric, keys, epoch), cells.paired(metric, None, epoch)
+        elif best == "none":
+            companions = cells.paired(metric)
         return finding_of(cells, rule, pairs, companions, metric, margin)
 
     if per != "epoch":
@@ -83,6 +78,12 @@ def check_gate(cells: Cells, curves: Sequence[Curve], metric: str) -> None:
             f"the curves are {100 * share:.0f} % of the way from noise to real images at their "
             f"last epoch; a comparison takes {100 * GATE:.0f} %"
         )
+
+
+def check_levels(cells: Cells, curves: Sequence[Curve], metric: str) -> None:
+    """Raise NotTestable where final levels of curves say nothing: near noise, or still rising."""
+    check_gate(cells, curves, metric)
+    check_final_levels(cells, curves, metric)
 
 
 def over_groups(groups: dict[str, list], require: str | int, evaluate: Callable) -> Finding:
@@ -194,6 +195,21 @@ def numbers(decision: rules.Decision, effect: Effect, margin: float) -> dict:
         "detectable": abs(effect.percent(rules.detectable(contrast))),
         "limit": limit_of(could, 100 * margin),
     }
+
+
+def decided(
+    decision: rules.Decision, effect: Effect, margin: float, curves: Iterable[Curve], text: str
+) -> Finding:
+    """The finding of a decision on an effect of curves."""
+    names = dict.fromkeys(curve.name for curve in curves)
+    return Finding(decision.verdict, text, cells=tuple(names), **numbers(decision, effect, margin))
+
+
+def share_numbers(decision: rules.Decision, contrast: Contrast, margin: float) -> dict:
+    """Entries of a finding on a share, in %."""
+    low, high = (100 * float(end) for end in contrast.interval())
+    entries = {"estimate": 100 * contrast.value, "low": low, "high": high, "p": decision.p}
+    return entries | {"margin": 100 * margin, "detectable": 100 * rules.detectable(contrast)}
 
 
 def interval_text(effect: Effect) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from uncanny.claims import curve_rules
-from uncanny.claims.compare import check_gate, grouped, interval_text, numbers, over_groups
+from uncanny.claims.compare import check_gate, decided, grouped, interval_text, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
 from uncanny.claims.gains import Window, gained
@@ -34,8 +34,7 @@ def converged(
     others of a just take part in the spread between trainings. gate: compare.check_gate.
     """
     measured = cells.label("metrics", metric)
-    everything = cells.selected("a")
-    chosen_keys = [key for key in everything if only in (None, key[0])]
+    chosen_keys = [key for key in cells.selected("a") if only in (None, key[0])]
     if not chosen_keys:
         models = ", ".join(cells.selections["a"]["models"])
         raise ValueError(f"options.only: {only!r}; expected one of the models {models}")
@@ -44,9 +43,7 @@ def converged(
         return Window.of(curve, start, end, budget)
 
     def evaluate(keys, _):
-        curves, companions = (
-            [cells.curve("a", key, metric) for key in chosen] for chosen in (keys, everything)
-        )
+        curves, companions = cells.curves("a", metric, keys), cells.curves("a", metric)
         if gate:
             check_gate(cells, curves, metric)
         ahead, remaining = (
@@ -60,11 +57,6 @@ def converged(
             f"window, and {interval_text(remaining)} from epoch {first.inside[-1]}, its end; a "
             f"curve that converges in it gains more, then less, than {100 * margin:g} %"
         )
-        return Finding(
-            decision.verdict,
-            text,
-            cells=tuple(curve.name for curve in curves),
-            **numbers(decision, decider, margin),
-        )
+        return decided(decision, decider, margin, curves, text)
 
     return over_groups(grouped(cells, chosen_keys, per), require, evaluate)

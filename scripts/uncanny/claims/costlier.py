@@ -15,7 +15,7 @@ def costlier(cells: Cells, *, metric: str = "is10", factor: Positive = 1.0) -> F
     its steps differ between seeds; the verdict must hold for the extremes of their ranges, else it
     is inconclusive.
     """
-    pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
+    pairs = cells.paired(metric)
     least = min(a.nfe / b.nfe for a, b in pairs)
     cheaper = [pair for pair in pairs if _ratio(*pair, 1, 0) <= factor]
     unsure = [pair for pair in pairs if _ratio(*pair, 0, 1) <= factor]

@@ -223,9 +223,10 @@ class Cells:
         """Keys of a selection: its models, then samplers, then guidances."""
         return list(product(*(self.selections[selection][axis] for axis in AXES)))
 
-    def curves(self, selection: str, metric: str) -> list[Curve]:
-        """Curves of a selection, in the order of its keys."""
-        return [self.curve(selection, key, metric) for key in self.selected(selection)]
+    def curves(self, selection: str, metric: str, keys: Iterable | None = None) -> list[Curve]:
+        """Curves of a selection, in the order of its keys, or of some of them."""
+        keys = self.selected(selection) if keys is None else keys
+        return [self.curve(selection, key, metric) for key in keys]
 
     def curve(
         self, selection: str, key: tuple[str, str, str], metric: str, epoch: int | None = None
@@ -260,9 +261,18 @@ class Cells:
             raise NotTestable("models are compared at different epochs: none is the same for all")
         return different.pop()
 
-    def pairs(self, a: str = "a", b: str = "b") -> list[tuple[tuple, tuple]]:
-        """Pairs of keys of two selections, as `broadcast` forms them."""
-        return list(broadcast(self.selections[a], self.selections[b]))
+    def pairs(self) -> list[tuple[tuple, tuple]]:
+        """Pairs of keys of selections a and b, as `broadcast` forms them."""
+        return list(broadcast(self.selections["a"], self.selections["b"]))
+
+    def paired(
+        self, metric: str, keys: Iterable | None = None, epoch: int | None = None
+    ) -> list[Pair]:
+        """Pairs of curves of selections a and b, all or some, or their points at an epoch."""
+        return [
+            (self.curve("a", a, metric, epoch), self.curve("b", b, metric, epoch))
+            for a, b in (self.pairs() if keys is None else keys)
+        ]
 
 
 def broadcast(a: Mapping, b: Mapping) -> Iterable[tuple[tuple, tuple]]:

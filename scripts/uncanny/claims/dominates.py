@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from uncanny.claims.compare import check_gate
+from uncanny.claims.compare import check_levels
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.finding import (
     INCONCLUSIVE,
@@ -17,7 +17,6 @@ from uncanny.claims.finding import (
     NotTestable,
     untestable,
 )
-from uncanny.claims.gains import check_final_levels
 from uncanny.registry.option_types import Fraction
 
 SELECTIONS = ()
@@ -70,8 +69,7 @@ def _obstacle(cells: Cells, curves: Sequence[Curve], families: int, metric: str,
         return f"{families} families; the variance between families takes {FEWEST}"
     try:
         if gate:
-            check_gate(cells, curves, metric)
-            check_final_levels(cells, curves, metric)
+            check_levels(cells, curves, metric)
     except NotTestable as problem:
         return str(problem)
     return ""

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from uncanny.claims import rules
-from uncanny.claims.compare import check_gate, grouped, interval_text, numbers, over_groups
+from uncanny.claims.compare import check_gate, decided, grouped, interval_text, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.effects import difference
 from uncanny.claims.finding import Finding
@@ -29,8 +29,8 @@ def earlier(
     """
     measured = cells.label("metrics", metric)
 
-    def pairs_of(keys):
-        return [(cells.curve("b", b, metric), cells.curve("a", a, metric)) for a, b in keys]
+    def pairs_of(keys=None):
+        return [(b, a) for a, b in cells.paired(metric, keys)]
 
     def remaining(curve):
         return Window.of(curve, start, end, budget).remaining
@@ -40,14 +40,9 @@ def earlier(
         curves = list(dict.fromkeys(curve for pair in pairs for curve in pair))
         if gate:
             check_gate(cells, curves, metric)
-        everything, span = pairs_of(cells.pairs()), descent(cells, curves, metric)
-        effect = difference(pairs, everything, cells.spreads, terms=remaining, span=span)
-        decision = rules.superior(effect)
-        return Finding(
-            decision.verdict,
-            f"from the window on, b's {measured} gains {interval_text(effect)} more than a's",
-            cells=tuple(curve.name for curve in curves),
-            **numbers(decision, effect.gain, rules.SMALLEST_EFFECT),
-        )
+        span = descent(cells, curves, metric)
+        effect = difference(pairs, pairs_of(), cells.spreads, terms=remaining, span=span)
+        text = f"from the window on, b's {measured} gains {interval_text(effect)} more than a's"
+        return decided(rules.superior(effect), effect.gain, rules.SMALLEST_EFFECT, curves, text)
 
     return over_groups(grouped(cells, cells.pairs(), per), require, evaluate)

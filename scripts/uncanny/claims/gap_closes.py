@@ -1,6 +1,7 @@
 """A difference at few steps vanishes at many: it is one of discretisation."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -23,16 +24,13 @@ def gap_closes(
     gate: compare.check_gate, for the pairs with the most evaluations.
     """
     measured = cells.label("metrics", metric)
-    pairs = [(cells.curve("a", a, metric), cells.curve("b", b, metric)) for a, b in cells.pairs()]
+    pairs = cells.paired(metric)
     by_nfe: dict[float, list] = {}
     for pair in sorted(pairs, key=_evaluations):
         by_nfe.setdefault(_evaluations(pair), []).append(pair)
     if len(by_nfe) < 2:
         raise NotTestable("all pairs have the same number of evaluations")
-
-    def rule(effect):
-        return rules.equal(effect, margin)
-
+    rule = partial(rules.equal, delta=margin)
     gaps = {n: finding_of(cells, rule, own, pairs, metric, margin) for n, own in by_nfe.items()}
     first, last = gaps[min(gaps)], gaps[max(gaps)]
     if gate:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from uncanny.claims import curve_rules
-from uncanny.claims.compare import check_gate, numbers
+from uncanny.claims.compare import check_gate, decided
 from uncanny.claims.curves import Cells, Pair
 from uncanny.claims.effects import difference
 from uncanny.claims.finding import Finding, NotTestable
@@ -23,8 +23,7 @@ def harmful_scale(
     """
     measured = cells.label("metrics", metric)
     by_scale: dict[float, list[Pair]] = {}
-    for a, b in cells.pairs():
-        pair = cells.curve("a", a, metric), cells.curve("b", b, metric)
+    for pair in cells.paired(metric):
         by_scale.setdefault(pair[0].scale, []).append(pair)
     scales = sorted(by_scale)
     if len(scales) < 2 or not all(np.isfinite(s) and s > 0 for s in scales):
@@ -36,9 +35,6 @@ def harmful_scale(
     decision, decider = curve_rules.harmed(effects, loss)
     changes = [e.percent(e.contrast.value) for e in effects]
     shown = ", ".join(f"{c:+.1f} % at {s:g}" for s, c in zip(scales, changes, strict=True))
-    return Finding(
-        decision.verdict,
-        f"{measured} against no guidance, by scale: {shown}; decided at {scales[decider]:g}",
-        cells=tuple(dict.fromkeys(curve.name for pair in everything for curve in pair)),
-        **numbers(decision, effects[decider], loss),
-    )
+    text = f"{measured} against no guidance, by scale: {shown}; decided at {scales[decider]:g}"
+    curves = [curve for pair in everything for curve in pair]
+    return decided(decision, effects[decider], loss, curves, text)

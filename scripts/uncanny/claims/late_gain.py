@@ -3,7 +3,7 @@
 from typing import Literal
 
 from uncanny.claims import curve_rules
-from uncanny.claims.compare import grouped, interval_text, numbers, over_groups
+from uncanny.claims.compare import decided, grouped, interval_text, over_groups
 from uncanny.claims.curves import Cells
 from uncanny.claims.finding import Finding
 from uncanny.claims.gains import gained, late
@@ -29,21 +29,16 @@ def late_gain(
     metric gets better. Not testable with fewer than two milestones in the last 40 %.
     """
     measured = cells.label("metrics", metric)
-    everything = cells.selected("a")
 
     def evaluate(keys, _):
-        curves, companions = (
-            [cells.curve("a", key, metric) for key in chosen] for chosen in (keys, everything)
-        )
+        curves, companions = cells.curves("a", metric, keys), cells.curves("a", metric)
         effect = gained(cells, curves, companions, late, metric)
         decision = curve_rules.ends(effect, expect, margin)
         state, _ = curve_rules.trend(effect, margin)
-        return Finding(
-            decision.verdict,
+        text = (
             f"{measured} gains {interval_text(effect)} in a third of the training, at its end: "
-            f"{state or 'not certain whether rising, falling or settled'}",
-            cells=tuple(curve.name for curve in curves),
-            **numbers(decision, effect, margin),
+            f"{state or 'not certain whether rising, falling or settled'}"
         )
+        return decided(decision, effect, margin, curves, text)
 
-    return over_groups(grouped(cells, everything, per), require, evaluate)
+    return over_groups(grouped(cells, cells.selected("a"), per), require, evaluate)

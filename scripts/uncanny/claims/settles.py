@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.compare import limit_of
+from uncanny.claims.compare import limit_of, share_numbers
 from uncanny.claims.effects import FIXED
 from uncanny.claims.finding import INCONCLUSIVE, REFUTED, SUPPORTED, Finding
 from uncanny.claims.records import Sizes
@@ -43,22 +43,16 @@ def settles(
         verdict, p = INCONCLUSIVE, 1.0
     if expect == "unsettled":
         verdict = OPPOSITE.get(verdict, verdict)
-    low, high = np.multiply(100, contrast.interval())
-    estimate, limit = 100 * contrast.value, np.mean([fit.limit for fit in fits])
+    entries = share_numbers(decision, contrast, margin) | {"p": p}
+    estimate, limit = entries["estimate"], np.mean([fit.limit for fit in fits])
     more = f"; {at} images are further from it" if n > at else ""
     could = None if decision.margin is None else 100 * decision.margin
     return Finding(
         verdict,
         f"{sizes.label('metrics', metric)} of {n:g} images is {abs(estimate):.1f} % "
-        f"{'below' if estimate < 0 else 'above'} its limit {limit:.4g} ({low:+.1f} to "
-        f"{high:+.1f} %){more}",
-        estimate=estimate,
-        low=float(low),
-        high=float(high),
+        f"{'below' if estimate < 0 else 'above'} its limit {limit:.4g} ({entries['low']:+.1f} to "
+        f"{entries['high']:+.1f} %){more}",
         unit="% of the limit",
-        margin=100 * margin,
-        p=p,
-        detectable=100 * rules.detectable(contrast),
         scope=FIXED,
         limit=limit_of(could, 100 * margin),
         cells=sizes.names,
@@ -69,6 +63,7 @@ def settles(
                 for f in fits
             ],
         },
+        **entries,
     )
 
 

@@ -33,10 +33,7 @@ def slope(
     measured = cells.label("metrics", metric)
 
     def evaluate(keys, _):
-        curves, everything = (
-            [cells.curve("a", key, metric) for key in chosen]
-            for chosen in (keys, cells.selected("a"))
-        )
+        curves, everything = cells.curves("a", metric, keys), cells.curves("a", metric)
         if gate:
             check_gate(cells, curves, metric)
         found = _slope(cells, curves, everything, x)

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from uncanny.claims import curve_rules, rules
-from uncanny.claims.compare import grouped, over_groups
+from uncanny.claims import curve_rules
+from uncanny.claims.compare import grouped, over_groups, share_numbers
 from uncanny.claims.curves import Cells, Curve
 from uncanny.claims.effects import Effect, effect, row
 from uncanny.claims.finding import CONSTRUCTED, Finding, NotTestable
@@ -27,24 +27,21 @@ def stays_noise(
         late = [e for e in curve.epochs if late_gain.is_late([e], curve.epochs[-1])[0]]
         ways = [_way(cells, curve, epoch, metric) for epoch in late]
         decision, decider = curve_rules.stays_below([way.contrast for way in ways], share)
-        shared = {"p": decision.p, "scope": ways[0].source, "cells": (curve.name,)}
+        shared = {"scope": ways[0].source, "cells": (curve.name,)}
         if decision.verdict == CONSTRUCTED:
-            return Finding(decision.verdict, f"{measured} of the same images", **shared)
-        low, high = (100 * end for end in decider.interval())
+            text = f"{measured} of the same images"
+            return Finding(decision.verdict, text, p=decision.p, **shared)
         epoch = late[[way.contrast for way in ways].index(decider)]
-        way = 100 * decider.value
+        entries = share_numbers(decision, decider, share)
         return Finding(
             decision.verdict,
-            f"at epoch {epoch}, {measured} is {way:.0f} % of the way from noise to real images "
-            f"({low:.0f} to {high:.0f} %), {len(late)} milestones in the last 40 % of the training",
-            estimate=way,
-            low=low,
-            high=high,
+            f"at epoch {epoch}, {measured} is {entries['estimate']:.0f} % of the way from noise to "
+            f"real images ({entries['low']:.0f} to {entries['high']:.0f} %), {len(late)} "
+            "milestones in the last 40 % of the training",
             unit="% of the way to real images",
-            margin=100 * share,
-            detectable=100 * rules.detectable(decider),
             details={"epochs": late, "way": [100 * w.contrast.value for w in ways]},
             spreads={name: spread for way in ways for name, spread in way.spreads.items()},
+            **entries,
             **shared,
         )
 

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import special
 
 from uncanny.claims import rules
+from uncanny.claims.compare import share_numbers
 from uncanny.claims.finding import REFUTED, Finding
 from uncanny.claims.records import Experiments
 from uncanny.evaluation.contrasts import Contrast
@@ -29,17 +30,13 @@ def terms_add_up(
     decision = rules.within(contrast, margin)
     if worst > largest:  # p of the largest of so many standard normal numbers, at most
         decision = rules.Decision(REFUTED, min(1.0, len(rows) * 2 * float(special.ndtr(-worst))))
-    estimate, (low, high) = 100 * contrast.value, np.multiply(100, contrast.interval())
+    entries = share_numbers(decision, contrast, margin)
+    estimate, low, high = (entries[name] for name in ("estimate", "low", "high"))
     return Finding(
         decision.verdict,
         f"Monte Carlo is {abs(estimate):.2f} % {'above' if estimate >= 0 else 'below'} the sum "
         f"({low:+.2f} to {high:+.2f} %, {len(rows)} rows), at most {worst:.1f} standard errors off",
-        estimate=estimate,
-        low=float(low),
-        high=float(high),
         unit="%",
-        margin=100 * margin,
-        p=decision.p,
-        detectable=100 * rules.detectable(contrast),
         cells=tuple(experiments.selections["a"]["experiments"]),
+        **entries,
     )

@@ -1,23 +1,12 @@
 """Measure the likelihood of held-out images under a checkpoint. Rule: measure_likelihood."""
 
-from pathlib import Path
-
 from uncanny.workflow import jobs
 
 
 def main(snakemake):
     from uncanny.evaluation import likelihood
 
-    likelihood.run(
-        checkpoint=snakemake.input.checkpoint,
-        identity=snakemake.params.identity,
-        seed=int(snakemake.wildcards.seed),
-        dataset=Path(snakemake.input.dataset).parent,
-        options=snakemake.params.likelihood,
-        names=snakemake.params.names,
-        output=snakemake.output[0],
-        threads=snakemake.threads,
-    )
+    likelihood.run(**jobs.of_checkpoint(snakemake), options=snakemake.params.likelihood)
 
 
 if __name__ == "__main__":

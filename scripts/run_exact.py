@@ -12,8 +12,7 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     hardware.device(snakemake.threads)
-    options = dict(snakemake.params.experiment)
-    table, lines = components.load("experiments", options.pop("kind"))(**options)
+    table, lines = components.call("experiments", snakemake.params.experiment)
     with files.replacing(snakemake.output.table) as path:
         table.to_csv(path, index=False, lineterminator="\n")
     files.write_json_lines(snakemake.output.verdicts, lines)

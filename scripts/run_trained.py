@@ -11,10 +11,8 @@ def main(snakemake):
     from uncanny.diffusion.theory import verdicts
     from uncanny.experiments import checkpoint_records
 
-    options = dict(snakemake.params.options)
-    evaluate = components.load("experiments", options.pop("kind"))
     checkpoints = checkpoint_records.read(snakemake.input.compared, snakemake.input.losses)
-    table, lines = evaluate(checkpoints, **options)
+    table, lines = components.call("experiments", snakemake.params.options, checkpoints)
     with files.replacing(snakemake.output.table) as path:
         table.to_csv(path, index=False, lineterminator="\n")
     files.write_json_lines(snakemake.output.verdicts, lines)

@@ -30,7 +30,8 @@ def imported(path):
             start, _, rest = node.value.partition(".")
             if start == "uncanny" and rest:
                 yield rest.split(".")[0]
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "components.load":
+        loads = ("components.load", "components.call")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in loads:
             yield components.PACKAGES[ast.literal_eval(node.args[0])].split(".")[0]
 
 

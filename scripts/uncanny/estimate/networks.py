@@ -29,10 +29,8 @@ def counted(network: Network) -> tuple[Size, tuple[int, ...]]:
 
 def of_network(block: dict, shape: tuple[int, ...], num_classes: int) -> Size:
     """Size of a raw network or noisy classifier. block: its complete options; shape: an image's."""
-    options = {key: value for key, value in block.items() if key != "kind"}
-    factory = components.load("networks", block["kind"])
     with torch.device("meta"):
-        network = factory(tuple(shape), num_classes, **options).eval()
+        network = components.call("networks", block, tuple(shape), num_classes).eval()
         x, level = torch.zeros(1, *shape), torch.zeros(1)
     return _counted(network, x, level)
 

@@ -36,8 +36,7 @@ def score(
 def _entry(
     name: str, block: dict, sample: Features, reference: Features, extractor_id: str, against: str
 ) -> dict:
-    options = {key: value for key, value in block.items() if key != "kind"}
-    estimate = components.load("metrics", block["kind"])(sample, reference, **options)
+    estimate = components.call("metrics", block, sample, reference)
     uses_reference, without = "n_reference" in estimate.details, estimate.jackknife
     return {
         "metric": name,

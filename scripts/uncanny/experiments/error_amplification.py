@@ -29,8 +29,7 @@ def error_amplification(
     times = torch.logspace(np.log10(first), 0, points, dtype=torch.float64)
     rows = []
     for name, block in recipes.items():
-        options = dict(block)
-        recipe = components.load("recipes", options.pop("kind"))(**options)
+        recipe = components.call("recipes", block)
         factors = Process(recipe, beta_0, beta_1).amplification(times).abs()
         for row, column in itertools.product(range(recipe.size), repeat=2):
             values = zip(times.tolist(), factors[:, row, column].tolist(), strict=True)

@@ -39,8 +39,7 @@ def phase_walks(
     """
     rows = []
     for name, block in recipes.items():
-        options = dict(block)
-        recipe = components.load("recipes", options.pop("kind"))(**options)
+        recipe = components.call("recipes", block)
         if recipe.size != 2:
             raise ValueError(
                 f"recipes.{name}: {recipe.size} components; expected position and momentum"

@@ -47,8 +47,6 @@ def run(
     model = drawing.Trained.of(state, device)
     measured = files.read_json(losses) if losses else None
     network, (real, _) = extractors.load(extractor, str(device)), features.load(reference)
-    options = {key: value for key, value in metric.items() if key != "kind"}
-    score = components.load("metrics", metric["kind"])
 
     def score_of(sampler: dict, sampling_seed: int) -> dict:
         seeds = image_seeds(sampling_seed, 0, extent["num_images"], seed)
@@ -56,7 +54,8 @@ def run(
         result = {"draw": sampling_seed, "nfe": generated.nfe, "value": None, "se": None}
         if bool(np.isfinite(generated.images.numpy()).all()):
             images = sample_sets.stored(generated.images)
-            estimate = score(features.extract(network, images, BATCH), real, **options)
+            sample = features.extract(network, images, BATCH)
+            estimate = components.call("metrics", metric, sample, real)
             result |= {"value": estimate.value, "se": estimate.se}
         return result
 

@@ -186,10 +186,8 @@ def prepare(block: dict, files: Mapping[str, str], identity: dict, device) -> Gu
     files: classifier files by name. identity: of the guided model; the classifiers must have been
     trained on its dataset and noise schedule. Raises ValueError that names file and difference.
     """
-    # Everything but the kind is an option of it.
-    options = {key: value for key, value in block.items() if key != "kind"}
     loaded = {name: _load(path, identity, device) for name, path in files.items()}
-    return components.load("guidances", block["kind"])(loaded, **options)
+    return components.call("guidances", block, loaded)
 
 
 def _load(path, identity: dict, device) -> Classifier:

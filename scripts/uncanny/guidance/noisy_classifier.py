@@ -91,8 +91,8 @@ def load(path, device: torch.device, *, identity: dict | None = None) -> Classif
 
 def build(identity: dict, shape, num_classes: int) -> torch.nn.Module:
     """Build the network of a classifier for images of a shape; its input is the family's state."""
-    options, state = dict(identity["network"]), family_of(identity).state_shape(tuple(shape))
-    return components.load("networks", options.pop("kind"))(state, num_classes, **options)
+    state = family_of(identity).state_shape(tuple(shape))
+    return components.call("networks", identity["network"], state, num_classes)
 
 
 def family_of(identity: dict):

@@ -12,11 +12,10 @@ def build_network(identity: dict, shape: tuple[int, ...], num_classes: int) -> t
 
     shape: of one image or vector. num_classes: of the dataset; an unconditional network gets 0.
     """
-    options = dict(identity["network"])
-    factory = components.load("networks", options.pop("kind"))
     # The state of a process may have more channels than an image, and a network fewer outputs.
     inputs, *outputs = build_family(identity).network_shape(tuple(shape))
-    return factory(inputs, num_classes if identity["conditional"] else 0, *outputs, **options)
+    classes = num_classes if identity["conditional"] else 0
+    return components.call("networks", identity["network"], inputs, classes, *outputs)
 
 
 def build_family(identity: dict, derived: dict | None = None):
@@ -25,18 +24,15 @@ def build_family(identity: dict, derived: dict | None = None):
     derived: options that followed from the dataset, as the checkpoint has them.
     """
     # Derived options replace the config's null.
-    options = identity["process"] | (derived or {})
-    factory = components.load("processes", options.pop("kind"))
-    return factory(_schedule(identity["schedule"]), **options)
+    process = identity["process"] | (derived or {})
+    return components.call("processes", process, _schedule(identity["schedule"]))
 
 
 def _schedule(block: dict | None) -> Callable | None:
     if block is None:
         return None
-    options = dict(block)
-    betas = components.load("schedules", options.pop("kind"))
     # A process asks for its own number of levels.
-    return lambda num_levels: betas(num_levels, **options)
+    return lambda num_levels: components.call("schedules", block, num_levels)
 
 
 def averaged_network(state: dict, device: torch.device) -> torch.nn.Module:

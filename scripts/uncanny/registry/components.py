@@ -9,6 +9,7 @@ signature in the syntax tree, so that a study can be checked without importing t
 import ast
 import difflib
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -194,6 +195,12 @@ def load(family: str, kind: str):
         raise ValueError(f"{kind!r} is not one of the {family}: {', '.join(kinds(family))}")
     module = f"uncanny.{PACKAGES[family]}" + (f".{kind}" if _package(family).is_dir() else "")
     return getattr(importlib.import_module(module), kind)
+
+
+def call(family: str, block: Mapping, *arguments):
+    """Call the component of a block's kind, with the block's other entries as its options."""
+    options = {key: value for key, value in block.items() if key != "kind"}
+    return load(family, block["kind"])(*arguments, **options)
 
 
 def check(

@@ -25,6 +25,19 @@ def arguments(snakemake, *params: str) -> dict:
     }
 
 
+def of_checkpoint(snakemake) -> dict:
+    """Arguments of a job that measures a checkpoint on images of its dataset."""
+    return {
+        "checkpoint": snakemake.input.checkpoint,
+        "dataset": Path(snakemake.input.dataset).parent,
+        "identity": snakemake.params.identity,
+        "names": snakemake.params.names,
+        "seed": int(snakemake.wildcards.seed),
+        "output": snakemake.output[0],
+        "threads": snakemake.threads,
+    }
+
+
 def execute(script: str, snakemake) -> int:
     """Run `main(snakemake)` of a script; return the exit status.
 

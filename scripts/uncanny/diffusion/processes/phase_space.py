@@ -49,9 +49,7 @@ def phase_space(
     under data of unit variance, as CLD does. condition: time condition of the network. epsilon_t:
     smallest time seen in training.
     """
-    options = dict(recipe)
-    matrices = components.load("recipes", options.pop("kind"))(**options)
-    process = Process(matrices, beta_0, beta_1, kappa, objective, factor)
+    process = Process(components.call("recipes", recipe), beta_0, beta_1, kappa, objective, factor)
     return PhaseSpace(process, mixed_score, condition, epsilon_t)
 
 

@@ -159,5 +159,4 @@ def _check_schedule(path: Path, identity: Mapping) -> None:
 
 def schedule_alphas(block: Mapping, levels: int) -> Tensor:
     """ᾱ of each level of a schedule's block, float64 [T]."""
-    options = {key: value for key, value in block.items() if key != "kind"}
-    return chain.alphas_cumprod(components.load("schedules", block["kind"])(levels, **options))
+    return chain.alphas_cumprod(components.call("schedules", block, levels))

@@ -185,19 +185,6 @@ def test_for_a_point_mass_the_exponential_schedule_is_extreme():
     assert (score_error(target, others, unit) < score_error(target, even, unit)).all()
 
 
-def test_where_both_schedules_are_equally_dense():
-    at = grids.equal_density()
-    assert at == printed("0.771")
-    finer = {name: grid(4096) for name, grid in grids.GRIDS.items()}
-    above = {name: (nodes > at).sum() for name, nodes in finer.items()}
-    assert above["polynomial"] > above["exponential"]
-    steps = {
-        name: np.interp(np.log(at), np.log(nodes[-2::-1]), -np.diff(np.log(nodes))[::-1])
-        for name, nodes in finer.items()
-    }
-    assert steps["polynomial"] == pytest.approx(steps["exponential"], rel=1e-3)
-
-
 def test_ratio_of_discretisation_errors_of_a_point_mass():
     x = np.log(80 / 0.002) / 14
     assert (np.sinh(x) / x) ** 2 == printed("1.206")

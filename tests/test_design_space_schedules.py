@@ -164,7 +164,8 @@ class TestMeasuredLosses:
         target = TARGETS["manifold"]
         loss = losses(target, "bandwidth", 0.05, self.levels)[2]
         g = leading_order.explained_noise(loss, self.levels, target.dim)
-        fine, g = measured.refined(self.levels, g)
+        fine = np.geomspace(self.levels[0], self.levels[-1], 400)
+        g = measured.at_nodes(self.levels, g, fine)
         nodes = derived(leading_order.cost_density(g, fine), fine, 18)
         comparison = Comparison(target, "bandwidth")
         found, *others = (

@@ -16,8 +16,9 @@ from uncanny.estimate.totals import Estimate, Site, shares
 from uncanny.estimate.work import RECORD
 from uncanny.workflow import dag
 
+A100 = costs.accelerator("A100")
 HERE = Site(costs.PROCESSOR, at_once=2, start=0.5, one_machine=True)
-CLUSTER = Site(costs.ACCELERATOR, at_once=8, start=20.0, one_machine=False)
+CLUSTER = Site(A100, at_once=8, start=20.0, one_machine=False)
 
 
 def estimate(folder, site=HERE, **changes):
@@ -90,7 +91,7 @@ def test_fewer_places_take_longer_and_no_more_work(tmp_path):
 
 
 def test_one_accelerator_is_no_faster_than_its_hours(tmp_path):
-    site = Site(costs.ACCELERATOR, 8, 1.0, True, devices=1)
+    site = Site(A100, 8, 1.0, True, devices=1)
     row = by_target(estimate(tmp_path, site))["all"]
     assert row["wall_hours"] >= row["device_hours"]
 

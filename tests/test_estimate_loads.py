@@ -24,6 +24,8 @@ from uncanny.sampling import trajectories
 from uncanny.study import configuration
 from uncanny.study.study import Study
 
+A100 = costs.accelerator("A100")
+
 ROOT = Path(__file__).parent.parent
 NOWHERE = Path("/nonexistent")
 
@@ -41,7 +43,7 @@ def tiny():
 @pytest.fixture(scope="module")
 def paper():
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
-    return estimated(config, costs.ACCELERATOR)
+    return estimated(config, A100)
 
 
 def first_work(estimate, path):
@@ -75,9 +77,9 @@ def test_four_gpus_train_a_model_in_less_time_and_more_gpu_hours():
     config = copy.deepcopy(TINY)
     for recipe in config["training"].values():
         recipe["gpus"] = 4
-    one, four = (estimated(c, costs.ACCELERATOR).costs for c in (TINY, config))
+    one, four = (estimated(c, A100).costs for c in (TINY, config))
     is_training = one["kind"] == "training"
-    seconds = [each.loc[is_training, "default"] - costs.ACCELERATOR.rest for each in (one, four)]
+    seconds = [each.loc[is_training, "default"] - A100.rest for each in (one, four)]
     assert seconds[1].to_numpy() == pytest.approx(seconds[0].to_numpy() / (4 * costs.TOGETHER))
     assert set(four.loc[is_training, "gpus"]) == {4} and set(one["gpus"]) == {1}
 
@@ -190,7 +192,7 @@ def test_the_default_trains_ddpm_as_fast_as_the_paper_did(paper):
     # 90 epochs of CIFAR-10 in batches of 32: 298 minutes (arXiv 2402.13369, Table A.5).
     work = first_work(paper, "checkpoints/ddpm_cosine/seed-0/epoch-10.pt")
     assert work.amount == math.ceil(10 * 50_000 / 32)
-    seconds = costs.update(paper.facts.size("ddpm_cosine"), 32, costs.ACCELERATOR, "fp32")
+    seconds = costs.update(paper.facts.size("ddpm_cosine"), 32, A100, "fp32")
     assert 9 * work.amount * seconds / 60 == pytest.approx(298, rel=0.05)
     assert work.stated < work.amount * seconds / 2  # the study trains in tf32
 
@@ -217,7 +219,7 @@ def test_rates_of_tensor_cores_are_those_that_were_measured(paper):
         drawn = parts[f"sampling {precision} HEDM"]
         sampled = drawn["batch"] * drawn["nfe"] * ddpmpp / drawn["seconds"]
         assert card.sampling[precision] == pytest.approx(sampled, rel=0.08)
-    shares = [card.training[p] / costs.ACCELERATOR.training[p] for p in ("tf32", "bf16")]
+    shares = [card.training[p] / A100.training[p] for p in ("tf32", "bf16")]
     assert shares == pytest.approx([494.5 / 156, 989.5 / 312])
 
 

@@ -11,6 +11,7 @@ from uncanny.estimate import costs, loads
 from uncanny.estimate.records import Rates, typical
 from uncanny.estimate.totals import Estimate, Site
 
+A100 = costs.accelerator("A100")
 CELL = "vp_uncond/seed-0/HEUN/none/draw-0/epoch-2"
 SEGMENT = "vp_uncond/seed-0/epoch-1"
 
@@ -129,7 +130,7 @@ def test_times_of_a_processor_say_nothing_about_an_accelerator(tmp_path):
     write(tmp_path, f"benchmarks/extract_reference/{features}.json", {"seconds": 99.0})
     write(tmp_path, f"benchmarks/score_samples/{CELL}.json", {"seconds": 9.0})
     write(tmp_path, "benchmarks/plot_figure/figure_1.json", {"seconds": 3.0})
-    estimate, rates, _ = learn(tmp_path, costs.ACCELERATOR)
+    estimate, rates, _ = learn(tmp_path, A100)
     assert cost(estimate, rates, f"samples/{CELL}.npz")[1] == "default"
     assert cost(estimate, rates, f"features/{features}.npz")[1] == "default"
     assert cost(estimate, rates, f"scores/{CELL}.json")[1] == "measured"  # without a GPU anyway

@@ -83,7 +83,6 @@ PROCESSOR = Device(
     base=500,
 )
 CARD = "A100"
-ACCELERATOR = accelerator(CARD)
 # Metrics run in float64 on one core everywhere.
 CORE = 30e9  # operations per second
 SORTING = 600  # operations' worth of time of a pair of images, in addition to their distance

@@ -32,18 +32,6 @@ def exponential(
 GRIDS = {"polynomial": polynomial, "exponential": exponential}
 
 
-def equal_density(
-    sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX, *, rho: float = RHO
-) -> float:
-    """Return the sigma at which both schedules have as many steps per unit of ln sigma; above it
-    the polynomial one is finer, below it coarser. 0.771 for the default range.
-    """
-    # N / l = N sigma^(1/rho) / (rho (B - A)), with l the length of the range in ln sigma and A, B
-    # the ends of sigma^(1/rho)
-    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
-    return (rho * (high - low) / np.log(sigma_max / sigma_min)) ** rho
-
-
 def check_nodes(sigmas: np.ndarray) -> np.ndarray:
     """Return nodes [..., N+1] as float64; ValueError unless they fall strictly and stay above 0."""
     sigmas = np.asarray(sigmas, float)

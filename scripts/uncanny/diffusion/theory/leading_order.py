@@ -56,7 +56,7 @@ def preference(density: np.ndarray, sigma: np.ndarray, rho: float = RHO) -> np.n
     """I = integral of kappa (rho (B - A) sigma^(-1/rho) - l) d ln sigma, [...], with A, B the ends
     of sigma^(1/rho) and l the length of the range in ln sigma: the limit of N (PathKL of the
     polynomial schedule - that of the exponential one). Below 0 the polynomial schedule is better,
-    whose steps are finer above `grids.equal_density`.
+    whose steps are finer at high noise (above 0.771 by default).
     """
     # (d ln sigma / du)^2 of each schedule, divided by it along the schedule: rho (B - A)
     # sigma^(-1/rho) for the polynomial one, l for the exponential one

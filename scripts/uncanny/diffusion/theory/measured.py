@@ -8,7 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from uncanny.diffusion.theory.crossovers import Crossing
 from uncanny.diffusion.theory.leading_order import cost_density, explained_noise
 
-POINTS = 400  # of a refined curve
+POINTS = 400  # of a curve
 
 
 def interpolated(sigma: np.ndarray, values: np.ndarray) -> PchipInterpolator:
@@ -34,12 +34,6 @@ def at_nodes(sigma: np.ndarray, values: np.ndarray, sigmas: np.ndarray) -> np.nd
             f"{sigmas.min():g} to {sigmas.max():g}"
         )
     return interpolated(sigma, values)(np.log(np.clip(sigmas, sigma[0], sigma[-1])))
-
-
-def refined(sigma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (noise levels, values) at POINTS levels, even in ln sigma, over the measured range."""
-    fine = np.geomspace(sigma[0], sigma[-1], POINTS)
-    return fine, at_nodes(sigma, values, fine)
 
 
 def own_density(

@@ -1,6 +1,5 @@
 """Effects: contrasts of curves on a relative scale, with the variance between trainings."""
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from uncanny.claims.curves import Curve, Pair
 from uncanny.claims.finding import NotTestable
 from uncanny.evaluation.contrasts import Contrast
 from uncanny.evaluation.trainings import Runs, Spread, Term, is_positive
+from uncanny.runtime import files
 
 FIXED = "these weights only"  # what intervals without the variance between trainings are about
 
@@ -223,4 +223,4 @@ def _spreads(runs: Runs, rows: Sequence[Row], stored: Mapping[str, Spread]):
 def _fingerprint(rows: Sequence[Row], scale: str) -> str:
     """Checksum of models, metric, epochs, sampling and weights of rows that share a spread."""
     identities = [scale, *sorted(one.identity for one in rows)]
-    return hashlib.sha256("\n".join(identities).encode()).hexdigest()[:16]
+    return files.checksum(["\n".join(identities)])[:16]

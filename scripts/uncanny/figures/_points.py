@@ -103,6 +103,19 @@ def scales(points: pd.DataFrame, metric: str, y_scale: str) -> dict[str, str]:
     return dict.fromkeys(points["metric"], "linear") | {metric: y_scale}
 
 
+def with_references(
+    data: FigureData, points: pd.DataFrame, y_scales: Mapping[str, str], *, shared: bool = True
+) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """The plotted table of points and references, and the limits of its axes (`limits`);
+    references outside of them have the status "off axis".
+    """
+    plotted = pd.concat([points, references(data, points)], ignore_index=True)
+    ends = limits(plotted, y_scales, shared=shared)
+    low, high = plotted["panel"].map(ends).str[0], plotted["panel"].map(ends).str[1]
+    is_outside = plotted["control"].notna() & ((plotted["value"] < low) | (plotted["value"] > high))
+    return plotted.assign(status=plotted["status"].mask(is_outside, "off axis")), ends
+
+
 def references(data: FigureData, points: pd.DataFrame) -> pd.DataFrame:
     """One row per panel, dataset and reference; those with too few images have no value."""
     several = points["dataset"].nunique() > 1
@@ -175,13 +188,6 @@ def _limits(plotted: pd.DataFrame, y_scale: str) -> tuple[float, float]:
             low, high = min(low, value), max(high, value)
     pad = 0.05 * ((high - low) or span)
     return back(low - pad), back(high + pad)
-
-
-def with_off_axis(plotted: pd.DataFrame, ends: Mapping) -> pd.Series:
-    """The status column, with "off axis" for references outside the limits (panel → low, high)."""
-    low, high = plotted["panel"].map(ends).str[0], plotted["panel"].map(ends).str[1]
-    is_outside = plotted["control"].notna() & ((plotted["value"] < low) | (plotted["value"] > high))
-    return plotted["status"].mask(is_outside, "off axis")
 
 
 def notes(plotted: pd.DataFrame) -> str:

@@ -38,9 +38,7 @@ def curves(
     requested = _points.requested(data, metric, panels, behind)
     points = _points.measured(data, requested, panels, EPOCHS)[_points.COLUMNS]
     scales = _points.scales(points, metric, y_scale)
-    plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
-    limits = _points.limits(plotted, scales, shared=share_y)
-    plotted["status"] = _points.with_off_axis(plotted, limits)
+    plotted, limits = _points.with_references(data, points, scales, shared=share_y)
     points = plotted[plotted["control"].isna()]
     points = _lines.with_looks(points, data, ("sampler", "guidance"))
     errors = _lines.errors_of(points, CURVE, "side")

@@ -55,9 +55,7 @@ def tabulate(data: FigureData, panels: list, metric: str, x: str, y_scale: str) 
     scales = _points.scales(points, metric, y_scale)
     points = _with_x(data, points, x).sort_values(["panel", "x"], kind="stable")
     points = points[[*_points.COLUMNS, "series", "x_name", "x"]]
-    plotted = pd.concat([points, _points.references(data, points)], ignore_index=True)
-    plotted["status"] = _points.with_off_axis(plotted, _points.limits(plotted, scales))
-    return plotted
+    return _points.with_references(data, points, scales)[0]
 
 
 def draw(axes: list[Axes], plotted: pd.DataFrame, points: pd.DataFrame, y_scales: dict, x: str):

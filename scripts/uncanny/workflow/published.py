@@ -6,7 +6,6 @@ Comments, layout, docstrings, file times, the order of keys and blocks that the 
 change nothing. A renamed block, function or module does, because paths and code contain the name.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def fingerprints(study: Study, jobs: Iterable[Job], page_code: str) -> dict[str,
 
 
 def _combined(digests: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()[:12]
+    return files.checksum(["\n".join(sorted(digests))])[:12]
 
 
 def record(folder: Path, current: Mapping[str, str]) -> None:
@@ -45,7 +44,7 @@ def record(folder: Path, current: Mapping[str, str]) -> None:
     if missing:
         raise ValueError(f"{folder / missing[0]}: no such file; expected make docs")
     entries = {
-        name: {"fingerprint": digest, "sha256": _contents(folder / name)}
+        name: {"fingerprint": digest, "sha256": files.sha256(folder / name)}
         for name, digest in current.items()
     }
     files.write_json(folder / RECORD, entries)
@@ -67,8 +66,4 @@ def _reason(path: Path, recorded: Mapping[str, str] | None, current: str) -> str
         return "older than the record of fingerprints"
     if recorded["fingerprint"] != current:
         return "made from other code or config"
-    return None if recorded["sha256"] == _contents(path) else "changed since it was recorded"
-
-
-def _contents(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return None if recorded["sha256"] == files.sha256(path) else "changed since it was recorded"

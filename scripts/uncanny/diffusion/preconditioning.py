@@ -44,18 +44,11 @@ def vp(
 
     epsilon_t: smallest time seen in training.
     """
-    clock = VPClock(beta_d, beta_min)
-    # Supported are the noise levels of training, sigma(epsilon_t) to sigma(1).
-    low, high = clock.sigma(torch.tensor([epsilon_t, 1], dtype=torch.float64)).tolist()
-    return Preconditioning(
-        low,
-        high,
-        c_skip=torch.ones_like,
-        c_out=lambda sigma: -sigma,  # D = x - sigma F
-        c_in=lambda sigma: (1 + sigma**2).rsqrt(),  # the variance-preserving state
-        c_noise=lambda sigma: (num_levels - 1) * clock.sigma_inv(sigma),
-        clock=clock,
-    )
+
+    def c_in(sigma: Tensor) -> Tensor:
+        return (1 + sigma**2).rsqrt()  # the variance-preserving state
+
+    return _of_noise(VPClock(beta_d, beta_min), c_in, num_levels, epsilon_t)
 
 
 def sub_vp(
@@ -66,15 +59,26 @@ def sub_vp(
     epsilon_t: OpenFraction = 0.00001,
 ) -> Preconditioning:
     """sub-VP-SDE (Song et al. 2021, section 3.4): as `vp`, with less noise in the state."""
-    clock = SubVPClock(beta_d, beta_min)
+
+    def c_in(sigma: Tensor) -> Tensor:
+        # exp(-B/2), from sigma = exp(B/2) - exp(-B/2), in the form 2 / (sigma + ..)
+        return 2 / (sigma + (sigma**2 + 4).sqrt())
+
+    return _of_noise(SubVPClock(beta_d, beta_min), c_in, num_levels, epsilon_t)
+
+
+def _of_noise(
+    clock: VPClock, c_in: Callable[[Tensor], Tensor], num_levels: int, epsilon_t: float
+) -> Preconditioning:
+    """F predicts the noise; its input is the clock's time, from 0 to num_levels - 1."""
+    # Supported are the noise levels of training, sigma(epsilon_t) to sigma(1).
     low, high = clock.sigma(torch.tensor([epsilon_t, 1], dtype=torch.float64)).tolist()
     return Preconditioning(
         low,
         high,
         c_skip=torch.ones_like,
         c_out=lambda sigma: -sigma,  # D = x - sigma F
-        # exp(-B/2), from sigma = exp(B/2) - exp(-B/2), in the form 2 / (sigma + ..)
-        c_in=lambda sigma: 2 / (sigma + (sigma**2 + 4).sqrt()),
+        c_in=c_in,
         c_noise=lambda sigma: (num_levels - 1) * clock.sigma_inv(sigma),
         clock=clock,
     )

@@ -112,15 +112,23 @@ def _by_latents(scores: Sequence[Score]) -> list[tuple[list[int], np.ndarray]]:
     for position, score in enumerate(scores):
         positions[score.latents].append(position)
     sets = []
-    for latents, rows in positions.items():
-        counts = sorted({len(scores[row].without_groups) for row in rows})
-        if len(counts) > 1:
-            raise ValueError(
-                f"scores of the latents {latents!r} have {counts[0]} and {counts[-1]} groups of "
-                "images; expected the same number"
-            )
+    for rows in positions.values():
+        number_of_groups([scores[row] for row in rows])
         sets.append((rows, np.array([scores[row].without_groups for row in rows])))
     return sets
+
+
+def number_of_groups(scores: Sequence[Score]) -> int:
+    """G, the number of groups of images of scores of the same latents; ValueError where it is not
+    one.
+    """
+    counts = sorted({len(score.without_groups) for score in scores})
+    if len(counts) > 1:
+        raise ValueError(
+            f"scores of the latents {scores[0].latents!r} have {counts[0]} and {counts[-1]} groups "
+            "of images; expected the same number"
+        )
+    return counts[0]
 
 
 def differing_groups(scores: Sequence[Score], weights: Sequence[float]) -> int:

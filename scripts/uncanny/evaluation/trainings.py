@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uncanny.evaluation.contrasts import ROUNDING, Contrast, Score, differing_groups
+from uncanny.evaluation.contrasts import (
+    ROUNDING,
+    Contrast,
+    Score,
+    differing_groups,
+    number_of_groups,
+)
 
 
 @dataclass(frozen=True)
@@ -160,14 +166,8 @@ def _covariance(runs, latents: Hashable, base: float | None) -> tuple[np.ndarray
     latents, and its degrees of freedom.
     """
     scores = [s for run in runs for t in run for s in t.scores if s.latents == latents]
-    counts = sorted({len(score.without_groups) for score in scores})
-    if len(counts) > 1:
-        raise ValueError(
-            f"scores of the latents {latents!r} have {counts[0]} and {counts[-1]} groups of "
-            "images; expected the same number"
-        )
+    count = number_of_groups(scores)
     replicates = [sum(_without(term, latents, base) for term in run) for run in runs]
-    count = counts[0]
     deviations = np.stack([np.broadcast_to(rows, count) for rows in replicates])
     deviations = deviations - deviations.mean(axis=1, keepdims=True)
     # (G - 1)/G Σ_g d_g d_gᵀ (Efron, 1982)

@@ -6,7 +6,6 @@ from exact import Gaussian, Sources, printed, std_of
 from resolved import sampler as resolved
 
 from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.diffusion import ncsn_levels
 from uncanny.diffusion.processes.annealed import annealed, init_sampling
@@ -25,13 +24,6 @@ IDENTITY = {
     "conditional": False,
 }
 LANG = {"kind": "annealed_langevin", "steps_per_level": 1, "step_size": None, "denoise": True}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 def segment(data, path, epoch, previous=None, identity=IDENTITY):

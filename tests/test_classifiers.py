@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.guidance import noisy_classifier
 from uncanny.registry import components
 from uncanny.runtime import checkpoints, files
@@ -37,13 +35,6 @@ IDENTITY = {
     "training": TRAINING,
 }
 UNTRAINED = IDENTITY | {"training": TRAINING | {"epochs": 0}}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 @pytest.fixture(scope="module")

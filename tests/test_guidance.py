@@ -11,8 +11,6 @@ from exact import Sources as Tracked
 from resolved import sampler as resolved
 from test_classifiers import CPU, IDENTITY, TRAINING
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.diffusion import schedules
 from uncanny.evaluation import score_records, scoring
 from uncanny.guidance import noisy_classifier
@@ -39,13 +37,6 @@ MARK = resolved("discrete", {"kind": "ancestral", "num_steps": 12})
 SEEDS = image_seeds(0, 0, 8)
 X = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 LABELS = torch.arange(5)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 @pytest.fixture(scope="module")

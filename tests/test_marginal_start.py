@@ -7,8 +7,6 @@ import torch
 from exact import EpsModel, Gaussian, unused
 from resolved import sampler as resolved
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.diffusion import schedules
 from uncanny.diffusion.processes import discrete
 from uncanny.registry import components
@@ -30,13 +28,6 @@ IDENTITY = {
 OPTIONS = {"kind": "ddim", "num_steps": 4, "times": "ddim", "init": "marginal"}
 DDIM = resolved("discrete", OPTIONS)
 SEEDS = image_seeds(0, 0, 7)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 @pytest.fixture(scope="module")

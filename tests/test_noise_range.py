@@ -14,7 +14,6 @@ from test_configuration import TINY, changed, plan
 from test_external import build, of_edm
 
 from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.diffusion import losses, ncsn_levels, noise_range
 from uncanny.diffusion.forward import VPClock
@@ -29,13 +28,6 @@ from uncanny.tables import Contents, sampler_parameters
 from uncanny.training import segments
 
 UNIFORM = torch.tensor([0.0, 0.25, 0.5, 1 - 2**-53], dtype=torch.float64)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 def training_levels(family):

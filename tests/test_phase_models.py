@@ -11,7 +11,6 @@ from test_classifiers import TRAINING
 from test_phase_space import Ideal
 
 from uncanny.datasets import Dataset, to_uint8
-from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.diffusion.processes.phase_space import phase_space
 from uncanny.guidance import noisy_classifier
@@ -66,13 +65,6 @@ EULER, SSCS, FLOW = (
     resolved("phase_space", options) for options in (EULER_OPTIONS, SSCS_OPTIONS, FLOW_OPTIONS)
 )
 SEEDS = image_seeds(0, 0, 7)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 def segment(data, path, epoch=1, previous=None, **changes):

@@ -5,8 +5,6 @@ import pytest
 import torch
 from resolved import sampler as resolved
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing, job
@@ -42,13 +40,6 @@ OPTIONS = {
     "S_noise": 1.01,
 }
 HEUN = resolved("continuous", OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 @pytest.fixture(scope="module")

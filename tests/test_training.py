@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.datasets.gaussian_ring import gaussian_ring
 from uncanny.networks import building
 from uncanny.runtime import hardware
@@ -40,13 +39,6 @@ IDENTITY = {
     "conditional": False,
 }
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 def fresh(data, seed=0, options=OPTIONS, loss=None):

@@ -9,20 +9,11 @@ from test_classifiers import IDENTITY as CLASSIFIER
 from test_classifiers import TRAINING
 from test_training import IDENTITY
 
-from uncanny.datasets import Dataset
-from uncanny.datasets.digits import digits
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.resume_state import ResumeState, Stopped
 from uncanny.training import classifiers, loop, segments
 
 JOB = {"identity": {"a": 1}, "code": "x"}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    digits(folder)
-    return Dataset.open(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from resolved import sampler as resolved
-from test_guidance import G1, MODEL, data, paths  # noqa: F401
+from test_guidance import G1, MODEL, paths  # noqa: F401
 
 from uncanny.runtime import files
 from uncanny.runtime.resume_state import ResumeState, Stopped

@@ -7,7 +7,6 @@ import pytest
 import torch
 import yaml
 from test_configuration import TINY, plan
-from test_sampling import data  # noqa: F401
 
 from uncanny.evaluation import extractors, features, scoring
 from uncanny.evaluation.extractors.classifier import classifier

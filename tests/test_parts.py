@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from resolved import sampler as resolved
-from test_guidance import G1, MODEL, data, paths  # noqa: F401
+from test_guidance import G1, MODEL, paths  # noqa: F401
 
 from uncanny.runtime import files
 from uncanny.sampling import job, shards

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_guidance import DDIM, MODEL, paths  # noqa: F401
-from test_sampling import HEUN, IDENTITY, checkpoint, data  # noqa: F401
+from test_sampling import HEUN, IDENTITY, checkpoint  # noqa: F401
 from test_scripts import call
 
 from uncanny.evaluation import timing

@@ -19,7 +19,7 @@ EVALUATION = {"reference": "test", "metrics": METRICS, "least": {"is2": 1}}
 
 
 @pytest.fixture(scope="module")
-def folder(data, tmp_path_factory):  # noqa: F811
+def folder(data, tmp_path_factory):
     made = tmp_path_factory.mktemp("cell")
     extractors.save(made / "cnn.pt", classifier(data, width=4, epochs=1))
     network = extractors.load(made / "cnn.pt")

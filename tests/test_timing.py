@@ -70,7 +70,7 @@ def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):  # noqa
     assert not (tmp_path / "t.json").exists()
 
 
-def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa: F811
+def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):
     made, advance = [], loop.advance
 
     def watched(run, *rest):
@@ -91,7 +91,7 @@ def test_a_training_record_has_every_block(data, tmp_path, monkeypatch):  # noqa
     assert record["updates_per_epoch"] == 14.37
 
 
-def test_one_model_at_a_time_is_in_memory(data, tmp_path, monkeypatch):  # noqa: F811
+def test_one_model_at_a_time_is_in_memory(data, tmp_path, monkeypatch):
     runs, begin = [], loop.begin
 
     def watched(*arguments):

@@ -77,18 +77,40 @@ def _rows(sampling: Sampling) -> dict[str, str]:
 
 def _continuous(options: dict, process: dict) -> dict[str, str]:
     sigmas, path = noise_levels(options, process)
-    grid = {name: value for name, value in options["grid"].items() if name != "kind"}
-    constants = {SYMBOLS.get(name, name): value for name, value in sorted(grid.items())}
-    if options["time"] == "vp":
-        constants |= {"β_d": path.time.beta_d, "β_min": path.time.beta_min}
+    vp = {"β_d": path.time.beta_d, "β_min": path.time.beta_min} if options["time"] == "vp" else {}
+    ends = f"{format_value(float(sigmas[-2]))} … {format_value(float(sigmas[0]))}"
+    return _on_grid(options, _constants(options) | vp, ends)
+
+
+def _viewed(options: dict, process: dict) -> dict[str, str]:
+    """Of a discrete model that is sampled at noise levels between those of its training."""
+    customary = "all" if options["grid"]["kind"] == "levels" else "of the grid"
+    limits = [options["sigma_min"], options["sigma_max"]]
+    ends = dict.fromkeys(customary if end is None else format_value(end) for end in limits)
+    constants = {"T": process["num_levels"]} | _constants(options)
+    return _on_grid(options, constants, " … ".join(ends) + ", within the schedule")
+
+
+def _constants(options: dict) -> dict:
+    """Options of a grid of noise levels, by their symbols."""
+    grid = sorted(options["grid"].items())
+    return {SYMBOLS.get(name, name): value for name, value in grid if name != "kind"}
+
+
+def _on_grid(options: dict, constants: dict, ends: str) -> dict[str, str]:
     return {
         "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),
         "noise level σ(t)": formulas.CLOCKS[options["time"]],
         "scaling s(t)": formulas.SCALINGS[options["scaling"]],
-        "constants": ", ".join(f"{name} = {format_value(constants[name])}" for name in constants),
-        "σ_min … σ_max": f"{format_value(float(sigmas[-2]))} … {format_value(float(sigmas[0]))}",
-        "steps N": "chosen" if options["num_steps"] is None else str(options["num_steps"]),
+        "constants": ", ".join(f"{n} = {format_value(v)}" for n, v in constants.items()),
+        "σ_min … σ_max": ends,
+        "steps N": _steps(options),
     }
+
+
+def _steps(options: dict) -> str:
+    steps = options.get("num_steps")
+    return "chosen" if steps is None else str(steps)
 
 
 def _discrete(options: dict, process: dict) -> dict[str, str]:
@@ -100,25 +122,7 @@ def _discrete(options: dict, process: dict) -> dict[str, str]:
         "scaling s(t)": formulas.DISCRETE["scale"],
         "constants": f"T = {process['num_levels']}",
         "σ_min … σ_max": "of the schedule",
-        "steps N": str(options["num_steps"]),
-    }
-
-
-def _viewed(options: dict, process: dict) -> dict[str, str]:
-    """Of a discrete model that is sampled at noise levels between those of its training."""
-    grid = {name: value for name, value in options["grid"].items() if name != "kind"}
-    constants = {"T": process["num_levels"]} | {SYMBOLS.get(n, n): grid[n] for n in sorted(grid)}
-    customary = "all" if options["grid"]["kind"] == "levels" else "of the grid"
-    limits = [options["sigma_min"], options["sigma_max"]]
-    ends = dict.fromkeys(customary if end is None else format_value(end) for end in limits)
-    steps = options["num_steps"]
-    return {
-        "time steps t_i": formulas.time_steps(options["grid"]["kind"], options["time"]),
-        "noise level σ(t)": formulas.CLOCKS[options["time"]],
-        "scaling s(t)": formulas.SCALINGS[options["scaling"]],
-        "constants": ", ".join(f"{n} = {format_value(v)}" for n, v in constants.items()),
-        "σ_min … σ_max": " … ".join(ends) + ", within the schedule",
-        "steps N": "chosen" if steps is None else str(steps),
+        "steps N": _steps(options),
     }
 
 
@@ -145,17 +149,14 @@ def _phase(options: dict, process: dict) -> dict[str, str]:
         "scaling s(t)": "of the recipe",
         "constants": f"ε_s = {format_value(options['epsilon_s'])}",
         "σ_min … σ_max": "of the recipe",
-        "steps N": "chosen" if steps is None else str(steps),
+        "steps N": _steps(options),
     }
 
 
 def _other(options: dict, process: dict) -> dict[str, str]:
     """Of a kind of process that no formula describes."""
     unknown = ("time steps t_i", "noise level σ(t)", "scaling s(t)", "constants", "σ_min … σ_max")
-    steps = options.get("num_steps")
-    return dict.fromkeys(unknown, "of the process") | {
-        "steps N": "chosen" if steps is None else str(steps)
-    }
+    return dict.fromkeys(unknown, "of the process") | {"steps N": _steps(options)}
 
 
 DESCRIBED = {

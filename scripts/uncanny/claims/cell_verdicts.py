@@ -85,7 +85,8 @@ def _finding(name: str, lines: Sequence[Mapping]) -> Finding:
     if "thresholds" in first:
         found = _of_times(first)
     elif len(lines) == 1 and first.get("error", {}).get("well") is None:
-        found = Finding(WORDS[first["verdict"]], _text(first), **_numbers(first))
+        estimate = 100 * first["effect"]["well"]
+        found = Finding(WORDS[first["verdict"]], _text(first), estimate=estimate, unit="%")
     else:
         found = _of_trainings(lines)
     return replace(found, cells=(name,), text=f"{name}: {found.text}", details={"lines": [*lines]})
@@ -155,10 +156,6 @@ def _text(line: Mapping) -> str:
     )
     change = f"changes at {key} {position:.3g}" if position is not None else "no change"
     return f"{line['verdict'].replace('_', ' ')}: {better_text}, {change}"
-
-
-def _numbers(line: Mapping) -> dict:
-    return {"estimate": 100 * line["effect"]["well"], "unit": "%"}
 
 
 # ---- Times -------------------------------------------------------------------------------------

@@ -121,7 +121,8 @@ CASES = (
 def rows(luck: float, effect: float, trials: int, seed: int) -> list[dict]:
     """Numbers of verdicts of each case and number of trainings."""
     counts: dict[tuple[str, str], Counter] = {}
-    for rng in np.random.default_rng([seed, *_key(luck, effect)]).spawn(trials):
+    key = [seed, round(1000 * luck), round(1000 * effect)]
+    for rng in np.random.default_rng(key).spawn(trials):
         for trainings, verdicts in _trial(rng, luck, effect):
             for name, verdict in verdicts.items():
                 counts.setdefault((name, trainings), Counter())[verdict] += 1
@@ -136,10 +137,6 @@ def rows(luck: float, effect: float, trials: int, seed: int) -> list[dict]:
 
 def _truths(effect: float) -> dict[str, str]:
     return {case.name: case.truths[EFFECTS.index(effect)] for case in CASES}
-
-
-def _key(*shares: float) -> list[int]:
-    return [round(1000 * share) for share in shares]
 
 
 def _trial(rng: np.random.Generator, luck: float, effect: float) -> Iterator[tuple[str, dict]]:

@@ -176,7 +176,8 @@ def data(a: Assessment) -> str:
     measured = _measured(a.parts[decider])
     own = f"{_words(decider)}: {measured}" if measured else ""
     others = [
-        f"{_words(name)}: {part.verdict}" + ("" if measured else _after(", ", _measured(part)))
+        f"{_words(name)}: "
+        + ", ".join(filter(None, [part.verdict, "" if measured else _measured(part)]))
         for name, part in a.parts.items()
         if name != decider
     ]
@@ -206,10 +207,6 @@ def _measured(finding: Finding) -> str:
         return ""
     has_scope = finding.scope and finding.low is not None
     return finding.text + (f"; interval: {finding.scope}" if has_scope else "")
-
-
-def _after(joint: str, text: str) -> str:
-    return joint + text if text else ""
 
 
 def _with_note(a: Assessment, text: str) -> str:

@@ -180,7 +180,8 @@ def check_comparable(table: pd.DataFrame) -> None:
             by_value = rows.groupby(field, dropna=field == "groups")
             groups = [(value, _cells(g)) for value, g in by_value]
             if len(groups) > 1:
-                values = "; ".join(f"{_shown(value)} in {_few(cells)}" for value, cells in groups)
+                named = ((value if pd.notna(value) else "none", cells) for value, cells in groups)
+                values = "; ".join(f"{value} in {_few(cells)}" for value, cells in named)
                 raise ValueError(f"metric {metric}: cells differ in {field}: {values}")
 
 
@@ -188,13 +189,9 @@ def _groups(score: Score | None) -> int | None:
     return len(score.without_groups) if isinstance(score, Score) else None
 
 
-def _shown(value: object) -> str:
-    return "none" if pd.isna(value) else str(value)
-
-
-def _few(cells: list[Cell], limit: int = 3) -> str:
-    rest = f" and {len(cells) - limit} more" if len(cells) > limit else ""
-    return ", ".join(map(str, cells[:limit])) + rest
+def _few(cells: list[Cell]) -> str:
+    rest = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+    return ", ".join(map(str, cells[:3])) + rest
 
 
 def _cells(rows: pd.DataFrame) -> list[Cell]:

@@ -11,7 +11,7 @@ from uncanny.diffusion.theory.comparison import METRICS, NFE, Comparison
 from uncanny.diffusion.theory.crossovers import crossings
 from uncanny.diffusion.theory.grids import GRIDS
 from uncanny.diffusion.theory.perturbations import AFFINE, STRENGTHS
-from uncanny.diffusion.theory.targets import TARGETS, Gaussian, single
+from uncanny.diffusion.theory.targets import TARGETS, single
 from uncanny.registry.option_types import Above, NonEmpty, Positive, PositiveInt
 
 SCHEDULES = (*GRIDS, "derived")
@@ -90,7 +90,8 @@ def _rows(comparison: Comparison, cell: dict, schedule: str) -> dict | None:
     target = comparison.target
     facts = {
         "dim": target.dim,
-        "width": _width(target),
+        # Standard deviation of a one-dimensional target
+        "width": float(target.stds[0]) if len(target.stds) == 1 else np.nan,
         "schedule": schedule,
         "clock": "" if solver == "sde" else "linear",
         "sigma_min": comparison.sigma_min,
@@ -100,11 +101,6 @@ def _rows(comparison: Comparison, cell: dict, schedule: str) -> dict | None:
         "strength": comparison.strengths,
     }
     return cell | facts | metrics
-
-
-def _width(target: Gaussian) -> float:
-    """Standard deviation of a one-dimensional target, else NaN."""
-    return float(target.stds[0]) if len(target.stds) == 1 else np.nan
 
 
 def _table(rows: list[dict | None]) -> pd.DataFrame:

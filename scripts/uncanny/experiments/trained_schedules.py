@@ -59,9 +59,9 @@ def rows(checkpoint) -> Iterator[dict]:
         yield from (facts | theory | {key: entry[key] for key in keys} for entry in entries)
 
 
-def relative(run: pd.DataFrame, column: str = "value") -> pd.DataFrame:
+def relative(run: pd.DataFrame) -> pd.DataFrame:
     """Exponential / polynomial - 1 of a run's cells, [epochs, sampling seeds]."""
-    both = run.pivot(index="epoch", columns=["schedule", "draw"], values=column).astype(float)
+    both = run.pivot(index="epoch", columns=["schedule", "draw"], values="value").astype(float)
     return both["exponential"] / both["polynomial"] - 1
 
 
@@ -87,7 +87,7 @@ def _verdicts(facts: dict, run: pd.DataFrame) -> list[dict]:
         "nfe": int(facts["nfe"]),
         "metric": first["metric"],
         "family": None,
-        "rho": _rho(run),
+        "rho": float(run["rho"].dropna().iloc[0]),
         "seeds": sampled.shape[1],
         "schedule_range": [float(first["sigma_min"]), float(first["sigma_max"])],
         "model": facts["model"],
@@ -123,10 +123,6 @@ def _at_epochs(run: pd.DataFrame, column: str) -> pd.DataFrame:
     """A column that does not depend on the sampling seed, [epochs, schedules]."""
     first = run.drop_duplicates(["epoch", "schedule"])
     return first.pivot(index="epoch", columns="schedule", values=column).sort_index()
-
-
-def _rho(run: pd.DataFrame) -> float:
-    return float(run["rho"].dropna().iloc[0])
 
 
 def _check(facts: dict, run: pd.DataFrame) -> None:

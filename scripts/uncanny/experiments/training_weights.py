@@ -38,7 +38,8 @@ def training_weights(
     default 2, 1.5, 1.2. Raises ValueError that names what is missing.
     """
     _check(checkpoints)
-    first_checkpoints = {(c.model, c.seed): c for c in reversed(_by_epoch(checkpoints))}
+    latest_first = sorted(checkpoints, key=lambda c: -c.epoch)
+    first_checkpoints = {(c.model, c.seed): c for c in latest_first}
     measured = [row for c in checkpoints for row in _rows(c, first_checkpoints[c.model, c.seed])]
     table = pd.DataFrame(measured).reindex(columns=COLUMNS)
     factors = [2.0, 1.5, 1.2] if thresholds is None else thresholds
@@ -60,10 +61,6 @@ def arm_of(checkpoint) -> str:
             f"{checkpoint.model}: levels and weight {pair}; expected one of {[*names]}"
         )
     return names[pair]
-
-
-def _by_epoch(checkpoints: list) -> list:
-    return sorted(checkpoints, key=lambda c: c.epoch)
 
 
 def _check(checkpoints: list) -> None:

@@ -86,7 +86,14 @@ def exact_schedules(
         [_curves(data, metric, **cell) for cell in row]
         for row, metric in zip(cells, metrics, strict=True)
     ]
-    page.append([_excess(data, **cell) for cell in cells[-1]])
+    page.append(
+        [
+            Panel(
+                f"excess, N = {cell['num_steps']}", _exact_rows.excess(data, **cell), _draw_excess
+            )
+            for cell in cells[-1]
+        ]
+    )
     maps = [
         Panel(
             f"{FAMILIES[family].title}, N = {map_steps}",
@@ -112,10 +119,6 @@ def exact_schedules(
 def _curves(data: FigureData, metric: str, **cell) -> Panel:
     title = f"{FAMILIES[cell['family']].title}, N = {cell['num_steps']}"
     return Panel(title, _exact_rows.by_strength(data, metric, **cell), _draw_curves)
-
-
-def _excess(data: FigureData, **cell) -> Panel:
-    return Panel(f"excess, N = {cell['num_steps']}", _exact_rows.excess(data, **cell), _draw_excess)
 
 
 def _share_y(axes: list[Axes]) -> None:

@@ -54,12 +54,10 @@ def _by_size(record: dict) -> list[dict]:
         return [record]
     rest = {key: value for key, value in record.items() if key != "sizes"}
     sized = [rest | {"metrics": size["metrics"]} for size in record["sizes"]]
-    return [entry | {"cell": entry["cell"] | {"dataset": _sized(entry)}} for entry in sized]
-
-
-def _sized(entry: dict) -> str:
-    """A dataset's name with the number of images: it keeps cells of different sizes apart."""
-    return f"{entry['cell']['dataset']}, n = {entry['metrics'][0]['n']}"
+    for entry in sized:  # the name of the dataset keeps cells of different sizes apart
+        name = f"{entry['cell']['dataset']}, n = {entry['metrics'][0]['n']}"
+        entry["cell"] = entry["cell"] | {"dataset": name}
+    return sized
 
 
 def _row(contents: Contents, named: dict, nfe: float, points: pd.DataFrame, metrics: list) -> dict:

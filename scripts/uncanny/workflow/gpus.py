@@ -71,7 +71,7 @@ class Places:
         for number in range(self.jobs_per_gpu):
             for name in self.names:
                 if name not in taken and len(taken) < count:
-                    lock = _locked(Path(self.folder) / f"{_safe(name)}-{number}")
+                    lock = _locked(Path(self.folder) / f"{name.replace('/', '-')}-{number}")
                     taken |= {} if lock is None else {name: lock}
         return taken
 
@@ -151,10 +151,6 @@ def _driver(*options: str) -> list[str]:
     except OSError:
         return []
     return answer.stdout.splitlines() if answer.returncode == 0 else []
-
-
-def _safe(name: str) -> str:
-    return name.replace("/", "-")
 
 
 def _locked(path: Path) -> int | None:

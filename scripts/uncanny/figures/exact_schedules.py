@@ -86,14 +86,8 @@ def exact_schedules(
         [_curves(data, metric, **cell) for cell in row]
         for row, metric in zip(cells, metrics, strict=True)
     ]
-    page.append(
-        [
-            Panel(
-                f"excess, N = {cell['num_steps']}", _exact_rows.excess(data, **cell), _draw_excess
-            )
-            for cell in cells[-1]
-        ]
-    )
+    excess = [(cell["num_steps"], _exact_rows.excess(data, **cell)) for cell in cells[-1]]
+    page.append([Panel(f"excess, N = {n}", rows, _draw_excess) for n, rows in excess])
     maps = [
         Panel(
             f"{FAMILIES[family].title}, N = {map_steps}",

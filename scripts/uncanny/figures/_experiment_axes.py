@@ -16,7 +16,6 @@ SCHEDULES = ("exponential", "polynomial", "derived")
 COLORS = {n: palette.HUES[h] for n, h in zip(SCHEDULES, ("blue", "orange", "green"), strict=True)}
 MARKERS = dict(zip(SCHEDULES, "os^", strict=True))
 UPDATES = "Updates of the network"
-SOLVERS = {"sde": "reverse SDE", "heun": "Heun", "euler": "Euler"}
 
 
 class Panel(NamedTuple):

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
+from uncanny.experiments.words import METRICS
 from uncanny.figures import _exact_rows, _experiment_axes, _lines, _page, captions, style
 from uncanny.figures._experiment_axes import COLORS, Panel
 from uncanny.figures.figure_data import FigureData
@@ -22,7 +23,6 @@ RUNS = "first"
 
 RING = {"marker": "o", "ms": 6, "mfc": "none", "mec": "0.1", "mew": 0.9, "ls": ""}
 RATIOS = (1.05, 1.1, 1.2, 1.5, 2.0, 4.0)  # possible ends of a map's colour scale
-METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2"}
 TERMS = {"E_D": "discretisation $E_D$", "E_S": "score $E_S$"}
 
 

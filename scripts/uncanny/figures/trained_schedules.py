@@ -7,8 +7,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from uncanny.experiments.words import SOLVERS
 from uncanny.figures import _experiment_axes, _lines, _page, _trained_rows, captions, style
-from uncanny.figures._experiment_axes import COLORS, SOLVERS, UPDATES, Panel, select
+from uncanny.figures._experiment_axes import COLORS, UPDATES, Panel, select
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 

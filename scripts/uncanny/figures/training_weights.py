@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from uncanny.experiments.words import ARMS, SOLVERS
 from uncanny.figures import _experiment_axes, _lines, _page, captions, style
-from uncanny.figures._experiment_axes import SOLVERS, Panel, over_seeds, select
+from uncanny.figures._experiment_axes import Panel, over_seeds, select
 from uncanny.figures.figure_data import FigureData
 from uncanny.registry.option_types import PositiveInt
 
@@ -23,7 +24,6 @@ COLUMNS = [
     *["value", "lower", "upper", "diverged", "status"],
 ]
 ABOUT = ["experiment", "model", "dataset", "levels", "weight", "arm", "epoch", "step"]
-ARMS = {"both": "both flat", "levels": "flat levels", "weight": "flat weight"}
 Y_LABELS = {
     "E_S": "Score error $E_S$ (nats)",
     "e2": "Squared error of\nthe predicted noise",

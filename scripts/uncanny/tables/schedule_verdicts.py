@@ -4,20 +4,18 @@ from collections import Counter
 
 import pandas as pd
 
+from uncanny.experiments.words import ARMS, METRICS, SOLVERS
 from uncanny.registry.option_types import PositiveInt
 from uncanny.tables import Contents
 
 NEEDS = "verdicts"
 
-METRICS = {"kl": "marginal KL", "path_kl": "path KL", "w2": "W2", "E_S": "score part E_S"}
 SYMBOLS = {"uniform": "e", "bandwidth": "τ", "bias": "η", "gain": "η"}
-SOLVERS = {"sde": "reverse SDE", "heun": "Heun", "euler": "Euler"}
 EXPERIMENTS = {
     "G": "Exact scores with an error",
     "N": "Trained models",
     "T": "Ways to train, against the base",
 }
-ARMS = {"levels": "flat levels", "weight": "flat weight", "both": "both flat"}
 CELL_COLUMNS = ["experiment", "data", "error of the score", "solver", "metric"]
 
 

@@ -64,9 +64,9 @@ class Effect:
         """The same with changes that are positive where the metric gets better."""
         return replace(self, sign=1)
 
-    def percents(self, level: float = 0.95) -> tuple[float, float, float]:
+    def percents(self) -> tuple[float, float, float]:
         """Estimate and interval of that change. Raises as Contrast.interval."""
-        low, high = sorted(map(self.percent, self.contrast.interval(level)))
+        low, high = sorted(map(self.percent, self.contrast.interval()))
         return self.percent(self.contrast.value), low, high
 
 

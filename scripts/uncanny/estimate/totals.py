@@ -74,9 +74,9 @@ class Estimate:
             rows.append({"target": target} | whole | when | _left(left))
         return rows
 
-    def of_work(self, target: str = "all") -> list[dict]:
-        """One row per kind of work of a target; the start of jobs is a separate kind."""
-        whole, left = (costs.assign(start=0.0) for costs in self._whole_and_left(target))
+    def of_work(self) -> list[dict]:
+        """One row per kind of work of target all; the start of jobs is a separate kind."""
+        whole, left = (costs.assign(start=0.0) for costs in self._whole_and_left("all"))
         known = dict.fromkeys(entry.kind for entry in loads.ENTRIES.values())
         kinds = set(whole["kind"])
         rows = []
@@ -87,9 +87,9 @@ class Estimate:
         sums, sums_left = (self._sums(costs.assign(**starts)) for costs in (whole, left))
         return [*rows, {"work": STARTING} | sums | _left(sums_left)]
 
-    def ready(self, target: str = "all_figures") -> dict[str, float]:
-        """figure → hours until it is there, if nothing is done yet and all of a target is made."""
-        jobs = Jobs(self.jobs.behind(self.jobs.targets[target]))
+    def ready(self) -> dict[str, float]:
+        """figure → hours until it is there, if nothing is done yet and all figures are made."""
+        jobs = Jobs(self.jobs.behind(self.jobs.targets["all_figures"]))
         ordered, files = order.in_order(jobs, order.wanted(self.facts.study))
         names = [job.name for job in ordered]
         seconds = self.costs[[*BASES, "start"]].sum(axis=1).to_dict()

@@ -30,13 +30,13 @@ class SizeLimit:
         """Remaining bias of n images as a share of the limit, (y(n) - limit) / limit."""
         return self.coefficient / n / self.limit
 
-    def replicates(self, count: int = REPLICATES, seed: int = 0) -> np.ndarray:
-        """Replicates [count, 2] of limit and coefficient."""
-        rng = np.random.default_rng(seed)
-        errors = rng.multivariate_normal([0.0, 0.0], self.covariance, count)
+    def replicates(self) -> np.ndarray:
+        """Replicates [REPLICATES, 2] of limit and coefficient, the same every time."""
+        rng = np.random.default_rng(0)
+        errors = rng.multivariate_normal([0.0, 0.0], self.covariance, REPLICATES)
         if np.isfinite(self.freedom):
             # Residuals estimate the errors: Student's t instead of the normal distribution
-            errors *= np.sqrt(self.freedom / rng.chisquare(self.freedom, (count, 1)))
+            errors *= np.sqrt(self.freedom / rng.chisquare(self.freedom, (REPLICATES, 1)))
         return np.array([self.limit, self.coefficient]) + errors
 
 

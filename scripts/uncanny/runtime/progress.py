@@ -10,14 +10,14 @@ SECONDS = 5.0  # between two lines of a job
 class Progress:
     """Progress of one job. total: number of units; first: units done by an earlier attempt."""
 
-    def __init__(self, total: int, unit: str, first: int = 0, *, seconds: float = SECONDS):
-        self.total, self.unit, self.first, self.seconds = total, unit, first, seconds
+    def __init__(self, total: int, unit: str, first: int = 0):
+        self.total, self.unit, self.first = total, unit, first
         self.began = self.printed = time.monotonic()
 
     def at(self, done: int, facts: Callable[[], dict] = dict) -> None:
         """Print a line if the last is old enough. facts: called only then, name → number."""
         now = time.monotonic()
-        if now - self.printed < self.seconds or done <= self.first:
+        if now - self.printed < SECONDS or done <= self.first:
             return
         self.printed = now
         rate = (done - self.first) / (now - self.began)

@@ -6,12 +6,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.interop import external
 
-    external.export(
-        checkpoint=snakemake.input.checkpoint,
-        identity=snakemake.params.identity,
-        seed=int(snakemake.wildcards.seed),
-        **dict(snakemake.output.items()),
-    )
+    external.export(**jobs.arguments(snakemake, "identity", "seed"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.interop import imported_samples
 
-    imported_samples.export(snakemake.input.samples, snakemake.output[0])
+    imported_samples.export(**jobs.arguments(snakemake))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     device = hardware.device(snakemake.threads)
-    scoring.extract_features(
-        **dict(snakemake.input.items()), output=snakemake.output[0], device=device
-    )
+    scoring.extract_features(**jobs.arguments(snakemake), device=device)
 
 
 if __name__ == "__main__":

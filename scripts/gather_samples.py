@@ -6,12 +6,7 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.sampling import shards
 
-    shards.gather(
-        parts=snakemake.input.parts,
-        records=snakemake.input.records,
-        samples=snakemake.output.samples,
-        record=snakemake.output.record,
-    )
+    shards.gather(**jobs.arguments(snakemake))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.evaluation import likelihood
 
-    likelihood.run(**jobs.of_checkpoint(snakemake), options=snakemake.params.likelihood)
+    arguments = jobs.arguments(snakemake, "identity", "seed", "options", "names")
+    likelihood.run(**arguments, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

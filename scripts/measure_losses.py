@@ -6,8 +6,8 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.evaluation import denoising_losses
 
-    more = {"best": snakemake.input.best, "options": snakemake.params.losses}
-    denoising_losses.run(**jobs.of_checkpoint(snakemake), **more)
+    arguments = jobs.arguments(snakemake, "identity", "seed", "options", "names")
+    denoising_losses.run(**arguments, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

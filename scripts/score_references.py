@@ -1,7 +1,5 @@
 """Score real images and noise like samples, as references for figures. Rule: score_references."""
 
-from pathlib import Path
-
 from uncanny.workflow import jobs
 
 
@@ -9,15 +7,8 @@ def main(snakemake):
     from uncanny.evaluation import scoring
     from uncanny.runtime import hardware
 
-    scoring.score_references(
-        dataset=Path(snakemake.input.dataset).parent,
-        extractor=snakemake.input.extractor,
-        reference=snakemake.input.reference,
-        evaluation=snakemake.params.evaluation,
-        num_images=snakemake.params.num_images,
-        output=snakemake.output[0],
-        device=hardware.device(snakemake.threads),
-    )
+    arguments = jobs.arguments(snakemake, "evaluation", "num_images")
+    scoring.score_references(**arguments, device=hardware.device(snakemake.threads))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ def main(snakemake):
     from uncanny.runtime import hardware
 
     arguments = jobs.arguments(snakemake, "evaluation", "cell", "identity")
-    sample_set = scoring.SampleSet(**arguments, device=hardware.processor(snakemake.threads))
-    scoring.score_sizes(sample_set, snakemake.params.sizes, snakemake.output[0])
+    output, device = arguments.pop("output"), hardware.processor(snakemake.threads)
+    sample_set = scoring.SampleSet(**arguments, device=device)
+    scoring.score_sizes(sample_set, snakemake.params.sizes, output)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,9 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.evaluation import timing
 
-    params, paths = snakemake.params, snakemake.input.get("classifiers") or []
-    timing.time_sampling(
-        checkpoint=snakemake.input.checkpoint,
-        identity=params.identity,
-        model=snakemake.wildcards.model,
-        seed=int(snakemake.wildcards.seed),
-        samplings=params.samplings,
-        classifiers=dict(zip(params.classifiers, paths, strict=True)),
-        num_images=params.num_images,
-        batches=params.batches,
-        output=snakemake.output[0],
-        losses=snakemake.input.get("losses") or None,
-    )
+    arguments = jobs.arguments(snakemake, "identity", "seed", "samplings", "num_images", "batches")
+    arguments["classifiers"] = jobs.classifiers(snakemake, snakemake.params.classifiers)
+    timing.time_sampling(**arguments, model=snakemake.wildcards.model)
 
 
 if __name__ == "__main__":

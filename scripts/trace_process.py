@@ -8,15 +8,8 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.sampling import trajectories
 
-    trajectories.run(
-        checkpoint=snakemake.input.checkpoint,
-        dataset=snakemake.input.dataset,
-        identity=snakemake.params.identity,
-        seed=int(snakemake.wildcards.seed),
-        sampler=snakemake.params.sampler,
-        output=snakemake.output[0],
-        threads=snakemake.threads,
-    )
+    arguments = jobs.arguments(snakemake, "identity", "seed", "sampler")
+    trajectories.run(**arguments, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

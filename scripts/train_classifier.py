@@ -2,22 +2,14 @@
 level. Rule: train_classifier.
 """
 
-from pathlib import Path
-
 from uncanny.workflow import jobs
 
 
 def main(snakemake):
     from uncanny.training import classifiers
 
-    classifiers.run(
-        identity=snakemake.params.identity,
-        dataset=Path(snakemake.input.dataset).parent,
-        checkpoint=snakemake.output.checkpoint,
-        report=snakemake.output.report,
-        threads=snakemake.threads,
-        code=snakemake.params.code,
-    )
+    arguments = jobs.arguments(snakemake, "identity", "code")
+    classifiers.run(**arguments, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Train one model from one checkpoint to the next. Rule: train_model."""
 
-from pathlib import Path
-
 from uncanny.study.study import Study
 from uncanny.workflow import jobs
 
@@ -9,19 +7,10 @@ from uncanny.workflow import jobs
 def main(snakemake):
     from uncanny.training import segments
 
-    segments.run(
-        identity=snakemake.params.identity,
-        seed=int(snakemake.wildcards.seed),
-        epoch=int(snakemake.wildcards.epoch),
-        dataset=Path(snakemake.input.dataset).parent,
-        previous=snakemake.input.get("previous") or None,
-        checkpoint=snakemake.output.checkpoint,
-        history=snakemake.output.history,
-        threads=snakemake.threads,
-        code=snakemake.params.code,
-        # No param: another number of GPUs trains no model again.
-        gpus=Study(snakemake.config).gpus(snakemake.wildcards.model),
-    )
+    # No param: another number of GPUs trains no model again.
+    gpus = Study(snakemake.config).gpus(snakemake.wildcards.model)
+    arguments = jobs.arguments(snakemake, "identity", "seed", "epoch", "code")
+    segments.run(**arguments, threads=snakemake.threads, gpus=gpus)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ KEY = "models.theirs.samples"
 
 def taken(path, dataset, folder, count=4, seed=0):
     files = {"samples": folder / "s.npz", "record": folder / "s.json"}
-    options = {"num_images": count, "seed": seed, "dataset": dataset}
+    options = {"num_images": count, "draw": seed, "dataset": dataset}
     imported_samples.run(path=str(path), key=KEY, **options, **files)
     return load_images(folder / "s.npz"), json.loads((folder / "s.json").read_text())
 

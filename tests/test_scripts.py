@@ -108,7 +108,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     evaluation = study.evaluation("digits")
     call("score_references", folder, params={"evaluation": evaluation, "num_images": 40},
          inputs={"dataset": dataset, "extractor": extractor, "reference": reference},
-         outputs={"scores": references})  # fmt: skip
+         outputs={"output": references})  # fmt: skip
     assert set(json.loads(references.read_text())["references"]) == {
         "train",
         "test",
@@ -133,10 +133,10 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
     params = {"cell": plan_module.cell_record(study, CELL), "identity": study.identity("ve_cond"),
               "evaluation": evaluation, "features": str(kept)}  # fmt: skip
     inputs = {"samples": samples, "record": record, "extractor": extractor, "reference": reference}
-    call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
+    call("score_samples", folder, params=params, inputs=inputs, outputs={"output": score})
     first = score.read_bytes()
     times = kept.stat().st_mtime_ns
-    call("score_samples", folder, params=params, inputs=inputs, outputs={"score": score})
+    call("score_samples", folder, params=params, inputs=inputs, outputs={"output": score})
     assert score.read_bytes() == first
     assert kept.stat().st_mtime_ns == times  # the features were used again
 
@@ -149,7 +149,7 @@ def test_the_scripts_make_a_figure_in_turn(study, folder):
         folder,
         params=params | {"evaluation": evaluation, "sizes": [20, 40]},
         inputs=inputs,
-        outputs={"score": growing},
+        outputs={"output": growing},
     )
     measured = {
         size["n"]: [entry["metric"] for entry in size["metrics"]]

@@ -112,7 +112,7 @@ def test_one_model_at_a_time_is_in_memory(data, tmp_path, monkeypatch):
 def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811
     call("time_sampling", tmp_path, wildcards={"model": "vp_cond", "seed": "0", "epoch": "1"},
          params={"identity": IDENTITY, "samplings": [WALK, WALK], "classifiers": [], "num_images": 4, "batches": 1},
-         inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"record": tmp_path / "s.json"})  # fmt: skip
+         inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"output": tmp_path / "s.json"})  # fmt: skip
     records = files.read_json(tmp_path / "s.json")["records"]
     assert [record["sampler"] for record in records] == ["HEUN", "HEUN"]
     call("time_training", tmp_path, wildcards={},

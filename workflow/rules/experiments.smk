@@ -17,7 +17,7 @@ rule measure_losses:
         runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
-        losses=STUDY.config["losses"],
+        options=STUDY.config["losses"],
         names=lambda w: plan_experiments.loss_names(STUDY, w.model),
         code=lambda w: STUDY.code("measure_losses", model=w.model),
     script:
@@ -42,7 +42,7 @@ rule measure_likelihood:
         runtime=time_limit,
     params:
         identity=lambda w: STUDY.identity(w.model),
-        likelihood=STUDY.config["likelihood"],
+        options=STUDY.config["likelihood"],
         names=lambda w: plan_experiments.loss_names(STUDY, w.model),
         code=lambda w: STUDY.code("measure_likelihood", model=w.model),
     script:

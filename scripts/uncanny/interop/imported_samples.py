@@ -21,15 +21,15 @@ OPAQUE = {"LA": "L", "RGBA": "RGB"}  # mode with alpha → mode without it
 EXPECTED = "a folder or a .zip of images, or an .npz with arr_0"
 
 
-def run(*, path, key, num_images, seed, dataset, samples, record) -> None:
+def run(*, path, key, num_images, draw, dataset, samples, record) -> None:
     """Write images of a file or folder, chosen at random, as a sample set with its record.
 
-    key: config key that holds `path`, for messages. seed: of the random choice. dataset: folder of
-    the prepared dataset, whose shape the images must have. Raises ValueError that names the file,
-    its content and the expectation.
+    key: config key that holds `path`, for messages. draw: seed of the random choice. dataset:
+    folder of the prepared dataset, whose shape the images must have. Raises ValueError that names
+    the file, its content and the expectation.
     """
     data = Dataset.open(dataset)
-    images, origin = read(Path(path), data, num_images, seed=seed, key=key)
+    images, origin = read(Path(path), data, num_images, seed=draw, key=key)
     save(samples, images, np.zeros(len(images), np.int64))
     facts = {
         "sampler": {"kind": IMPORTED},

@@ -10,7 +10,6 @@ that it is called with.
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -47,13 +46,14 @@ class Recorded:
 def run(*, checkpoint, identity, seed, sampler, dataset, output, threads) -> None:
     """Write the trace of a generated image under a sampler, and of a training image.
 
-    Raises ValueError for a checkpoint that diverged and for data that are no images.
+    dataset: prepared folder. Raises ValueError for a checkpoint that diverged and for data that are
+    no images.
     """
     state = checkpoints.load(checkpoint, identity=identity, seed=seed)
     if state["status"] == "diverged":
         raise ValueError(f"{checkpoint}: the model diverged: {state['reason']}")
     model = drawing.Trained.of(state, hardware.device(threads))
-    data = Dataset.open(Path(dataset).parent)
+    data = Dataset.open(dataset)
     if data.kind != "image":
         raise ValueError(f"{dataset}: {data.kind}s; a trace needs images")
     process = identity["process"]

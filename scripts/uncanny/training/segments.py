@@ -18,7 +18,7 @@ from uncanny.training.stream import Stream
 
 
 def run(
-    *, identity, seed, epoch, dataset, previous, checkpoint, history, threads, code="", gpus=1
+    *, identity, seed, epoch, dataset, checkpoint, history, threads, previous=None, code="", gpus=1
 ) -> None:
     """Train a model to the end of `epoch` and write its checkpoint and its history.
 

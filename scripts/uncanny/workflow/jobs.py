@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -18,24 +19,27 @@ def run(script: str, snakemake) -> None:
     sys.exit(execute(script, snakemake))
 
 
-def arguments(snakemake, *params: str) -> dict:
-    """A job's inputs, and some of its params, by name."""
-    return dict(snakemake.input.items()) | {
-        name: getattr(snakemake.params, name) for name in params
-    }
+def arguments(snakemake, *names: str) -> dict:
+    """Arguments of a job's function: its inputs by name, None for what is not there and of a
+    dataset the folder; its outputs by name, or `output`; params of these names, and wildcards of
+    them, which are numbers.
+    """
+    inputs = {name: path or None for name, path in snakemake.input.items()}
+    if inputs.get("dataset"):
+        inputs["dataset"] = Path(inputs["dataset"]).parent
+    outputs = dict(snakemake.output.items()) or {"output": snakemake.output[0]}
+    return inputs | outputs | {name: _argument(snakemake, name) for name in names}
 
 
-def of_checkpoint(snakemake) -> dict:
-    """Arguments of a job that measures a checkpoint on images of its dataset."""
-    return {
-        "checkpoint": snakemake.input.checkpoint,
-        "dataset": Path(snakemake.input.dataset).parent,
-        "identity": snakemake.params.identity,
-        "names": snakemake.params.names,
-        "seed": int(snakemake.wildcards.seed),
-        "output": snakemake.output[0],
-        "threads": snakemake.threads,
-    }
+def _argument(snakemake, name: str) -> object:
+    if hasattr(snakemake.params, name):
+        return getattr(snakemake.params, name)
+    return int(getattr(snakemake.wildcards, name))
+
+
+def classifiers(snakemake, names: Sequence[str]) -> dict[str, str]:
+    """Files of the classifiers among a job's inputs, by their names."""
+    return dict(zip(names, snakemake.input.get("classifiers") or [], strict=True))
 
 
 def execute(script: str, snakemake) -> int:

@@ -7,7 +7,7 @@ from resolved import sampler as resolved
 
 from uncanny.runtime import checkpoints, files
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing, job
+from uncanny.sampling import drawing, job, sample_sets
 from uncanny.sampling.sample_files import load_images
 from uncanny.training import loop, segments
 
@@ -123,7 +123,7 @@ def test_files_hold_images_and_what_made_them(checkpoint, tmp_path):
 def test_a_set_in_memory_is_that_of_the_files(checkpoint, tmp_path):
     (images, labels), record = run(checkpoint, tmp_path)
     model = drawing.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
-    found = drawing.draw_set(model, HEUN, image_seeds(0, 0, 6))
+    found = sample_sets.draw_set(model, HEUN, image_seeds(0, 0, 6))
     assert np.array_equal(found.images, images)
     assert np.array_equal(found.labels, labels)
     assert {key: record[key] for key in ("nfe", "status")} == {"nfe": 7, "status": "ok"}
@@ -187,5 +187,5 @@ def test_images_that_are_not_finite_are_marked(checkpoint, tmp_path):
 
 def test_vectors_are_kept_as_they_are():
     vectors = torch.tensor([[0.1, -3.0]], dtype=torch.float64)
-    assert drawing.stored(vectors).dtype == np.float32
-    assert drawing.stored(vectors).tolist() == [[np.float32(0.1), -3.0]]
+    assert sample_sets.stored(vectors).dtype == np.float32
+    assert sample_sets.stored(vectors).tolist() == [[np.float32(0.1), -3.0]]

@@ -17,7 +17,7 @@ import scales
 from uncanny.runtime import hardware
 from uncanny.runtime.precision import PRECISIONS
 from uncanny.runtime.random_streams import image_seeds
-from uncanny.sampling import drawing
+from uncanny.sampling import drawing, sample_sets
 
 CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 1.0, "S_noise": 1.007}
 VP = {"grid": {"kind": "vp", "epsilon_s": 0.001}, "time": "vp", "scaling": "vp"}
@@ -42,7 +42,7 @@ def timed(name: str, given, device) -> dict:
     drawing.draw_images(model, short, image_seeds(1, 0, at_once))
     started = time.perf_counter()
     drawn = drawing.draw_images(model, whole, image_seeds(0, 0, given.images))
-    drawing.stored(drawn.images.clamp(-1, 1).nan_to_num())
+    sample_sets.stored(drawn.images.clamp(-1, 1).nan_to_num())
     minutes = (time.perf_counter() - started) / 60
     found = {"sampler": name, "nfe": drawn.nfe, "images": given.images, "minutes": minutes}
     return found | {"batch": at_once, "minutes_published": published}

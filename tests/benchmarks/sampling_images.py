@@ -16,6 +16,7 @@ from harness import Work
 
 from uncanny.runtime.random_streams import image_seeds
 from uncanny.sampling import drawing as sampling
+from uncanny.sampling import sample_sets
 
 OTHERS = "32-bit state, one noise stream for all images"
 
@@ -63,7 +64,7 @@ def drawing(model, options: dict, count: int):
 
     def draw(number: int):
         seeds = image_seeds(0, number * count, count)
-        return sampling.stored(sampling.draw_images(model, options, seeds).images)
+        return sample_sets.stored(sampling.draw_images(model, options, seeds).images)
 
     return draw
 

@@ -1,12 +1,16 @@
 """A clone where others put it: another Python, a folder with a space, a home that cannot be written, another folder to run from."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 from test_workflow import ROOT, clone, dry_run, snakemake
+
+import uncanny
 
 FAULTS = "tests/faults/faults.yaml"
 DATA, EXTRACTOR = (
@@ -188,3 +192,11 @@ def test_targets_come_before_configfile_or_after_two_dashes(folder):
     assert dry_run(folder, DATA, config=FAULTS) == one
     assert dry_run(folder, "--configfile", FAULTS, "--", DATA, config=None) == one
     assert dry_run(folder, f"--configfile={FAULTS}", DATA, config=None) == one
+
+
+def test_the_version_is_one():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest, date = re.search(r"^## ([\d.]+) \((.*)\)$", changelog, re.MULTILINE).groups()
+    assert newest == citation["version"] == uncanny.__version__
+    assert date == str(citation["date-released"])

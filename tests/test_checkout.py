@@ -146,6 +146,10 @@ def test_a_study_of_another_folder(tmp_path):
     done = snakemake(folder, DATA, "--directory", str(tmp_path / "there"), config=FAULTS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "there" / DATA).exists()
+    # The default study, from a folder that has no config
+    for where, options in ((elsewhere, snakefile), (folder, ["--directory", str(elsewhere)])):
+        done = snakemake(where, *options, "--dry-run", "table_A1", config=None)
+        assert "results/digits/tables/table_A1" in done.stdout, done.stdout + done.stderr
 
 
 WITHOUT_PLUGIN = """

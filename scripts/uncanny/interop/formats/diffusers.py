@@ -68,8 +68,8 @@ def _check_images(path: Path, config: Mapping, shape: Sequence[int]) -> None:
     image_shape = [channels, *([size, size] if isinstance(size, int) else size)]
     if image_shape != list(shape):
         raise ValueError(
-            f"{path}: images {image_shape}; the study's dataset has {list(shape)}, which a dataset of "
-            "kind images sets by its resolution and channels"
+            f"{path}: images {image_shape}; the study's dataset has {list(shape)}, which a dataset "
+            "of kind images sets by its resolution and channels"
         )
     if config["out_channels"] != channels:
         outputs = config["out_channels"]

@@ -91,7 +91,7 @@ def _differences(ax: Axes, rows: pd.DataFrame) -> None:
     _lines.draw_curves(ax, shown, "step", errors="band")
     _lines.set_log_x(ax, rows["step"])
     _name_sides(ax)
-    small = {"title": "evaluations", "fontsize": 6.5, "title_fontsize": 6.5, "loc": "upper right"}
+    small = {"title": "evaluations", "fontsize": 6.5, "title_fontsize": 6.5, "loc": "best"}
     ax.legend(handles=_lines.legends(shown)[0], **small)
 
 
@@ -99,14 +99,12 @@ def _name_sides(ax: Axes) -> None:
     """Name the better schedule above and below 0, in its colour."""
     ax.axhline(0, color="0.35", lw=0.8, zorder=1.5)
     low, high = ax.get_ylim()
-    margin = 0.16 * (high - low)
-    ax.set_ylim(min(low, -margin), max(high, margin) + 0.5 * margin)
-    # lines fall from above 0 to below it
-    sides = {"polynomial": (0.985, 3, "right", "bottom"), "exponential": (0.015, -3, "left", "top")}
-    for name, (x, offset, ha, va) in sides.items():
-        at = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "size": 6.5}
-        text = {"color": COLORS[name], "ha": ha, "va": va}
-        ax.annotate(f"{name} better", (x, 0), (0, offset), **at, **text)
+    margin = 0.2 * (high - low)
+    ax.set_ylim(min(low, -margin), max(high, margin))
+    for name, va, offset in (("polynomial", "bottom", 3), ("exponential", "top", -3)):
+        at = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "va": va}
+        text = {"size": 6.5, "color": COLORS[name], "linespacing": 1.0}
+        ax.annotate(f"{name}\nbetter", (1.02, 0), (0, offset), **at, **text)
 
 
 def _changes(ax: Axes, rows: pd.DataFrame, steps: pd.Series) -> None:

@@ -44,7 +44,7 @@ def training_weights(
     factors = [2.0, 1.5, 1.2] if thresholds is None else thresholds
     cells = table[(table["solver"] == SOLVER) & (table["schedule"] == SCHEDULE)]
     lines = [
-        _verdict(rows, quantity, int(nfe), arm, factors)
+        verdict(rows, quantity, int(nfe), arm, factors)
         for (quantity, nfe), rows in cells.groupby(["quantity", "nfe"], sort=False)
         for arm in ARMS
     ]
@@ -146,7 +146,10 @@ def ratio_of_steps(
     return weighting.Ratio(float(np.exp(value)), float(low), float(high), is_bound, contrast.p())
 
 
-def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list) -> dict:
+def verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list) -> dict:
+    """Verdict on one arm against the base, from rows of a quantity (arm, seed, draw, step, value,
+    dataset).
+    """
     steps, base = _curves(rows, "none")
     curves = {name: _curves(rows, name)[1] for name in ARMS}
     best = min(c[..., -1].mean() for c in (base, *curves.values()))
@@ -164,8 +167,8 @@ def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: 
         "trainings": base.shape[0],
         "schedule_range": None,
     }
-    verdict = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
-    return verdicts.line(cell, verdict, None) | {
+    found = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
+    return verdicts.line(cell, found, None) | {
         "thresholds": [
             {"factor": factor, "threshold": float(factor * best)} | _named(ratio)
             for factor, ratio in zip(thresholds, ratios, strict=True)

@@ -1,8 +1,8 @@
 """Simulate how often verdicts are wrong: python scripts/error_rates.py [TRIALS] [GROUP ...]
 
 Writes results/measured/error_rates.csv and docs/error_rates.md in this repository. TRIALS: default
-400. GROUP: "study" (all claims on its scores and times), or kinds that are simulated apart; rows of
-other groups are kept. Default: all.
+400. GROUP: "study" (all claims on its scores and times), or the name of a claim that is simulated
+apart; rows of others are kept. Default: all.
 """
 
 import os
@@ -34,7 +34,7 @@ def main(words: list[str]) -> None:
     if trials < 1 or not set(words) <= set(known):
         sys.exit(
             f"error_rates: {trials} {' '.join(words)}; expected a number of trials, 1 or more, and "
-            f"groups of {', '.join(known)}"
+            f"groups of {known}"
         )
     groups = words or known
     kept = pd.read_csv(CSV) if words else pd.DataFrame(columns=[*error_rates.COLUMNS])

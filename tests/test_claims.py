@@ -17,6 +17,7 @@ from claims_data import (
 )
 from scipy import stats
 
+from uncanny.claims import dominates
 from uncanny.claims.assess import assess
 from uncanny.claims.curves import Scores, broadcast
 from uncanny.claims.finding import NotTestable
@@ -404,10 +405,22 @@ class TestNoiseAndFamilies:
             == "inconclusive"
         )
 
+    @pytest.mark.parametrize(("of_models", "of_samplers"), [(5, 0), (3.5, 3.5), (0, 5)])
+    def test_intervals_of_the_share_cover_it(self, of_models, of_samplers):
+        """Where models of a family differ, and where its samplers do."""
+        rng, shape = np.random.default_rng(0), (6, 2, 6)  # families, models, samplers
+        truth, covered = 25 / (25 + of_models**2 + of_samplers**2), 0
+        for _ in range(300):
+            levels = 5 * rng.standard_normal((6, 1, 1)) + of_samplers * rng.standard_normal(shape)
+            levels += of_models * rng.standard_normal((6, 2, 1))
+            _, low, high = dominates._share(levels.tolist())
+            covered += low <= truth <= high
+        assert covered >= 0.95 * 300 - 3 * np.sqrt(300 * 0.95 * 0.05)
+
     def test_few_families_are_described(self):
         two = self.families({"a": [4, 4.1], "b": [7, 7.1]})
         assert two.verdict == "not testable" and two.estimate > 90 and "2 families" in two.limit
-        with pytest.raises(NotTestable, match="second configuration"):
+        with pytest.raises(NotTestable, match="a second model"):
             self.families({"a": [4], "b": [5]})
 
 

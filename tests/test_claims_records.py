@@ -216,8 +216,8 @@ class TestSettles:
     def test_a_share_takes_errors_and_a_limit(self):
         with pytest.raises(NotTestable, match="is10 has no standard error at some number"):
             settles(sizes(lambda n: 8, lambda n: 0), at=400)
-        with pytest.raises(NotTestable, match=r"the limit of is10, 0\.01, may be 0"):
-            settles(sizes(lambda n: 0.01 + 100 / n, error), at=400)
+        with pytest.raises(NotTestable, match=r"the limit of is10, 0\.001, may be 0"):
+            settles(sizes(lambda n: 0.001 + 100 / n, error), at=400)
 
     def test_diverged_and_missing(self):
         with pytest.raises(NotTestable, match="diverged: ve EUL"):

@@ -48,8 +48,8 @@ class Case:
 
     @property
     def group(self) -> str:
-        """What is simulated together: the kind, or STUDY."""
-        return self.kind if self.evidence else STUDY
+        """What is simulated together: STUDY, or the case alone."""
+        return self.name if self.evidence else STUDY
 
 
 def _selection(models: Sequence[str], *samplers: str, at: Sequence[int] = EPOCHS) -> dict:
@@ -73,7 +73,9 @@ TIMES = {"quantity": "ms_per_update"}
 LAST = {"at": [records.EPOCH]}
 COUNTED = {"a": _selection([records.HUNGRY], "S", **LAST)}
 COUNTED |= {"b": _selection([records.FRUGAL], "S", **LAST)}
-FAMILIES = {name: _selection(models, "S", **LAST) for name, models in records.FAMILIES.items()}
+FAMILIES = {
+    name: _selection(models, *records.SAMPLERS, **LAST) for name, models in records.FAMILIES.items()
+}
 SIZED = {"a": _selection(["base_1"], "S", **LAST)}
 CLASSIFIER, CLASSIFIERS = (
     {"a": {"classifiers": [f"classifier_{k}" for k in range(n)]}} for n in (1, 3)

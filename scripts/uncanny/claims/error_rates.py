@@ -38,24 +38,18 @@ TOGETHER = "all together"
 COLUMNS = ("kind", "trainings", "luck", "effect", "truth", SUPPORTED, REFUTED, INCONCLUSIVE)
 COLUMNS += ("trials",)
 RARE = 0.001  # probability with which a row at exactly the level exceeds the limit
-OF_STUDY = [case for case in CASES if case.group == STUDY]
-OTHERS = [case for case in CASES if case.group != STUDY]
-NAMES = [*(case.name for case in OF_STUDY), TOGETHER, *(case.name for case in OTHERS)]
 GROUPS = {case.name: case.group for case in CASES} | {TOGETHER: STUDY}  # name of rows -> group
+# Those of the study first, with TOGETHER as the last of them
+NAMES = sorted(GROUPS, key=lambda name: GROUPS[name] != STUDY)
 
 
 def rows(group: str, luck: float, effect: float, trials: int, seed: int) -> list[dict]:
     """Numbers of verdicts of each case of a group and number of trainings."""
+    cases = [case for case in CASES if case.group == group]
     if group == STUDY:
-        return _rows(_trial, OF_STUDY, luck, effect, trials, [seed])
-    return [
-        row
-        for case in OTHERS
-        if case.group == group  # a stream of random numbers per case
-        for row in _rows(
-            _trial_of, [case], luck, effect, trials, [seed, zlib.crc32(case.name.encode())]
-        )
-    ]
+        return _rows(_trial, cases, luck, effect, trials, [seed])
+    stream = [seed, zlib.crc32(group.encode())]  # of its own, whatever other cases there are
+    return _rows(_trial_of, cases, luck, effect, trials, stream)
 
 
 def _rows(

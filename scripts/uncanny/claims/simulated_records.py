@@ -28,8 +28,9 @@ EPOCH = 60
 
 HUNGRY, FRUGAL = "hungry", "frugal"  # the first takes more evaluations, by the effect
 OF_DRAW = 0.005  # standard deviation of a mean number of evaluations between sampling seeds
-MEMBER = 0.05  # standard deviation between the models of a family; between families: the effect
-FAMILIES = {f"family_{k}": [f"model_{k}{i}" for i in range(4)] for k in range(6)}
+MEMBER = 0.05  # standard deviation within a family, half of the variance between its models
+FAMILIES = {f"family_{k}": [f"model_{k}{i}" for i in range(3)] for k in range(6)}
+SAMPLERS = ("S", "T")
 
 
 def evaluations(rng: np.random.Generator, seeds: Sequence[int], luck: float, effect: float):
@@ -45,28 +46,28 @@ def evaluations(rng: np.random.Generator, seeds: Sequence[int], luck: float, eff
 
 
 def families(rng: np.random.Generator, seeds: Sequence[int], luck: float, effect: float):
-    """Models of six families at one milestone, each of its own training."""
-    shape = (len(FAMILIES), len(FAMILIES["family_0"]), len(seeds))
-    logs = (
-        effect * rng.standard_normal((len(FAMILIES), 1, 1))
-        + MEMBER * rng.standard_normal(shape[:2])[..., None]
-        + luck * rng.standard_normal(shape)
-        + ERROR * np.sqrt(SHARED) * rng.standard_normal(len(seeds))
-        + ERROR * np.sqrt(1 - SHARED) * rng.standard_normal(shape)
-    )
+    """Models of families that differ by the effect (standard deviation), at one milestone."""
     models = tuple(model for members in FAMILIES.values() for model in members)
-    table = _cells(models, tuple(seeds), (0,)).copy()
+    count, runs, samplers = len(models), len(seeds), len(SAMPLERS)
+    levels = effect * np.repeat(rng.standard_normal(len(FAMILIES)), count // len(FAMILIES))
+    levels = levels + MEMBER * np.sqrt(0.5) * rng.standard_normal(count)
+    own = MEMBER * np.sqrt(0.5) * rng.standard_normal((count, samplers))
+    trained = levels[:, None] + luck * rng.standard_normal((count, runs))
+    errors = ERROR * np.sqrt(SHARED) * rng.standard_normal((runs, 1))
+    errors = errors + ERROR * np.sqrt(1 - SHARED) * rng.standard_normal((count, runs, samplers))
+    logs = trained[..., None] + own[:, None] + errors  # [models, seeds, samplers]
+    table = _cells(models, tuple(seeds), (0,), SAMPLERS).copy()
     table["score"] = [_score(value) for value in LEVEL * np.exp(logs.ravel())]
     return Evidence(Scores(table, simulated.REFERENCES), seeds, (0,))
 
 
 @cache
-def _cells(models: tuple, seeds: tuple, draws: tuple) -> pd.DataFrame:
-    """A score table without scores; rows: model, seed, draw."""
+def _cells(models: tuple, seeds: tuple, draws: tuple, samplers: tuple = ("S",)) -> pd.DataFrame:
+    """A score table without scores; rows: model, seed, draw, sampler."""
     rows = [
         {"train_seed": seed, "sample_seed": draw, "epoch": EPOCH, "model": model}
-        | {"sampler": "S", "nfe": 35.0, "scale": 1.0}
-        for model, seed, draw in product(models, seeds, draws)
+        | {"sampler": sampler, "nfe": 35.0, "scale": 1.0}
+        for model, seed, draw, sampler in product(models, seeds, draws, samplers)
     ]
     return simulated.table(rows)
 
@@ -158,7 +159,7 @@ def schedules(rng: np.random.Generator, seeds: Sequence[int], luck: float, effec
     return _without_scores(seeds, verdicts={EXPERIMENT: lines})
 
 
-STEPS = 100 * 2 ** np.arange(9)
+STEPS, WAYS = 100 * 2 ** np.arange(9), ("none", *training_weights.ARMS)
 FALL = 0.25  # a metric falls as the updates to this power: 5 % more takes 22 % more of them
 
 
@@ -173,20 +174,22 @@ def faster_weightings(rng: np.random.Generator, seeds: Sequence[int], luck: floa
 
 
 def _weightings(rng: np.random.Generator, seeds: Sequence[int], luck: float, effects: dict):
-    ways, shape = ("none", *training_weights.ARMS), (len(seeds), SAMPLING_SEEDS, len(STEPS))
-    tables = []
-    for way in ways:
-        lucky = luck * (
-            rng.standard_normal((len(seeds), 1, 1))
-            + simulated.OF_EPOCH * rng.standard_normal((len(seeds), 1, len(STEPS)))
-        )
-        logs = lucky + ERROR * rng.standard_normal(shape) + np.log1p(effects.get(way, 0.0))
-        values = (STEPS / STEPS[-1]) ** -FALL * np.exp(logs)
-        index = pd.MultiIndex.from_product([seeds, range(SAMPLING_SEEDS), STEPS])
-        rows = index.to_frame(index=False, name=["seed", "draw", "step"])
-        tables.append(rows.assign(arm=way, value=values.ravel(), dataset="made"))
-    line = training_weights.verdict(pd.concat(tables), "w2", 10, "both", [2.0, 1.5, 1.2])
+    rows = _of_ways(tuple(seeds))
+    shape = (len(WAYS), len(seeds), SAMPLING_SEEDS, len(STEPS))
+    logs = np.log1p([effects.get(way, 0.0) for way in WAYS])[:, None, None, None]
+    logs = logs + luck * rng.standard_normal((*shape[:2], 1, 1))
+    logs = logs + luck * simulated.OF_EPOCH * rng.standard_normal((*shape[:2], 1, len(STEPS)))
+    logs = logs + ERROR * rng.standard_normal(shape) - FALL * np.log(STEPS / STEPS[-1])
+    rows = rows.assign(value=np.exp(logs).ravel())
+    line = training_weights.verdict(rows, "w2", 10, "both", [2.0, 1.5, 1.2])
     return _without_scores(seeds, verdicts={EXPERIMENT: [line]})
+
+
+@cache
+def _of_ways(seeds: tuple) -> pd.DataFrame:
+    names = {"arm": WAYS, "seed": seeds, "draw": range(SAMPLING_SEEDS), "step": STEPS}
+    index = pd.MultiIndex.from_product(names.values(), names=names)
+    return index.to_frame(index=False).assign(dataset="made")
 
 
 def _without_scores(seeds: Sequence[int], **records) -> Evidence:

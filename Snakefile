@@ -1,11 +1,15 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
-# One study is one config file: --configfile replaces the default study, --config overrides keys of the loaded one.
+# One study is one config file: --configfile replaces the default study, --config overrides keys of the loaded one. The
+# default study is that of the folder in which Snakemake runs; a folder without one has this repository's.
 if set(config) <= set(workflow.config_settings.config):
+    DEFAULT = Path("config/config.yaml")
 
-    configfile: "config/config.yaml"
+    configfile: str(DEFAULT if DEFAULT.exists() else Path(workflow.current_basedir) / DEFAULT)
 
 
 include: "workflow/rules/common.smk"

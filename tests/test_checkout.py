@@ -1,12 +1,16 @@
 """A clone where others put it: another Python, a folder with a space, a home that cannot be written, another folder to run from."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 from test_workflow import ROOT, clone, dry_run, snakemake
+
+import uncanny
 
 FAULTS = "tests/faults/faults.yaml"
 DATA, EXTRACTOR = (
@@ -142,6 +146,10 @@ def test_a_study_of_another_folder(tmp_path):
     done = snakemake(folder, DATA, "--directory", str(tmp_path / "there"), config=FAULTS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "there" / DATA).exists()
+    # The default study, from a folder that has no config
+    for where, options in ((elsewhere, snakefile), (folder, ["--directory", str(elsewhere)])):
+        done = snakemake(where, *options, "--dry-run", "table_A1", config=None)
+        assert "results/digits/tables/table_A1" in done.stdout, done.stdout + done.stderr
 
 
 WITHOUT_PLUGIN = """
@@ -188,3 +196,11 @@ def test_targets_come_before_configfile_or_after_two_dashes(folder):
     assert dry_run(folder, DATA, config=FAULTS) == one
     assert dry_run(folder, "--configfile", FAULTS, "--", DATA, config=None) == one
     assert dry_run(folder, f"--configfile={FAULTS}", DATA, config=None) == one
+
+
+def test_the_version_is_one():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest, date = re.search(r"^## ([\d.]+) \((.*)\)$", changelog, re.MULTILINE).groups()
+    assert newest == citation["version"] == uncanny.__version__
+    assert date == str(citation["date-released"])

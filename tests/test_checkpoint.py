@@ -43,7 +43,9 @@ def test_the_shipped_study_races_thirteen_samplers():
     looks = {study.config["samplers"][cell.sampler].get("series") for cell in cells}
     assert len(cells) == 12 * 8 + 2 and len(looks) == 13 and None not in looks
     race = yaml.safe_load((ROOT / "config/samplers.yaml").read_text())
-    assert CONFIG["samplers"] == race["samplers"]
+    assert race["samplers"].items() >= CONFIG["samplers"].items()
+    rest = race["samplers"].keys() - CONFIG["samplers"].keys()  # of controls of claims
+    assert all(name.endswith("_even") for name in rest)
 
 
 def test_blocks_of_a_folder_are_those_of_its_files():

@@ -1,7 +1,6 @@
 """Classifier-free guidance: closed forms, evaluations, intervals, training without classes."""
 
 import math
-import re
 
 import pytest
 import torch
@@ -19,7 +18,6 @@ from uncanny.samplers.ddim import ddim
 from uncanny.samplers.heun import heun
 from uncanny.samplers.rk45 import rk45
 from uncanny.sampling import drawing
-from uncanny.study.plan import claims as plan_claims
 from uncanny.training import loop
 
 STORED = arrays("samplers")
@@ -279,20 +277,14 @@ def test_mistakes_are_found_when_the_config_is_read(options, message):
         plan(config(**options))
 
 
-def test_the_block_of_the_page_goes_into_the_digits_study():
-    text = (ROOT / "docs/guidance.md").read_text()
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    made = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    for section, named in yaml.safe_load(block).items():
-        made[section] |= named
-    study = plan(made)
-    assert plan_claims.resolved(study, "G01")["missing"] == {}
-    models = study.identity("ddpm_free"), study.identity("vp_free")
-    assert [model["training"]["label_dropout"] for model in models] == [0.1, 0.1]
-    # t and sigma of the intervals are the same noise levels
+def test_both_families_of_the_study_of_guidance_have_the_same_interval():
+    study = plan(yaml.safe_load((ROOT / "config/guidance.yaml").read_text()))
+    interval = study.guidance("I3")
+    assert (interval["sigma_min"], interval["sigma_max"]) == (0.28, 2.9)
     a = forward.alphas_cumprod(schedules.linear(1000))
     sigma = ((1 - a) / a).sqrt()
-    assert [float(sigma[82]), float(sigma[470])] == pytest.approx([0.28, 2.9], rel=0.02)
+    ends = [float(sigma[interval[end]]) for end in ("t_min", "t_max")]
+    assert ends == pytest.approx([0.28, 2.9], rel=0.02)
 
 
 def test_a_recipe_without_label_dropout_leaves_identities_as_they_were():

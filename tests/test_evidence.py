@@ -327,11 +327,18 @@ class TestMargins:
 
 class TestSecondExtractor:
     @staticmethod
-    def table(values, kind="fid", splits=None):
+    def table(values, kind="fid", splits=None, seed=0):
         """One row per (model, sampler): (early, final) value."""
         rows = [
             {"dataset": "d", "model": m, "sampler": s, "guidance": "none", "epoch": epoch}
-            | {"metric": kind, "kind": kind, "splits": splits, "corrected": value}
+            | {
+                "train_seed": seed,
+                "sample_seed": 0,
+                "metric": kind,
+                "kind": kind,
+                "splits": splits,
+                "corrected": value,
+            }
             for (m, s), pair in values.items()
             for epoch, value in zip((1, 9), pair, strict=True)
         ]
@@ -342,11 +349,18 @@ class TestSecondExtractor:
         second = {("a", "S"): (0, 3.0), ("b", "S"): (9, 1.0), ("c", "S"): (0, 2.0)}
         values = [extractor_ranks.final_values(self.table(v)) for v in (first, second)]
         ranks, agreement = extractor_ranks.compared(*values)
-        assert ranks.set_index("model")[[1, 2]].values.tolist() == [[1, 1], [2, 3], [3, 2]]
+        assert ranks.set_index("model")[[1, 2]].values.tolist() == [[3, 3], [2, 1], [1, 2]]
         assert agreement["Spearman"].item() == pytest.approx(0.5)
         assert agreement["largest change of rank"].item() == 1
         page = evidence_pages.extractors(*extractor_ranks.page_tables(ranks, agreement))
         assert "fid, extractor 1" in page and "0.5" in page
+
+    def test_only_seeds_that_both_have_count(self):
+        values = {("a", "S"): (0, 3.0), ("b", "S"): (9, 2.0)}
+        more = {("a", "S"): (0, 0.0), ("b", "S"): (9, 9.0)}
+        tables = self.table(values), pd.concat([self.table(values), self.table(more, seed=1)])
+        ranks, _ = extractor_ranks.compared(*map(extractor_ranks.final_values, tables))
+        assert ranks.set_index("model")[[1, 2]].values.tolist() == [[2, 2], [1, 1]]
 
     def test_scores_in_splits_do_not_count(self):
         table = self.table({("a", "S"): (0, 3.0)}, kind="inception_score", splits=10)

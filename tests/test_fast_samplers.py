@@ -58,6 +58,15 @@ def test_runs_of_the_public_programs(name):
     assert_close(x[0], RESULTS[name], 1e-9)
 
 
+def test_the_first_order_with_all_noise_is_the_ancestral_step():
+    problem = Mixture(STORED, "gmm_a"), LATENTS, tensor([10.0, 3.0, 1.0, 0.2, 0.0])
+    noise = Replayed(RUNS["noise"])
+    dpmpp = components.load("samplers", "dpmpp")(*problem, noise=noise, order=1, eta=1.0)
+    predictor = components.load("samplers", "predictor_corrector")
+    steps = predictor(*problem, noise=noise, predictor="ancestral", corrector="none")
+    assert_close(dpmpp, steps, 1e-12)
+
+
 # --- Order of convergence ------------------------------------------------------------------------
 
 # Options whose order, log2 of the error's ratio when steps are halved, is the declared one. UniPC-p

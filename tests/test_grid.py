@@ -185,3 +185,8 @@ def test_panels_fill_the_page_side_by_side():
     boxes = [ax.get_window_extent() for ax in figure.axes]
     assert boxes[0].x1 < boxes[1].x0
     assert sum(box.width for box in boxes) > 0.9 * figure.bbox.width
+
+
+@pytest.mark.parametrize(("value", "digits", "text"), [(181.8, 2, "180"), (5.21, 2, "5.2"), (1234.0, 3, "1230"), (30.2, 1, "30"), (0.31, 2, "0.31"), (-0.5172, 2, "-0.52")])  # fmt: skip
+def test_numbers_are_written_without_powers_of_ten(value, digits, text):
+    assert captions.rounded(value, digits) == text

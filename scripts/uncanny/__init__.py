@@ -1,3 +1,3 @@
 """Studies of diffusion models. Each folder is a room; docs/architecture.md says what is in it."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -4,35 +4,40 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from uncanny.registry import components
+
 CONFIGURATION = ["dataset", "model", "sampler"]
+SEEDS = ["train_seed", "sample_seed"]
 METRICS = ("inception_score", "fid")  # kinds; of the first only with all images at once
 
 
 def final_values(table: pd.DataFrame) -> pd.DataFrame:
-    """Values less their bias of each configuration without guidance, at its last epoch, the mean
-    over training and sampling seeds; columns are metrics. table: as score_records.tidy gives it.
+    """Values less their bias of each configuration and its seeds, without guidance, at the last
+    epoch; columns are metrics, with their kinds. table: as score_records.tidy gives it.
     """
     rows = table[(table["guidance"] == "none") & table["kind"].isin(METRICS)]
     rows = rows[(rows["kind"] != "inception_score") | (rows["splits"] == 1)]
     last = rows["epoch"] == rows.groupby("model")["epoch"].transform("max")
-    return rows[last].pivot_table("corrected", CONFIGURATION, "metric", aggfunc="mean")
+    return rows[last].pivot_table("corrected", CONFIGURATION + SEEDS, ["kind", "metric"])
 
 
 def compared(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(mean rank of each model with both extractors, agreement of all configurations), by dataset
     and metric.
 
-    first, second: final_values of the same study. Rank 1 has the largest value. Raises ValueError
-    where they have no configuration in common.
+    first, second: final_values of the same study; seeds that both have are averaged. Rank 1 is the
+    best. Raises ValueError where they have no configuration in common.
     """
     shared = first.index.intersection(second.index)
     if shared.empty:
         raise ValueError("the two sets of scores have no model and sampler in common")
     ranks, agreement = [], []
-    for metric in first.columns.intersection(second.columns):
-        both = pd.concat([t.loc[shared, metric] for t in (first, second)], axis=1, keys=[1, 2])
-        for dataset, rows in both.dropna().groupby(level="dataset"):
-            ranked = rows.rank(ascending=False)
+    falling = components.constant("metrics", "fid", "FALLING")
+    for kind, metric in first.columns.intersection(second.columns):
+        values = [table.loc[shared, (kind, metric)] for table in (first, second)]
+        both = pd.concat(values, axis=1, keys=[1, 2]).dropna().groupby(CONFIGURATION).mean()
+        for dataset, rows in both.groupby(level="dataset"):
+            ranked = rows.rank(ascending=kind in falling)
             by_model = ranked.groupby(level="model").mean().reset_index()
             ranks.append(by_model.assign(dataset=dataset, metric=metric))
             agreement.append(

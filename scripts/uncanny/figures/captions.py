@@ -24,6 +24,11 @@ def caption(plotted: pd.DataFrame, block: Mapping) -> str:
     return " ".join(f"{sentence}." for sentence in [*own, *plotted.attrs["facts"]])
 
 
+def rounded(value: float, digits: int) -> str:
+    """A number with so many significant digits, without a power of ten below a million."""
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
 def measured(points: pd.DataFrame) -> str:
     """Seeds, images, splits and extractor of summarised points."""
     train, sampling, n = (span(points[key]) for key in ("seeds", "draws", "n"))
@@ -60,7 +65,7 @@ def extremes(points: pd.DataFrame) -> list[str]:
     texts = []
     for panel, rows in last.groupby("panel"):
         ends = [rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()]]
-        high, low = (f"{row['curve']} ({row['value']:.3g})" for row in ends)
+        high, low = (f"{row['curve']} ({rounded(row['value'], 3)})" for row in ends)
         texts.append(f"Panel {panel}, last epoch: highest {high}, lowest {low}")
     return texts
 
@@ -87,7 +92,10 @@ def capped(references: pd.DataFrame) -> str:
     """By how much splits lower the score of real images."""
     split = references.dropna(subset="unsplit") if "unsplit" in references else references[:0]
     real = split[~split["control"].isin(NOISES)]
-    texts = [f"{row.curve} at {row.value:.3g} of {row.unsplit:.3g}" for row in real.itertuples()]
+    texts = [
+        f"{row.curve} at {rounded(row.value, 3)} of {rounded(row.unsplit, 3)}"
+        for row in real.itertuples()
+    ]
     if not texts:
         return ""
     size = span(real["images_per_split"])

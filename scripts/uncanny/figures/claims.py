@@ -218,7 +218,7 @@ def _numbers(row: NamedTuple) -> str:
 
 
 def _number(value: float) -> str:
-    text = f"{float(f'{value:.2g}'):g}" if abs(value) < 100 else f"{value:.0f}"
+    text = captions.rounded(value, 2) if abs(value) < 100 else f"{value:.0f}"
     return text.replace("-", MINUS)
 
 

@@ -165,8 +165,9 @@ def _score_line(table: pd.DataFrame) -> str:
     score, real = (table[table["role"] == role] for role in ("score", "real"))
     row = score.iloc[0]
     half = half_width(row.se, row.freedom)
-    text = f"{row.metric_label}: {row.value:.2g} ± {half:.1g}"
-    return text + (f" (real test images: {real['value'].iloc[0]:.2g})" if len(real) else "")
+    text = f"{row.metric_label}: {captions.rounded(row.value, 2)} ± {captions.rounded(half, 1)}"
+    shown = [captions.rounded(value, 2) for value in real["value"].iloc[:1]]
+    return text + (f" (real test images: {shown[0]})" if shown else "")
 
 
 # ---- Caption --------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ def reverse_sde(
     path: Path = SIGMA_PATH,
 ) -> Tensor:
     """y_{k+1} = y_k + Delta_k s(y_k, sigma_k) + sqrt(Delta_k) n_k, Delta_k = sigma_k^2 -
-    sigma_{k+1}^2: the ancestral step of variance-exploding models (Song et al. 2021, algorithm 2,
-    without corrector).
+    sigma_{k+1}^2: the reverse diffusion step of variance-exploding models (Song et al. 2021,
+    algorithm 2, without corrector). An ancestral step adds less noise: dpmpp with order 1, eta 1.
 
     latents: standard normal [N, ...]. sigmas: [num_steps + 1], falling; a last step to 0 adds no
     noise: it gives the denoised image. path: must not scale the image; its clock plays no part.

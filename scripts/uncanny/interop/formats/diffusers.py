@@ -67,7 +67,10 @@ def _check_images(path: Path, config: Mapping, shape: Sequence[int]) -> None:
     size, channels = config["sample_size"] or shape[1], config["in_channels"]
     image_shape = [channels, *([size, size] if isinstance(size, int) else size)]
     if image_shape != list(shape):
-        raise ValueError(f"{path}: images {image_shape}; the study's dataset has {list(shape)}")
+        raise ValueError(
+            f"{path}: images {image_shape}; the study's dataset has {list(shape)}, which a dataset of "
+            "kind images sets by its resolution and channels"
+        )
     if config["out_channels"] != channels:
         outputs = config["out_channels"]
         raise ValueError(f"{path}: out_channels {outputs} is not supported; expected {channels}")

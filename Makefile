@@ -73,7 +73,7 @@ SECONDS ?= 540
 gpu-check:
 	$(PYTHON) tests/gpu/run.py $(SECONDS)
 
-# How often verdicts are wrong: 400 simulated studies for each luck of training and effect; ten minutes on two cores.
+# How often verdicts are wrong: 400 trials for each luck of training and effect; twelve minutes on two cores.
 error-rates: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/error_rates.py
 

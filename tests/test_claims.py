@@ -15,7 +15,9 @@ from claims_data import (
     selection,
     verdicts,
 )
+from scipy import stats
 
+from uncanny.claims import dominates
 from uncanny.claims.assess import assess
 from uncanny.claims.curves import Scores, broadcast
 from uncanny.claims.finding import NotTestable
@@ -152,17 +154,41 @@ class TestComparisons:
 
     @pytest.mark.parametrize(
         ("counts", "verdict"),
-        [((50, 51), "supported"), ((35, 50), "inconclusive"), ((30, 34), "refuted")],
+        [
+            ((50.5, 51, 51.5), "supported"),
+            ((35, 36, 50), "inconclusive"),
+            ((30, 31, 32), "refuted"),
+        ],
     )
-    def test_costlier_in_every_draw(self, counts, verdict):
-        """Adaptive samplers take other numbers of evaluations in every draw."""
-        records = curve("m", "B", 5, nfe=35.5) + curve("m", "B", 5, nfe=35.25, draws=(1,))
-        for draw, nfe in enumerate(counts):
-            records += curve("m", "A", 5, nfe=nfe, draws=(draw,))
-        both = cells(records, draws=(0, 1), a=selection("m", "A"), b=selection("m", "B"))
-        finding = kind("costlier")(both)
-        assert finding.verdict == verdict and finding.p is None
-        assert finding.estimate == pytest.approx(np.mean(counts) / 35.375)
+    def test_costlier_where_samplers_choose_their_steps(self, counts, verdict):
+        others = (35.5, 35.25, 35.75)
+        finding = self.costlier(counts, others)
+        assert finding.verdict == verdict and finding.scope == "these weights only"
+        assert finding.estimate == pytest.approx(np.mean(counts) / 35.5)
+        if verdict != "inconclusive":
+            assert finding.p == pytest.approx(stats.ttest_rel(*np.log([counts, others])).pvalue)
+
+    @staticmethod
+    def costlier(counts, others, **options):
+        """Evaluations in each draw of A and of B."""
+        records = []
+        for sampler, numbers in (("A", counts), ("B", others)):
+            for draw, nfe in enumerate(numbers):
+                records += curve("m", sampler, 5, nfe=nfe, draws=(draw,))
+        chosen = {"a": selection("m", "A"), "b": selection("m", "B")}
+        return kind("costlier")(cells(records, draws=range(len(counts)), **chosen), **options)
+
+    def test_costlier_is_counted_where_steps_are_fixed(self):
+        found = self.costlier((36,), (35,))
+        assert (found.verdict, found.p, found.scope) == ("supported", None, "")
+        assert self.costlier((35,), (35,)).verdict == "refuted"
+        assert self.costlier((35, 35), (35, 35)).verdict == "refuted"
+        assert self.costlier((1000,) * 3, (157.5, 158, 159), factor=3.0).verdict == "supported"
+
+    def test_one_run_of_chosen_steps_decides_nothing(self):
+        assert self.costlier((36.5,), (35.5,)).verdict == "inconclusive"
+        with pytest.raises(NotTestable, match="missing: number of evaluations of m A"):
+            self.costlier((None,), (35.5,))
 
 
 class TestGate:
@@ -379,10 +405,22 @@ class TestNoiseAndFamilies:
             == "inconclusive"
         )
 
+    @pytest.mark.parametrize(("of_models", "of_samplers"), [(5, 0), (3.5, 3.5), (0, 5)])
+    def test_intervals_of_the_share_cover_it(self, of_models, of_samplers):
+        """Where models of a family differ, and where its samplers do."""
+        rng, shape = np.random.default_rng(0), (6, 2, 6)  # families, models, samplers
+        truth, covered = 25 / (25 + of_models**2 + of_samplers**2), 0
+        for _ in range(300):
+            levels = 5 * rng.standard_normal((6, 1, 1)) + of_samplers * rng.standard_normal(shape)
+            levels += of_models * rng.standard_normal((6, 2, 1))
+            _, low, high = dominates._share(levels.tolist())
+            covered += low <= truth <= high
+        assert covered >= 0.95 * 300 - 3 * np.sqrt(300 * 0.95 * 0.05)
+
     def test_few_families_are_described(self):
         two = self.families({"a": [4, 4.1], "b": [7, 7.1]})
         assert two.verdict == "not testable" and two.estimate > 90 and "2 families" in two.limit
-        with pytest.raises(NotTestable, match="second configuration"):
+        with pytest.raises(NotTestable, match="a second model"):
             self.families({"a": [4], "b": [5]})
 
 

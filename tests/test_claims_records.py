@@ -213,6 +213,12 @@ class TestSettles:
         found = Evidence(None, (0, 1, 2), (0, 1), sizes=sizes(rising, error).records).read(part)
         assert settles(found, at=400).verdict == "refuted"
 
+    def test_a_share_takes_errors_and_a_limit(self):
+        with pytest.raises(NotTestable, match="is10 has no standard error at some number"):
+            settles(sizes(lambda n: 8, lambda n: 0), at=400)
+        with pytest.raises(NotTestable, match=r"the limit of is10, 0\.001, may be 0"):
+            settles(sizes(lambda n: 0.001 + 100 / n, error), at=400)
+
     def test_diverged_and_missing(self):
         with pytest.raises(NotTestable, match="diverged: ve EUL"):
             settles(sizes(rising, error, status="diverged"), at=400)
@@ -233,11 +239,9 @@ class TestPowerLaw:
             power_law(sizes(lambda n: 8, lambda n: 0))
 
 
-def reports(accuracy=0.5):
-    deciles = [
-        {"decile": k, "accuracy": accuracy, "se": 0.01, "n": 360, "gradient_rms": 1e-4}
-        for k in range(10)
-    ]
+def reports(accuracy=0.5, se=0.01, gradient=1e-4):
+    shared = {"accuracy": accuracy, "se": se, "n": 360, "gradient_rms": gradient}
+    deciles = [{"decile": k} | shared for k in range(10)]
     return Reports({"noisy": [{"deciles": deciles}]}, {"a": {"classifiers": ["noisy"]}})
 
 
@@ -250,11 +254,28 @@ class TestClassifierReport:
         assert (found.verdict, found.p is None) == (verdict, False)
         assert found.high - found.low == pytest.approx(2 * 0.01 * stats.t.ppf(0.975, 359))
 
-    def test_a_gradient_is_described(self):
+    def test_gradients_are_tested_between_classifiers(self):
+        means = [1e-4, 1.2e-4, 1.1e-4]
+        three = Reports(
+            {f"u{k}": reports(gradient=mean).records["noisy"] for k, mean in enumerate(means)},
+            {"a": {"classifiers": ["u0", "u1", "u2"]}},
+        )
+        options = {"side": "below", "quantity": "gradient_rms"}
+        found = classifier_report(three, bound=2e-4, **options)
+        known = stats.ttest_1samp(means, 2e-4)
+        assert (found.verdict, found.scope) == ("supported", "3 classifiers")
+        assert found.p == pytest.approx(known.pvalue)
+        assert (found.low, found.high) == pytest.approx([*known.confidence_interval()])
+        assert classifier_report(three, bound=0.5e-4, **options).verdict == "refuted"
+        assert classifier_report(three, bound=1.2e-4, **options).verdict == "inconclusive"
+
+    def test_one_gradient_has_no_known_error(self):
         found = classifier_report(reports(), side="below", bound=1e-3, quantity="gradient_rms")
-        assert (found.verdict, found.p, found.low) == ("supported", None, None)
-        found = classifier_report(reports(), side="below", bound=1e-5, quantity="gradient_rms")
-        assert found.verdict == "refuted"
+        assert (found.verdict, found.p, found.low) == ("inconclusive", 1.0, None)
+
+    def test_an_accuracy_without_errors_is_no_test(self):
+        exact = reports(1.0, se=0.0)
+        assert classifier_report(exact, side="above", bound=0.5).verdict == "by construction"
 
     def test_missing(self):
         with pytest.raises(NotTestable, match="classifier other"):

@@ -70,6 +70,23 @@ class TestVerdicts:
         one = TIMES | {"thresholds": [THRESHOLD | {"p": None}, *TIMES["thresholds"][1:]]}
         assert cells(evidence([one]), metric="w2").verdict != "supported"
 
+    def test_the_faster_side_may_be_either(self):
+        """A base that never arrives where the other does is slower: an upper bound."""
+        bound = THRESHOLD | {"ratio": 0.4, "low": 0.3, "high": 0.5, "is_bound": True}
+        line = TIMES | {"thresholds": [bound, bound | {"factor": 1.5}, THRESHOLD | {"ratio": None}]}
+        found = cells(evidence([line]), metric="w2")
+        assert found.verdict == "refuted" and "at most 0.40 (0.30 to 0.50)" in found.text
+
+    def test_an_unknown_error_of_one_training_decides_nothing(self):
+        trained = EXACT | {
+            "model": "ring",
+            "train_seed": 0,
+            "metric": "path_kl",
+            "error": {"well": None},
+        }
+        found = cells(evidence([trained]), metric="path_kl")
+        assert (found.verdict, found.p) == ("inconclusive", 1.0)
+
     def test_what_is_not_there_cannot_be_tested(self):
         with pytest.raises(
             NotTestable, match="a verdict on metric kl, solver sde, target ring, any"
@@ -162,6 +179,21 @@ class TestTerms:
         found = add_up(evidence([], self.rows(bias=0.1)))
         assert found.verdict == "refuted" and found.p < 1e-6
         assert "above the sum" in found.text
+
+    def test_more_paths_do_not_refute_a_difference_within_the_margin(self):
+        rows = self.rows(bias=0.01)
+        rows["deviation"] = (rows["monte_carlo"] - rows["path_kl"]) / rows["standard_error"]
+        precise = rows.assign(standard_error=1e-4, monte_carlo=1.01 * rows["path_kl"])
+        precise["deviation"] = 0.01 * rows["path_kl"] / 1e-4
+        found = add_up(evidence([], precise))
+        assert found.verdict == "supported" and "at most 300.0 standard errors off" in found.text
+        one = precise.copy()
+        one.loc[0, "monte_carlo"] = 1.05 * one.loc[0, "path_kl"]  # the mean is within the margin
+        assert add_up(evidence([], one)).verdict == "refuted"
+
+    def test_a_sum_without_errors_is_no_test(self):
+        rows = self.rows().assign(standard_error=0.0, deviation=0.0)
+        assert add_up(evidence([], rows)).verdict == "by construction"
 
     def test_a_sum_that_is_right_is_seldom_refuted(self):
         rng, verdicts = np.random.default_rng(0), Counter()

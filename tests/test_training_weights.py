@@ -108,8 +108,11 @@ class TestRatio:
         assert 1 < found.low < 2.0 < found.high < 4
         assert found.p < 0.05 and not found.is_bound
         never = ratio_of_steps(STEPS, slow, base, 0.0015)
-        assert never.is_bound
-        assert ratio_of_steps(STEPS, base, slow, 0.0015).value is None
+        assert never.is_bound and never.value > 1
+        other = ratio_of_steps(STEPS, base, slow, 0.0015)  # now the second never arrives
+        assert other.is_bound and other.value == pytest.approx(1 / never.value)
+        assert weighting.is_faster(other) == weighting.is_slower(never)
+        assert ratio_of_steps(STEPS, base, slow, 1e-9).value is None
 
     def test_the_error_is_students_over_trainings(self):
         # log time is linear in log value here: the log ratio is a difference of means

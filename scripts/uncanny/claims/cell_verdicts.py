@@ -49,7 +49,8 @@ def cell_verdicts(
 
     nfe: numbers of evaluations. Options that are None match all cells.
 
-    Exact scores: their verdict (theory.verdicts), which has no sampling error. Trained models: the
+    Exact scores: their verdict (theory.verdicts), which has no sampling error; inconclusive where a
+    single training has none because it is not known. Trained models: the
     exponential schedule is better at the well trained end and the polynomial one at the other, both
     by rules.positive; t intervals between training seeds, or between the sampling seeds of a single
     training. Ways to train: the base is faster to two thirds of the thresholds (theory.weighting).
@@ -85,14 +86,20 @@ def _finding(name: str, lines: Sequence[Mapping]) -> Finding:
     if "thresholds" in first:
         found = _of_times(first)
     elif len(lines) == 1 and first.get("error", {}).get("well") is None:
-        estimate = 100 * first["effect"]["well"]
-        found = Finding(WORDS[first["verdict"]], _text(first), estimate=estimate, unit="%")
+        found = _without_error(first)
     else:
         found = _of_trainings(lines)
     return replace(found, cells=(name,), text=f"{name}: {found.text}", details={"lines": [*lines]})
 
 
 # ---- Schedules ---------------------------------------------------------------------------------
+
+
+def _without_error(line: Mapping) -> Finding:
+    if "train_seed" in line:  # of a divergence from measured losses
+        text = f"of a single training, without a known error; {_text(line)}"
+        return Finding(INCONCLUSIVE, text, p=1.0, scope=FIXED, **_numbers(line))
+    return Finding(WORDS[line["verdict"]], _text(line), **_numbers(line))
 
 
 def _of_trainings(lines: Sequence[Mapping]) -> Finding:
@@ -176,7 +183,7 @@ def _of_times(line: Mapping) -> Finding:
 
 def _of_threshold(entry: Mapping) -> Finding:
     if entry["ratio"] is None:
-        return replace(untestable("the base never arrives"), text="none")
+        return replace(untestable("neither arrives"), text="none")
     numbers = {name: entry.get(name) for name in ("low", "high", "p")}
     ratio = weighting.Ratio(entry["ratio"], is_bound=entry["is_bound"], **numbers)
     verdict = INCONCLUSIVE
@@ -184,7 +191,8 @@ def _of_threshold(entry: Mapping) -> Finding:
         verdict = SUPPORTED
     elif weighting.is_faster(ratio):
         verdict = REFUTED
-    shown = "at least " if ratio.is_bound else ""
-    text = f"{shown}{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    bound = "at least " if ratio.value >= 1 else "at most "
+    shown = f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    text = bound + shown if ratio.is_bound else shown
     p = ratio.p if verdict != INCONCLUSIVE else 1.0
     return Finding(verdict, text, ratio.value, ratio.low, ratio.high, "times", weighting.RATIO, p)

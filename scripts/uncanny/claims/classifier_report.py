@@ -5,9 +5,10 @@ from typing import Literal
 import numpy as np
 
 from uncanny.claims import rules
-from uncanny.claims.finding import REFUTED, SUPPORTED, Finding
+from uncanny.claims.effects import FIXED
+from uncanny.claims.finding import INCONCLUSIVE, Finding
 from uncanny.claims.records import Reports
-from uncanny.evaluation.contrasts import Contrast
+from uncanny.evaluation.contrasts import Contrast, repeated
 from uncanny.evaluation.jackknife import GROUPS
 from uncanny.registry.option_types import Nonnegative
 
@@ -24,35 +25,43 @@ def classifier_report(
     """A quantity of the classifiers, the mean over noise levels (deciles of t) and reports, is
     above (below) the bound.
 
-    Accuracy is tested (rules.side). All deciles and reports are of the same test images, so that
-    the error of the mean may be as large as the mean of the errors, which it is taken to be. The
-    root mean square of a gradient has no known error: it is described, without a p.
+    By rules.side. Accuracy: all deciles and reports are of the same test images, so that the error
+    of the mean may be as large as the mean of the errors, which it is taken to be. Reports have no
+    error of the root mean square of a gradient: t intervals between classifiers; inconclusive of a
+    single one.
     """
-    deciles = [
-        d for listed in reports.of("a").values() for report in listed for d in report["deciles"]
-    ]
-    value = float(np.mean([d[quantity] for d in deciles]))
-    numbers = {"p": None}
+    of_each = {
+        name: [decile for report in listed for decile in report["deciles"]]
+        for name, listed in reports.of("a").items()
+    }
+    deciles = [decile for own in of_each.values() for decile in own]
     if quantity == "accuracy":
-        se = float(np.mean([d["se"] for d in deciles]))
-        contrast = Contrast(value, se, min(d["n"] for d in deciles) - 1.0, GROUPS)
-        decision = rules.side(contrast, bound, above=side == "above")
-        verdict = decision.verdict
-        low, high = contrast.interval()
-        numbers = {"p": decision.p, "low": low, "high": high}
+        value, se = (float(np.mean([d[name] for d in deciles])) for name in ("accuracy", "se"))
+        contrast, scope = Contrast(value, se, min(d["n"] for d in deciles) - 1.0, GROUPS), FIXED
     else:
-        verdict = SUPPORTED if (value > bound) == (side == "above") else REFUTED
+        means = [np.mean([d[quantity] for d in own]) for own in of_each.values()]
+        value, scope = float(np.mean(means)), f"{len(means)} classifiers"
+        contrast = repeated(means) if len(means) > 1 else None
+    decision = _decision(contrast, bound, side)
     return Finding(
-        verdict,
+        decision.verdict,
         f"{quantity.replace('_', ' ')} is {value:.3g} on average over noise levels; "
         f"claimed: {side} {bound:g}",
         estimate=value,
+        **(rules.interval(contrast) if contrast else {}),
         unit=quantity.replace("_", " "),
         margin=bound,
-        cells=tuple(reports.selections["a"]["classifiers"]),
+        p=decision.p,
+        scope=scope if contrast else FIXED,
+        cells=tuple(of_each),
         details={"by_decile": _by_decile(deciles, quantity)},
-        **numbers,
     )
+
+
+def _decision(contrast: Contrast | None, bound: float, side: str) -> rules.Decision:
+    if contrast is None:
+        return rules.Decision(INCONCLUSIVE, 1.0)
+    return rules.side(contrast, bound, above=side == "above")
 
 
 def _by_decile(deciles: list, quantity: str) -> dict:

@@ -32,7 +32,7 @@ class Curve:
     scores [R, K, m]: contrasts.Score of each cell. epochs (m), seeds (R). sign: 1, or -1 if less is
     better. family: of the model, by the kind of its process. signed: whether the metric takes
     values on both sides of 0; is_score: whether it is an Inception Score. nfe: mean number of
-    network evaluations per image; nfe_range: its range over seeds, as samplers may choose their
+    network evaluations per image; evaluations [R, K]: of each run, as samplers may choose their
     steps. scale: of the guidance. identity: text of everything but seeds that determines scores.
     labels: of model, sampler and guidance, for readers.
     """
@@ -49,7 +49,7 @@ class Curve:
     is_score: bool = False
     nfe: float = np.nan
     scale: float = np.nan
-    nfe_range: tuple[float, float] = (np.nan, np.nan)
+    evaluations: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan))
     identity: str = ""
     labels: tuple[str, ...] = ()
 
@@ -152,7 +152,7 @@ class Scores:
             is_score=kind == "inception_score",
             nfe=float(np.mean(nfe)),
             scale=float(rows[0]["scale"]),
-            nfe_range=(float(nfe.min()), float(nfe.max())),
+            evaluations=nfe.reshape(len(seeds), len(sampling_seeds), -1).mean(axis=2),
             identity=_identity(key, rows[0], epochs, len(sampling_seeds)),
         )
 

@@ -1,12 +1,14 @@
-"""How often verdicts are wrong, and how often they are reached: simulated from scores to verdict.
+"""How often verdicts are wrong, and how often they are reached: simulated from records to verdict.
 
-Each trial is a study with three trainings (`simulated`), and one with a fourth training whose
-intervals take the variance between trainings from the first. All kinds are assessed on each.
+Each trial of the group STUDY is a study with three trainings (`simulated`), and one with a fourth
+training whose intervals take the variance between trainings from the first. All its kinds are
+assessed on each. Other kinds have trials of their own (`simulated_records`).
 """
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,116 +16,48 @@ from scipy import special
 
 from uncanny.claims import simulated
 from uncanny.claims.assess import Assessment, Evidence, assess
+from uncanny.claims.error_cases import (
+    CASES,
+    EDGE,
+    EFFECTS,
+    FAILS,
+    HOLDS,
+    STORED,
+    STUDY,
+    THREE,
+    TRAININGS,
+    Case,
+)
 from uncanny.claims.finding import CANNOT_DECIDE, INCONCLUSIVE, REFUTED, SUPPORTED
 from uncanny.claims.rules import ALPHA
-from uncanny.claims.simulated import (
-    BASE,
-    BETTER,
-    BUMPED,
-    EPOCHS,
-    METRIC,
-    NEAR_NOISE,
-    RISING,
-    TIMED,
-)
-from uncanny.registry import components
 
-LUCKS, EFFECTS = (0.0, 0.02, 0.05), (0.0, 0.05, 0.1, 0.2)
-HOLDS, FAILS, EDGE = "holds", "fails", "edge"  # edge: on the border, where neither may be found
+LUCKS = (0.0, 0.02, 0.05)
 FALSE = {HOLDS: (REFUTED,), FAILS: (SUPPORTED,), EDGE: (SUPPORTED, REFUTED)}
-TOGETHER = (
-    "all together"  # row of trials with a wrong verdict on any claim, after Holm's correction
-)
-TRAININGS = ("3", "1, spread stored")
+# Row of trials of STUDY with a wrong verdict on any claim, after Holm's correction
+TOGETHER = "all together"
 COLUMNS = ("kind", "trainings", "luck", "effect", "truth", SUPPORTED, REFUTED, INCONCLUSIVE)
 COLUMNS += ("trials",)
-MARGIN = 0.05
 RARE = 0.001  # probability with which a row at exactly the level exceeds the limit
+GROUPS = {case.name: case.group for case in CASES} | {TOGETHER: STUDY}  # name of rows -> group
+# Those of the study first, with TOGETHER as the last of them
+NAMES = sorted(GROUPS, key=lambda name: GROUPS[name] != STUDY)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A claim on simulated scores or times. truths: whether it holds, at each of EFFECTS."""
-
-    name: str
-    kind: str
-    selections: Mapping[str, Mapping]
-    truths: Sequence[str]
-    options: dict = field(default_factory=dict)
-
-    @property
-    def claim(self) -> dict:
-        source = components.signature("claims", self.kind).first
-        metric = {"metric": METRIC} if source == "cells" else {}
-        part = {"kind": self.kind, source: dict(self.selections), "options": metric | self.options}
-        return {"block": {"statement": self.name, "source": "", "parts": {"only": part}}}
+def rows(group: str, luck: float, effect: float, trials: int, seed: int) -> list[dict]:
+    """Numbers of verdicts of each case of a group and number of trainings."""
+    cases = [case for case in CASES if case.group == group]
+    if group == STUDY:
+        return _rows(_trial, cases, luck, effect, trials, [seed])
+    stream = [seed, zlib.crc32(group.encode())]  # of its own, whatever other cases there are
+    return _rows(_trial_of, cases, luck, effect, trials, stream)
 
 
-def _selection(models: Sequence[str], *samplers: str) -> dict:
-    epochs = {model: list(EPOCHS) for model in models}
-    return {"models": [*models], "samplers": [*samplers], "guidances": ["none"], "epochs": epochs}
-
-
-PAIR = {"a": _selection(BETTER, "S"), "b": _selection(BASE, "S")}
-SWAPPED = {"a": PAIR["b"], "b": PAIR["a"]}
-SAME_WEIGHTS = {"a": _selection(BASE, "T"), "b": _selection(BASE, "S")}
-ENDS = {"a": _selection(RISING, "S")}
-SCALES = {"a": _selection(BASE, "S", "scale_10", "scale_100")}
-FEW_AND_MANY = {"a": _selection(BASE, "few", "many"), "b": _selection(BASE, "S")}
-HARM = {"a": _selection(BASE, "S", "harmful"), "b": _selection(BASE, "T")}
-NEAR = {"a": _selection([NEAR_NOISE], "S")}
-WINDOW = {"start": 15, "end": 45, "budget": 100}  # of the training: one milestone before it
-AT_BUMP = {"start": 55, "end": 65, "budget": 100}  # BUMP of EPOCHS
-SLOWER = {"a": {"training": ["slow"]}, "b": {"training": ["quick_1"]}}
-ALL_TIMES = {"a": {"training": [*TIMED]}}
-TIMES = {"quantity": "ms_per_update"}
-ANY_ABOVE_0 = (EDGE, HOLDS, HOLDS, HOLDS)
-BETTER_FROM_5 = (FAILS, HOLDS, HOLDS, HOLDS)
-WITHIN_5 = (HOLDS, EDGE, FAILS, FAILS)
-CASES = (
-    Case("superior", "superior", PAIR, BETTER_FROM_5),
-    Case("superior, same weights", "superior", SAME_WEIGHTS, BETTER_FROM_5),
-    Case("superior, each pair", "superior", PAIR, BETTER_FROM_5, {"per": "pair"}),
-    Case("superior, each epoch", "superior", PAIR, BETTER_FROM_5, {"per": "epoch"}),
-    Case("differs", "differs", PAIR, BETTER_FROM_5),
-    Case(
-        "best_on_average",
-        "best_on_average",
-        {"best": PAIR["a"], "others": PAIR["b"]},
-        BETTER_FROM_5,
-    ),
-    Case("equal", "equal", PAIR, WITHIN_5, {"delta": MARGIN}),
-    Case("equal, same weights", "equal", SAME_WEIGHTS, WITHIN_5, {"delta": MARGIN}),
-    Case("alike", "alike", {"a": _selection(BASE, "S", "T")}, WITHIN_5, {"delta": MARGIN}),
-    Case("no_worse", "no_worse", SWAPPED, WITHIN_5, {"delta": MARGIN}),
-    Case("late_gain, rising", "late_gain", ENDS, BETTER_FROM_5, {"expect": "rising"}),
-    Case(
-        "late_gain, settled",
-        "late_gain",
-        ENDS,
-        (HOLDS, FAILS, FAILS, FAILS),
-        {"expect": "settled", "margin": 0.02},
-    ),
-    Case("converged", "converged", ENDS, (HOLDS, FAILS, FAILS, FAILS), WINDOW),
-    Case("earlier", "earlier", {"a": PAIR["b"], "b": ENDS["a"]}, BETTER_FROM_5, WINDOW),
-    Case("bump", "bump", {"a": _selection(BUMPED, "S")}, BETTER_FROM_5, AT_BUMP),
-    Case("stays_noise", "stays_noise", NEAR, WITHIN_5),
-    Case("slope", "slope", SCALES, ANY_ABOVE_0, {"expect": "rises"}),
-    Case("gap_closes", "gap_closes", FEW_AND_MANY, WITHIN_5, {"margin": MARGIN}),
-    Case("harmful_scale", "harmful_scale", HARM, BETTER_FROM_5),
-    Case(
-        "time_ratio", "time_ratio", SLOWER, (EDGE, HOLDS, HOLDS, HOLDS), {"side": "above"} | TIMES
-    ),
-    Case("time_spread", "time_spread", ALL_TIMES, (HOLDS, HOLDS, EDGE, FAILS), {"bound": 1.1}),
-)
-
-
-def rows(luck: float, effect: float, trials: int, seed: int) -> list[dict]:
-    """Numbers of verdicts of each case and number of trainings."""
+def _rows(
+    trial, cases: Sequence[Case], luck: float, effect: float, trials: int, seed: list
+) -> list:
     counts: dict[tuple[str, str], Counter] = {}
-    key = [seed, round(1000 * luck), round(1000 * effect)]
-    for rng in np.random.default_rng(key).spawn(trials):
-        for trainings, verdicts in _trial(rng, luck, effect):
+    for rng in np.random.default_rng([*seed, *_key(luck, effect)]).spawn(trials):
+        for trainings, verdicts in trial(rng, cases, luck, effect):
             for name, verdict in verdicts.items():
                 counts.setdefault((name, trainings), Counter())[verdict] += 1
     truths = _truths(effect) | {TOGETHER: EDGE}
@@ -139,22 +73,40 @@ def _truths(effect: float) -> dict[str, str]:
     return {case.name: case.truths[EFFECTS.index(effect)] for case in CASES}
 
 
-def _trial(rng: np.random.Generator, luck: float, effect: float) -> Iterator[tuple[str, dict]]:
+def _key(*shares: float) -> list[int]:
+    return [round(1000 * share) for share in shares]
+
+
+def _trial(
+    rng: np.random.Generator, cases: Sequence[Case], luck: float, effect: float
+) -> Iterator[tuple[str, dict]]:
     """(number of trainings, verdict of each case) of one simulated study."""
-    claims = {case.name: case.claim for case in CASES}
+    claims = {case.name: case.claim for case in cases}
     times = simulated.timings(rng, effect)
-    scores = simulated.scores(rng, (0, 1, 2), luck, effect)
-    three = Evidence(scores, (0, 1, 2), (0,), timings=times)
+    scores = simulated.scores(rng, TRAININGS[THREE], luck, effect)
+    three = Evidence(scores, TRAININGS[THREE], (0,), timings=times)
     found = assess(claims, three)
-    yield TRAININGS[0], _verdicts(found, effect)
+    yield THREE, _verdicts(found, effect)
     spreads = {
         name: replace(spread, source="another study")
         for a in found
         for name, spread in a.alone.spreads.items()
     }
-    scores = simulated.scores(rng, (3,), luck, effect)
-    one = Evidence(scores, (3,), (0,), timings=times, spreads=spreads)
-    yield TRAININGS[1], _verdicts(assess(claims, one), effect)
+    scores = simulated.scores(rng, TRAININGS[STORED], luck, effect)
+    one = Evidence(scores, TRAININGS[STORED], (0,), timings=times, spreads=spreads)
+    yield STORED, _verdicts(assess(claims, one), effect)
+
+
+def _trial_of(
+    rng: np.random.Generator, cases: Sequence[Case], luck: float, effect: float
+) -> Iterator[tuple[str, dict]]:
+    """The same of simulated records. What is not about several trainings has no luck."""
+    (case,) = cases
+    for trainings in case.trainings:
+        if trainings == THREE or not luck:
+            evidence = case.evidence(rng, TRAININGS[trainings], luck, effect)
+            (found,) = assess({case.name: case.claim}, evidence)
+            yield trainings, {case.name: found.alone.verdict}
 
 
 def _verdicts(assessments: Sequence[Assessment], effect: float) -> dict[str, str]:
@@ -178,9 +130,8 @@ def limit(trials: int, level: float = ALPHA) -> int:
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows by kind, in the order of CASES, number of trainings, luck and effect."""
-    names = [*(case.name for case in CASES), TOGETHER]
-    order = {"kind": names.index, "trainings": TRAININGS.index}
+    """Rows by kind, in the order of NAMES, number of trainings, luck and effect."""
+    order = {"kind": NAMES.index, "trainings": [*TRAININGS].index}
     keys = pd.DataFrame(
         {
             key: table[key].map(order.get(key, float))

@@ -16,7 +16,7 @@ def power_law(sizes: Sizes, *, metric: str = "is10") -> Finding:
 
     Least squares of log spread on log n: slope = sum x y / sum x^2 with centred x, variance =
     1 / (2 (S - 1) sum x^2). Errors of the sizes count as independent, which is approximate for
-    nested samples.
+    nested samples; those of cells may be as alike as their latents.
     """
     slopes, variances = [], []
     for n, _, errors in sizes.curves(metric):
@@ -26,7 +26,7 @@ def power_law(sizes: Sizes, *, metric: str = "is10") -> Finding:
         slopes.append(centred @ np.log(errors) / (centred @ centred))
         variances.append(1 / (2 * (SPLITS - 1)) / (centred @ centred))
     estimate = float(np.mean(slopes))
-    half = special.stdtrit(SPLITS - 1, 0.975) * np.sqrt(np.sum(variances)) / len(slopes)
+    half = special.stdtrit(SPLITS - 1, 0.975) * np.mean(np.sqrt(variances))
     low, high = float(estimate - half), float(estimate + half)
     return Finding(
         CONSTRUCTED,

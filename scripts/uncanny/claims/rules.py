@@ -44,6 +44,14 @@ def detectable(contrast: Contrast) -> float:
     return float(t.sum()) * contrast.se
 
 
+def interval(contrast: Contrast, factor: float = 1.0) -> dict:
+    """Entries low and high of a finding, the 95 % interval times a factor; none by construction."""
+    if contrast.by_construction:
+        return {}
+    low, high = contrast.interval()
+    return {"low": factor * low, "high": factor * high}
+
+
 def superior(effect: Effect) -> Decision:
     """Is A better than B? Supported if the interval is above 0 and the estimate at least 1 %;
     refuted if the interval is below 0, or within ±1 %.

@@ -57,9 +57,9 @@ def scores(
     """Scores of all models after trainings with some seeds, sampled with some seeds (draws); luck:
     standard deviation between trainings, relative.
     """
-    table = _cells(tuple(seeds), tuple(draws)).copy()
-    table["score"] = np.concatenate([of_seed(rng, seed, luck, effect, draws) for seed in seeds])
-    return Scores(table, REFERENCES)
+    cells = _cells(tuple(seeds), tuple(draws)).copy()
+    cells["score"] = np.concatenate([of_seed(rng, seed, luck, effect, draws) for seed in seeds])
+    return Scores(cells, REFERENCES)
 
 
 def _reference(value: float) -> list[dict]:
@@ -78,11 +78,16 @@ def _cells(seeds: tuple[int, ...], draws: tuple[int, ...]) -> pd.DataFrame:
         | {"sampler": sampler, "nfe": float(SAMPLERS[sampler][0]), "scale": SAMPLERS[sampler][1]}
         for seed, draw, (model, sampler), epoch in product(seeds, draws, CURVES, EPOCHS)
     ]
+    return table(rows)
+
+
+def table(rows: Sequence[dict]) -> pd.DataFrame:
+    """A score table of rows without what all of them share."""
     shared = {"dataset": DATASET, "guidance": "none", "status": "ok"}
     shared |= {"metric": METRIC, "kind": "inception_score", "n": 400}
-    table = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
-    table["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
-    return table
+    found = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
+    found["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
+    return found
 
 
 def levels(effect: float) -> np.ndarray:

@@ -4,7 +4,6 @@ import numpy as np
 from scipy import special
 
 from uncanny.claims import rules
-from uncanny.claims.compare import share_numbers
 from uncanny.claims.finding import REFUTED, Finding
 from uncanny.claims.records import Experiments
 from uncanny.evaluation.contrasts import Contrast
@@ -18,8 +17,8 @@ def terms_add_up(
     experiments: Experiments, *, margin: Nonnegative = 0.02, largest: Nonnegative = 4.0
 ) -> Finding:
     """Monte Carlo equals the sum of the terms: the mean relative difference over all rows of
-    experiments of kind path_identity is within the margin (rules.within), and no row deviates by
-    more than `largest` standard errors, each from thousands of paths.
+    experiments of kind path_identity is within the margin (rules.within), and that of no row is
+    beyond the margin by more than `largest` of its standard errors, each from thousands of paths.
     """
     rows = experiments.rows("a")
     gaps = (rows["monte_carlo"] / rows["path_kl"] - 1).to_numpy()
@@ -28,15 +27,21 @@ def terms_add_up(
     contrast = Contrast(float(gaps.mean()), error, np.inf, GROUPS)
     worst = float(rows["deviation"].abs().max())
     decision = rules.within(contrast, margin)
-    if worst > largest:  # p of the largest of so many standard normal numbers, at most
-        decision = rules.Decision(REFUTED, min(1.0, len(rows) * 2 * float(special.ndtr(-worst))))
-    entries = share_numbers(decision, contrast, margin)
-    estimate, low, high = (entries[name] for name in ("estimate", "low", "high"))
+    is_off = np.abs(gaps) > margin + largest * errors
+    if is_off.any() and decision.verdict != REFUTED:
+        # p of the largest of so many standard normal numbers, at most
+        decision = rules.Decision(REFUTED, min(1.0, len(rows) * 2 * float(special.ndtr(-largest))))
+    estimate, ends = 100 * contrast.value, rules.interval(contrast, 100)
+    shown = "{low:+.2f} to {high:+.2f} %, ".format(**ends) if ends else ""
     return Finding(
         decision.verdict,
         f"Monte Carlo is {abs(estimate):.2f} % {'above' if estimate >= 0 else 'below'} the sum "
-        f"({low:+.2f} to {high:+.2f} %, {len(rows)} rows), at most {worst:.1f} standard errors off",
+        f"({shown}{len(rows)} rows), at most {worst:.1f} standard errors off",
+        estimate=estimate,
+        **ends,
         unit="%",
+        margin=100 * margin,
+        p=decision.p,
+        detectable=100 * rules.detectable(contrast),
         cells=tuple(experiments.selections["a"]["experiments"]),
-        **entries,
     )

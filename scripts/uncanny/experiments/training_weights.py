@@ -45,7 +45,7 @@ def training_weights(
     factors = [2.0, 1.5, 1.2] if thresholds is None else thresholds
     cells = table[(table["solver"] == SOLVER) & (table["schedule"] == SCHEDULE)]
     lines = [
-        _verdict(rows, quantity, int(nfe), arm, factors)
+        verdict(rows, quantity, int(nfe), arm, factors)
         for (quantity, nfe), rows in cells.groupby(["quantity", "nfe"], sort=False)
         for arm in ARMS
     ]
@@ -105,15 +105,13 @@ def _named(ratio: weighting.Ratio) -> dict:
     return {"ratio": fields.pop("value"), **fields}
 
 
-def _curves(rows: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
-    """Updates [C], and values [R, K, C] by training seed and sampling seed."""
-    columns = rows[rows["arm"] == arm].pivot(
-        index="step", columns=["seed", "draw"], values="value"
-    )  # [C, R K], sampling seeds within training seeds
-    seeds = columns.columns.get_level_values("seed").nunique()
-    return columns.index.to_numpy(), columns.sort_index(axis=1).to_numpy().T.reshape(
-        seeds, -1, len(columns)
-    )
+def _curves(rows: pd.DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Updates [C], and of each arm values [R, K, C] by training seed and sampling seed."""
+    table = rows.pivot(index="step", columns=["arm", "seed", "draw"], values="value")
+    seeds, table = rows["seed"].nunique(), table.sort_index(axis=1)
+    return table.index.to_numpy(), {
+        arm: table[arm].to_numpy().T.reshape(seeds, -1, len(table)) for arm in ("none", *ARMS)
+    }
 
 
 def ratio_of_steps(
@@ -143,10 +141,12 @@ def ratio_of_steps(
     return weighting.Ratio(float(np.exp(value)), float(low), float(high), is_bound, contrast.p())
 
 
-def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list) -> dict:
-    steps, base = _curves(rows, "none")
-    curves = {name: _curves(rows, name)[1] for name in ARMS}
-    best = min(c[..., -1].mean() for c in (base, *curves.values()))
+def verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: list) -> dict:
+    """Verdict on one arm against the base, from rows of a quantity (arm, seed, draw, step, value,
+    dataset).
+    """
+    steps, curves = _curves(rows)
+    base, best = curves["none"], min(c[..., -1].mean() for c in curves.values())
     ratios = [ratio_of_steps(steps, curves[arm], base, factor * best) for factor in thresholds]
     final = float(curves[arm][..., -1].mean() / base[..., -1].mean() - 1)
     cell = {
@@ -161,8 +161,8 @@ def _verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: 
         "trainings": base.shape[0],
         "schedule_range": None,
     }
-    verdict = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
-    return verdicts.line(cell, verdict, None) | {
+    found = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
+    return verdicts.line(cell, found, None) | {
         "thresholds": [
             {"factor": factor, "threshold": float(factor * best)} | _named(ratio)
             for factor, ratio in zip(thresholds, ratios, strict=True)

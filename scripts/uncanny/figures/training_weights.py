@@ -98,8 +98,10 @@ def ratios(data: FigureData, metric: str, nfe: int) -> pd.DataFrame:
         for line in lines
         for entry in line["thresholds"]
     ).rename(columns=names)
-    status = table["is_bound"].map({True: "at least", False: "reached"})
-    status = status.where(table["value"].notna(), "base never arrives")
+    values, is_bound = table["value"].astype(float), table["is_bound"].astype(bool)
+    status = pd.Series("reached", table.index).mask(is_bound, "at least")
+    status = status.mask(is_bound & (values < 1), "at most")
+    status = status.where(values.notna(), "neither arrives")
     models = data.exact.groupby("arm")["model"].first()
     return table.assign(role="ratio", model=table["arm"].map(models), status=status)
 
@@ -135,11 +137,11 @@ def _draw_gain(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_ratios(ax: Axes, rows: pd.DataFrame, data: FigureData, base: str) -> None:
     shown = _looks(rows[rows["value"].notna()], data)
-    shown["marker"] = shown["status"].map({"at least": ">", "reached": "o"})
+    shown["marker"] = shown["status"].map({"at least": ">", "at most": "<", "reached": "o"})
     labels = [f"{ARMS[row.arm]}, to {row.factor:g} × best" for row in shown.itertuples()]
     _experiment_axes.draw_ratios(ax, shown, labels)
     for y, row in enumerate(shown.itertuples()):
-        text = ("≥ " if row.status == "at least" else "") + f"{row.value:.2f}"
+        text = {"at least": "≥ ", "at most": "≤ "}.get(row.status, "") + f"{row.value:.2f}"
         options = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "size": 6}
         ax.annotate(text, (row.upper, y), **options)
     ax.set_xlim(right=ax.get_xlim()[1] * 1.15)  # for the last number
@@ -150,8 +152,8 @@ def facts(table: pd.DataFrame) -> list[str]:
     """Caption sentences on measurement and results, also from the CSV."""
     seeds = int(table.loc[table["role"] == "step", "seeds"].max())
     ratios_shown = table[table["role"] == "ratio"]
-    bound = (ratios_shown["status"] == "at least").sum()
-    absent = (ratios_shown["status"] == "base never arrives").sum()
+    count = ratios_shown["status"].value_counts().get
+    lower, upper, absent = (count(s, 0) for s in ("at least", "at most", "neither arrives"))
     gain = table[(table["metric"] == "gain") & (table["step"] > 0)]
     peak = gain.loc[gain.groupby("step")["value"].idxmax(), "sigma"]
     return [
@@ -163,9 +165,10 @@ def facts(table: pd.DataFrame) -> list[str]:
         "Intervals: how many times the base's updates a model needs until the value falls to a "
         "multiple of the best final value of any model, 95 % t intervals between trainings "
         "(with one training seed, between sampling seeds); "
-        f"{bound} of {len(ratios_shown)} are lower bounds (triangles, ≥), as the "
+        f"{lower} of {len(ratios_shown)} are lower bounds (triangles, ≥), as the "
         "model never falls so far"
-        + (f"; {absent} are left out, as the base does not either" if absent else ""),
+        + (f"; {upper} are upper bounds (≤), as the base does not" if upper else "")
+        + (f"; {absent} are left out, as neither does" if absent else ""),
         "E_S: the score's part of the path divergence",
         "Imbalance: coefficient of variation over noise levels of their contributions to the "
         "training loss per unit of ln σ",

@@ -107,7 +107,8 @@ def _number(value: float | None) -> str:
 
 def _ratios(line: dict) -> str:
     return ", ".join(
-        ("≥ " if entry["is_bound"] else "") + f"{entry['ratio']:.2f}"
+        (("≥ " if entry["ratio"] >= 1 else "≤ ") if entry["is_bound"] else "")
+        + f"{entry['ratio']:.2f}"
         for entry in line["thresholds"]
         if entry["ratio"] is not None
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from scipy import special
 
+from uncanny.claims import error_cases, simulated, simulated_records
 from uncanny.claims import error_rates as rates
-from uncanny.claims import simulated
 from uncanny.claims.coverage import Coverage, chi2_limits
 from uncanny.runtime import table_files
 
@@ -27,7 +27,9 @@ def error_rates(table: pd.DataFrame) -> str:
         trials=trials,
         limit=100 * limit / trials,
         exceeding=_exceeding(exceeding, len(table)),
-        margin=100 * rates.MARGIN,
+        margin=100 * error_cases.MARGIN,
+        of_draw=100 * simulated_records.OF_DRAW,
+        member=100 * simulated_records.MEMBER,
     )
     kinds = table.groupby("kind", sort=False)
     return text + "\n" + "\n".join(_section(kind, rows) for kind, rows in kinds).rstrip() + "\n"

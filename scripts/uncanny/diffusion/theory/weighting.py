@@ -66,8 +66,9 @@ def steps_to(steps: np.ndarray, values: np.ndarray, threshold: float) -> tuple[f
 
 class Ratio(NamedTuple):
     """steps of one choice over those of another, with a 95 % interval, and the two-sided p of a
-    ratio of 1, None where no error is known. is_bound: the first never arrives, and the ratio is a
-    lower bound. value is None where the second never does.
+    ratio of 1, None where no error is known. is_bound: one of both never arrives; a ratio of 1 or
+    more is a lower bound then, as that is the first, and one below 1 an upper bound. value is None
+    where neither arrives.
     """
 
     value: float | None
@@ -80,12 +81,13 @@ class Ratio(NamedTuple):
 def log_ratio(
     steps: np.ndarray, one: np.ndarray, other: np.ndarray, threshold: float
 ) -> tuple[float | None, bool]:
-    """Return (log time of `one` over that of `other` to a threshold, whether it is a lower bound),
-    of curves [C]; None where the second never arrives.
+    """Return (log time of `one` over that of `other` to a threshold, whether it is a bound, as one
+    of both never arrives), of curves [C]; None where neither does.
     """
     first, is_there = steps_to(steps, one, threshold)
     second, arrives = steps_to(steps, other, threshold)
-    return (float(np.log(first / second)) if arrives else None), not is_there
+    value = float(np.log(first / second)) if is_there or arrives else None
+    return value, not (is_there and arrives)
 
 
 def is_slower(ratio: Ratio) -> bool:

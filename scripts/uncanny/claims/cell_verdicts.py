@@ -96,10 +96,11 @@ def _finding(name: str, lines: Sequence[Mapping]) -> Finding:
 
 
 def _without_error(line: Mapping) -> Finding:
+    numbers = {"estimate": 100 * line["effect"]["well"], "unit": "%"}
     if "train_seed" in line:  # of a divergence from measured losses
         text = f"of a single training, without a known error; {_text(line)}"
-        return Finding(INCONCLUSIVE, text, p=1.0, scope=FIXED, **_numbers(line))
-    return Finding(WORDS[line["verdict"]], _text(line), **_numbers(line))
+        return Finding(INCONCLUSIVE, text, p=1.0, scope=FIXED, **numbers)
+    return Finding(WORDS[line["verdict"]], _text(line), **numbers)
 
 
 def _of_trainings(lines: Sequence[Mapping]) -> Finding:

@@ -2,6 +2,7 @@
 
 import sys
 
+import changes
 import harness
 import limits
 import numpy as np
@@ -104,3 +105,15 @@ def test_a_table_of_a_precision_times_updates_of_that_precision(tmp_path, monkey
     monkeypatch.setattr(sys, "argv", [*command, "--folder", str(tmp_path)])
     on_gpu.main()
     assert seen == [(True, "bf16"), (False, "tf32")]
+
+
+CHANGES = [change for works in changes.UNDONE.values() for change in works.values()]
+
+
+@pytest.mark.parametrize("undo", dict.fromkeys(change.undo for change in CHANGES))
+def test_what_is_undone_is_there(undo, monkeypatch):
+    for module in (changes.hardware, changes.building, changes.loop, changes.ema, changes.gradients, changes.sampling):  # fmt: skip
+        for name in vars(module).copy():  # restored after the test
+            monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setitem(changes.WORKS, "job", None)
+    undo()

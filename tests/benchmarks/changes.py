@@ -28,7 +28,7 @@ from sampling_images import drawing
 from uncanny.networks import building
 from uncanny.runtime import hardware
 from uncanny.sampling import drawing as sampling
-from uncanny.training import ema, loop
+from uncanny.training import ema, gradients, loop
 from uncanny.workflow import fork_server
 
 AS_IT_IS = "as it is"
@@ -61,14 +61,21 @@ class Change:
 # ---- Things undone ------------------------------------------------------------------------------
 
 
+def replace(module, name: str, value) -> None:
+    """Raises AttributeError where the module has no such name: replacing it would do nothing."""
+    getattr(module, name)
+    setattr(module, name, value)
+
+
 def return_memory() -> None:
-    hardware._keep_freed_memory = lambda: None
+    replace(hardware, "_keep_freed_memory", lambda: None)
 
 
 def lay_channels_innermost() -> None:
     """Where weights lie so, convolutions lay their images so."""
     build = building.build_network
-    building.build_network = lambda *options: build(*options).to(memory_format=torch.channels_last)
+    innermost = {"memory_format": torch.channels_last}
+    replace(building, "build_network", lambda *options: build(*options).to(**innermost))
 
 
 def update_each_tensor() -> None:
@@ -87,23 +94,24 @@ def update_each_tensor() -> None:
 
         return update
 
-    loop._optimizer, ema.follower = optimizer, follower
+    replace(loop, "_optimizer", optimizer)
+    replace(ema, "follower", follower)
 
 
 def repair_always() -> None:
     """Every gradient is searched for what is not finite, after every update."""
-    plain = loop._repair_and_clip
+    plain = gradients.repair_and_clip
 
     def repair(weights, limit):
         for weight in weights:
             torch.nan_to_num_(weight.grad, nan=0.0, posinf=1e5, neginf=-1e5)
         return plain(weights, limit)
 
-    loop._repair_and_clip = repair
+    replace(gradients, "repair_and_clip", repair)
 
 
 def draw_few_at_once() -> None:
-    sampling.BATCH_VALUES //= FEWER
+    replace(sampling, "BATCH_VALUES", sampling.BATCH_VALUES // FEWER)
 
 
 def import_in_each_job() -> None:

@@ -202,6 +202,15 @@ class TestKeptEvidence:
         ):
             kept_evidence.contents(plan(TINY), results)
 
+    def test_closed_forms_are_not_kept(self, tmp_path):
+        study = plan(yaml.safe_load((ROOT / "config/design_space.yaml").read_text()))
+        trained = [
+            p for paths in plan_claims.files(study).values() for p in paths if "trained/" in p
+        ]
+        for path in trained:
+            files.write_text(tmp_path / path, "")
+        assert kept_evidence.contents(study, tmp_path) == trained
+
     def test_they_come_back_from_a_compressed_archive(self, results, tmp_path):
         study = plan(TINY)
         packed = kept_evidence.archive_of(study, tmp_path / "repository")

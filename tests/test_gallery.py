@@ -5,7 +5,7 @@ import re
 import pytest
 from test_configuration import TINY, plan
 
-from uncanny.workflow import gallery
+from uncanny.workflow import gallery, pages
 
 COST = {"jobs": 12, "device_hours": 0.2, "cpu_hours": 0.05}
 
@@ -21,7 +21,7 @@ def page(study, claims=""):
     return gallery.page(study, command, costs, claims)
 
 
-CLAIMS = """## 2 claims of the paper: 1 supported, 1 not testable
+CLAIMS = """## 2 claims: 1 supported, 1 not testable
 
 | claim   | the paper says   | verdict      | what the data say at this scale | can this scale decide? |    p |
 |:--------|:-----------------|:-------------|:--------------------------------|:-----------------------|-----:|
@@ -53,8 +53,17 @@ def test_figures_beyond_the_paper_stand_apart(study):
 
 def test_verdicts_are_the_first_columns_of_the_scorecard(study):
     text = page(study, CLAIMS)
-    assert "\n2 claims of the paper: 1 supported, 1 not testable.\n" in text
+    assert "\n2 claims: 1 supported, 1 not testable.\n" in text
     assert re.search(r"\| claim \|.*\| can this scale decide\? \|\n(\| --- ){5}\|\n", text)
     assert "| C01 | a \\| b (§4) | supported | A is 1.23 % above B | yes |\n" in text
     assert "| C02 | c | not testable |  | no: too few images |\n" in text
     assert "control |" not in text
+
+
+def test_commands_name_configs_as_a_reader_of_the_repository_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clone").mkdir()
+    configs = ["clone/config/psld.yaml", "own.yaml"]
+    command = "snakemake {} --configfile config/psld.yaml --configfile own.yaml"
+    assert pages.command(configs, tmp_path / "clone") == command
+    assert pages.command([], tmp_path) == "snakemake {}"

@@ -53,7 +53,7 @@ class TestText:
             "2 supported, 1 refuted, 1 not reproduced at this scale, 1 inconclusive, "
             "1 cannot decide, 1 not testable, 2 by construction"
         )
-        assert scorecard.title([assessment()]) == "1 claim of the paper: 1 supported"
+        assert scorecard.title([assessment()]) == "1 claim: 1 supported"
 
     def test_data_have_the_estimate_and_what_the_interval_includes(self):
         assert scorecard.data(assessment()) == f"{ABOVE.text}; interval: these weights only"
@@ -202,7 +202,7 @@ def written(tmp_path):
 def test_files(written):
     texts = {path.suffix: path.read_text() for path in written.parent.iterdir()}
     assert set(texts) == {".csv", ".md", ".tex", ".json"}
-    title = "2 claims of the paper: 1 supported, 1 not testable"
+    title = "2 claims: 1 supported, 1 not testable"
     assert texts[".md"].startswith(f"## {title}\n")
     rows = [line for line in texts[".md"].splitlines() if line.startswith("| C")]
     assert len(rows) == 3 and r"a\|b_c" in rows[0] and "Mind σ." in rows[0]
@@ -252,7 +252,7 @@ def test_the_script_writes_the_scorecard_and_its_page(tmp_path):
     module.main(snakemake)
     assert all(path.exists() for path in outputs.values())
     page = (tmp_path / "tables/claims.html").read_text()
-    assert "2 claims of the paper: 2 not testable" in page
+    assert "2 claims: 2 not testable" in page
     assert 'class="verdict not-testable"' in page
 
 

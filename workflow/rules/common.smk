@@ -127,13 +127,6 @@ def table_target(table):
     return [file_of("tables", table=table, suffix=suffix) for suffix in suffixes]
 
 
-def config_files():
-    """Config files of the command line, as seen from the working directory."""
-    return [
-        os.path.relpath(path) for path in workflow.config_settings.configfiles or []
-    ]
-
-
 @functools.cache
 def limits():
     return estimate_limits.Limits(STUDY, Path(f"results/{STUDY.name}"))

@@ -22,8 +22,7 @@ rule gallery:
     params:
         config=lambda w: Readable(STUDY.config),
         results=lambda w: f"results/{STUDY.name}",
-        command="snakemake {}"
-        + "".join(f" --configfile {path}" for path in config_files()),
+        command=pages.command(workflow.config_settings.configfiles or [], BASE),
         template=pages.version(),
         code=STUDY.code("gallery"),
     script:

@@ -36,8 +36,8 @@ CAPTION = (
 )
 SCORES = (
     "Inception Score and FID are compared less their bias, which small numbers of images make "
-    "large; figures show them with it. Intervals of FID and KID are up to 1.4 times too wide near "
-    "the real images. "
+    "large; figures show them with it, but for races of samplers. Intervals of FID and KID are up "
+    "to 1.4 times too wide near the real images. "
 )
 SCOPES = {
     FIXED: "These weights only: the interval is about the trained networks as they are, with the "
@@ -88,7 +88,7 @@ def title(assessments: Sequence[Assessment]) -> str:
     """The number of claims and of each verdict."""
     noun = "claim" if len(assessments) == 1 else "claims"
     verdicts = counted(a.finding.verdict for a in assessments)
-    return f"{len(assessments)} {noun} of the paper: {verdicts}"
+    return f"{len(assessments)} {noun}: {verdicts}"
 
 
 def caption(assessments: Sequence[Assessment]) -> str:

@@ -10,7 +10,8 @@ from uncanny.workflow.study_page import SHOWN
 
 WIDTH = 420  # pixels of a picture
 TIMES = (
-    "Times are sums over all jobs that a target needs, as this run recorded them, one at a time."
+    "Times are sums over all jobs that a target needs, as this run recorded them; it may have "
+    "shared its machine."
 )
 
 

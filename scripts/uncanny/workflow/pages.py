@@ -5,6 +5,8 @@ Templates escape every value. No page loads anything from elsewhere.
 
 import base64
 import mimetypes
+import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -83,3 +85,13 @@ def data_uri(path: Path | str) -> str:
     """A file as an address that holds its contents."""
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
+
+
+def command(configs: Iterable[Path | str], base: Path) -> str:
+    """Command of a study for readers, with {} in place of the target. configs: of the command line;
+    those of the repository at base are named as seen from it, others as seen from here.
+    """
+    paths = [Path(path).resolve() for path in configs]
+    base = base.resolve()
+    shown = [os.path.relpath(p, base if p.is_relative_to(base) else None) for p in paths]
+    return "snakemake {}" + "".join(f" --configfile {path}" for path in shown)

@@ -124,3 +124,24 @@ def test_two_figures_of_the_miniature(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("figure_A6", "figure_A9"):
         assert (folder / f"results/mini/figures/{name}.complete").exists()
+
+
+def test_the_race_of_samplers_is_added_by_its_blocks(study):
+    """config/samplers.yaml: copy samplers, figure and table, under other names where the study has them."""
+    race = yaml.safe_load((ROOT / "config/samplers.yaml").read_text())
+    names = {n: f"{n}_race" if n in study.config["samplers"] else n for n in race["samplers"]}
+    models = {"edm": "vp_uncond", "ddpm": "ddpm_cosine"}
+    figure, table = race["figures"]["figure_sampler_race"], race["tables"]["table_samplers"]
+    for scored in [*figure["panels"], *table["scores"]]:
+        scored["models"] = [models[name] for name in scored["models"]]
+        scored["samplers"] = [names[name] for name in scored["samplers"]]
+    added = {
+        "figures": {"figure_sampler_race": figure},
+        "tables": {"table_samplers": table},
+        "samplers": {names[name]: block for name, block in race["samplers"].items()},
+        "metrics": race["metrics"],
+    }
+    config = study.config | {key: study.config[key] | blocks for key, blocks in added.items()}
+    cells = figure_cells(plan(config), "figure_sampler_race")
+    assert {cell.model for cell in cells} == set(models.values())
+    assert len(cells) == 2 * (12 * 8 + 2)

@@ -8,7 +8,7 @@ apart; rows of others are kept. Default: all.
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 BASE = Path(__file__).parent.parent
@@ -43,8 +43,7 @@ def main(words: list[str]) -> None:
         sys.exit(f"error_rates: {CSV.name} has {kept['trials'].max()} trials a row, not {trials}")
     jobs = list(product(groups, error_rates.LUCKS, error_rates.EFFECTS, [trials]))
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = pool.map(_rows, *zip(*jobs, strict=True))
-        rows = [row for of_job in found for row in of_job]
+        rows = list(chain.from_iterable(pool.map(_rows, *zip(*jobs, strict=True))))
     table = error_rates.in_order(pd.DataFrame([*kept.to_dict("records"), *rows]))
     files.write_text(CSV, table.to_csv(index=False, lineterminator="\n"))
     files.write_text(PAGE, evidence_pages.error_rates(table))

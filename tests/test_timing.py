@@ -158,4 +158,4 @@ def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F8
     assert [record["nfe"] for record in records] == [12, 12]  # not the classifier's evaluations
     guided = [more for more in given if "guidance" in more]
     assert (len(given), len(guided)) == (4, 2)
-    assert all(more["guidance"] and more["account"] is False for more in guided)
+    assert all(more["guidance"] and more["with_statistics"] is False for more in guided)

@@ -84,12 +84,14 @@ def _finding(name: str, lines: Sequence[Mapping]) -> Finding:
     """Finding of a cell, from its line or, of trained models, those of its training seeds."""
     first = lines[0]
     if "thresholds" in first:
-        found = _of_times(first)
+        finding = _of_times(first)
     elif len(lines) == 1 and first.get("error", {}).get("well") is None:
-        found = _without_error(first)
+        finding = _without_error(first)
     else:
-        found = _of_trainings(lines)
-    return replace(found, cells=(name,), text=f"{name}: {found.text}", details={"lines": [*lines]})
+        finding = _of_trainings(lines)
+    return replace(
+        finding, cells=(name,), text=f"{name}: {finding.text}", details={"lines": [*lines]}
+    )
 
 
 # ---- Schedules ---------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ def _without_error(line: Mapping) -> Finding:
 def _of_trainings(lines: Sequence[Mapping]) -> Finding:
     findings = {f"{end} trained": _of_end(lines, end) for end in ENDS}
     both = combined(findings)
-    text = "; ".join(f"{name}, {found.text}" for name, found in findings.items())
+    text = "; ".join(f"{name}, {finding.text}" for name, finding in findings.items())
     return replace(both, text=f"{text}{_crossings(lines)}", scope=_scope(len(lines)))
 
 
@@ -174,7 +176,7 @@ def _of_times(line: Mapping) -> Finding:
         f"to {entry['factor']:g} times the best": _of_threshold(entry)
         for entry in line["thresholds"]
     }
-    text = ", ".join(f"{found.text} {name}" for name, found in findings.items())
+    text = ", ".join(f"{finding.text} {name}" for name, finding in findings.items())
     return replace(
         combined(findings, weighting.needed(len(findings))),
         text=f"updates over those of the base, in {line['metric']}: {text}",

@@ -207,9 +207,9 @@ def decided(
 
 def share_numbers(decision: rules.Decision, contrast: Contrast, margin: float) -> dict:
     """Entries of a finding on a share, in %."""
-    low, high = (100 * float(end) for end in contrast.interval())
-    entries = {"estimate": 100 * contrast.value, "low": low, "high": high, "p": decision.p}
-    return entries | {"margin": 100 * margin, "detectable": 100 * rules.detectable(contrast)}
+    entries = {"estimate": 100 * contrast.value, "p": decision.p, "margin": 100 * margin}
+    detectable = 100 * rules.detectable(contrast)
+    return entries | {"detectable": detectable} | rules.interval(contrast, 100)
 
 
 def interval_text(effect: Effect) -> str:

@@ -63,8 +63,8 @@ def _of_part(claim: str, name: str, part: Mapping, evidence: Evidence) -> Iterat
         restricted = measured.restricted(part, runs)
         # At fixed weights: a stored spread between trainings would only widen the intervals.
         fixed = replace(evidence, spreads={})
-        found = [_contrasts(restricted, fixed, *run) for run in runs]
-        for label, values in _shared(found):
+        by_run = [_contrasts(restricted, fixed, *run) for run in runs]
+        for label, values in _shared(by_run):
             yield _redrawn(claim, _label(name, label), _models(restricted), values)
     runs = measured.among(part, [([seed], draws) for seed in measured.seeds - set(own)])
     restricted = measured.restricted(part, [(own, draws), *runs]) if runs else None
@@ -96,8 +96,8 @@ class Trainings:
         for base, singles in splits if len(splits[0][0]) > 1 else []:
             for label, one in self._against(base, singles):
                 intervals.setdefault(label, []).append(one)
-        for label, found in intervals.items():
-            inside, widths = zip(*found, strict=True)
+        for label, contained in intervals.items():
+            inside, widths = zip(*contained, strict=True)
             numbers = sum(inside), len(inside), float(np.median(widths))
             yield Coverage(claim, _label(part, label), TRAININGS, models, *numbers)
 
@@ -112,18 +112,18 @@ class Trainings:
         # The mean of R trainings has 1/R of the variance of one.
         factor = np.sqrt(1 + 1 / len(base))
         for seed in singles:
-            found = _contrasts(self.part, stored, [seed], draws)
-            for label in [name for name in together if name in found]:
+            alone = _contrasts(self.part, stored, [seed], draws)
+            for label in [name for name in together if name in alone]:
                 value = contrast_of(together[label]).value
-                yield label, (_contains(found[label], value, factor), _width(found[label]))
+                yield label, (_contains(alone[label], value, factor), _width(alone[label]))
 
     def together(self, claim: str, part: str, models: tuple) -> Iterator[Coverage]:
         """The study's own trainings against as many further ones."""
         if len(self.own) < 2 or len(self.further) != len(self.own):
             return
         draws = self.evidence.sampling_seeds[:1]
-        found = [_contrasts(self.part, self.evidence, s, draws) for s in (self.own, self.further)]
-        for label, (whole, other) in _shared(found):
+        by_half = [_contrasts(self.part, self.evidence, s, draws) for s in (self.own, self.further)]
+        for label, (whole, other) in _shared(by_half):
             inside = _contains(whole, other.value, np.sqrt(2))
             numbers = int(inside), 1, _width(whole)
             yield Coverage(claim, _label(part, label), HALVES, models, *numbers)
@@ -189,15 +189,15 @@ def contrast_of(finding: Finding) -> Contrast:
 
 
 def _contrasts(part: Mapping, evidence: Evidence, seeds, draws) -> dict[str, Contrast]:
-    found = _findings(part, evidence, seeds, draws)
-    return {name: contrast_of(finding) for name, finding in found.items()}
+    findings = _findings(part, evidence, seeds, draws)
+    return {name: contrast_of(finding) for name, finding in findings.items()}
 
 
-def _shared(found: Sequence[Mapping[str, Contrast]]) -> Iterator[tuple[str, list[Contrast]]]:
+def _shared(by_run: Sequence[Mapping[str, Contrast]]) -> Iterator[tuple[str, list[Contrast]]]:
     """Contrasts that all have, by name."""
-    for label in found[0]:
-        if all(label in one for one in found):
-            yield label, [one[label] for one in found]
+    for label in by_run[0]:
+        if all(label in one for one in by_run):
+            yield label, [one[label] for one in by_run]
 
 
 def _label(part: str, label: str) -> str:

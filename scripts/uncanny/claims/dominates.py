@@ -52,7 +52,7 @@ def dominates(
         f"{estimate:.0f} % of the variance of {measured} is between families "
         f"({low:.0f} to {high:.0f} %); from the lowest to the highest configuration: {ranges}"
     )
-    found = Finding(
+    finding = Finding(
         verdict,
         text,
         estimate=estimate,
@@ -65,8 +65,8 @@ def dominates(
     )
     if reason := _obstacle(cells, curves, len(families), metric, gate):
         text = f"{untestable(reason).text}; {text}"
-        return replace(found, verdict=UNTESTABLE, text=text, limit=reason)
-    return found
+        return replace(finding, verdict=UNTESTABLE, text=text, limit=reason)
+    return finding
 
 
 def _obstacle(cells: Cells, curves: Sequence[Curve], families: int, metric: str, gate: bool) -> str:

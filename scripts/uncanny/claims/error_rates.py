@@ -63,9 +63,9 @@ def _rows(
     truths = _truths(effect) | {TOGETHER: EDGE}
     return [
         {"kind": name, "trainings": trainings, "luck": luck, "effect": effect}
-        | {"truth": truths[name], SUPPORTED: found[SUPPORTED], REFUTED: found[REFUTED]}
-        | {INCONCLUSIVE: found[INCONCLUSIVE] + found[CANNOT_DECIDE], "trials": found.total()}
-        for (name, trainings), found in counts.items()
+        | {"truth": truths[name], SUPPORTED: count[SUPPORTED], REFUTED: count[REFUTED]}
+        | {INCONCLUSIVE: count[INCONCLUSIVE] + count[CANNOT_DECIDE], "trials": count.total()}
+        for (name, trainings), count in counts.items()
     ]
 
 
@@ -85,11 +85,11 @@ def _trial(
     times = simulated.timings(rng, effect)
     scores = simulated.scores(rng, TRAININGS[THREE], luck, effect)
     three = Evidence(scores, TRAININGS[THREE], (0,), timings=times)
-    found = assess(claims, three)
-    yield THREE, _verdicts(found, effect)
+    assessments = assess(claims, three)
+    yield THREE, _verdicts(assessments, effect)
     spreads = {
         name: replace(spread, source="another study")
-        for a in found
+        for a in assessments
         for name, spread in a.alone.spreads.items()
     }
     scores = simulated.scores(rng, TRAININGS[STORED], luck, effect)
@@ -105,8 +105,8 @@ def _trial_of(
     for trainings in case.trainings:
         if trainings == THREE or not luck:
             evidence = case.evidence(rng, TRAININGS[trainings], luck, effect)
-            (found,) = assess({case.name: case.claim}, evidence)
-            yield trainings, {case.name: found.alone.verdict}
+            (assessment,) = assess({case.name: case.claim}, evidence)
+            yield trainings, {case.name: assessment.alone.verdict}
 
 
 def _verdicts(assessments: Sequence[Assessment], effect: float) -> dict[str, str]:

@@ -85,9 +85,9 @@ def table(rows: Sequence[dict]) -> pd.DataFrame:
     """A score table of rows without what all of them share."""
     shared = {"dataset": DATASET, "guidance": "none", "status": "ok"}
     shared |= {"metric": METRIC, "kind": "inception_score", "n": 400}
-    found = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
-    found["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
-    return found
+    frame = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
+    frame["params"] = [{"identity": {"process": {"kind": "continuous"}}}] * len(rows)
+    return frame
 
 
 def levels(effect: float) -> np.ndarray:
@@ -117,13 +117,13 @@ def of_seed(
         + OF_EPOCH * rng.standard_normal((len(MODELS), len(EPOCHS)))[OWN]
     )
     true = levels(effect) * np.exp(lucky)
-    found = [score for draw in draws for score in _drawn(rng, true, (seed, draw))]
-    array = np.empty(len(found), object)
-    array[:] = found
+    per_set = [score for draw in draws for score in _scores_of_draw(rng, true, (seed, draw))]
+    array = np.empty(len(per_set), object)
+    array[:] = per_set
     return array
 
 
-def _drawn(rng: np.random.Generator, true: np.ndarray, latents: tuple) -> Iterator[Score]:
+def _scores_of_draw(rng: np.random.Generator, true: np.ndarray, latents: tuple) -> Iterator[Score]:
     """Scores of sets of images that share their latents, of their true values [curves, epochs]."""
     # Influences of the groups of images: their mean is the error, and the jackknife's variance of
     # a mean of G groups is their variance over G.

@@ -154,8 +154,10 @@ def schedules(rng: np.random.Generator, seeds: Sequence[int], luck: float, effec
     for seed in seeds:
         # Exponential / polynomial - 1 of each checkpoint, the longest trained one first
         own = effect * np.linspace(-1, 1, CHECKPOINTS) + luck * rng.standard_normal(CHECKPOINTS)
-        drawn = own[:, None] + ERROR * rng.standard_normal((CHECKPOINTS, SAMPLING_SEEDS))
-        lines.append(verdicts.line(cell | {"train_seed": seed}, verdicts.sampled(drawn), None))
+        differences = own[:, None] + ERROR * rng.standard_normal((CHECKPOINTS, SAMPLING_SEEDS))
+        lines.append(
+            verdicts.line(cell | {"train_seed": seed}, verdicts.sampled(differences), None)
+        )
     return _without_scores(seeds, verdicts={EXPERIMENT: lines})
 
 

@@ -36,17 +36,17 @@ def slope(
         curves, everything = cells.curves("a", metric, keys), cells.curves("a", metric)
         if gate:
             check_gate(cells, curves, metric)
-        found = _slope(cells, curves, everything, x)
-        decision = curve_rules.direction(found, 1 if expect == "rises" else -1)
+        change = _slope(cells, curves, everything, x)
+        decision = curve_rules.direction(change, 1 if expect == "rises" else -1)
         shared = {
             "p": decision.p,
-            "scope": found.source,
+            "scope": change.source,
             "cells": tuple(curve.name for curve in curves),
-            "spreads": found.spreads,
+            "spreads": change.spreads,
         }
         if decision.verdict == CONSTRUCTED:
             return Finding(decision.verdict, f"{measured} of the same images", **shared)
-        estimate, low, high = found.percents()
+        estimate, low, high = change.percents()
         return Finding(
             decision.verdict,
             f"{measured} changes by {estimate:+.1f} % per tenfold {x} ({low:+.1f} to "
@@ -55,7 +55,7 @@ def slope(
             low=low,
             high=high,
             unit=f"% per tenfold {x}",
-            detectable=abs(found.percent(rules.detectable(found.contrast))),
+            detectable=abs(change.percent(rules.detectable(change.contrast))),
             **shared,
         )
 

@@ -55,7 +55,7 @@ def _way(cells: Cells, curve: Curve, epoch: int, metric: str) -> Effect:
         raise NotTestable(f"missing: {metric} of noise and of real images for {curve.model}")
     (noise, real), at = bounds, curve.at([epoch])
     rows = [row(1.0, [(1.0, [at])], "level")]
-    found = effect(rows, [at], [at], cells.spreads, span=abs(real - noise))
+    way = effect(rows, [at], [at], cells.spreads, span=abs(real - noise))
     # (y - noise)/(real - noise), in which sign (real - noise) = |real - noise|
     start = curve.sign * noise / abs(real - noise)
-    return replace(found, contrast=replace(found.contrast, value=found.contrast.value - start))
+    return replace(way, contrast=replace(way.contrast, value=way.contrast.value - start))

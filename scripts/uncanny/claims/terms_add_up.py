@@ -4,6 +4,7 @@ import numpy as np
 from scipy import special
 
 from uncanny.claims import rules
+from uncanny.claims.compare import share_numbers
 from uncanny.claims.finding import REFUTED, Finding
 from uncanny.claims.records import Experiments
 from uncanny.evaluation.contrasts import Contrast
@@ -31,17 +32,14 @@ def terms_add_up(
     if is_off.any() and decision.verdict != REFUTED:
         # p of the largest of so many standard normal numbers, at most
         decision = rules.Decision(REFUTED, min(1.0, len(rows) * 2 * float(special.ndtr(-largest))))
-    estimate, ends = 100 * contrast.value, rules.interval(contrast, 100)
-    shown = "{low:+.2f} to {high:+.2f} %, ".format(**ends) if ends else ""
+    entries = share_numbers(decision, contrast, margin)
+    estimate = entries["estimate"]
+    shown = "{low:+.2f} to {high:+.2f} %, ".format(**entries) if "low" in entries else ""
     return Finding(
         decision.verdict,
         f"Monte Carlo is {abs(estimate):.2f} % {'above' if estimate >= 0 else 'below'} the sum "
         f"({shown}{len(rows)} rows), at most {worst:.1f} standard errors off",
-        estimate=estimate,
-        **ends,
         unit="%",
-        margin=100 * margin,
-        p=decision.p,
-        detectable=100 * rules.detectable(contrast),
         cells=tuple(experiments.selections["a"]["experiments"]),
+        **entries,
     )

@@ -60,10 +60,10 @@ def count(networks: Iterable[Network]) -> None:
     if "torch" in sys.modules:
         from uncanny.estimate.networks import counted
 
-        found = [counted(network) for network in new]
+        counts = [counted(network) for network in new]
     else:
-        found = _elsewhere(new)
-    _known.update(zip(new, found, strict=True))
+        counts = _elsewhere(new)
+    _known.update(zip(new, counts, strict=True))
 
 
 def _elsewhere(networks: list[Network]) -> list[tuple[Size, tuple[int, ...]]]:

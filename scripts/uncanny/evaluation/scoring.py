@@ -113,12 +113,12 @@ def extract_features(*, samples, record, extractor, output, device: torch.device
     network = extractors.load(extractor, str(device))
     if files.read_json(record)["status"] == "ok":
         images, labels = load_images(samples)
-        found = features.extract(network, images, BATCH, labels)
+        extracted = features.extract(network, images, BATCH, labels)
         origin = features.identity(network, images, labels)
     else:
-        found = Features(*(np.zeros((0, 1), np.float32) for _ in range(2)))
+        extracted = Features(*(np.zeros((0, 1), np.float32) for _ in range(2)))
         origin = {"extractor": network.id}
-    features.save(output, found, origin)
+    features.save(output, extracted, origin)
 
 
 def score_samples(sample_set: SampleSet, features_path: Path | str, output: Path | str) -> None:
@@ -151,9 +151,9 @@ def score_sizes(sample_set: SampleSet, sizes: list[int], output: Path | str) -> 
 
     def measure(_, network, images, labels, real):
         # Features of an image do not depend on the others: once for all sizes
-        given, results = (network, images, BATCH, labels), []
+        inputs, results = (network, images, BATCH, labels), []
         apart = sample_set.features
-        sample = features.load_or_extract(apart, *given) if apart else features.extract(*given)
+        sample = features.load_or_extract(apart, *inputs) if apart else features.extract(*inputs)
         for n in sizes:
             asked = {name: block for name, block in metrics.items() if n >= least[name]}
             kept, left_out = fewest_images.carried(asked, n, sample.pool.shape[1])

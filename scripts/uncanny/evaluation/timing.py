@@ -76,7 +76,7 @@ def _sampling(model, sampling: Mapping, classifiers, identity, count: int, losse
     if sampling["guidance"] is not None:
         guidance = job.load_guidance(sampling["guidance"], files_of, identity, model.device)
         # Without statistics by decile, which cost time that sampling does not need
-        guided = {"guidance": guidance, "account": False}
+        guided = {"guidance": guidance, "with_statistics": False}
 
     def task(number: int) -> int:
         seeds = image_seeds(0, number * count, count)

@@ -161,8 +161,8 @@ def verdict(rows: pd.DataFrame, quantity: str, nfe: int, arm: str, thresholds: l
         "trainings": base.shape[0],
         "schedule_range": None,
     }
-    found = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
-    return verdicts.line(cell, found, None) | {
+    verdict = verdicts.Verdict(weighting.verdict(ratios), None, None, (final, None))
+    return verdicts.line(cell, verdict, None) | {
         "thresholds": [
             {"factor": factor, "threshold": float(factor * best)} | _named(ratio)
             for factor, ratio in zip(thresholds, ratios, strict=True)

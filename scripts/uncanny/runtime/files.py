@@ -163,16 +163,16 @@ def read_json(path: Path | str) -> dict:
     return _verified(path, value)
 
 
-def difference(found: object, expected: object, key: str = "") -> tuple[str, str, str]:
+def difference(actual: object, expected: object, key: str = "") -> tuple[str, str, str]:
     """The first key at which two nested values differ, and both values there, as text; `a.b` is b
     in a. An empty key for values that are no objects; all empty for equal ones.
     """
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for name in sorted(found.keys() | expected.keys(), key=str):
-            if found.get(name) != expected.get(name):
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        for name in sorted(actual.keys() | expected.keys(), key=str):
+            if actual.get(name) != expected.get(name):
                 inner = f"{key}.{name}" if key else str(name)
-                return difference(found.get(name), expected.get(name), inner)
-    return ("", "", "") if found == expected else (key, repr(found), repr(expected))
+                return difference(actual.get(name), expected.get(name), inner)
+    return ("", "", "") if actual == expected else (key, repr(actual), repr(expected))
 
 
 def json_kind(value: object) -> str:

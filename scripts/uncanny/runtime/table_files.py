@@ -135,8 +135,8 @@ def _sheet(title: str, table: str) -> dict:
 
 def _cells(line: str) -> Iterator[str]:
     """Cells of a line of a table in Markdown, without the escapes of `cell`."""
-    for found in re.finditer(r"\|((?:\\.|[^\\|])+)", line):
-        yield re.sub(r"\\(.)", r"\1", found[1]).strip()
+    for match in re.finditer(r"\|((?:\\.|[^\\|])+)", line):
+        yield re.sub(r"\\(.)", r"\1", match[1]).strip()
 
 
 def latex(frame: pd.DataFrame, *, title: str, caption: str, label: str) -> str:

@@ -121,12 +121,12 @@ class _ActiveRows:
         if lost.any():
             self._raise(int(lost.nonzero()[0]))
         index = sent(arrived.nonzero()[:, 0], self.y.device)
-        found = self.rows[index], self.y[index]
+        results = self.rows[index], self.y[index]
         if not left.all():
             index = sent(left.nonzero()[:, 0], self.y.device)
             for name in ("rows", "r", "y", "f", "h", "rejected"):
                 setattr(self, name, getattr(self, name)[index])
-        return found
+        return results
 
     def _raise(self, lost: int) -> None:
         at = f"r = {float(self.r[lost]):g} of {self.end:g} (row {int(self.rows[lost])})"

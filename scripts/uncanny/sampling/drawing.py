@@ -97,7 +97,7 @@ def draw_images(
     *,
     originals=None,
     losses: dict | None = None,
-    account: bool = True,
+    with_statistics: bool = True,
     resume: ResumeState | None = None,
 ) -> Generated:
     """One image per seed. Image k is a function of its seed, whatever batch it is drawn in (to
@@ -105,12 +105,12 @@ def draw_images(
 
     sampler: its complete block. guidance: a `guidances.Guidance` towards each image's label, or
     None. originals: images as they are stored, for sampling that starts from them. losses: of the
-    model at single noise levels, for grids that follow from them. account: collect statistics of
+    model at single noise levels, for grids that follow from them. with_statistics: collect those of
     what guidance does, which costs time. resume: where finished batches are kept, and those of an
     attempt that was cut off are.
     """
     started = time.time()
-    guide, kept = _guide(model, sampler, guidance, account, originals)
+    guide, kept = _guide(model, sampler, guidance, with_statistics, originals)
 
     def draw(batch: list[int]) -> Generated:
         return _draw_batch(model, sampler, batch, guide, originals, losses)
@@ -190,14 +190,14 @@ def mean_nfe(values: Sequence[float], images: Sequence[int]) -> float:
     return int(mean) if mean.is_integer() else mean
 
 
-def _guide(model: Trained, sampler: dict, guidance, account: bool, originals) -> tuple:
+def _guide(model: Trained, sampler: dict, guidance, with_statistics: bool, originals) -> tuple:
     """A function that guides a batch's model, and the statistics that it collects; or Nones."""
     if guidance is None:
         return None, None
     kind, argument = sampler["kind"], guidance.GUIDED_ARGUMENT
     if argument is not None and not components.takes("samplers", kind, argument):
         raise ValueError(f"sampler {kind!r} takes no {argument}: it cannot be guided")
-    return guidance.bound_to(model.family, sampler["options"], account, originals)
+    return guidance.bound_to(model.family, sampler["options"], with_statistics, originals)
 
 
 @torch.no_grad()

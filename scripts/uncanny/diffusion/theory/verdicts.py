@@ -74,8 +74,8 @@ def sampled(differences: np.ndarray) -> Verdict:
     signs = np.where(p <= ALPHA, np.sign(mean), 0)
     is_sure = p[[0, -1]] <= ALPHA / 2  # Bonferroni over both ends
     against = (is_sure[0] and mean[0] > 0, is_sure[1] and mean[-1] < 0)
-    found = decide(mean, signs, signs[[0, -1]] != 0, against)
-    return found._replace(errors=(float(error[0]), float(error[-1])))
+    verdict = decide(mean, signs, signs[[0, -1]] != 0, against)
+    return verdict._replace(errors=(float(error[0]), float(error[-1])))
 
 
 def p_values(mean: np.ndarray, error: np.ndarray, freedom: int) -> np.ndarray:

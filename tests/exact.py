@@ -37,11 +37,11 @@ def tensor(values: np.ndarray) -> Tensor:
     return values.double() if values.is_floating_point() else values.long()
 
 
-def assert_close(found, expected, tol: float) -> None:
+def assert_close(result, expected, tol: float) -> None:
     """|a - b| <= tol (1 + |b|) everywhere, shapes equal."""
-    found, expected = tensor(np.asarray(found)), tensor(np.asarray(expected))
-    assert found.shape == expected.shape
-    excess = ((found - expected).abs() / (1 + expected.abs())).max()
+    result, expected = tensor(np.asarray(result)), tensor(np.asarray(expected))
+    assert result.shape == expected.shape
+    excess = ((result - expected).abs() / (1 + expected.abs())).max()
     assert excess <= tol, f"largest deviation {excess:.3g}, allowed {tol:g}"
 
 

@@ -27,8 +27,8 @@ def process(key: str, **options) -> Process:
     """The process that an oracle key names, e.g. psld_gamma0.01_nu4.01 or vp."""
     if key.startswith("vp"):
         return Process(recipes.vp(), 0.1, 20.0, **options)
-    found = re.search(r"gamma([\d.]+)(?:_nu([\d.]+))?", key)
-    gamma, nu = float(found[1]), float(found[2]) if found[2] else None
+    result = re.search(r"gamma([\d.]+)(?:_nu([\d.]+))?", key)
+    gamma, nu = float(result[1]), float(result[2]) if result[2] else None
     speed = (0.1, 20.0) if "betalin" in key else (8.0, None)
     return Process(recipes.psld(gamma=gamma, nu=nu), *speed, **options)
 

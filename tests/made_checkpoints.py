@@ -45,13 +45,13 @@ def checkpoint(epoch, value, *, model="ring", seed=0, width=None, way=None, **ex
     """One checkpoint; the longer it is trained, the finer the detail that its losses know."""
     names = {"model": model, "seed": seed, "epoch": epoch}
     width = 4.0 * 0.4**epoch + STD if width is None else width
-    found = losses(width, **names, **(way or {}))
+    result = losses(width, **names, **(way or {}))
     return Checkpoint(
         **names,
         dataset="ring",
         metric="w2",
         step=20 * epoch,
-        losses=found,
+        losses=result,
         scores=scores(value, **extent),
     )
 

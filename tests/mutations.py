@@ -45,9 +45,9 @@ def mutated(config: dict, seed: int) -> Mutation:
     """A change of a plain config, as the seed has it."""
     draw = random.Random(seed)
     while True:
-        found = draw.choice(MUTATORS)(plain(config), draw)
-        if found is not None:
-            return found
+        result = draw.choice(MUTATORS)(plain(config), draw)
+        if result is not None:
+            return result
 
 
 def places(value: object, where: tuple = ()):
@@ -59,8 +59,8 @@ def places(value: object, where: tuple = ()):
 
 
 def _some(config: dict, draw: random.Random, wanted) -> tuple | None:
-    found = [(where, value) for where, value in places(config) if wanted(where, value)]
-    return draw.choice(found) if found else None
+    result = [(where, value) for where, value in places(config) if wanted(where, value)]
+    return draw.choice(result) if result else None
 
 
 def _parent(config: object, where: tuple):
@@ -168,10 +168,10 @@ def text(config, draw):
 
 
 def unicode_label(config, draw):
-    found = _some(
+    result = _some(
         config, draw, lambda where, _: where[-1] in ("label", "title", "caption", "statement")
     )
-    return found and _put("unicode", config, found[0], "Größe × 数字 🙂 {x} $HOME `id`", EITHER)
+    return result and _put("unicode", config, result[0], "Größe × 数字 🙂 {x} $HOME `id`", EITHER)
 
 
 def deep(config, draw):

@@ -89,8 +89,8 @@ def band(ax, rows, x="epoch"):
         corners = pd.DataFrame(filled.get_paths()[0].vertices, columns=["x", "y"])
         edges.append(corners.groupby("x")["y"].agg(["min", "max"]).to_numpy().T)
     wanted = rows[["lower", "upper"]].to_numpy(float).T
-    (found,) = [e for e in edges if e.shape == wanted.shape and np.allclose(e, wanted)]
-    return found
+    (result,) = [e for e in edges if e.shape == wanted.shape and np.allclose(e, wanted)]
+    return result
 
 
 def dash(line):

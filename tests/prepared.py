@@ -7,9 +7,9 @@ def contents(folder):
     """Name -> bytes of the files of a prepared dataset; of its description everything but the name, which is the
     folder's, and the seal, which follows from it.
     """
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
-    if "dataset.json" in found:
-        described = json.loads(found["dataset.json"])
+    result = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if "dataset.json" in result:
+        described = json.loads(result["dataset.json"])
         assert described.pop("name") == folder.name
-        found["dataset.json"] = {key: described[key] for key in described if key != "seal"}
-    return found
+        result["dataset.json"] = {key: described[key] for key in described if key != "seal"}
+    return result

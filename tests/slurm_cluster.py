@@ -134,7 +134,7 @@ class Cluster:
         self._launch(
             "munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket", *munge
         )
-        waited((self.folder / "munge.socket").exists, lambda: f"munge: {self._said('munged')}")
+        waited((self.folder / "munge.socket").exists, lambda: f"munge: {self._log_of('munged')}")
         self.start_controller()
         for node in NODES:
             self.start_node(node)
@@ -219,14 +219,16 @@ class Cluster:
 
     def report(self):
         """What Slurm says of jobs and nodes, and its daemons, for a message."""
-        said = []
+        answers = []
         for command in (
             ["squeue", "--format=%i %T %M of %l, %N, %r: %k"],
             ["sinfo", "--Node", "--format=%N %T %E"],
         ):
             with contextlib.suppress(*FAILURES):
-                said.append(self.command(*command, attempts=1))
-        return "\n".join([*said, self._said("slurmctld", *(f"slurmd-{node}" for node in NODES))])
+                answers.append(self.command(*command, attempts=1))
+        return "\n".join(
+            [*answers, self._log_of("slurmctld", *(f"slurmd-{node}" for node in NODES))]
+        )
 
     def nodes(self):
         """State of each node, in Slurm's words; none while the controller does not answer."""
@@ -238,12 +240,12 @@ class Cluster:
     def jobs(self):
         """Slurm's records of all jobs, oldest first: fields by name."""
         text = self.command("scontrol", "show", "job", "--detail", "--oneliner")
-        found = [
+        result = [
             dict(re.findall(r"(\S+?)=(.*?) *(?= \S+?=|$)", line))
             for line in text.splitlines()
             if "JobId=" in line
         ]
-        return sorted(found, key=lambda job: int(job["JobId"]))
+        return sorted(result, key=lambda job: int(job["JobId"]))
 
     def job_of(self, pid):
         """Slurm's record of the job that a process belongs to; empty if it has ended."""
@@ -287,7 +289,7 @@ class Cluster:
                 start_new_session=True,
             )  # fmt: skip
 
-    def _said(self, *names):
+    def _log_of(self, *names):
         """What daemons have said so far, for a message."""
         files = [self.folder / f"{name}{suffix}" for name in names for suffix in (".out", ".log")]
         return "\n".join(f"{f.name}:\n{_tail(f, 1500)}" for f in files if f.exists())
@@ -322,9 +324,9 @@ class Run:
         Where nothing happens, or for too long, the run is ended, with one message on what everybody was at.
         """
         started = news = asked = time.monotonic()
-        found, before = None, None
+        result, before = None, None
         try:
-            while not (found := step()) and self.process.poll() is None:
+            while not (result := step()) and self.process.poll() is None:
                 now = time.monotonic()
                 if now - asked > 3:
                     state, asked = (len(self.text()), self.cluster.states()), now
@@ -333,11 +335,11 @@ class Run:
                 assert now - started < longest, f"not within {longest:.0f} s"
                 time.sleep(0.03)
         except Exception as error:
-            said = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"
+            report = f"{error}\n{self.cluster.report()}\nrun:\n{_tail(self.log, 5000)}"
             with contextlib.suppress(*FAILURES):
                 self.end()
-            raise AssertionError(said) from error
-        return found
+            raise AssertionError(report) from error
+        return result
 
     def end(self):
         """Kill it and its jobs, and take its lock off the folder."""
@@ -386,14 +388,14 @@ def _belongs(pid, folder):
 
 def heeds_sigterm(pid):
     """Whether a process has a handler of its own for SIGTERM."""
-    found = re.search(r"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
-    return bool(found) and bool(int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
+    result = re.search(r"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
+    return bool(result) and bool(int(result[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def variable(pid, name):
     """A variable of a process's environment, or None."""
-    found = re.search(rf"(?:^| ){name}=(\S*) ", _read(pid, "environ"))
-    return found and found[1]
+    result = re.search(rf"(?:^| ){name}=(\S*) ", _read(pid, "environ"))
+    return result and result[1]
 
 
 def _snakemake():

@@ -53,9 +53,9 @@ def test_levels_follow_from_the_training_images(data):
 
 def test_what_is_given_is_kept(data):
     assert annealed(None, sigma_max=3.0).derive(data)["sigma_max"] == 3.0
-    given = {"sigma_max": 50.0, "num_levels": 232}
-    assert annealed(None, **given).derive(data) == given
-    sigmas = annealed(None, **given).sigmas
+    options = {"sigma_max": 50.0, "num_levels": 232}
+    assert annealed(None, **options).derive(data) == options
+    sigmas = annealed(None, **options).sigmas
     assert sigmas[[0, -1]].tolist() == pytest.approx([50, 0.01])
     assert len(sigmas) == 232
 

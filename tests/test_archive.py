@@ -44,12 +44,12 @@ def packed(results, tmp_path):
 def test_files_come_back_with_what_belongs_to_them_and_one_time(results, packed, tmp_path):
     other = tmp_path / "b/results/tiny"
     names = archive.adopt(packed, other, "tiny", IDENTITY)
-    beside = [
+    extras = [
         "samples/m/epoch-1.json",
         "datasets/d/train-images.npy",
         "datasets/d/train-labels.npy",
     ]
-    assert sorted(names) == sorted(NAMES + beside)
+    assert sorted(names) == sorted(NAMES + extras)
     assert all((other / n).read_bytes() == (results / n).read_bytes() for n in names)
     assert len({os.stat(other / n).st_mtime_ns for n in names}) == 1
     assert archive.adopt(packed, other, "tiny", IDENTITY) == names  # once more changes nothing
@@ -60,8 +60,8 @@ def test_the_same_results_give_the_same_bytes_and_say_where_they_are_from(
 ):
     archive.pack(reversed(NAMES), results, "tiny", IDENTITY, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == packed.read_bytes()
-    with tarfile.open(packed) as found:
-        manifest = json.load(found.extractfile("manifest.json"))
+    with tarfile.open(packed) as result:
+        manifest = json.load(result.extractfile("manifest.json"))
     assert manifest["study"] == "tiny" and manifest["packages"]["numpy"]
     digest = files.sha256(results / NAMES[0])
     assert manifest["files"][NAMES[0]] == digest
@@ -69,8 +69,8 @@ def test_the_same_results_give_the_same_bytes_and_say_where_they_are_from(
 
 def rewritten(path, change):
     """The archive with its manifest or a member changed."""
-    with tarfile.open(path) as found:
-        members = {m.name: found.extractfile(m).read() for m in found}
+    with tarfile.open(path) as result:
+        members = {m.name: result.extractfile(m).read() for m in result}
     members = change(members)
     with tarfile.open(path, "w") as made:
         for name, content in members.items():
@@ -81,8 +81,8 @@ def rewritten(path, change):
 
 def manifest(**changes):
     def change(members):
-        found = json.loads(members["manifest.json"]) | changes
-        return members | {"manifest.json": json.dumps(found).encode()}
+        result = json.loads(members["manifest.json"]) | changes
+        return members | {"manifest.json": json.dumps(result).encode()}
 
     return change
 
@@ -121,10 +121,10 @@ def test_nothing_good_is_replaced(packed, tmp_path):
 
 
 def test_it_holds_what_is_drawn_and_no_checkpoint():
-    found = inputs.of_all(plan(TINY))
-    folders = {path.split("/")[0] for path in found}
+    result = inputs.of_all(plan(TINY))
+    folders = {path.split("/")[0] for path in result}
     assert folders == {"scores", "samples", "sizes", "traces", "timings", "datasets"}
-    assert len(found) == len(set(found))
+    assert len(result) == len(set(result))
 
 
 def test_numbers_follow_from_everything_but_looks():
@@ -135,8 +135,8 @@ def test_numbers_follow_from_everything_but_looks():
         (("samplers", "EUL", "num_steps"), 6, False),
         (("num_images",), 50, False),
     ]:
-        found = plan_archive.identity(plan(changed(path, value)))
-        assert (found == identity) is same, path
+        result = plan_archive.identity(plan(changed(path, value)))
+        assert (result == identity) is same, path
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -144,12 +144,12 @@ def test_files_that_snakemake_has_never_seen_are_adopted(monkeypatch, known):
     spec = importlib.util.spec_from_file_location("adopt", ROOT / "scripts/adopt_archive.py")
     adopt = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(adopt)
-    said = (
+    listing = (
         "Failed to clean up metadata for the following files because the metadata was not present."
         if known
         else "locked"
     )
-    done = subprocess.CompletedProcess([], 1, "", said)
+    done = subprocess.CompletedProcess([], 1, "", listing)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     if known:
         adopt._clean_metadata(["results/x.json"], "a.yaml")

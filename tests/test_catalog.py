@@ -47,5 +47,5 @@ def test_what_it_states_is_so():
 @pytest.mark.parametrize("snakefile", ["workflow/Snakefile", "Snakefile"])
 def test_the_workflow_of_its_folder_is_the_workflow(tmp_path, snakefile):
     flags = ("--dry-run", "--directory", str(tmp_path), "--snakefile", snakefile)
-    found = jobs(snakemake(ROOT, "figure_1", *flags))
-    assert {"prepare_dataset", "train_model", "draw_samples", "plot_figure"} <= set(found)
+    result = jobs(snakemake(ROOT, "figure_1", *flags))
+    assert {"prepare_dataset", "train_model", "draw_samples", "plot_figure"} <= set(result)

@@ -64,11 +64,11 @@ def python(folder, script):
     ],
 )  # fmt: skip
 def test_another_python_is_one_line_before_anything_is_made(bare, script, message):
-    found = python(bare, script)
+    result = python(bare, script)
     before = sorted(os.listdir(bare))
-    status, said = made(bare, "figures", found)
+    status, lines = made(bare, "figures", result)
     assert status != 0
-    assert said == [f"make: {found.removeprefix('PYTHON=')} {message}"]
+    assert lines == [f"make: {result.removeprefix('PYTHON=')} {message}"]
     assert sorted(os.listdir(bare)) == before
 
 
@@ -97,9 +97,9 @@ def test_new_pins_are_installed_into_the_environment_that_is_there(bare):
 def test_a_checkout_without_links_is_named_before_anything_is_installed(bare):
     (bare / "slurm").rmdir()
     (bare / "slurm").write_text("profiles/slurm")
-    status, said = made(bare, "figures")
+    status, lines = made(bare, "figures")
     assert status != 0
-    assert said == ["make: slurm is a file; expected a link to profiles/slurm (ln -sf profiles/slurm slurm)"]  # fmt: skip
+    assert lines == ["make: slurm is a file; expected a link to profiles/slurm (ln -sf profiles/slurm slurm)"]  # fmt: skip
     subprocess.run("ln -sf profiles/slurm slurm", shell=True, cwd=bare, check=True)
     assert (bare / "slurm").is_symlink()
 
@@ -127,8 +127,8 @@ def test_a_folder_with_a_space_and_a_home_that_cannot_be_written(tmp_path):
     (folder / "Makefile").write_text(make.replace(".venv/ready: envs", ".venv/ready: | envs"))
     home = tmp_path / "home"
     home.write_text("no folder: not even root can write into it\n")
-    status, said = made(folder, "figures", f"CONFIG={FAULTS}", HOME=str(home), XDG_CACHE_HOME="")
-    assert status == 0, said
+    status, lines = made(folder, "figures", f"CONFIG={FAULTS}", HOME=str(home), XDG_CACHE_HOME="")
+    assert status == 0, lines
     assert (folder / EXTRACTOR).exists()
     assert (folder / ".snakemake/cache/snakemake").is_dir()
 

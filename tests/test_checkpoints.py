@@ -26,9 +26,9 @@ def state(**changes):
 def test_round_trip(tmp_path):
     path = tmp_path / "epoch-1.pt"
     checkpoints.save(path, state())
-    found = checkpoints.load(path, identity=IDENTITY, seed=0)
-    assert torch.equal(found["average"]["a"], state()["average"]["a"])
-    assert found["history"] == [{"loss": 0.5}]
+    result = checkpoints.load(path, identity=IDENTITY, seed=0)
+    assert torch.equal(result["average"]["a"], state()["average"]["a"])
+    assert result["history"] == [{"loss": 0.5}]
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path):

@@ -39,7 +39,7 @@ def without_classes():
     return config
 
 
-def given(config, path, value):
+def with_value(config, path, value):
     config = copy.deepcopy(config)
     block = config
     for key in path[:-1]:
@@ -61,9 +61,9 @@ def _features_of(study, dataset):
     """Number of features that its metrics look at, which has to be known."""
     extractor = study.evaluation(dataset)["extractor"]
     shape = known_data.dataset(study, study.component("extractors", extractor)["dataset"]).shape
-    found = known_data.features(study, extractor, shape)
-    assert found is not None, (dataset, extractor)
-    return found
+    result = known_data.features(study, extractor, shape)
+    assert result is not None, (dataset, extractor)
+    return result
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
@@ -89,7 +89,7 @@ LEFT_OUT = {
 
 
 def test_what_shipped_studies_leave_out_of_references():
-    found = {}
+    result = {}
     for path in SHIPPED:
         study = plan(yaml.safe_load(path.read_text()))
         for dataset in study.config["evaluation"]:
@@ -97,8 +97,8 @@ def test_what_shipped_studies_leave_out_of_references():
             n = min(data.test, study.num_images(dataset))
             _, lost = fewest_images.carried(block["metrics"], n, _features_of(study, dataset))
             if lost:
-                found[path.stem, dataset] = {e["metric"]: (e["n"], e["needs"]) for e in lost}
-    assert found == LEFT_OUT
+                result[path.stem, dataset] = {e["metric"]: (e["n"], e["needs"]) for e in lost}
+    assert result == LEFT_OUT
 
 
 NEEDS = [
@@ -121,7 +121,7 @@ def test_a_metric_that_nothing_carries_is_refused(path, value, message):
     config["figures"]["figure_5"]["metric"] = "fid"
     plan(config)
     with pytest.raises(ValueError, match=message):
-        plan(given(config, path, value))
+        plan(with_value(config, path, value))
 
 
 def test_an_experiment_may_have_too_few_images_of_its_own():
@@ -129,7 +129,7 @@ def test_an_experiment_may_have_too_few_images_of_its_own():
     name = next(n for n, block in config["experiments"].items() if "num_images" in block or "models" in block)  # fmt: skip
     message = rf"experiments\.{name}\.num_images: 2048; metrics\.fid .* needs at least 2049"
     with pytest.raises(ValueError, match=message):
-        plan(given(config, ("experiments", name, "num_images"), 2048))
+        plan(with_value(config, ("experiments", name, "num_images"), 2048))
 
 
 # ---- Classes ----------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_classes_that_are_not_there_are_not_asked_for(path, value, message):
     config = without_classes()
     plan(config)
     with pytest.raises(ValueError, match=message + NO_CLASSES):
-        plan(given(config, path, value))
+        plan(with_value(config, path, value))
 
 
 def test_claims_are_not_judged_on_guidance_towards_classes_that_are_not_there():
@@ -258,11 +258,11 @@ def test_a_job_refuses_data_that_do_not_carry_the_study(prepared, tmp_path, caps
     config["extractors"]["tiny_cnn"] = {"kind": "rotation", "dataset": "pics", "width": 16}
     status, log = job(config, prepared, tmp_path)
     assert status == 1 and "it ran" not in log
-    found = capsys.readouterr().err
-    assert "train_model: evaluation.pics.reference: split 'test' has " in found
+    result = capsys.readouterr().err
+    assert "train_model: evaluation.pics.reference: split 'test' has " in result
     assert (
         "metrics.fid (evaluation.pics) needs at least 65 images (more than the 64 features)"
-        in found
+        in result
     )
     config["evaluation"]["pics"]["metrics"] = ["is2", "kid"]
     status, log = job(config, prepared, tmp_path)
@@ -273,7 +273,7 @@ def test_a_job_says_which_network_has_no_attention_where_the_config_could_not(
     prepared, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(known_data, "dataset", lambda study, name: Expected())
-    config = given(without_classes(), ("networks", "ddpmpp", "attention"), [7])
+    config = with_value(without_classes(), ("networks", "ddpmpp", "attention"), [7])
     status, log = job(config, prepared, tmp_path)
     assert status == 0
     assert log == (

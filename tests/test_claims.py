@@ -179,8 +179,8 @@ class TestComparisons:
         return kind("costlier")(cells(records, draws=range(len(counts)), **chosen), **options)
 
     def test_costlier_is_counted_where_steps_are_fixed(self):
-        found = self.costlier((36,), (35,))
-        assert (found.verdict, found.p, found.scope) == ("supported", None, "")
+        result = self.costlier((36,), (35,))
+        assert (result.verdict, result.p, result.scope) == ("supported", None, "")
         assert self.costlier((35,), (35,)).verdict == "refuted"
         assert self.costlier((35, 35), (35, 35)).verdict == "refuted"
         assert self.costlier((1000,) * 3, (157.5, 158, 159), factor=3.0).verdict == "supported"

@@ -41,10 +41,10 @@ def guided(with_guidance, without):
 
 class TestTimeRatio:
     def test_guidance_that_costs_raises_the_time(self):
-        found = time_ratio(guided(rounds(1.5), rounds(1.0, seed=1)), side="above")
-        assert found.verdict == "supported"
-        assert found.low < 1.5 < found.high and found.unit == "times"
-        assert "seconds per image of m A G1 is 1.5" in found.text and "that of m A" in found.text
+        result = time_ratio(guided(rounds(1.5), rounds(1.0, seed=1)), side="above")
+        assert result.verdict == "supported"
+        assert result.low < 1.5 < result.high and result.unit == "times"
+        assert "seconds per image of m A G1 is 1.5" in result.text and "that of m A" in result.text
 
     def test_guidance_that_saves_is_refuted_and_noise_is_neither(self):
         assert (
@@ -61,15 +61,15 @@ class TestTimeRatio:
 
     def test_the_interval_is_that_of_students_paired_rounds(self):
         one, other = rounds(1.5, 0.05), rounds(1.0, 0.05, seed=1)
-        found = time_ratio(guided(one, other), side="above")
+        result = time_ratio(guided(one, other), side="above")
         known = stats.ttest_rel(np.log(one), np.log(other))
-        assert np.log([found.low, found.high]) == pytest.approx([*known.confidence_interval()])
-        assert found.p == pytest.approx(known.pvalue)
+        assert np.log([result.low, result.high]) == pytest.approx([*known.confidence_interval()])
+        assert result.p == pytest.approx(known.pvalue)
 
     def test_what_slows_a_whole_round_is_not_in_the_ratio(self):
         drift = np.exp(0.2 * np.random.default_rng(2).standard_normal(6))
-        found = time_ratio(guided(rounds(2.0) * drift, rounds(1.0, seed=1) * drift), side="above")
-        assert 1.9 < found.low < found.high < 2.1
+        result = time_ratio(guided(rounds(2.0) * drift, rounds(1.0, seed=1) * drift), side="above")
+        assert 1.9 < result.low < result.high < 2.1
 
     def test_few_or_unequal_rounds_and_missing_records_are_not_tested(self):
         with pytest.raises(NotTestable, match="4 timed rounds of m A G1, expected 5"):
@@ -85,8 +85,8 @@ class TestTimeRatio:
         for _ in range(400):
             logs = 0.03 * rng.standard_normal((2, 5)) + 0.1 * rng.standard_normal(5)
             logs[0] += np.log(bound)
-            found = time_ratio(guided(*np.exp(logs)), side="above", bound=bound)
-            verdicts.append(found.verdict)
+            result = time_ratio(guided(*np.exp(logs)), side="above", bound=bound)
+            verdicts.append(result.verdict)
         assert verdicts.count("supported") <= 20 and verdicts.count("refuted") <= 20  # 10 each
 
 
@@ -99,10 +99,12 @@ class TestArithmetic:
         return Timings(records, {"a": sampled("A"), "b": sampled("B")})
 
     def test_half_the_steps_are_half_the_time_by_construction(self):
-        found = time_ratio(self.times(), side="below", bound=0.6)
-        assert (found.verdict, found.p) == ("by construction", None)
-        assert "evaluations per image, 32 against 64; seconds per image of m A is 0.5" in found.text
-        assert found.estimate == pytest.approx(0.5, rel=0.01)
+        result = time_ratio(self.times(), side="below", bound=0.6)
+        assert (result.verdict, result.p) == ("by construction", None)
+        assert (
+            "evaluations per image, 32 against 64; seconds per image of m A is 0.5" in result.text
+        )
+        assert result.estimate == pytest.approx(0.5, rel=0.01)
 
     def test_steps_that_a_sampler_chooses_are_measured(self):
         assert time_ratio(self.times(num_steps=None), side="below").p is not None
@@ -112,15 +114,15 @@ class TestArithmetic:
             r | {"ms_per_nfe": rounds(1.0, seed=k).tolist()}
             for k, r in enumerate(self.times().records)
         ]
-        found = Timings(records, {"a": sampled("A"), "b": sampled("B")})
-        assert time_ratio(found, side="below", quantity="ms_per_nfe").verdict != "by construction"
+        result = Timings(records, {"a": sampled("A"), "b": sampled("B")})
+        assert time_ratio(result, side="below", quantity="ms_per_nfe").verdict != "by construction"
 
     def test_another_network_or_guidance_is_measured(self):
-        found = time_ratio(guided(rounds(1.5), rounds(1.0, seed=1)), side="above")
-        assert found.verdict == "supported"
+        result = time_ratio(guided(rounds(1.5), rounds(1.0, seed=1)), side="above")
+        assert result.verdict == "supported"
         records = [sampling("A", rounds(1.5), model="n"), sampling("A", rounds(1.0, seed=1))]
-        found = Timings(records, {"a": sampled("A", model="n"), "b": sampled("A")})
-        assert time_ratio(found, side="above").verdict == "supported"
+        result = Timings(records, {"a": sampled("A", model="n"), "b": sampled("A")})
+        assert time_ratio(result, side="above").verdict == "supported"
 
 
 def trainings(means, spread=0.001, seed=0):
@@ -147,15 +149,15 @@ class TestTimeSpread:
     def test_equal_times_are_seldom_found_to_differ(self):
         refuted = 0
         for number in range(200):
-            found = time_spread(trainings(6 * [1.0], 0.03, number), bound=1.0001)
-            refuted += found.verdict == "refuted" and found.p <= 0.05
+            result = time_spread(trainings(6 * [1.0], 0.03, number), bound=1.0001)
+            refuted += result.verdict == "refuted" and result.p <= 0.05
         assert refuted <= 16  # 10 expected at most
 
     def test_times_at_the_bound_are_seldom_below_it(self):
         supported = 0
         for number in range(200):
-            found = time_spread(trainings([1.0, 1.0, 1.1], 0.03, number), bound=1.1)
-            supported += found.verdict == "supported"
+            result = time_spread(trainings([1.0, 1.0, 1.1], 0.03, number), bound=1.1)
+            supported += result.verdict == "supported"
         assert supported <= 10  # 2.5 % of each of two pairs, which must both be
 
 
@@ -179,18 +181,18 @@ def error(n):
 
 class TestSettles:
     def test_distance_from_the_limit(self):
-        found = settles(sizes(rising, error), at=400)  # 3 % are missing
-        assert found.verdict == "refuted"
-        assert found.estimate == pytest.approx(-100 * 100 / 400 / 8)
-        assert "is10 of 400 images is 3.1 % below its limit 8" in found.text
+        result = settles(sizes(rising, error), at=400)  # 3 % are missing
+        assert result.verdict == "refuted"
+        assert result.estimate == pytest.approx(-100 * 100 / 400 / 8)
+        assert "is10 of 400 images is 3.1 % below its limit 8" in result.text
         assert settles(sizes(rising, error), at=400, expect="unsettled").verdict == "supported"
         assert settles(sizes(rising, error), at=400, margin=0.05).verdict == "supported"
-        assert found.scope == "these weights only"
+        assert result.scope == "these weights only"
 
     def test_a_scale_that_cannot_decide_says_which_margin_it_could(self):
-        found = settles(sizes(lambda n: 8, lambda n: 10 / np.sqrt(n)), at=400)
-        assert found.verdict == "cannot decide"
-        assert found.limit.startswith("could decide at a margin of")
+        result = settles(sizes(lambda n: 8, lambda n: 10 / np.sqrt(n)), at=400)
+        assert result.verdict == "cannot decide"
+        assert result.limit.startswith("could decide at a margin of")
 
     def test_small_sizes_are_left_out(self):
         numbers = (50, 100, 200, 400, 800, 1600)
@@ -210,8 +212,8 @@ class TestSettles:
 
     def test_they_are_of_the_first_run_whatever_the_number_of_seeds(self):
         part = {"kind": "settles", "sizes": {"a": selection("ve", "EUL", epochs=(30,))}}
-        found = Evidence(None, (0, 1, 2), (0, 1), sizes=sizes(rising, error).records).read(part)
-        assert settles(found, at=400).verdict == "refuted"
+        result = Evidence(None, (0, 1, 2), (0, 1), sizes=sizes(rising, error).records).read(part)
+        assert settles(result, at=400).verdict == "refuted"
 
     def test_a_share_takes_errors_and_a_limit(self):
         with pytest.raises(NotTestable, match="is10 has no standard error at some number"):
@@ -228,11 +230,11 @@ class TestSettles:
 
 class TestPowerLaw:
     def test_a_spread_that_falls_as_that_of_a_mean_is_no_finding(self):
-        found = power_law(sizes(lambda n: 8, lambda n: n**-0.5))
-        assert (found.verdict, found.p) == ("by construction", None)
-        assert found.estimate == pytest.approx(-0.5)
-        assert found.low < -0.5 < found.high
-        assert "as n to the power -0.5; measured: -0.50" in found.text
+        result = power_law(sizes(lambda n: 8, lambda n: n**-0.5))
+        assert (result.verdict, result.p) == ("by construction", None)
+        assert result.estimate == pytest.approx(-0.5)
+        assert result.low < -0.5 < result.high
+        assert "as n to the power -0.5; measured: -0.50" in result.text
 
     def test_a_metric_without_errors_has_no_spread(self):
         with pytest.raises(NotTestable, match="is10 has no standard error"):
@@ -250,9 +252,9 @@ class TestClassifierReport:
         ("bound", "verdict"), [(0.4, "supported"), (0.6, "refuted"), (0.49, "inconclusive")]
     )
     def test_accuracy_is_tested(self, bound, verdict):
-        found = classifier_report(reports(), side="above", bound=bound)
-        assert (found.verdict, found.p is None) == (verdict, False)
-        assert found.high - found.low == pytest.approx(2 * 0.01 * stats.t.ppf(0.975, 359))
+        result = classifier_report(reports(), side="above", bound=bound)
+        assert (result.verdict, result.p is None) == (verdict, False)
+        assert result.high - result.low == pytest.approx(2 * 0.01 * stats.t.ppf(0.975, 359))
 
     def test_gradients_are_tested_between_classifiers(self):
         means = [1e-4, 1.2e-4, 1.1e-4]
@@ -261,17 +263,17 @@ class TestClassifierReport:
             {"a": {"classifiers": ["u0", "u1", "u2"]}},
         )
         options = {"side": "below", "quantity": "gradient_rms"}
-        found = classifier_report(three, bound=2e-4, **options)
+        result = classifier_report(three, bound=2e-4, **options)
         known = stats.ttest_1samp(means, 2e-4)
-        assert (found.verdict, found.scope) == ("supported", "3 classifiers")
-        assert found.p == pytest.approx(known.pvalue)
-        assert (found.low, found.high) == pytest.approx([*known.confidence_interval()])
+        assert (result.verdict, result.scope) == ("supported", "3 classifiers")
+        assert result.p == pytest.approx(known.pvalue)
+        assert (result.low, result.high) == pytest.approx([*known.confidence_interval()])
         assert classifier_report(three, bound=0.5e-4, **options).verdict == "refuted"
         assert classifier_report(three, bound=1.2e-4, **options).verdict == "inconclusive"
 
     def test_one_gradient_has_no_known_error(self):
-        found = classifier_report(reports(), side="below", bound=1e-3, quantity="gradient_rms")
-        assert (found.verdict, found.p, found.low) == ("inconclusive", 1.0, None)
+        result = classifier_report(reports(), side="below", bound=1e-3, quantity="gradient_rms")
+        assert (result.verdict, result.p, result.low) == ("inconclusive", 1.0, None)
 
     def test_an_accuracy_without_errors_is_no_test(self):
         exact = reports(1.0, se=0.0)
@@ -285,11 +287,11 @@ class TestClassifierReport:
 def nested_scores(rng, splits):
     """Inception Scores of nested samples of made probabilities of ten classes."""
     logits = rng.standard_normal((3200, 10)) + 5 * np.eye(10)[rng.integers(10, size=3200)]
-    found = []
+    result = []
     for n in (200, 400, 800, 1600, 3200):
         features = Features(np.zeros((n, 1), np.float32), logits[:n].astype(np.float32))
-        found.append(metrics.inception_score(features, splits=splits))
-    return np.array([s.value for s in found]), np.array([s.se for s in found])
+        result.append(metrics.inception_score(features, splits=splits))
+    return np.array([s.value for s in result]), np.array([s.se for s in result])
 
 
 @pytest.mark.parametrize("splits", [1, 10])

@@ -147,13 +147,13 @@ def test_images_at_levels_of_their_own_are_guided_each():
     model, counted = guided(OfMixture(), "sigma", scale=2.0, sigma_min=0.3, sigma_max=5.0)
     sigma = torch.tensor([0.1, 0.5, 0.3, 4.0, 6.0, 5.0], dtype=torch.float64)
     rows = torch.tensor([7, 1, 2, 5, 4, 0])
-    found = model(X[rows], sigma, rows=rows)
+    result = model(X[rows], sigma, rows=rows)
     assert counted.states == 6 + 3
     always, _ = guided(OfMixture(), "sigma", scale=2.0)
     expected = OfMixture()(X[rows], sigma, rows=rows)
     acts = torch.tensor([1, 3, 5])
     expected[acts] = always(X[rows], sigma, rows=rows)[acts]
-    assert_close(found, expected, 1e-12)
+    assert_close(result, expected, 1e-12)
 
 
 def test_an_adaptive_sampler_follows_each_image():
@@ -183,8 +183,8 @@ def test_the_interval_of_a_discrete_model_is_one_of_times(through_sigma):
 def test_further_outputs_of_the_model_are_those_with_the_class():
     class Pair(OfMixture):
         def __call__(self, x, sigma, rows=None, unconditional=False, variance=False):
-            found = super().__call__(x, sigma, rows, unconditional)
-            return (found, 7.0 + unconditional) if variance else found
+            result = super().__call__(x, sigma, rows, unconditional)
+            return (result, 7.0 + unconditional) if variance else result
 
     model, _ = guided(Pair(), "sigma", scale=2.0)
     sigma = torch.tensor(0.7, dtype=torch.float64)

@@ -103,9 +103,9 @@ def test_the_gradient_is_the_derivative_of_log_p(trained, t):
 def test_single_precision_inside_double_outside(trained):
     classifier = noisy_classifier.load(trained, CPU)
     x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
-    found = classifier.gradient(x, 10, torch.tensor([1, 2, 3]))
+    result = classifier.gradient(x, 10, torch.tensor([1, 2, 3]))
     assert next(classifier.network.parameters()).dtype == torch.float32
-    assert found.dtype == torch.float64
+    assert result.dtype == torch.float64
     assert all(p.grad is None and not p.requires_grad for p in classifier.network.parameters())
     assert not x.requires_grad
 

@@ -119,9 +119,9 @@ def test_a_slurm_that_is_down_says_so(slurm):
 def _rules():
     """Text of each rule, by name; one that another is made from stands for both."""
     text = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    found = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, flags=re.M | re.S))
+    result = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, flags=re.M | re.S))
     made = re.findall(r"use rule (\w+) as (\w+) with", text)
-    return found | {new: found[old] for old, new in made}
+    return result | {new: result[old] for old, new in made}
 
 
 # -- time, size ------------------------------------------------------------------------------------
@@ -147,8 +147,10 @@ def test_a_job_may_ask_for_what_its_partitions_give(slurm, site, resources, file
 
 def test_jobs_that_would_ask_for_more_are_said_in_one_line(slurm, site):
     slurm()
-    said = cluster.check(LONG | {"score": CPU | {"runtime": 60}}, site(cpu={}, gpu={"max_gpu": 1}))
-    assert said == ["partition 'gpu' limits jobs to 8 h: train_model (12 h) request that"]
+    messages = cluster.check(
+        LONG | {"score": CPU | {"runtime": 60}}, site(cpu={}, gpu={"max_gpu": 1})
+    )
+    assert messages == ["partition 'gpu' limits jobs to 8 h: train_model (12 h) request that"]
 
 
 def test_a_job_that_no_partition_takes_is_named(slurm, site):
@@ -242,9 +244,9 @@ def test_a_key_of_a_profile_without_effect_is_named(tmp_path, text, message):
 
 def test_the_profiles_that_are_shipped_have_no_such_key():
     for arguments in (["--profile", "slurm"], ["--profile=profiles/slurm"]):
-        found = profiles.paths(arguments, {})
-        assert [path.name for path in found] == ["config.yaml"]
-        profiles.check(found, ROOT)
+        result = profiles.paths(arguments, {})
+        assert [path.name for path in result] == ["config.yaml"]
+        profiles.check(result, ROOT)
     assert profiles.paths(["--profile", "none"], {}) == []
 
 

@@ -47,7 +47,7 @@ def planned(config, written=(), overrides=None):
     checks.check(study)
     cells = {c for figure in study.config["figures"] for c in plan.figure_cells(study, figure)}
     walks = {(c.model, c.sampler, c.guidance) for c in cells}
-    found = {
+    result = {
         "name": study.name,
         "wildcards": {key: sorted(text.split("|")) for key, text in study.wildcards.items()},
         "files": {f: [inputs.of_figure(study, f), plan.appearance(study, f)]
@@ -61,7 +61,7 @@ def planned(config, written=(), overrides=None):
                    for t in study.config["tables"]},
         "claims": [{key: sorted(paths) for key, paths in plan_claims.files(study).items()}, {c: plan_claims.resolved(study, c) for c in study.config["claims"]}],
     }  # fmt: skip
-    return json.dumps(found, sort_keys=True, allow_nan=False)
+    return json.dumps(result, sort_keys=True, allow_nan=False)
 
 
 BEFORE = {}
@@ -113,11 +113,11 @@ def wrong(seed, folder):
     mutation = mutated(CONFIGS[name], seed)
     label = f"{seed}: {name}: {mutation.name} at {dotted(mutation.where)}"
     try:
-        found, message = outcome(mutation, folder)
+        result, message = outcome(mutation, folder)
     except Exception as error:
         return f"{label}: {type(error).__name__}: {str(error)[:300]}"
     if message is None:
-        if mutation.expected == REFUSED or (mutation.expected == SAME and found != before(name)):
+        if mutation.expected == REFUSED or (mutation.expected == SAME and result != before(name)):
             return f"{label}: planned; expected {mutation.expected}"
         return None
     if mutation.expected == SAME:
@@ -130,8 +130,8 @@ def wrong(seed, folder):
 @pytest.mark.parametrize("first", range(0, COUNT, BLOCK))
 def test_a_damaged_config_is_planned_or_refused_by_name(first, tmp_path):
     seeds = range(first, min(first + BLOCK, COUNT))
-    found = [problem for seed in seeds if (problem := wrong(seed, tmp_path))]
-    assert not found, "\n".join(found)
+    result = [problem for seed in seeds if (problem := wrong(seed, tmp_path))]
+    assert not result, "\n".join(result)
 
 
 SPREAD = 37  # between seeds, so that changes of every kind and of several studies are among them

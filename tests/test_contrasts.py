@@ -14,8 +14,8 @@ from uncanny.evaluation.trainings import Runs, Term
 IMAGES = tuple("abcdefghijklmnopqrst")
 
 
-def of(found, latents=0, images=None):
-    return Score(found.corrected, found.without_groups, latents, images)
+def of(result, latents=0, images=None):
+    return Score(result.corrected, result.without_groups, latents, images)
 
 
 def compare(a, b, scale="difference"):
@@ -43,22 +43,22 @@ def pair():
 class TestPairing:
     def test_a_difference_has_the_error_of_the_differences(self, pair):
         a, b = pair
-        found, single = compare([of_mean(a)], [of_mean(b)]), jackknife.of_mean(a - b)
-        assert (found.value, found.se) == pytest.approx((single.value, single.se))
-        assert (found.freedom, found.differing) == (pytest.approx(19), 20)
-        assert found.interval() == pytest.approx(
+        result, single = compare([of_mean(a)], [of_mean(b)]), jackknife.of_mean(a - b)
+        assert (result.value, result.se) == pytest.approx((single.value, single.se))
+        assert (result.freedom, result.differing) == (pytest.approx(19), 20)
+        assert result.interval() == pytest.approx(
             [single.value + s * stats.t.ppf(0.975, 19) * single.se for s in (-1, 1)]
         )
         t = abs(single.value - 0.9) / single.se
-        assert found.p(0.9) == pytest.approx(2 * stats.t.sf(t, 19))
+        assert result.p(0.9) == pytest.approx(2 * stats.t.sf(t, 19))
 
     def test_other_latents_are_independent(self, pair):
         a, b = (jackknife.of_mean(values) for values in pair)
-        found = compare([of(a, latents=0)], [of(b, latents=1)])
-        assert found.se == pytest.approx(math.hypot(a.se, b.se))
+        result = compare([of(a, latents=0)], [of(b, latents=1)])
+        assert result.se == pytest.approx(math.hypot(a.se, b.se))
         # Satterthwaite (1946)
         freedom = (a.se**2 + b.se**2) ** 2 / ((a.se**4 + b.se**4) / 19)
-        assert found.freedom == pytest.approx(freedom)
+        assert result.freedom == pytest.approx(freedom)
         assert 30 < freedom <= 38
 
     def test_sets_of_another_size_pair_by_group(self):
@@ -73,10 +73,10 @@ class TestPairing:
         """Paired within a seed, independent between seeds."""
         a, b = pair
         scores = [[of_mean(np.roll(v, 7 * r), r) for r in (0, 1)] for v in (a, b)]
-        found = compare(*scores)
+        result = compare(*scores)
         singles = [compare([x], [y]).se for x, y in zip(*scores, strict=True)]
-        assert found.se == pytest.approx(math.hypot(*singles) / 2)
-        assert found.freedom > 30
+        assert result.se == pytest.approx(math.hypot(*singles) / 2)
+        assert result.freedom > 30
 
     def test_groups_that_differ_are_refused(self, pair):
         few = of_mean(pair[1][:10])
@@ -92,9 +92,9 @@ class TestPairing:
     def test_any_function_of_the_values(self, pair):
         scores = [of_mean(values) for values in pair]
         weights = np.array([1.0, -1.0])
-        found = contrast(lambda v: weights @ np.log(v), scores, weights)
-        assert found.value == pytest.approx(math.log(scores[0].value / scores[1].value))
-        assert found.se == pytest.approx(compare(scores[:1], scores[1:], "log").se)
+        result = contrast(lambda v: weights @ np.log(v), scores, weights)
+        assert result.value == pytest.approx(math.log(scores[0].value / scores[1].value))
+        assert result.se == pytest.approx(compare(scores[:1], scores[1:], "log").se)
 
 
 def test_a_logarithm_is_that_of_the_means(pair):
@@ -112,10 +112,10 @@ class TestByConstruction:
         a, rows = pair[0], np.isin(jackknife.groups(400), range(changed))
         b = np.where(rows, pair[1], a)
         images = tuple(f"{name}'" if g < changed else name for g, name in enumerate(IMAGES))
-        found = compare([of_mean(a, 0, IMAGES)], [of_mean(b, 0, images)])
-        assert (found.differing, found.by_construction) == (changed, by_construction)
+        result = compare([of_mean(a, 0, IMAGES)], [of_mean(b, 0, images)])
+        assert (result.differing, result.by_construction) == (changed, by_construction)
         if by_construction:
-            for test in (found.p, found.interval):
+            for test in (result.p, result.interval):
                 with pytest.raises(ValueError, match=f"images differ in {changed} groups"):
                     test()
 
@@ -158,8 +158,8 @@ def latents(rng, n, classes=10):
 
 
 def inception_score(logits):
-    found = metrics.inception_score(Features(np.zeros((len(logits), 1)), logits), splits=1)
-    return of(found.jackknife)
+    result = metrics.inception_score(Features(np.zeros((len(logits), 1)), logits), splits=1)
+    return of(result.jackknife)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.95])
@@ -172,7 +172,7 @@ def test_intervals_of_differences_cover_the_true_value(correlation):
         scores = [inception_score(logits(rng, n, common, correlation, s)) for s in (8.0, 7.0)]
         return [compare(scores[:1], scores[1:], scale) for scale in ("difference", "log")]
 
-    truth = [found.value for found in contrasts(100_000)]
+    truth = [result.value for result in contrasts(100_000)]
     trials = np.array([
         [low < value < high for value, (low, high) in zip(truth, intervals, strict=True)]
         for intervals in ([c.interval() for c in contrasts(400)] for _ in range(200))
@@ -195,9 +195,9 @@ def test_bias_comes_off_before_ratios_are_formed():
     truth = math.log(np.divide(*[j.corrected for j in pair(200_000)]))
     covered = {"less bias": 0, "raw": 0}
     for _ in range(60):
-        found = pair(400)
-        raw = [Score(j.value, np.array(j.replicates), 0) for j in found]
-        for name, scores in {"less bias": [of(j) for j in found], "raw": raw}.items():
+        result = pair(400)
+        raw = [Score(j.value, np.array(j.replicates), 0) for j in result]
+        for name, scores in {"less bias": [of(j) for j in result], "raw": raw}.items():
             contrast = compare(scores[:1], scores[1:], "log")
             low, high = contrast.interval()
             covered[name] += contrast.scale == "log" and low < truth < high
@@ -215,11 +215,13 @@ def test_intervals_of_fid_cover_the_true_distance(shift):
 
     reference = Features(rng.standard_normal((1000, 8)), np.zeros((1000, 2)))
     truth = metrics.fid(features(200_000), reference).jackknife.corrected
-    found = [metrics.fid(features(300), reference) for _ in range(150)]
+    result = [metrics.fid(features(300), reference) for _ in range(150)]
     covered = 0
-    for estimate in found:
+    for estimate in result:
         low, high = mean([of(estimate.jackknife)]).interval()
         covered += low < truth < high
     assert covered >= 0.9 * 150
     # Raw values are far above: no interval around them would do.
-    assert np.mean([f.value for f in found]) > truth + 2 * np.std([f.value for f in found]) or shift
+    assert (
+        np.mean([f.value for f in result]) > truth + 2 * np.std([f.value for f in result]) or shift
+    )

@@ -36,9 +36,9 @@ def trace(path, number):
 
 
 def some_features(path, number):
-    found = features.Features(RNG.random((5, 3), np.float32), RNG.random((5, 2), np.float32))
+    result = features.Features(RNG.random((5, 3), np.float32), RNG.random((5, 2), np.float32))
     features.save(
-        path, found, {"extractor": f"cnn@{number}", "images_sha256": "", "labels_sha256": ""}
+        path, result, {"extractor": f"cnn@{number}", "images_sha256": "", "labels_sha256": ""}
     )
 
 
@@ -104,26 +104,26 @@ def named(path, load):
     return message
 
 
-def said(value):
+def content_of(value):
     """Everything that a reader gave, as text."""
     if isinstance(value, pd.DataFrame):
         return value.to_csv()
     if isinstance(value, dict):
-        return str({key: said(part) for key, part in value.items()})
+        return str({key: content_of(part) for key, part in value.items()})
     if isinstance(value, list | tuple):
-        return str([said(part) for part in value])
+        return str([content_of(part) for part in value])
     if isinstance(value, np.ndarray | torch.Tensor):
         return f"{value.dtype} {value.tolist()}"
-    return said(vars(value)) if hasattr(value, "__dict__") else str(value)
+    return content_of(vars(value)) if hasattr(value, "__dict__") else str(value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_file_is_read_also_from_results_that_were_moved(kind, stored, tmp_path):
     path, load = stored(kind)
-    before = said(load(path))
+    before = content_of(load(path))
     moved = tmp_path / "elsewhere/results/renamed"
     shutil.copytree(tmp_path / "results/tiny", moved)
-    assert said(load(moved / path.relative_to(tmp_path / "results/tiny"))) == before
+    assert content_of(load(moved / path.relative_to(tmp_path / "results/tiny"))) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -138,14 +138,14 @@ def test_a_truncated_file_is_named(kind, share, stored):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_flipped_bit_is_named_or_changes_nothing(kind, stored):
     path, load = stored(kind)
-    before, content = said(load(path)), path.read_bytes()
+    before, content = content_of(load(path)), path.read_bytes()
     draw, refused = random.Random(kind), 0
     for _ in range(FLIPS):
         damaged = bytearray(content)
         damaged[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         path.write_bytes(damaged)
         try:
-            assert said(load(path)) == before  # a byte that the container does not use
+            assert content_of(load(path)) == before  # a byte that the container does not use
         except ValueError as error:
             assert path.name in str(error)
             refused += 1

@@ -221,15 +221,15 @@ def test_a_wrong_description_is_named(small, key, value, message):
 
 def _places(images, photos):
     """Where each patch lies: (photo, top, left), found by its pixels."""
-    size, found = images.shape[-1], []
+    size, result = images.shape[-1], []
     for patch in images:
         corners = [np.argwhere((p[:-size, :-size] == patch[:, 0, 0]).all(axis=2)) for p in photos]
         places = ((k, top, left) for k, rows in enumerate(corners) for top, left in rows)
         for k, top, left in places:
             window = photos[k][top : top + size, left : left + size].transpose(2, 0, 1)
             if np.array_equal(window, patch):
-                found.append((k, top, left))
-    return found
+                result.append((k, top, left))
+    return result
 
 
 def test_photo_patches_of_the_two_splits_share_no_pixel(tmp_path):

@@ -28,11 +28,11 @@ def account(strength):
 
 
 def made(**records):
-    found = {
+    result = {
         Cell("m", 0, "MARK", name, 0, 30): {"status": "ok", "num_images": 400} | record
         for name, record in records.items()
     }
-    return FigureData(models={"m": {}}, guidances={"G1": {"label": "trained"}}, records=found)
+    return FigureData(models={"m": {}}, guidances={"G1": {"label": "trained"}}, records=result)
 
 
 BOTH = {"G1": {"guidance_deciles": account(1.0)}, "G2": {"guidance_deciles": account(0.001)}}

@@ -37,8 +37,8 @@ def line():
     return mixtures.Mixture(means, weights, float(STORED["mixture/component_std"]))
 
 
-def close(found, name, rtol=1e-9):
-    np.testing.assert_allclose(found, STORED[name], rtol=rtol, atol=0)
+def close(result, name, rtol=1e-9):
+    np.testing.assert_allclose(result, STORED[name], rtol=rtol, atol=0)
 
 
 # -- stored tables ----------------------------------------------------------------------------------
@@ -49,28 +49,28 @@ def close(found, name, rtol=1e-9):
 def test_terms_and_laws_of_gaussian_targets(schedule, j):
     sigmas = grids.GRIDS[schedule](int(STEPS[j]))
     close(sigmas, f"gaussian/sigma_nodes_{schedule}_N{STEPS[j]}", 1e-12)
-    found = {name: [] for name in ("I", "D", "S", "tau", "eta")}
+    result = {name: [] for name in ("I", "D", "S", "tau", "eta")}
     for std in STDS:
         target, strengths = single(std), STORED["gaussian/bandwidth_tau"]
-        found["I"].append(target.initialisation_error(sigmas[0] ** 2))
-        found["D"].append(discretisation_error(target, sigmas))
+        result["I"].append(target.initialisation_error(sigmas[0] ** 2))
+        result["D"].append(discretisation_error(target, sigmas))
         comparison = Comparison(target, "bandwidth")
         metrics = comparison.metrics(strengths, sigmas, "sde")
         law = comparison.outputs(strengths, sigmas, "sde")[0]
-        found["tau"].append((metrics["E_S"], law.variance[:, 0], metrics["kl"]))
+        result["tau"].append((metrics["E_S"], law.variance[:, 0], metrics["kl"]))
         comparison, strengths = Comparison(target, "bias"), STORED["gaussian/bias_eta"]
         metrics = comparison.metrics(strengths, sigmas, "sde")
         law = comparison.outputs(strengths, sigmas, "sde")[0]
-        found["eta"].append((law.mean[:, 0], law.variance[:, 0], metrics["kl"], metrics["w2"]))
+        result["eta"].append((law.mean[:, 0], law.variance[:, 0], metrics["kl"], metrics["w2"]))
     at = (slice(None), j)
     unit = score_error(single(0.0), sigmas, np.ones((1, len(sigmas))))
-    tables = {"E_I": found["I"], "E_D": found["D"]}
+    tables = {"E_I": result["I"], "E_D": result["D"]}
     names = ("E_S_bandwidth", "final_variance_bandwidth", "marginal_KL_bandwidth")
-    tables |= dict(zip(names, np.swapaxes(found["tau"], 0, 1), strict=True))
+    tables |= dict(zip(names, np.swapaxes(result["tau"], 0, 1), strict=True))
     names = ("final_mean", "final_variance", "marginal_KL", "marginal_W2")
     tables |= {
         f"{name}_bias": rows
-        for name, rows in zip(names, np.swapaxes(found["eta"], 0, 1), strict=True)
+        for name, rows in zip(names, np.swapaxes(result["eta"], 0, 1), strict=True)
     }
     for name, rows in tables.items():
         stored = STORED[f"gaussian/{name}_{schedule}"][at]
@@ -83,8 +83,8 @@ def test_fisher_information_of_a_mixture():
     close(line().fisher_information(STORED["mixture/lambda_grid"]), "mixture/fisher_information_J")
     for schedule, grid in grids.GRIDS.items():
         for steps in (6, 12, 30, 60):
-            found = discretisation_error(line(), grid(steps, 0.01, 20.0))
-            close(found, f"mixture/E_D_{schedule}_N{steps}", 1e-9)
+            result = discretisation_error(line(), grid(steps, 0.01, 20.0))
+            close(result, f"mixture/E_D_{schedule}_N{steps}", 1e-9)
     close(line().initialisation_error(400.0), "mixture/E_I_exact", 1e-9)
 
 
@@ -100,8 +100,8 @@ def test_quadrature_in_a_plane_agrees_with_draws():
     rng, lam = np.random.default_rng(0), 0.04
     x = RING.draw(rng, 40_000) + np.sqrt(lam) * rng.standard_normal((40_000, 3))
     norms = (RING.score(x, lam) ** 2).sum(axis=1)
-    found = RING.fisher_information(lam)
-    assert abs(norms.mean() - found) < 4 * norms.std() / 200
+    result = RING.fisher_information(lam)
+    assert abs(norms.mean() - result) < 4 * norms.std() / 200
     moved = RING.fisher_information(np.array([lam * 0.999, lam * 1.001]))
     gained = RING.fisher_integral(lam * 0.999, lam * 1.001)  # by entropies, not by J
     assert gained == pytest.approx(moved.mean() * lam * 0.002, rel=1e-5)
@@ -126,9 +126,9 @@ def test_path_kl_is_the_sum_of_three_terms(schedule, steps, strength, published)
     terms = decompose(line(), sigmas, path_identity.noise_error(strength, sigmas))
     assert float(terms.path_kl) == pytest.approx(float(published), abs=1e-4)
     model = path_identity.model(strength)
-    found, spread = path_kl.monte_carlo(line(), sigmas, model, np.random.default_rng(1), 10_000)
+    result, spread = path_kl.monte_carlo(line(), sigmas, model, np.random.default_rng(1), 10_000)
     assert spread < 0.02
-    assert abs(found - terms.path_kl) < 4 * spread
+    assert abs(result - terms.path_kl) < 4 * spread
 
 
 def test_the_experiment_finds_no_deviation():
@@ -149,10 +149,10 @@ def test_no_marginal_is_worse_than_the_path(name):
         comparison = Comparison(target, family)
         for schedule in (*grids.GRIDS, "derived"):
             sigmas = comparison.nodes(schedule, 10)
-            found = comparison.metrics(comparison.strengths, sigmas, "sde")
-            assert (found["kl"] <= found["path_kl"]).all()
-            assert (found["E_D"] >= 0).all()
-            assert (found["E_I"] <= bound).all()
+            result = comparison.metrics(comparison.strengths, sigmas, "sde")
+            assert (result["kl"] <= result["path_kl"]).all()
+            assert (result["E_D"] >= 0).all()
+            assert (result["E_I"] <= bound).all()
     assert line().initialisation_error(400.0) <= float(STORED["mixture/E_I_bound_m2_over_2lambda"])
 
 
@@ -168,8 +168,8 @@ def test_fisher_information_from_a_denoiser():
     target, sigma = Gaussian([0.5, 0.0], [2, 3]), np.geomspace(0.01, 10, 5)
     lam = sigma**2
     mmse = 2 * 0.25 * lam / (0.25 + lam)
-    found = target.dim / lam - mmse / lam**2
-    np.testing.assert_allclose(found, target.fisher_information(lam), rtol=1e-10)
+    result = target.dim / lam - mmse / lam**2
+    np.testing.assert_allclose(result, target.fisher_information(lam), rtol=1e-10)
 
 
 # -- schedules --------------------------------------------------------------------------------------
@@ -201,11 +201,11 @@ def test_ratio_of_discretisation_errors_of_a_point_mass():
 def test_leading_order_rule(std, rule, exact):
     comparison = Comparison(single(std), "bias")
     levels = np.geomspace(0.002, 80, comparison.density(0.0).shape[-1])
-    found = leading_order.preference(comparison.density(0.0), levels)
+    result = leading_order.preference(comparison.density(0.0), levels)
     one, other = (discretisation_error(single(std), grid(4096)) for grid in grids.GRIDS.values())
-    assert found == pytest.approx(float(rule), rel=1e-3)
+    assert result == pytest.approx(float(rule), rel=1e-3)
     assert 4096 * (one - other) == printed(exact)
-    assert found == pytest.approx(4096 * (one - other), rel=0.01)
+    assert result == pytest.approx(4096 * (one - other), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -261,18 +261,18 @@ def found_at(target, family, metric, steps, solver="sde"):
 
 def test_crossovers_of_an_even_error():
     stored = STORED["gaussian/crossover_uniform_noise_error_squared_pathKL"]
-    found = [[equal(single(std), int(n)) for n in (18, 40, 128)] for std in STDS]
-    np.testing.assert_allclose(found, stored, rtol=1e-3, atol=1e-8)
+    result = [[equal(single(std), int(n)) for n in (18, 40, 128)] for std in STDS]
+    np.testing.assert_allclose(result, stored, rtol=1e-3, atol=1e-8)
     for target, published in MIXED_DIMENSIONS.values():
         for steps, text in zip((18, 40, 128), published.split(), strict=True):
             assert equal(target, steps) == printed(text)
 
 
 def test_an_even_error_crosses_where_the_closed_form_says():
-    (found,) = found_at(TARGETS["manifold"], "uniform", "path_kl", 40)
-    assert found.at**2 == pytest.approx(equal(TARGETS["manifold"], 40), rel=1e-9)
-    assert found.direction == "E->P"
-    assert found.interval[0] < found.at < found.interval[1]
+    (result,) = found_at(TARGETS["manifold"], "uniform", "path_kl", 40)
+    assert result.at**2 == pytest.approx(equal(TARGETS["manifold"], 40), rel=1e-9)
+    assert result.direction == "E->P"
+    assert result.interval[0] < result.at < result.interval[1]
 
 
 @pytest.mark.parametrize(
@@ -286,17 +286,17 @@ def test_an_even_error_crosses_where_the_closed_form_says():
 def test_crossovers_of_one_width(family, metric, name):
     for std, row in zip(STDS, STORED[f"gaussian/{name}"], strict=True):
         for steps, stored in zip((18, 40, 128), row, strict=True):
-            found = [c.at for c in found_at(single(std), family, metric, steps)]
+            result = [c.at for c in found_at(single(std), family, metric, steps)]
             expected = [] if np.isnan(stored) else [pytest.approx(stored, rel=1e-3)]
-            assert found == expected, (std, steps)
+            assert result == expected, (std, steps)
 
 
 @pytest.mark.parametrize(("target", "family", "metric", "published"), OTHERS)
 def test_crossovers_of_several_widths(target, family, metric, published):
     for steps, text in zip((18, 40, 128), published.split(), strict=True):
-        (found,) = found_at(NAMED[target], family, metric, steps)
-        assert found.at == printed(text)
-        assert found.direction == "E->P"
+        (result,) = found_at(NAMED[target], family, metric, steps)
+        assert result.at == printed(text)
+        assert result.direction == "E->P"
 
 
 def test_heun_crosses_as_the_sde_does_where_detail_is_lost():
@@ -305,9 +305,9 @@ def test_heun_crosses_as_the_sde_does_where_detail_is_lost():
 
 
 def test_the_error_of_an_euler_step_cancels_that_of_the_score():
-    found = found_at(single(0.01), "bandwidth", "kl", 40, "euler")
-    assert [c.direction for c in found] == ["E->P", "P->E"]
-    assert found[1].at == printed(".818")
+    result = found_at(single(0.01), "bandwidth", "kl", 40, "euler")
+    assert [c.direction for c in result] == ["E->P", "P->E"]
+    assert result[1].at == printed(".818")
 
 
 def test_a_crossing_at_an_end_that_is_a_tie_is_none():
@@ -316,8 +316,8 @@ def test_a_crossing_at_an_end_that_is_a_tie_is_none():
 
 def test_crossing_epoch_needs_two_in_a_row_after_one_of_the_other_kind():
     epochs = [0, 1, 2, 4, 8, 16]
-    found = crossovers.crossing_epoch(epochs, [0.5, 3.0, -3.0, 0.0, -2.5, -9.0])
-    assert found == crossovers.Crossing(8.0, "P->E", (1.0, 8.0))
+    result = crossovers.crossing_epoch(epochs, [0.5, 3.0, -3.0, 0.0, -2.5, -9.0])
+    assert result == crossovers.Crossing(8.0, "P->E", (1.0, 8.0))
     assert crossovers.crossing_epoch(epochs, [0.0, 0.0, -3.0, -3.0, -3.0, -3.0]) is None
     assert crossovers.crossing_epoch(epochs, [3.0, 0.0, -3.0, 0.0, -3.0, 0.0]) is None
     with pytest.raises(ValueError, match="2 checkpoints with 2 values: a crossing takes at least"):

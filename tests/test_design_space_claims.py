@@ -55,18 +55,18 @@ class TestVerdicts:
         ],
     )  # fmt: skip
     def test_one_vocabulary(self, word, verdict):
-        found = cells(evidence([EXACT | {"verdict": word}]), metric="kl", target="manifold")
-        assert (found.verdict, found.p) == (verdict, None)  # nothing is sampled
-        assert found.estimate == pytest.approx(-60)
-        assert found.cells == ("manifold bias sde 40 evaluations",)
+        result = cells(evidence([EXACT | {"verdict": word}]), metric="kl", target="manifold")
+        assert (result.verdict, result.p) == (verdict, None)  # nothing is sampled
+        assert result.estimate == pytest.approx(-60)
+        assert result.cells == ("manifold bias sde 40 evaluations",)
 
     def test_times_are_at_two_of_three_thresholds(self):
-        found = cells(evidence([TIMES]), metric="w2", family="both")
-        assert (found.verdict, found.p) == ("supported", pytest.approx(2 * 0.01))
-        assert (found.estimate, found.low, found.high) == (2.5, 2.0, 3.0)
-        assert "2.50 (2.00 to 3.00) to 2 times the best" in found.text
-        assert found.text.endswith("none to 1.2 times the best")
-        assert found.scope == "3 trainings"
+        result = cells(evidence([TIMES]), metric="w2", family="both")
+        assert (result.verdict, result.p) == ("supported", pytest.approx(2 * 0.01))
+        assert (result.estimate, result.low, result.high) == (2.5, 2.0, 3.0)
+        assert "2.50 (2.00 to 3.00) to 2 times the best" in result.text
+        assert result.text.endswith("none to 1.2 times the best")
+        assert result.scope == "3 trainings"
         one = TIMES | {"thresholds": [THRESHOLD | {"p": None}, *TIMES["thresholds"][1:]]}
         assert cells(evidence([one]), metric="w2").verdict != "supported"
 
@@ -74,8 +74,8 @@ class TestVerdicts:
         """A base that never arrives where the other does is slower: an upper bound."""
         bound = THRESHOLD | {"ratio": 0.4, "low": 0.3, "high": 0.5, "is_bound": True}
         line = TIMES | {"thresholds": [bound, bound | {"factor": 1.5}, THRESHOLD | {"ratio": None}]}
-        found = cells(evidence([line]), metric="w2")
-        assert found.verdict == "refuted" and "at most 0.40 (0.30 to 0.50)" in found.text
+        result = cells(evidence([line]), metric="w2")
+        assert result.verdict == "refuted" and "at most 0.40 (0.30 to 0.50)" in result.text
 
     def test_an_unknown_error_of_one_training_decides_nothing(self):
         trained = EXACT | {
@@ -84,8 +84,8 @@ class TestVerdicts:
             "metric": "path_kl",
             "error": {"well": None},
         }
-        found = cells(evidence([trained]), metric="path_kl")
-        assert (found.verdict, found.p) == ("inconclusive", 1.0)
+        result = cells(evidence([trained]), metric="path_kl")
+        assert (result.verdict, result.p) == ("inconclusive", 1.0)
 
     def test_what_is_not_there_cannot_be_tested(self):
         with pytest.raises(
@@ -110,19 +110,19 @@ def of_model(effects, seed=0, noise=0.0, rng=None):
 class TestTrainings:
     def test_both_ends_are_tested_between_trainings(self):
         wells = [-0.30, -0.25, -0.27]
-        found = cells(
+        result = cells(
             evidence([of_model([w, 0.1], k, 1e-3) for k, w in enumerate(wells)]), metric="kl"
         )
         known = stats.ttest_1samp(np.log1p(wells), 0)
-        assert (found.verdict, found.scope) == ("supported", "3 trainings")
-        assert found.p == pytest.approx(known.pvalue, rel=0.1)
+        assert (result.verdict, result.scope) == ("supported", "3 trainings")
+        assert result.p == pytest.approx(known.pvalue, rel=0.1)
         low, high = 100 * np.expm1([*known.confidence_interval()])
-        assert (found.low, found.high) == (
+        assert (result.low, result.high) == (
             pytest.approx(low, rel=0.02),
             pytest.approx(high, rel=0.02),
         )
-        assert "well trained, kl of the exponential schedule is 27" in found.text
-        assert found.cells == ("ring sde 10 evaluations",)
+        assert "well trained, kl of the exponential schedule is 27" in result.text
+        assert result.cells == ("ring sde 10 evaluations",)
 
     @pytest.mark.parametrize(
         ("ends", "verdict"),
@@ -137,14 +137,14 @@ class TestTrainings:
         assert cells(evidence(lines), metric="kl").verdict == verdict
 
     def test_a_single_training_is_about_its_weights(self):
-        found = cells(evidence([of_model([-0.2, 0.2], 0, 0.01)]), metric="kl")
-        assert (found.verdict, found.scope) == ("supported", "these weights only")
+        result = cells(evidence([of_model([-0.2, 0.2], 0, 0.01)]), metric="kl")
+        assert (result.verdict, result.scope) == ("supported", "these weights only")
 
     def test_lines_of_the_experiment(self):
         _, lines = trained(series(seeds=(0, 1)))
-        found = cells(evidence(lines), metric="w2", model="ring", nfe=[10])
-        assert found.cells == ("ring sde 10 evaluations",)
-        assert "by training: 4, 4" in found.text
+        result = cells(evidence(lines), metric="w2", model="ring", nfe=[10])
+        assert result.cells == ("ring sde 10 evaluations",)
+        assert "by training: 4, 4" in result.text
 
     @pytest.mark.parametrize("well", [0.0, -0.3], ids=["no difference", "one end is right"])
     @pytest.mark.parametrize("luck", [0.0, 0.02, 0.05])
@@ -153,8 +153,8 @@ class TestTrainings:
         for _ in range(trials):
             ends = np.array([well, 0.0]) + luck * rng.standard_normal((3, 2))
             lines = [of_model(row, k, 0.05, rng) for k, row in enumerate(ends)]
-            found = cells(evidence(lines), metric="kl")
-            counts[found.verdict] += found.p is not None and found.p <= 0.05
+            result = cells(evidence(lines), metric="kl")
+            counts[result.verdict] += result.p is not None and result.p <= 0.05
         limit = trials * (0.05 + 2 * np.sqrt(0.05 * 0.95 / trials))
         assert counts["supported"] <= limit and counts["refuted"] <= limit
 
@@ -170,23 +170,23 @@ class TestTerms:
         return pd.DataFrame(columns | {"deviation": deviation})
 
     def test_what_adds_up_is_supported(self):
-        found = add_up(evidence([], self.rows()))
-        assert found.verdict == "supported"
-        assert found.p < 0.05
-        assert abs(found.estimate) < 1
+        result = add_up(evidence([], self.rows()))
+        assert result.verdict == "supported"
+        assert result.p < 0.05
+        assert abs(result.estimate) < 1
 
     def test_what_does_not_is_refuted(self):
-        found = add_up(evidence([], self.rows(bias=0.1)))
-        assert found.verdict == "refuted" and found.p < 1e-6
-        assert "above the sum" in found.text
+        result = add_up(evidence([], self.rows(bias=0.1)))
+        assert result.verdict == "refuted" and result.p < 1e-6
+        assert "above the sum" in result.text
 
     def test_more_paths_do_not_refute_a_difference_within_the_margin(self):
         rows = self.rows(bias=0.01)
         rows["deviation"] = (rows["monte_carlo"] - rows["path_kl"]) / rows["standard_error"]
         precise = rows.assign(standard_error=1e-4, monte_carlo=1.01 * rows["path_kl"])
         precise["deviation"] = 0.01 * rows["path_kl"] / 1e-4
-        found = add_up(evidence([], precise))
-        assert found.verdict == "supported" and "at most 300.0 standard errors off" in found.text
+        result = add_up(evidence([], precise))
+        assert result.verdict == "supported" and "at most 300.0 standard errors off" in result.text
         one = precise.copy()
         one.loc[0, "monte_carlo"] = 1.05 * one.loc[0, "path_kl"]  # the mean is within the margin
         assert add_up(evidence([], one)).verdict == "refuted"

@@ -14,7 +14,7 @@ from uncanny.samplers import euler, heun
 STORED = arrays("design_space")
 MEAN, STD = float(STORED["edm/target_mean"]), float(STORED["edm/target_std"])
 PATTERN = r"edm/(\w+)_sigma=(t|sqrt_t)_range([\d.]+)_(\d+)_nodes(\d+)_(euler|heun)__samples"
-CASES = [found for name in STORED.files if (found := re.fullmatch(PATTERN, name))]
+CASES = [match for name in STORED.files if (match := re.fullmatch(PATTERN, name))]
 
 
 def nodes_of(case):
@@ -58,8 +58,8 @@ class TestReference:
         )
         grid = getattr(sigma_grids, case[1])(int(case[5]), float(case[3]), float(case[4]))
         latents = tensor(STORED["edm/latents_unit_variance"])
-        found = sampler(Gaussian(STD, MEAN), latents, grid, noise=unused, path=path)
-        np.testing.assert_allclose(found, STORED[case[0]], rtol=1e-10, atol=1e-10)
+        result = sampler(Gaussian(STD, MEAN), latents, grid, noise=unused, path=path)
+        np.testing.assert_allclose(result, STORED[case[0]], rtol=1e-10, atol=1e-10)
 
 
 def test_all_cases_of_the_reference_are_there():
@@ -85,9 +85,9 @@ def test_a_plain_recursion_gives_the_same_law():
         step = lam[k] - lam[k + 1]
         mean = (1 - step * slope[:, k]) * mean + step * offset[:, k]
         variance = (1 - step * slope[:, k]) ** 2 * variance + step
-    found = laws.output_law(sigmas, laws.step_maps("sde", sigmas, slope, offset))
-    np.testing.assert_allclose(found.mean, mean, rtol=1e-12)
-    np.testing.assert_allclose(found.variance, variance, rtol=1e-12)
+    result = laws.output_law(sigmas, laws.step_maps("sde", sigmas, slope, offset))
+    np.testing.assert_allclose(result.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(result.variance, variance, rtol=1e-12)
 
 
 def test_the_sde_sampler_knows_only_the_nodes_and_euler_also_the_clock():
@@ -109,9 +109,9 @@ def test_denoising_an_exact_score_keeps_the_mean_and_shrinks_the_rest():
     sigmas = grids.exponential(40)
     slope, offset = score(sigmas)
     drawn = laws.Law(np.array([MEAN]), np.array([STD**2 + sigmas[-1] ** 2]))
-    found = laws.denoised(drawn, sigmas[-1], slope[:, -1], offset[:, -1])
-    assert found.mean == pytest.approx(MEAN, rel=1e-12)
-    assert found.variance == pytest.approx(STD**4 / (STD**2 + sigmas[-1] ** 2), rel=1e-12)
+    result = laws.denoised(drawn, sigmas[-1], slope[:, -1], offset[:, -1])
+    assert result.mean == pytest.approx(MEAN, rel=1e-12)
+    assert result.variance == pytest.approx(STD**4 / (STD**2 + sigmas[-1] ** 2), rel=1e-12)
 
 
 def test_divergences_of_known_gaussians():

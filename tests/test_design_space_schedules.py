@@ -24,13 +24,13 @@ def density(target, family="bias", strength=0.0, levels=LEVELS):
 
 class TestDerivedSchedule:
     def test_even_cost_gives_the_exponential_schedule(self):
-        found = derived(np.full(400, 0.3), LEVELS, 18)
-        np.testing.assert_allclose(found, grids.exponential(18), rtol=1e-12)
+        result = derived(np.full(400, 0.3), LEVELS, 18)
+        np.testing.assert_allclose(result, grids.exponential(18), rtol=1e-12)
 
     def test_one_width_gives_even_steps_in_the_log_of_the_variance(self):
         levels = np.geomspace(0.002, 80, 4000)
-        found = derived(density(single(0.5), levels=levels), levels, 18)
-        steps = np.diff(np.log(0.25 + found**2))
+        result = derived(density(single(0.5), levels=levels), levels, 18)
+        steps = np.diff(np.log(0.25 + result**2))
         np.testing.assert_allclose(steps, steps.mean(), rtol=1e-3)
 
     @pytest.mark.parametrize("name", TARGETS)
@@ -38,12 +38,12 @@ class TestDerivedSchedule:
         for family, steps in ((f, n) for f in STRENGTHS for n in (10, 18, 40)):
             comparison = Comparison(TARGETS[name], family)
             kinds = ("derived", "exponential", "polynomial")
-            found, *others = (
+            result, *others = (
                 comparison.terms(comparison.strengths, comparison.nodes(kind, steps)).path_kl
                 for kind in kinds
             )
             slack = 1e-4 if steps == 10 else 1e-9  # leading order in 1/N; ties where kappa is even
-            assert (found <= np.minimum(*others) * (1 + slack)).all(), (family, steps)
+            assert (result <= np.minimum(*others) * (1 + slack)).all(), (family, steps)
 
     @pytest.mark.parametrize(
         ("name", "strength"), [("manifold", 0.01), ("mixed", 0.3), ("broad", 0.0)]
@@ -57,14 +57,14 @@ class TestDerivedSchedule:
         best = np.append(0.0, np.full(266, np.inf))
         for _ in range(18):
             best = (best[:, None] + costs).min(axis=0)
-        found, even = (
+        result, even = (
             leading_order.variable_path_kl(explained(target, "bandwidth", strength, nodes), nodes)
             for nodes in (
                 derived(density(target, "bandwidth", strength), LEVELS, 18),
                 grids.exponential(18),
             )
         )
-        assert even - found > 0.97 * (even - best[-1]) > 0
+        assert even - result > 0.97 * (even - best[-1]) > 0
 
     def test_least_cost_is_the_square_of_the_integral(self):
         kappa, at = density(TARGETS["manifold"]), np.log(LEVELS)
@@ -76,10 +76,10 @@ class TestDerivedSchedule:
 
     def test_many_models_at_once(self):
         kappa = np.stack([density(TARGETS["manifold"]), density(TARGETS["broad"])])
-        found = derived(kappa, LEVELS, 10)
-        assert found.shape == (2, 11)
-        np.testing.assert_array_equal(found[1], derived(kappa[1], LEVELS, 10))
-        assert (found[:, [0, -1]] == [80, 0.002]).all()
+        result = derived(kappa, LEVELS, 10)
+        assert result.shape == (2, 11)
+        np.testing.assert_array_equal(result[1], derived(kappa[1], LEVELS, 10))
+        assert (result[:, [0, -1]] == [80, 0.002]).all()
 
     def test_even_share_bounds_the_longest_step(self):
         kappa = np.where(LEVELS > 1, 1.0, 0.0)
@@ -135,8 +135,8 @@ class TestMeasuredLosses:
         comparison = Comparison(target, family)
         one, other = (comparison.terms(np.array([strength]), sigmas).path_kl[0] for sigmas in nodes)
         loss = losses(target, family, strength, self.levels)[2]
-        found = path_kl_difference(self.levels, loss, target.dim, *nodes)
-        assert found == pytest.approx(one - other, abs=0.03)  # of 30 to 110 nats each
+        result = path_kl_difference(self.levels, loss, target.dim, *nodes)
+        assert result == pytest.approx(one - other, abs=0.03)  # of 30 to 110 nats each
 
     def test_the_models_own_loss_is_enough(self):
         """The same from the model's loss alone as from its error and the best possible loss."""
@@ -147,18 +147,18 @@ class TestMeasuredLosses:
             decompose(truth, sigmas, measured.at_nodes(self.levels, error, sigmas)).path_kl
             for sigmas in nodes
         )
-        found = path_kl_difference(self.levels, loss, target.dim, *nodes)
-        assert found == pytest.approx(float(one - other), rel=0.02)
+        result = path_kl_difference(self.levels, loss, target.dim, *nodes)
+        assert result == pytest.approx(float(one - other), rel=0.02)
 
     def test_terms_of_a_measured_law(self):
         target, sigmas = TARGETS["manifold"], grids.exponential(18)
         mmse, error, _ = losses(target, "bias", 0.3, self.levels)
         truth = measured.Measured(self.levels, mmse, target.dim, target.second_moment)
-        found = decompose(truth, sigmas, measured.at_nodes(self.levels, error, sigmas))
+        result = decompose(truth, sigmas, measured.at_nodes(self.levels, error, sigmas))
         expected = Comparison(target, "bias").terms(np.array([0.3]), sigmas)
-        assert float(found.discretisation) == pytest.approx(expected.discretisation[0], rel=0.01)
-        assert float(found.score) == pytest.approx(expected.score[0], rel=1e-6)
-        assert float(found.initialisation) >= expected.initialisation[0]
+        assert float(result.discretisation) == pytest.approx(expected.discretisation[0], rel=0.01)
+        assert float(result.score) == pytest.approx(expected.score[0], rel=1e-6)
+        assert float(result.initialisation) >= expected.initialisation[0]
 
     def test_a_schedule_from_few_levels_beats_both(self):
         target = TARGETS["manifold"]
@@ -168,26 +168,26 @@ class TestMeasuredLosses:
         g = measured.at_nodes(self.levels, g, fine)
         nodes = derived(leading_order.cost_density(g, fine), fine, 18)
         comparison = Comparison(target, "bandwidth")
-        found, *others = (
+        result, *others = (
             comparison.terms(np.array([0.05]), sigmas).path_kl[0]
             for sigmas in (nodes, *[grid(18) for grid in grids.GRIDS.values()])
         )
-        assert found < min(others)
+        assert result < min(others)
         best = comparison.terms(comparison.strengths, comparison.nodes("derived", 18))
         near = np.abs(comparison.strengths - 0.05).argmin()
-        assert found == pytest.approx(best.path_kl[near], rel=0.1)
+        assert result == pytest.approx(best.path_kl[near], rel=0.1)
 
     def test_several_models_at_once(self):
         target, nodes = TARGETS["manifold"], [grid(10) for grid in grids.GRIDS.values()]
         both = np.stack([losses(target, "bias", s, self.levels)[2] for s in (0.1, 0.9)])
-        found = path_kl_difference(self.levels, both, target.dim, *nodes)
+        result = path_kl_difference(self.levels, both, target.dim, *nodes)
         single_one = path_kl_difference(self.levels, both[1], target.dim, *nodes)
-        assert found.shape == (2,)
-        assert found[1] == pytest.approx(float(single_one), rel=1e-12)
+        assert result.shape == (2,)
+        assert result[1] == pytest.approx(float(single_one), rel=1e-12)
 
     def test_predicted_crossing(self):
-        found = measured.predicted_crossing([0, 1, 2, 4], [0.5, 0.2, -0.1, 0.1])
-        assert found == (2.0, "P->E", (1.0, 2.0))
+        result = measured.predicted_crossing([0, 1, 2, 4], [0.5, 0.2, -0.1, 0.1])
+        assert result == (2.0, "P->E", (1.0, 2.0))
         assert measured.predicted_crossing([0, 1], [-0.5, -0.2]) is None
         with pytest.raises(ValueError, match="1 checkpoints: expected two or more"):
             measured.predicted_crossing([0], [0.5])

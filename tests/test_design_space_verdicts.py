@@ -56,9 +56,9 @@ def repeats(z):
 
 @pytest.mark.parametrize(("z", "expected"), SAMPLED)
 def test_with_sampling_error(z, expected):
-    found = sampled(repeats(z))
-    assert found.verdict == expected
-    assert found.errors == pytest.approx((1, 1))
+    result = sampled(repeats(z))
+    assert result.verdict == expected
+    assert result.errors == pytest.approx((1, 1))
 
 
 TRIALS = 1000
@@ -83,8 +83,8 @@ def test_equal_seeds_without_difference_are_inconclusive():
 
 
 def test_ends_are_named():
-    found = exact(np.array([-0.3, 0.0, 0.2]))
-    assert (found.well, found.less, found.effects) == ("exponential", "polynomial", (-0.3, 0.2))
+    result = exact(np.array([-0.3, 0.0, 0.2]))
+    assert (result.well, result.less, result.effects) == ("exponential", "polynomial", (-0.3, 0.2))
     assert exact(np.array([1e-9, 0.2])).well == "tie"
 
 
@@ -121,12 +121,12 @@ FOUND = exact(np.array([-0.3, 0.2]))
 
 def test_a_line_has_the_keys_of_the_specification():
     crossing = Crossing(0.476, "E->P", (0.46, 0.48))
-    found = json.loads(json.dumps(line(CELL, FOUND, crossing, R_at_crossing=0.8)))
-    assert set(found) == KEYS
-    assert found["crossing"] == {"knob": 0.476, "interval": [0.46, 0.48], "direction": "E->P"}
-    assert found["effect"] == {"well": -0.3, "less": 0.2}
-    assert found["error"] == {"well": None, "less": None}
-    assert (found["R_at_crossing"], found["predicted_crossing"]) == (0.8, None)
+    result = json.loads(json.dumps(line(CELL, FOUND, crossing, R_at_crossing=0.8)))
+    assert set(result) == KEYS
+    assert result["crossing"] == {"knob": 0.476, "interval": [0.46, 0.48], "direction": "E->P"}
+    assert result["effect"] == {"well": -0.3, "less": 0.2}
+    assert result["error"] == {"well": None, "less": None}
+    assert (result["R_at_crossing"], result["predicted_crossing"]) == (0.8, None)
     trained = line(CELL | {"experiment": "N", "family": None}, FOUND, None)
     assert trained["crossing"] == {"epoch": None, "interval": None, "direction": None}
 
@@ -139,10 +139,10 @@ def test_the_summary_rests_on_the_default_cells():
         line(CELL | {"metric": "w2"}, other, None),
         line(CELL | {"nfe": 18, "target": "broad"}, other, None),
     ]
-    found = summary(lines)
-    assert found["verdict"] == "supports"
-    assert found["default"] == lines[:1]
-    scope = {entry["metric"]: entry["verdicts"] for entry in found["scope"]}
+    result = summary(lines)
+    assert result["verdict"] == "supports"
+    assert result["default"] == lines[:1]
+    scope = {entry["metric"]: entry["verdicts"] for entry in result["scope"]}
     assert scope == {"kl": {"no_crossover": 2}, "w2": {"no_crossover": 1}}
 
 

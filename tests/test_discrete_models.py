@@ -55,11 +55,11 @@ def test_recorded_terms_and_hybrid_loss(name):
     t, x = stored["t"], stored["x_t"]
     eps = toy(model)(x, t)
     terms = variational.terms(IMAGES, x, t, eps, model.alphas_cumprod, torch.sin(3 * x))
-    found = {key: RUNS[f"ddpm/{name}_T1000/{key}"] for key in ("hybrid/vb", "hybrid/loss", "rescaled_kl/loss")}  # fmt: skip
-    assert_close(terms, found["hybrid/vb"], 1e-9)  # times T / 1000 = 1
-    assert_close(1000 * terms, found["rescaled_kl/loss"], 1e-9)
+    result = {key: RUNS[f"ddpm/{name}_T1000/{key}"] for key in ("hybrid/vb", "hybrid/loss", "rescaled_kl/loss")}  # fmt: skip
+    assert_close(terms, result["hybrid/vb"], 1e-9)  # times T / 1000 = 1
+    assert_close(1000 * terms, result["rescaled_kl/loss"], 1e-9)
     simple = losses.prediction_loss(toy(model), IMAGES, t, stored["noise"], model.alphas_cumprod)
-    assert_close(simple + terms, found["hybrid/loss"], 1e-9)
+    assert_close(simple + terms, result["hybrid/loss"], 1e-9)
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v"])
@@ -223,8 +223,8 @@ def test_the_loss_of_the_image_is_that_of_eps_over_the_signal_to_noise_ratio():
         return chain.x0_from_eps(x, exact(x, t), forward.per_image(a[t], x))
 
     of_eps = losses.prediction_loss(exact, IMAGES, t, noise, a)
-    found = losses.prediction_loss(image, IMAGES, t, noise, a, "x0")
-    assert_close(found, of_eps * (1 - a[t]) / a[t], 1e-9)
+    result = losses.prediction_loss(image, IMAGES, t, noise, a, "x0")
+    assert_close(result, of_eps * (1 - a[t]) / a[t], 1e-9)
 
 
 def test_between_times_of_training_the_noise_level_is_that_of_the_view():
@@ -241,13 +241,13 @@ def test_the_loss_of_v_is_that_of_eps_over_alpha_bar():
     t, noise = (tensor(LOSSES[f"ddpm/linear_T1000/{key}"]) for key in ("t", "noise"))
     a = exact.alphas_cumprod
     of_eps = losses.prediction_loss(exact, IMAGES, t, noise, a)
-    found = losses.prediction_loss(of_v(exact), IMAGES, t, noise, a, "v")
-    assert_close(found, of_eps / a[t], 1e-9)
+    result = losses.prediction_loss(of_v(exact), IMAGES, t, noise, a, "v")
+    assert_close(result, of_eps / a[t], 1e-9)
     # SNR + 1 times the error of the predicted image
     x = chain.diffuse(IMAGES, noise, a[t])
     shaped = forward.per_image(a[t], x)
     error = losses.pixel_mean((chain.x0_from_eps(x, exact(x, t), shaped) - IMAGES) ** 2)
-    assert_close(found, (a[t] / (1 - a[t]) + 1) * error, 1e-9)
+    assert_close(result, (a[t] / (1 - a[t]) + 1) * error, 1e-9)
 
 
 # --- The config ----------------------------------------------------------------------------------

@@ -99,9 +99,9 @@ def test_the_estimate_counts_imports(tmp_path):
     estimate = Estimate(plan(config), tmp_path, site, jobs_of(config))
     assert estimate.without_entry() == {}
     assert all(row["disk_gb"] > 0 for row in estimate.of_targets())
-    found = [job.rule for job in estimate.every]
-    assert found.count("import_model") == 1 and found.count("import_samples") == 1
-    assert found.count("import_many_samples") == 1
+    result = [job.rule for job in estimate.every]
+    assert result.count("import_model") == 1 and result.count("import_samples") == 1
+    assert result.count("import_many_samples") == 1
 
 
 def test_the_documented_blocks_are_a_study():
@@ -177,12 +177,12 @@ def test_they_are_scored_and_drawn_beside_ours(run):
 
 @pytest.mark.workflow
 def test_exports_are_files_of_the_study(run):
-    walk = "DDIM/none/draw-0/epoch-1"
+    cell = "DDIM/none/draw-0/epoch-1"
     index = "results/doors/diffusers/ours/seed-0/epoch-1/model_index.json"
-    done = snakemake(run, index, f"results/doors/exported/ours/seed-0/{walk}.npz", config=CONFIG)
+    done = snakemake(run, index, f"results/doors/exported/ours/seed-0/{cell}.npz", config=CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
-    with np.load(run / f"results/doors/exported/ours/seed-0/{walk}.npz") as found:
-        assert found["arr_0"].shape == (40, 8, 8, 1)
+    with np.load(run / f"results/doors/exported/ours/seed-0/{cell}.npz") as result:
+        assert result["arr_0"].shape == (40, 8, 8, 1)
     assert json.loads((run / index).read_text())["unet"] == ["diffusers", "UNet2DModel"]
 
 

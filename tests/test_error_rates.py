@@ -53,9 +53,9 @@ def test_an_interval_without_training_would_fail():
     for rng in np.random.default_rng(2).spawn(TRIALS):
         scores = simulated.scores(rng, (3,), 0.05, 0.0)
         evidence = error_rates.Evidence(scores, (3,), (0,))
-        (found,) = error_rates.assess(superior, evidence)
-        assert found.finding.scope == "these weights only"
-        false += found.finding.verdict == "supported"
+        (result,) = error_rates.assess(superior, evidence)
+        assert result.finding.scope == "these weights only"
+        false += result.finding.verdict == "supported"
     assert false > error_rates.limit(TRIALS)
 
 

@@ -26,8 +26,8 @@ def estimate(folder, site=HERE, **changes):
     return Estimate(plan(config), folder, site, jobs_of(config))
 
 
-def by_target(found):
-    return {row["target"]: row for row in found.of_targets()}
+def by_target(result):
+    return {row["target"]: row for row in result.of_targets()}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def test_there_is_a_row_for_every_target(nothing_done):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_study_can_be_estimated(path, tmp_path):
     config = yaml.safe_load(path.read_text())
-    found = Estimate(plan(config), tmp_path, CLUSTER, jobs_of(config))
-    rows = by_target(found)
-    assert found.without_entry() == {}
+    result = Estimate(plan(config), tmp_path, CLUSTER, jobs_of(config))
+    rows = by_target(result)
+    assert result.without_entry() == {}
     assert all(row["device_hours"] + row["cpu_hours"] > 0 for row in rows.values())
     assert 0 < rows["all"]["memory_gb"] < 64
 
@@ -125,11 +125,11 @@ def test_a_rule_without_a_cost_is_named(tmp_path):
     }
     jobs = jobs_of(config)
     renamed = [replace(job, rule="blur") if job.rule == "plot_figure" else job for job in jobs]
-    found = Estimate(plan(config), tmp_path, HERE, renamed)
-    assert found.without_entry() == {"blur": 1}
-    assert found.of_work()[-2]["work"] == "blur (no stated cost)"
-    assert found.of_work()[-2]["jobs"] == 1
-    assert "No cost is stated for blur (1 job)" in " ".join(report.notes_of(found).split())
+    result = Estimate(plan(config), tmp_path, HERE, renamed)
+    assert result.without_entry() == {"blur": 1}
+    assert result.of_work()[-2]["work"] == "blur (no stated cost)"
+    assert result.of_work()[-2]["jobs"] == 1
+    assert "No cost is stated for blur (1 job)" in " ".join(report.notes_of(result).split())
 
 
 def test_what_an_amount_rests_on():

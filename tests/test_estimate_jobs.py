@@ -36,7 +36,7 @@ def test_what_targets_share_is_counted_once(jobs):
     single = [jobs.behind(jobs.targets[name]) for name in ("figure_1", "figure_2")]
     both = jobs.behind(jobs.targets["all_figures"])
     assert len({job.name for job in both}) == len(both) < sum(map(len, single))
-    assert {job.name for job in both} == {job.name for found in single for job in found}
+    assert {job.name for job in both} == {job.name for result in single for job in result}
     assert {job.name for job in both} < {job.name for job in jobs.behind(jobs.targets["all"])}
 
 
@@ -79,8 +79,8 @@ def test_large_cells_are_drawn_in_parts():
 
 def test_seeds_and_draws_multiply_cells():
     jobs = graph(seeds=[0, 1], sampling_seeds=[0, 1, 2])
-    found = counts(jobs.behind(jobs.targets["figure_2"]))
-    assert (found["train_model"], found["draw_samples"]) == (4, 24)
+    result = counts(jobs.behind(jobs.targets["figure_2"]))
+    assert (result["train_model"], result["draw_samples"]) == (4, 24)
 
 
 def test_a_job_says_where_it_runs_and_what_it_leaves(jobs):

@@ -63,10 +63,10 @@ def own_work(estimate, target):
 def test_updates_of_the_tiny_study(tiny):
     # 1,437 images in batches of 128: 12 updates to the end of epoch 1, 23 to that of epoch 2.
     # Four models to epoch 2; `noisy` one epoch on each schedule that it guides (one), `untrained` none.
-    found = own_work(tiny, "all")
-    assert found["train_model"] == 4 * 23
-    assert found["train_classifier"] == 12
-    assert found["time_training"] == 5 * (5 + 20)  # five updates before each block
+    result = own_work(tiny, "all")
+    assert result["train_model"] == 4 * 23
+    assert result["train_classifier"] == 12
+    assert result["time_training"] == 5 * (5 + 20)  # five updates before each block
     segments = [
         first_work(tiny, f"checkpoints/vp_uncond/seed-0/epoch-{epoch}.pt") for epoch in (1, 2)
     ]
@@ -92,11 +92,11 @@ def test_evaluations_of_the_tiny_study(tiny):
     assert own_work(tiny, "figure_2")["draw_samples"] == figure_2
     # Besides: DDIM with G1, with G2, from the marginal, and LANG, at epoch 2.
     both = figure_1 + 40 * 2 * 4
-    found = own_work(tiny, "all")
-    assert found["draw_samples"] == both + 40 * (3 * 5 + 5)
-    assert found["draw_part"] == 40 * 4  # images 40..79 of the largest sample size
-    assert found["time_sampling"] == 2 * 6 * 40 * 5
-    assert found["trace_process"] == trajectories.CANDIDATES * (5 + 5 + 7)
+    result = own_work(tiny, "all")
+    assert result["draw_samples"] == both + 40 * (3 * 5 + 5)
+    assert result["draw_part"] == 40 * 4  # images 40..79 of the largest sample size
+    assert result["time_sampling"] == 2 * 6 * 40 * 5
+    assert result["trace_process"] == trajectories.CANDIDATES * (5 + 5 + 7)
 
 
 def test_guided_evaluations_cost_their_gradients(tiny):
@@ -174,8 +174,8 @@ def test_sizes_of_files_come_from_the_config(paper):
 
 def test_noise_levels_follow_the_rules_of_ncsnv2():
     derived = {"kind": "annealed", "num_levels": None, "sigma_max": None, "sigma_min": 0.01}
-    found = noise_levels(derived, Data((3, 32, 32), 50_000, 10_000, 10))
-    assert found == pytest.approx(232, rel=0.06)  # published for CIFAR-10
+    result = noise_levels(derived, Data((3, 32, 32), 50_000, 10_000, 10))
+    assert result == pytest.approx(232, rel=0.06)  # published for CIFAR-10
     assert noise_levels(derived | {"num_levels": 7}, Data((1, 8, 8), 1, 1, 0)) == 7
 
 

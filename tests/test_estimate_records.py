@@ -55,8 +55,8 @@ def test_a_measured_cell_stands_for_all_of_its_network(tmp_path):
     stated = cost(estimate, Rates(), f"samples/{CELL}.npz")[0]
     elsewhere = "samples/ve_cond/seed-0/HEUN/none/draw-0/epoch-1.npz"  # another network
     ratio = 0.003 / stated
-    found, basis = cost(estimate, rates, elsewhere)
-    assert (found, basis) == (
+    result, basis = cost(estimate, rates, elsewhere)
+    assert (result, basis) == (
         pytest.approx(ratio * cost(estimate, Rates(), elsewhere)[0]),
         "scaled",
     )
@@ -104,8 +104,8 @@ def test_one_slow_job_is_forgiven(tmp_path):
     timing = {"ms_per_nfe": 1.2, "seconds": 1.0, "device": "cpu"}
     write(tmp_path, "samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-1.json", {"timing": timing})
     estimate, rates, _ = learn(tmp_path)
-    found = cost(estimate, rates, "samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-2.npz")[0]
-    assert found == pytest.approx(0.0012)
+    result = cost(estimate, rates, "samples/vp_uncond/seed-0/EUL/none/draw-0/epoch-2.npz")[0]
+    assert result == pytest.approx(0.0012)
 
 
 def test_benchmarks_time_what_has_no_clock_of_its_own(tmp_path):

@@ -36,10 +36,10 @@ def test_jobs_that_want_all_places_run_alone():
 def test_never_faster_than_its_bounds(places):
     needs = {str(n): [str(n // 2)] if n > 1 else [] for n in range(1, 40)}
     seconds = {name: 1.0 + int(name) % 5 for name in needs}
-    found = wall(needs, seconds, places)
+    result = wall(needs, seconds, places)
     longest = max(_path(name, needs, seconds) for name in needs)
     total = sum(seconds.values())
-    assert max(longest, total / places) <= found <= longest + total / places
+    assert max(longest, total / places) <= result <= longest + total / places
 
 
 def _path(name, needs, seconds):

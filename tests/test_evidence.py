@@ -96,11 +96,13 @@ class TestStoredSpreads:
 
     def test_one_training_uses_them_and_says_so(self, stored):
         spreads = stored_spreads.read(stored)
-        (found,) = studied((3,), spreads)
-        assert found.finding.scope == "training spread from digits, 3 trainings"
+        (result,) = studied((3,), spreads)
+        assert result.finding.scope == "training spread from digits, 3 trainings"
         (alone,) = studied((3,))
         assert alone.finding.scope == "these weights only"
-        assert found.finding.high - found.finding.low > 2 * (alone.finding.high - alone.finding.low)
+        assert result.finding.high - result.finding.low > 2 * (
+            alone.finding.high - alone.finding.low
+        )
 
     def test_they_are_those_of_the_three_trainings(self, stored):
         (three,) = studied((0, 1, 2))
@@ -119,12 +121,12 @@ class TestStoredSpreads:
                 selection["epochs"] = {m: [48, 60] for m in selection["models"]}
         else:
             part["options"]["metric"] = "fid"
-        (found,) = studied((3,), stored_spreads.read(stored), claims)
-        assert found.finding.scope in ("these weights only", "")  # the study has no fid
+        (result,) = studied((3,), stored_spreads.read(stored), claims)
+        assert result.finding.scope in ("these weights only", "")  # the study has no fid
 
     def test_three_trainings_measure_their_own(self, stored):
-        (found,) = studied((3, 4, 5), stored_spreads.read(stored))
-        assert found.finding.scope == "3 trainings"
+        (result,) = studied((3, 4, 5), stored_spreads.read(stored))
+        assert result.finding.scope == "3 trainings"
 
     def test_a_study_replaces_its_own_alone(self):
         known = {"a": SPREAD, "b": replace(SPREAD, source="digits_2, 3 trainings")}
@@ -132,8 +134,8 @@ class TestStoredSpreads:
         assert stored_spreads.merged(known, "digits", new) == {"b": known["b"], "c": SPREAD}
 
     def test_none_are_stored_of_a_study_that_took_them_from_another(self, stored):
-        found = scorecard.as_json(studied((3,), stored_spreads.read(stored)))
-        assert stored_spreads.of_study("other", json.loads(json.dumps(found))) == {}
+        result = scorecard.as_json(studied((3,), stored_spreads.read(stored)))
+        assert stored_spreads.of_study("other", json.loads(json.dumps(result))) == {}
 
     def test_a_file_that_is_not_there(self, tmp_path):
         assert stored_spreads.read(tmp_path / "s.json") == {}
@@ -283,10 +285,10 @@ class TestCoverage:
         (three,) = studied((0, 1, 2))
         alone = Evidence(scores, (0,), (0,))
         stored = replace(alone, spreads=three.finding.spreads)
-        (found,), (expected,) = (
+        (result,), (expected,) = (
             coverage.of_claims(SUPERIOR, evidence, ["superior"]) for evidence in (stored, alone)
         )
-        assert found == expected and expected.kind == coverage.REDRAWS
+        assert result == expected and expected.kind == coverage.REDRAWS
         (one,) = assess(SUPERIOR, stored)
         assert one.finding.high - one.finding.low > 1.5 * expected.width
 
@@ -325,12 +327,12 @@ class TestMargins:
     def test_verdicts_follow_the_margin(self):
         scores = simulated.scores(np.random.default_rng(1), (0, 1, 2), 0.0, 0.0)
         claims = {name: CASES[name] for name in ("equal", "superior", "no_worse")}
-        found = margins.verdicts(claims, Evidence(scores, (0, 1, 2), (0,)), (0.001, 0.1))
-        assert found == {
+        result = margins.verdicts(claims, Evidence(scores, (0, 1, 2), (0,)), (0.001, 0.1))
+        assert result == {
             0.001: {"equal": "cannot decide", "no_worse": "cannot decide"},
             0.1: {"equal": "supported", "no_worse": "supported"},
         }
-        page = evidence_pages.margins({"digits": found})
+        page = evidence_pages.margins({"digits": result})
         assert "| claim" in page and "0.1 %, 10 %" in page and "cannot decide" in page
 
 

@@ -36,9 +36,9 @@ def made():
 @pytest.fixture(scope="module")
 def data(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exact")
-    for name, (table, found) in zip(("gaussians", "widths"), made, strict=True):
+    for name, (table, result) in zip(("gaussians", "widths"), made, strict=True):
         table.to_csv(folder / f"{name}.csv", index=False)
-        files.write_json_lines(folder / f"{name}.jsonl", found)
+        files.write_json_lines(folder / f"{name}.jsonl", result)
     paths = [folder / f"{n}.{s}" for n in ("gaussians", "widths") for s in ("csv", "jsonl")]
     return figure_data.FigureData(**figure_data.read({"experiments": paths}))
 
@@ -66,15 +66,17 @@ class TestExperiment:
         assert (walks["nfe"] / walks["num_steps"]).to_dict() == {"euler": 1, "heun": 2, "sde": 1}
 
     def test_the_default_cell_supports_and_broad_data_do_not(self, made):
-        _, found = made[0]
-        by_cell = {(e["target"], e["solver"], e["family"], e["metric"], e["nfe"]): e for e in found}
+        _, result = made[0]
+        by_cell = {
+            (e["target"], e["solver"], e["family"], e["metric"], e["nfe"]): e for e in result
+        }
         entry = by_cell["manifold", "sde", "bias", "kl", 40]
         assert entry["verdict"] == "supports"
         assert entry["crossing"]["knob"] == pytest.approx(0.4758, rel=1e-3)
         assert entry["crossing"]["direction"] == "E->P"
         assert entry["R_at_crossing"] == pytest.approx(0.839, abs=0.001)
         assert entry["predicted_crossing"] == pytest.approx(0.7296, rel=1e-3)
-        assert verdicts.summary(found)["verdict"] == "supports"
+        assert verdicts.summary(result)["verdict"] == "supports"
         broad = by_cell["broad", "sde", "bias", "kl", 40]
         assert (broad["verdict"], broad["better_when_well_trained"]) == (
             "no_crossover",
@@ -82,9 +84,9 @@ class TestExperiment:
         )
 
     def test_euler_is_shown_but_not_judged(self, made):
-        table, found = made[0]
+        table, result = made[0]
         assert "euler" in set(table["solver"])
-        assert {entry["solver"] for entry in found} == {"sde", "heun"}
+        assert {entry["solver"] for entry in result} == {"sde", "heun"}
 
     def test_the_script_writes_table_verdicts_and_summary(self, tmp_path):
         names = {"table": "a.csv", "verdicts": "a.jsonl", "summary": "a.json"}
@@ -159,9 +161,9 @@ class TestFigure:
         )  # broad is a width, too
         exact = data.exact[(data.exact["solver"] == "sde") & (data.exact["num_steps"] == 40)]
         one = cells[(cells["width"] == 0.03)].iloc[7]
-        found = exact[(exact["width"] == 0.03) & (exact["family"] == "bias")]
-        found = found[found["strength"] == one["strength"]].set_index("schedule")["kl"]
-        assert one["value"] == pytest.approx(np.log(found["exponential"] / found["polynomial"]))
+        result = exact[(exact["width"] == 0.03) & (exact["family"] == "bias")]
+        result = result[result["strength"] == one["strength"]].set_index("schedule")["kl"]
+        assert one["value"] == pytest.approx(np.log(result["exponential"] / result["polynomial"]))
 
     def test_nothing_lies_below_the_derived_schedule(self, drawn):
         _, rows = drawn

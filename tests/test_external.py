@@ -95,9 +95,9 @@ def imported(identity, tmp_path):
     return checkpoints.load(checkpoint), json.loads(history.read_text())
 
 
-def same(found, expected):
-    return found.keys() == expected.keys() and all(
-        torch.equal(found[n], expected[n]) for n in found
+def same(result, expected):
+    return result.keys() == expected.keys() and all(
+        torch.equal(result[n], expected[n]) for n in result
     )
 
 
@@ -106,12 +106,12 @@ def same(found, expected):
 
 def test_a_model_of_diffusers_says_what_it_says_there():
     identity = made()
-    said = np.load(FOLDER / "said.npz")
+    stored = np.load(FOLDER / "said.npz")
     network = loaded(identity, read(identity))
-    labels = torch.nn.functional.one_hot(torch.from_numpy(said["y"]), 10).float()
+    labels = torch.nn.functional.one_hot(torch.from_numpy(stored["y"]), 10).float()
     with torch.no_grad():
-        found = network(torch.from_numpy(said["x"]), torch.from_numpy(said["t"]), labels)
-    torch.testing.assert_close(found, torch.from_numpy(said["out"]), rtol=1e-5, atol=1e-5)
+        result = network(torch.from_numpy(stored["x"]), torch.from_numpy(stored["t"]), labels)
+    torch.testing.assert_close(result, torch.from_numpy(stored["out"]), rtol=1e-5, atol=1e-5)
 
 
 def test_files_may_lie_in_one_folder_under_old_names(folder, tmp_path):
@@ -122,8 +122,8 @@ def test_files_may_lie_in_one_folder_under_old_names(folder, tmp_path):
     torch.save(renamed, flat / "diffusion_pytorch_model.bin")
     for name in ("unet/config.json", "scheduler/scheduler_config.json"):
         shutil.copy(folder / name, flat)
-    found, expected = read(made(path=flat)), read(made())
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    result, expected = read(made(path=flat)), read(made())
+    assert all(torch.equal(result[name], expected[name]) for name in expected)
 
 
 UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
@@ -517,8 +517,8 @@ def test_a_model_comes_back_from_where_it_is_exported_to(tmp_path, kind, schedul
     identity = made(kind, schedule, conditional, path=tmp_path / "out")
     weights = trained(identity, tmp_path / "c.pt")
     external.export(checkpoint=tmp_path / "c.pt", identity=identity, seed=0, **outputs(tmp_path / "out"))  # fmt: skip
-    found = read(identity)
-    assert same(found, weights)
+    result = read(identity)
+    assert same(result, weights)
     if not conditional:
         identity["process"] |= {"prediction": "v"}
         trained(identity, tmp_path / "c.pt")
@@ -608,8 +608,8 @@ def test_weights_of_edm_say_what_they_say_there(tmp_path, name):
     }
     with torch.no_grad():
         x, noise = (torch.from_numpy(arrays[key]).float() for key in ("x", "noise"))
-        found = network.eval()(x, noise, **{k: v.float() for k, v in inputs.items()})
-    torch.testing.assert_close(found, torch.from_numpy(arrays["out"]), rtol=2e-4, atol=2e-4)
+        result = network.eval()(x, noise, **{k: v.float() for k, v in inputs.items()})
+    torch.testing.assert_close(result, torch.from_numpy(arrays["out"]), rtol=2e-4, atol=2e-4)
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ def test_scores_are_the_same_and_nothing_is_extracted_again(folder, tmp_path, mo
 def test_of_a_diverged_cell_there_are_none(folder, tmp_path):
     record(folder, status="diverged", reason="lost")
     extracted(folder, tmp_path / "apart.npz")
-    found, _ = features.load(tmp_path / "apart.npz")
-    assert len(found) == 0
+    result, _ = features.load(tmp_path / "apart.npz")
+    assert len(result) == 0
     scoring.score_samples(cell(folder), tmp_path / "apart.npz", tmp_path / "score.json")
     assert files.read_json(tmp_path / "score.json")["reason"] == "lost"
 

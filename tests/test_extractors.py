@@ -339,8 +339,8 @@ def test_vectors_are_their_own_features(tmp_path, digits):
     state = vectors(data)
     extractors.save(tmp_path / "extractor.pt", state)
     extractor = extractors.load(tmp_path / "extractor.pt")
-    found = features.extract(extractor, data.test.images, 3)
-    assert np.array_equal(found.pool, data.test.images)
+    result = features.extract(extractor, data.test.images, 3)
+    assert np.array_equal(result.pool, data.test.images)
     assert extractors.report(extractor, data) == {
         "extractor": extractor.id, "dataset": "ring", "n": {"test": 7},
     }  # fmt: skip

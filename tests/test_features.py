@@ -95,10 +95,10 @@ def test_stored_features_are_used_again(images, tmp_path):
 
 def test_neighbours_and_kernels_are_stored_with_the_features_of_a_reference(tmp_path):
     images = np.zeros((4, *SHAPE), np.uint8)
-    found = features.extract(_extractor(0), images, 4)
+    result = features.extract(_extractor(0), images, 4)
     near, kernels = np.arange(8.0).reshape(4, 2), np.arange(10.0)
-    found = replace(found, neighbours=near, kernels=kernels)
-    features.save(tmp_path / "a.npz", found, {"extractor": "x"})
+    result = replace(result, neighbours=near, kernels=kernels)
+    features.save(tmp_path / "a.npz", result, {"extractor": "x"})
     stored, identity = features.load(tmp_path / "a.npz")
     assert np.array_equal(stored.neighbours, near)
     assert np.array_equal(stored.kernels, kernels)
@@ -119,12 +119,12 @@ def test_stale_features_are_recognised(images, tmp_path, change):
         images, labels = images[:20], labels[:20]
     if change == "damage":
         path.write_bytes(path.read_bytes()[:1000])
-    found = features.load_or_extract(path, extractor, images, 8, labels)
+    result = features.load_or_extract(path, extractor, images, 8, labels)
     assert extractor.seen == len(images)
     expected = features.extract(extractor, images, 8, labels)
     stored, identity = features.load(path)
     assert np.array_equal(stored.pool, expected.pool)
-    assert np.array_equal(found.labels, labels)
+    assert np.array_equal(result.labels, labels)
     assert identity == features.identity(extractor, images, labels)
 
 

@@ -52,11 +52,11 @@ class TestRead:
         assert len(figure_data.read({"scores": [tmp_path / "a.json"]})["table"]) == 1
 
     def test_samples_with_the_record_beside_them(self, tmp_path):
-        found = figure_data.read({"samples": [self.samples(tmp_path)]})
+        result = figure_data.read({"samples": [self.samples(tmp_path)]})
         cell = Cell("ve", 0, "EUL", "none", 0, 5)
-        assert found["images"][cell].shape == (3, 1, 2, 2)
-        assert found["labels"][cell].tolist() == [0, 1, 2]
-        assert found["records"][cell] == {"status": "ok"}
+        assert result["images"][cell].shape == (3, 1, 2, 2)
+        assert result["labels"][cell].tolist() == [0, 1, 2]
+        assert result["records"][cell] == {"status": "ok"}
 
     def test_damaged_files_are_named(self, tmp_path):
         path = self.samples(tmp_path)
@@ -73,8 +73,8 @@ class TestRead:
 
     def test_training_images_are_named_by_their_folder(self, tmp_path):
         components.load("datasets", "digits")(tmp_path / "eights")
-        found = figure_data.read({"datasets": [tmp_path / "eights/dataset.json"]})
-        assert found["training"]["eights"].shape == (1437, 1, 8, 8)
+        result = figure_data.read({"datasets": [tmp_path / "eights/dataset.json"]})
+        assert result["training"]["eights"].shape == (1437, 1, 8, 8)
 
 
 class TestPanels:

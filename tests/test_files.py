@@ -56,12 +56,12 @@ def test_what_a_killed_writer_left_goes_with_the_next_one_and_nothing_else(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "result"),
     [("[1]", "a list"), ('"a"', "text"), ("null", "null"), ("1.5", "1.5"), ("true", "true")],
 )
-def test_json_that_is_no_object_is_said_to_be_what_it_is(tmp_path, text, found):
+def test_json_that_is_no_object_is_said_to_be_what_it_is(tmp_path, text, result):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(ValueError, match=rf"a\.json: {found}; expected an object"):
+    with pytest.raises(ValueError, match=rf"a\.json: {result}; expected an object"):
         files.read_json(tmp_path / "a.json")
 
 
@@ -131,9 +131,9 @@ def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path):
         [sys.executable, "-c", LIMITED, tmp_path], env=os.environ | {"PYTHONPATH": paths},
         capture_output=True, text=True,
     )  # fmt: skip
-    said = done.stdout.splitlines()
-    assert len(said) == 3, done.stderr
-    for name, line in zip(("a.pt", "a.npz", "a.json"), said, strict=True):
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    for name, line in zip(("a.pt", "a.npz", "a.json"), lines, strict=True):
         assert line == f"[Errno 27] File too large: '{tmp_path / name}'"
         assert (tmp_path / name).read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 3

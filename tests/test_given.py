@@ -57,8 +57,8 @@ def test_folder_zip_and_array_are_the_same_images(data, tmp_path, name, images):
             archive.write(path, path.name)
     np.savez(tmp_path / "array.npz", arr_0=images)
     for path in (folder, tmp_path / "pictures.zip", tmp_path / "array.npz"):
-        (found, labels), record = taken(path, data / name, tmp_path)
-        assert np.array_equal(found, images[chosen()].transpose(0, 3, 1, 2))
+        (result, labels), record = taken(path, data / name, tmp_path)
+        assert np.array_equal(result, images[chosen()].transpose(0, 3, 1, 2))
         assert labels.tolist() == [0] * 4
         assert record["status"] == "ok" and record["nfe"] is None
         assert record["sampler"] == {"kind": "given"} and record["num_images"] == 4
@@ -66,12 +66,12 @@ def test_folder_zip_and_array_are_the_same_images(data, tmp_path, name, images):
 
 def test_grey_arrays_need_no_axis_of_channels_and_vectors_are_taken(data, tmp_path):
     np.savez(tmp_path / "grey.npz", arr_0=GREY[..., 0])
-    (found, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
-    assert np.array_equal(found[:, 0], GREY[chosen(), ..., 0])
+    (result, _), _ = taken(tmp_path / "grey.npz", data / "digits", tmp_path)
+    assert np.array_equal(result[:, 0], GREY[chosen(), ..., 0])
     points = np.arange(32, dtype=np.float32).reshape(4, 8)
     np.savez(tmp_path / "points.npz", arr_0=points)
-    (found, _), _ = taken(tmp_path / "points.npz", data / "ring", tmp_path)
-    assert np.array_equal(found, points[chosen(of=4)])
+    (result, _), _ = taken(tmp_path / "points.npz", data / "ring", tmp_path)
+    assert np.array_equal(result, points[chosen(of=4)])
 
 
 def test_images_in_order_of_class_are_chosen_at_random(data, tmp_path):
@@ -81,14 +81,14 @@ def test_images_in_order_of_class_are_chosen_at_random(data, tmp_path):
     np.savez(tmp_path / "sorted.npz", arr_0=images)
     folder = pictures(tmp_path / "sorted", images)
     for path in (tmp_path / "sorted.npz", folder):
-        (found, _), record = taken(path, data / "digits", tmp_path, count=60)
-        assert set(found[:, 0, 0, 0].tolist()) == set(range(10))
+        (result, _), record = taken(path, data / "digits", tmp_path, count=60)
+        assert set(result[:, 0, 0, 0].tolist()) == set(range(10))
         assert record["chosen"] == {"of": 300, "seed": 0}
         (again, _), _ = taken(path, data / "digits", tmp_path, count=60)
         (many, _), _ = taken(path, data / "digits", tmp_path, count=300)
         (other, _), _ = taken(path, data / "digits", tmp_path, count=60, seed=1)
-        assert np.array_equal(found, again) and np.array_equal(found, many[:60])
-        assert not np.array_equal(found, other)
+        assert np.array_equal(result, again) and np.array_equal(result, many[:60])
+        assert not np.array_equal(result, other)
         assert sorted(many[:, 0, 0, 0].tolist()) == levels.tolist()
 
 
@@ -111,8 +111,8 @@ def test_images_with_transparent_pixels_are_refused(data, tmp_path):
 def test_alpha_is_no_matter_where_all_is_opaque(data, tmp_path, name, images):
     opaque = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
     folder = pictures(tmp_path / "opaque", opaque)
-    (found, _), _ = taken(folder, data / name, tmp_path)
-    assert np.array_equal(found, images[chosen()].transpose(0, 3, 1, 2))
+    (result, _), _ = taken(folder, data / name, tmp_path)
+    assert np.array_equal(result, images[chosen()].transpose(0, 3, 1, 2))
     opaque[2, 0, 0, -1] = 254
     with pytest.raises(ValueError, match=r"002\.png: .* of mode (LA|RGBA), some transparent; the"):
         taken(pictures(tmp_path / "clear", opaque), data / name, tmp_path, count=5)
@@ -121,8 +121,8 @@ def test_alpha_is_no_matter_where_all_is_opaque(data, tmp_path, name, images):
 def test_a_transparent_colour_that_no_pixel_has_is_no_matter(data, tmp_path):
     folder = pictures(tmp_path / "keyed", GREY // 2)
     Image.fromarray(GREY[1].squeeze() // 2).save(folder / "001.png", transparency=255)
-    (found, _), _ = taken(folder, data / "digits", tmp_path, count=5)
-    assert np.array_equal(found, GREY[chosen(5)].transpose(0, 3, 1, 2) // 2)
+    (result, _), _ = taken(folder, data / "digits", tmp_path, count=5)
+    assert np.array_equal(result, GREY[chosen(5)].transpose(0, 3, 1, 2) // 2)
 
 
 def test_opaque_images_of_another_mode_are_not_called_transparent(data, tmp_path):
@@ -138,8 +138,8 @@ def test_exported_images_come_back(data, tmp_path):
     with np.load(tmp_path / "out.npz") as stored:
         assert stored["arr_0"].shape == (4, 8, 8, 1) and stored["arr_0"].dtype == np.uint8
         assert stored["arr_1"].tolist() == [0] * 4
-    (found, _), _ = taken(tmp_path / "out.npz", data / "digits", tmp_path)
-    assert np.array_equal(found, images[chosen(of=4)])
+    (result, _), _ = taken(tmp_path / "out.npz", data / "digits", tmp_path)
+    assert np.array_equal(result, images[chosen(of=4)])
 
 
 @pytest.mark.parametrize(

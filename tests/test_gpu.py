@@ -35,10 +35,10 @@ def on_the_processor(monkeypatch):
 def test_a_path_runs_on_the_device(name):
     expected = paths.PATHS[name](torch.device("cpu"))
     with counted_attempts() as attempts, pretended.pretended() as log:
-        found = paths.PATHS[name](CUDA)
-    found = {key: pretended.numbers(value) for key, value in found.items()}
+        result = paths.PATHS[name](CUDA)
+    result = {key: pretended.numbers(value) for key, value in result.items()}
     assert log.kernels
-    assert not paths.differing(paths.gaps(expected, found))
+    assert not paths.differing(paths.gaps(expected, result))
     if name.startswith(("sample", "guide", "inpaint")):
         assert repeated(log.waits, len(attempts)) == {}
 
@@ -55,11 +55,11 @@ def repeated(waits, attempts):
     more often than at each of its attempts.
     """
     # Noise that is sent without waiting is none.
-    found = {key: n for key, n in waits.items() if key[0] != "sent to the device"}
-    allowed = sum(n for (_, place), n in found.items() if place.startswith(ADAPTIVE)) <= attempts
+    result = {key: n for key, n in waits.items() if key[0] != "sent to the device"}
+    allowed = sum(n for (_, place), n in result.items() if place.startswith(ADAPTIVE)) <= attempts
     return {
         (what, place): n
-        for (what, place), n in found.items()
+        for (what, place), n in result.items()
         if n >= STEPS
         and not any(file in place for file in ONCE)
         and not (allowed and place.startswith(ADAPTIVE))
@@ -88,8 +88,8 @@ def test_a_wait_at_each_step_is_noticed():
         ("to the processor", "sampling/drawing.py:192 < sampling/drawing.py:110"): 1,
         ("to the processor", "samplers/adaptive_ode.py:140 < samplers/adaptive_ode.py:50"): 9,
     }
-    found = [place.split(":")[0] for _, place in repeated(waits, 9)]
-    assert found == ["samplers/ddim.py"]
+    result = [place.split(":")[0] for _, place in repeated(waits, 9)]
+    assert result == ["samplers/ddim.py"]
     assert len(repeated(waits, 8)) == 2
 
 

@@ -144,11 +144,11 @@ class TestSeveralForOneModel:
 
     def test_an_order_is_part_of_a_model(self):
         model = next(iter(TINY["models"]))
-        found = [
+        result = [
             plan(self.changed({"shuffle": name})).identity(model) for name in ("images", "blocks")
         ]
-        assert found[0] == plan(TINY).identity(model)
-        assert found[1]["training"]["shuffle"] == "blocks"
+        assert result[0] == plan(TINY).identity(model)
+        assert result[1]["training"]["shuffle"] == "blocks"
 
     @pytest.mark.parametrize(
         ("count", "device", "message"),
@@ -162,8 +162,8 @@ class TestSeveralForOneModel:
             plan(self.changed({"gpus": count}, device=device))
 
     def test_a_site_that_asks_for_them_as_gres(self):
-        found = profiles.gpu_resources({"gpu": lambda wildcards: 4, "gpu_request": "gres"})
-        assert (found["gpu"], found["gres"](None)) == (0, "gpu:4")
+        result = profiles.gpu_resources({"gpu": lambda wildcards: 4, "gpu_request": "gres"})
+        assert (result["gpu"], result["gres"](None)) == (0, "gpu:4")
 
 
 class TestJob:

@@ -27,10 +27,10 @@ def images(count=12, channels=1):
     return RNG.integers(0, 255, (count, channels, 4, 4), np.uint8)
 
 
-def made(found, **changes):
+def made(result, **changes):
     return FigureData(
-        **{"models": {"ve": {"label": "VE"}}, "datasets": {"ve": "digits"}, "images": found},
-        labels={at: np.arange(len(x)) for at, x in found.items()},
+        **{"models": {"ve": {"label": "VE"}}, "datasets": {"ve": "digits"}, "images": result},
+        labels={at: np.arange(len(x)) for at, x in result.items()},
         **{"training": {"digits": REAL}} | changes,
     )
 
@@ -40,11 +40,11 @@ def hash_of(image):
 
 
 def test_table_names_the_first_images_in_order():
-    found = images()
-    _, drawn = grid(made({cell(): found}), [PANEL], rows=2, columns=4)
+    result = images()
+    _, drawn = grid(made({cell(): result}), [PANEL], rows=2, columns=4)
     assert drawn["index"].tolist() == drawn["label"].tolist() == list(range(8))
-    assert drawn["sha256"].tolist() == [hash_of(image) for image in found[:8]]
-    assert drawn["mean_pixel"].tolist() == [image.mean() for image in found[:8]]
+    assert drawn["sha256"].tolist() == [hash_of(image) for image in result[:8]]
+    assert drawn["mean_pixel"].tolist() == [image.mean() for image in result[:8]]
     assert (drawn["row"] * 4 + drawn["column"]).tolist() == list(range(8))
 
 
@@ -76,10 +76,10 @@ def test_artists_are_the_images_of_the_table_at_their_places(channels):
 
 
 def test_last_epoch_and_first_run_unless_said_otherwise():
-    found = {cell(e, seed=s, draw=k): images() for e in (5, 10) for s in (0, 1) for k in (0, 1)}
-    _, drawn = grid(made(found), [PANEL], rows=1)
+    result = {cell(e, seed=s, draw=k): images() for e in (5, 10) for s in (0, 1) for k in (0, 1)}
+    _, drawn = grid(made(result), [PANEL], rows=1)
     assert drawn[["epoch", "seed", "draw"]].drop_duplicates().values.tolist() == [[10, 0, 0]]
-    figure, drawn = grid(made(found), [PANEL | {"epochs": [5, 10]}], rows=1)
+    figure, drawn = grid(made(result), [PANEL | {"epochs": [5, 10]}], rows=1)
     assert drawn.groupby("panel")["epoch"].first().tolist() == [5, 10]
     assert drawn["panel_title"].unique().tolist() == ["VE, epoch 5", "VE, epoch 10"]
     titles = [ax.get_title(loc="left").split("  ")[1] for ax in figure.axes]
@@ -129,11 +129,11 @@ def scored(at, value):
 
 
 def test_the_score_of_its_own_cell_is_below_each_grid():
-    found = {cell(): images(), cell(sampler="HEUN"): images(), cell(epoch=5): images()}
-    values = dict(zip(found, (0.75, 0.125, 0.5), strict=True))
+    result = {cell(): images(), cell(sampler="HEUN"): images(), cell(epoch=5): images()}
+    values = dict(zip(result, (0.75, 0.125, 0.5), strict=True))
     real = {"metric": "noise", "kind": "noise_share", "value": 0.012, "se": 0.01, "n": 360}
     data = made(
-        found,
+        result,
         table=score_records.tidy([scored(*pair) for pair in values.items()]),
         metrics={"noise": {"label": "share of noise"}},
         references={"digits": {"test": [real], "train": [real | {"value": 0.0}]}},
@@ -156,8 +156,8 @@ def test_nearest_needs_training_images():
 
 
 def test_diverged_and_missing_grids_are_said():
-    found = {cell(): images(), cell(sampler="HEUN"): images(0)}
-    data = made(found, records={cell(sampler="HEUN"): {"status": "diverged"}})
+    result = {cell(): images(), cell(sampler="HEUN"): images(0)}
+    data = made(result, records={cell(sampler="HEUN"): {"status": "diverged"}})
     figure, drawn = grid(data, [PANEL | {"samplers": ["EUL", "HEUN", "X"]}])
     lost = drawn[drawn["sha256"].isna()]
     assert lost["status"].tolist() == ["diverged", "missing"]
@@ -168,9 +168,9 @@ def test_diverged_and_missing_grids_are_said():
 
 
 def test_caption_is_the_same_from_the_csv_and_bytes_are_the_same(tmp_path):
-    found = {cell(): images()}
+    result = {cell(): images()}
     for name in "ab":
-        figure, drawn = grid(made(found), [PANEL], nearest=True)
+        figure, drawn = grid(made(result), [PANEL], nearest=True)
         saving.save(figure, drawn, tmp_path / name)
     assert facts(pd.read_csv(tmp_path / "a.csv")) == drawn.attrs["facts"]
     for suffix in ("pdf", "png", "csv"):

@@ -123,8 +123,8 @@ def test_exact_std_of_a_guided_ancestral_walk(schedule, at, expected):
 @pytest.mark.parametrize(("schedule", "expected"), [("linear", 0.039159), ("cosine", 0.159067)])
 def test_exact_std_of_a_guided_ddim_walk(schedule, expected):
     times = schedules.ddim_times(1000, 1000)
-    found = guided_std(ddim, getattr(schedules, schedule)(1000), times, 0)
-    assert found == pytest.approx(expected, abs=1e-6)  # printed from single precision
+    result = guided_std(ddim, getattr(schedules, schedule)(1000), times, 0)
+    assert result == pytest.approx(expected, abs=1e-6)  # printed from single precision
 
 
 # --- Directions ----------------------------------------------------------------------------------
@@ -146,16 +146,16 @@ def test_the_step_that_shifts_differs_between_labels(known):
 @pytest.mark.parametrize("kind", ["norm_matched", "random_direction"])
 def test_controls_have_exactly_the_norm_of_the_trained_gradient(known, kind):
     options = {"classifier": "untrained"} if kind == "norm_matched" else {}
-    found = direction(made(known, kind, norm_of="noisy", scale=2.0, **options))
+    result = direction(made(known, kind, norm_of="noisy", scale=2.0, **options))
     wanted = 2 * known["noisy"].gradient(X, 400, LABELS)
-    norms, expected = (g.flatten(1).norm(dim=1).tolist() for g in (found, wanted))
+    norms, expected = (g.flatten(1).norm(dim=1).tolist() for g in (result, wanted))
     assert norms == pytest.approx(expected, rel=1e-12)
 
 
 def test_norm_matching_keeps_the_untrained_direction(known):
-    found = direction(made(known, "norm_matched", classifier="untrained", norm_of="noisy"))
+    result = direction(made(known, "norm_matched", classifier="untrained", norm_of="noisy"))
     own = known["untrained"].gradient(X, 400, LABELS)
-    cosine = torch.nn.functional.cosine_similarity(found.flatten(1), own.flatten(1))
+    cosine = torch.nn.functional.cosine_similarity(result.flatten(1), own.flatten(1))
     assert cosine.tolist() == pytest.approx([1.0] * 5, rel=1e-12)
 
 
@@ -265,13 +265,13 @@ def test_what_memory_does_not_hold_at_once_is_drawn_in_smaller_batches(model, kn
     guidance = made(known, classifier="noisy", scale=2.0)
     enough = drawing.draw_images(model, DDIM, SEEDS, guidance)
     scarce = dataclasses.replace(model, network=Scarce(model.network, rows=2))
-    found = drawing.draw_images(scarce, DDIM, SEEDS, guidance)
+    result = drawing.draw_images(scarce, DDIM, SEEDS, guidance)
     assert enough.batch_size == len(SEEDS)
-    assert found.batch_size <= 2
+    assert result.batch_size <= 2
     assert "out of memory: batches of 2 images" in capsys.readouterr().out
-    assert torch.allclose(enough.images, found.images, atol=1e-3, rtol=0)
-    assert found.nfe == enough.nfe
-    for one, other in zip(enough.deciles, found.deciles, strict=True):
+    assert torch.allclose(enough.images, result.images, atol=1e-3, rtol=0)
+    assert result.nfe == enough.nfe
+    for one, other in zip(enough.deciles, result.deciles, strict=True):
         assert one.pop("t") == other.pop("t")
         assert one == pytest.approx(other, rel=1e-3)
 
@@ -304,19 +304,19 @@ def test_trained_guidance_reaches_its_class_and_untrained_does_not(model, known)
 
 def test_statistics_of_guidance(model, known):
     guidance = made(known, classifier="noisy", scale=2.0)
-    found = drawing.draw_images(
+    result = drawing.draw_images(
         model,
         resolved("discrete", {"kind": "ddim", "num_steps": 20, "times": "ddim"}),
         SEEDS,
         guidance,
     ).deciles
-    assert [entry["decile"] for entry in found] == list(range(10))
-    assert all(entry["steps"] == 2 for entry in found)
-    for entry in found:
+    assert [entry["decile"] for entry in result] == list(range(10))
+    assert all(entry["steps"] == 2 for entry in result)
+    for entry in result:
         assert 0 < entry["rho_mark"] <= entry["rho_mark_max"] < entry["gradient_rms"] * 1.5
         assert 0 < entry["rho_ddim"] <= entry["rho_ddim_max"]
         assert entry["log_p"] < 0
-    assert found[0]["log_p"] > found[-1]["log_p"]  # guided towards y from step to step
+    assert result[0]["log_p"] > result[-1]["log_p"]  # guided towards y from step to step
 
 
 def test_statistics_by_hand(known):
@@ -457,7 +457,7 @@ def test_a_score_record_keeps_what_guidance_did(paths, data, tmp_path):
         evaluation={"reference": "test", "metrics": {"accuracy": {"kind": "class_accuracy"}}},
     )  # fmt: skip
     scoring.score_samples(drawn, tmp_path / "f.npz", tmp_path / "score.json")
-    found = files.read_json(tmp_path / "score.json")
-    assert found["parameters"]["guidance"] == G1
-    assert found["guidance_deciles"] == record["guidance_deciles"]
-    assert found["classifiers"] == record["classifiers"]
+    result = files.read_json(tmp_path / "score.json")
+    assert result["parameters"]["guidance"] == G1
+    assert result["guidance_deciles"] == record["guidance_deciles"]
+    assert result["classifiers"] == record["classifiers"]

@@ -72,8 +72,8 @@ def test_a_changed_file_of_cifar10_is_refused(batches, tmp_path):
     path = batches / CIFAR10.base_folder / "test_batch"
     data = path.read_bytes()[:-1] + b"x"
     path.write_bytes(data)
-    found, published = hashlib.md5(data).hexdigest(), CIFAR10.test_list[0][1]
-    message = f"{path}: {len(data)} bytes with MD5 {found}, expected {published}; .*download: true"
+    result, published = hashlib.md5(data).hexdigest(), CIFAR10.test_list[0][1]
+    message = f"{path}: {len(data)} bytes with MD5 {result}, expected {published}; .*download: true"
     with pytest.raises(ValueError, match=message):
         cifar10(tmp_path / "data", root=str(batches))
     assert not list(tmp_path.glob("data/*"))
@@ -254,10 +254,10 @@ def test_the_square_in_the_centre_is_averaged(tmp_path):
     Image.fromarray(pixels).save(file, "PNG")
     root = _folder(tmp_path / "raw", {"a.png": file.getvalue(), "b.png": _picture((0, 0, 0))})
     data = _prepared(tmp_path / "data", root, test_fraction=0.5)
-    found = [split.images[0] for split in data.splits.values() if split.images.any()]
-    assert len(found) == 1
-    assert found[0][:, 0, 0].tolist() == [2, 20, 50]
-    assert not found[0][:, 1:].any()
+    result = [split.images[0] for split in data.splits.values() if split.images.any()]
+    assert len(result) == 1
+    assert result[0][:, 0, 0].tolist() == [2, 20, 50]
+    assert not result[0][:, 1:].any()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])

@@ -86,9 +86,9 @@ def test_a_photo_with_previews_is_an_image(tmp_path):
 
 @pytest.mark.parametrize(("channels", "image"), [(1, GREYS), (1, COLOURS), (3, GREYS)])
 def test_images_have_the_channels_that_are_asked_for(tmp_path, channels, image):
-    found = read(tmp_path, {"a.png": stored(image)}, channels=channels)
+    result = read(tmp_path, {"a.png": stored(image)}, channels=channels)
     expected = np.asarray(image.convert("L"))[None] if channels == 1 else planes(image)
-    assert np.array_equal(found[0], expected)
+    assert np.array_equal(result[0], expected)
     assert Dataset.open(tmp_path / "data").shape == (channels, 8, 8)
 
 
@@ -111,9 +111,9 @@ def with_alpha(mode):
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 @pytest.mark.parametrize("background", [[255, 255, 255], [0, 0, 0], [200, 100, 0]])
 def test_what_is_transparent_shows_the_background(tmp_path, mode, background):
-    found = read(tmp_path, {"a.png": with_alpha(mode)}, background=background)[0]
+    result = read(tmp_path, {"a.png": with_alpha(mode)}, background=background)[0]
     expected = (1 - ALPHA / 255) * np.reshape(background, (3, 1, 1))
-    assert np.abs(found - expected).max() <= 1
+    assert np.abs(result - expected).max() <= 1
 
 
 KEYED = {
@@ -127,14 +127,14 @@ KEYED = {
 @pytest.mark.parametrize("mode", KEYED)
 def test_a_transparent_colour_shows_the_background(tmp_path, mode):
     image, key = KEYED[mode]
-    found = read(tmp_path, {"a.png": stored(image, transparency=key)}, background=[9, 99, 199])
-    assert found[0, :, 0, 0].tolist() == [9, 99, 199] and not found[0].std(axis=(1, 2)).any()
+    result = read(tmp_path, {"a.png": stored(image, transparency=key)}, background=[9, 99, 199])
+    assert result[0, :, 0, 0].tolist() == [9, 99, 199] and not result[0].std(axis=(1, 2)).any()
 
 
 def test_the_background_is_white_and_enters_before_pixels_are_averaged(tmp_path):
     dots = Image.fromarray(np.uint8([[[255, 0, 0, 0], [0, 0, 0, 255]]] * 2))
-    found = read(tmp_path, {"a.png": stored(dots)}, resolution=1)
-    assert found.flatten().tolist() == [128, 128, 128]
+    result = read(tmp_path, {"a.png": stored(dots)}, resolution=1)
+    assert result.flatten().tolist() == [128, 128, 128]
 
 
 @pytest.mark.parametrize("background", [[255, 255], [0, 0, 256], [-1, 0, 0]])
@@ -166,8 +166,8 @@ def test_the_square_is_cut_from_the_upright_photo(tmp_path):
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     lying = Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90)
-    found = read(tmp_path, {"a.png": stored(lying, exif=exif)})
-    assert np.array_equal(found[0], pixels[:, 2:10].transpose(2, 0, 1))
+    result = read(tmp_path, {"a.png": stored(lying, exif=exif)})
+    assert np.array_equal(result[0], pixels[:, 2:10].transpose(2, 0, 1))
 
 
 def test_broken_exif_does_not_spoil_a_picture(tmp_path):

@@ -252,8 +252,8 @@ def test_classes_are_those_that_edm_lists(place, tmp_path, around):
     data, levels = prepared(tmp_path, place(listed(PAIRS, around)), classes=True, test_fraction=0.4)
     assert data.num_classes == 3 and data.parameters["classes"] == ["0", "1", "2"]
     assert data.parameters["classes_from"] == [f"{around}dataset.json"]
-    for split, found in levels.items():
-        assert data.splits[split].labels.tolist() == [[0, 2][level // 3] for level in found]
+    for split, result in levels.items():
+        assert data.splits[split].labels.tolist() == [[0, 2][level // 3] for level in result]
         assert sorted(set(data.splits[split].labels.tolist())) == [0, 2]
     assert data.parameters["left_out"] == {}
 

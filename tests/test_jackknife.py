@@ -31,19 +31,19 @@ def test_classes_in_order_are_even_in_all_groups(period):
 
 def test_jackknife_of_the_mean_is_the_textbook_error():
     x = np.random.default_rng(0).standard_normal(20)
-    found = jackknife.of_mean(x)
-    assert found.se == pytest.approx(x.std(ddof=1) / np.sqrt(20))
-    assert found.bias == pytest.approx(0, abs=1e-12)
+    result = jackknife.of_mean(x)
+    assert result.se == pytest.approx(x.std(ddof=1) / np.sqrt(20))
+    assert result.bias == pytest.approx(0, abs=1e-12)
 
 
 def test_bias_of_a_variance_is_removed():
     """Σ (x - x̄)²/n is too small by σ²/n; without a group by 20/19 as much."""
     x = np.random.default_rng(0).standard_normal(100)
-    found = jackknife.of_sums(lambda n, s, squares: squares / n - (s / n) ** 2, x, x**2)
-    assert found.value == pytest.approx(x.var())
-    assert found.corrected == pytest.approx(x.var(ddof=1), rel=5e-3)
+    result = jackknife.of_sums(lambda n, s, squares: squares / n - (s / n) ** 2, x, x**2)
+    assert result.value == pytest.approx(x.var())
+    assert result.corrected == pytest.approx(x.var(ddof=1), rel=5e-3)
     corrected = [np.delete(x, rows).var(ddof=1) for rows in jackknife.members(100)]
-    assert found.without_groups == pytest.approx(corrected, rel=1e-2)
+    assert result.without_groups == pytest.approx(corrected, rel=1e-2)
 
 
 def test_halvings_are_balanced_and_orthogonal():
@@ -56,7 +56,7 @@ def test_halvings_are_balanced_and_orthogonal():
 def test_halvings_of_a_mean_are_its_jackknife():
     x = np.random.default_rng(0).standard_normal(400)
     means = np.array([x[half].mean() for half in jackknife.halves(400).T])
-    found, whole = jackknife.of_halves(x.mean(), means[::2] - means[1::2]), jackknife.of_mean(x)
-    assert found.replicates == pytest.approx(whole.replicates, rel=1e-12)
-    assert found.se == pytest.approx(np.sqrt(np.mean((means[::2] - means[1::2]) ** 2) / 4))
-    assert found.bias == 0
+    result, whole = jackknife.of_halves(x.mean(), means[::2] - means[1::2]), jackknife.of_mean(x)
+    assert result.replicates == pytest.approx(whole.replicates, rel=1e-12)
+    assert result.se == pytest.approx(np.sqrt(np.mean((means[::2] - means[1::2]) ** 2) / 4))
+    assert result.bias == 0

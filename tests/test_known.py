@@ -24,8 +24,8 @@ PREPARED = {
 def test_sizes_are_those_of_the_prepared_dataset(kind, by_default, tmp_path):
     if kind == "gaussian_ring" and by_default:
         pytest.skip("twenty thousand vectors")
-    given = {} if by_default else PREPARED[kind]
-    options = components.resolve("datasets", kind, given, kind)
+    block = {} if by_default else PREPARED[kind]
+    options = components.resolve("datasets", kind, block, kind)
     components.load("datasets", kind)(tmp_path, **options)
     expected = importlib.import_module(f"uncanny.datasets.{kind}").expected(**options)
     assert expected == read_counts(tmp_path)

@@ -33,8 +33,8 @@ def test_a_training_that_diverged_is_drawn_as_far_as_it_came_and_says_so():
     figure, drawn = training_curves.draw([gap], "VP")
     assert len(drawn) == 3
     assert figure.axes[1].get_lines()[0].get_xdata().tolist() == [1, 3]
-    said = " ".join(text.get_text() for text in figure.texts)
-    assert "seed 0: loss 20 in epoch 3, after 1 in the first" in said
+    text = " ".join(text.get_text() for text in figure.texts)
+    assert "seed 0: loss 20 in epoch 3, after 1 in the first" in text
 
 
 def test_one_that_diverged_in_its_first_epoch_leaves_an_empty_page():

@@ -30,7 +30,7 @@ OPTIONS = {"split": "test", "items": 100, "levels": 12, "sigma_min": 0.002, "sig
 NAMES = {"model": "ring_edm", "dataset": "ring"}
 
 
-def walk(grid, kind="reverse_sde", num_steps=5):
+def sampler(grid, kind="reverse_sde", num_steps=5):
     return resolved("continuous", {"kind": kind, "num_steps": num_steps, "grid": grid})
 
 
@@ -65,21 +65,21 @@ def measure(folder, epoch, **changes):
 class TestLosses:
     def test_an_untrained_model_predicts_what_its_preconditioning_says(self, folder):
         """F = 0: D = c_skip x, whose loss is known for data of a known second moment."""
-        found = files.read_json(folder / "losses-0.json")
-        sigma = np.array(found["sigma"])
+        result = files.read_json(folder / "losses-0.json")
+        sigma = np.array(result["sigma"])
         skip = 0.25 / (sigma**2 + 0.25)
-        expected = (1 - skip) ** 2 * found["second_moment"] + 3 * (skip * sigma) ** 2
-        np.testing.assert_allclose(found["loss"], expected, rtol=0.15)
-        assert (found["levels"], found["weight"]) == ("lognormal", "unit_output")
-        assert (found["dim"], found["n"], found["epoch"], found["step"]) == (3, 100, 0, 0)
+        expected = (1 - skip) ** 2 * result["second_moment"] + 3 * (skip * sigma) ** 2
+        np.testing.assert_allclose(result["loss"], expected, rtol=0.15)
+        assert (result["levels"], result["weight"]) == ("lognormal", "unit_output")
+        assert (result["dim"], result["n"], result["epoch"], result["step"]) == (3, 100, 0, 0)
 
     def test_the_best_denoiser_of_a_known_mixture_is_exact(self, folder):
-        found = files.read_json(folder / "losses-2.json")
-        assert found["against"] == "exact denoiser"
-        loss, mmse, distance = (np.array(found[name]) for name in ("loss", "mmse", "distance"))
+        result = files.read_json(folder / "losses-2.json")
+        assert result["against"] == "exact denoiser"
+        loss, mmse, distance = (np.array(result[name]) for name in ("loss", "mmse", "distance"))
         assert (mmse <= loss * 1.02).all()
         np.testing.assert_allclose(loss, mmse + distance, rtol=0.15)
-        assert mmse[-1] == pytest.approx(found["second_moment"], rel=0.05)
+        assert mmse[-1] == pytest.approx(result["second_moment"], rel=0.05)
 
     def test_without_a_known_law_another_checkpoint_stands_for_it(self, folder, tmp_path):
         data = Dataset.open(folder / "ring")
@@ -118,15 +118,15 @@ class TestDerivedGrid:
         return sigma_grids.derived(num_steps, 0.002, 80.0, losses=record, **options).numpy()
 
     def test_a_point_gives_the_exponential_grid(self):
-        found = self.grid(1e-6, even_share=0.0)
-        assert found[-1] == 0
+        result = self.grid(1e-6, even_share=0.0)
+        assert result[-1] == 0
         np.testing.assert_allclose(
-            found[:-1], sigma_grids.exponential(18, 0.002, 80.0)[:-1], rtol=1e-3
+            result[:-1], sigma_grids.exponential(18, 0.002, 80.0)[:-1], rtol=1e-3
         )
 
     def test_broad_data_give_steps_that_are_even_in_the_noisy_width(self):
-        found = self.grid(0.5, even_share=0.0)[:-1]
-        steps = np.diff(np.log(0.25 + found**2))
+        result = self.grid(0.5, even_share=0.0)[:-1]
+        steps = np.diff(np.log(0.25 + result**2))
         np.testing.assert_allclose(steps, steps.mean(), rtol=0.03)
 
     def test_a_share_of_even_steps_bounds_the_longest(self):
@@ -193,8 +193,8 @@ def record(folder):
     features.save(
         folder / "real.npz", features.extract(network, real, 50), {"extractor": network.id}
     )
-    samplers = {f"sde_{grid}": walk(grid) for grid in ("polynomial", "exponential", "derived")}
-    samplers["heun_polynomial"] = walk("polynomial", "heun", 3)
+    samplers = {f"sde_{grid}": sampler(grid) for grid in ("polynomial", "exponential", "derived")}
+    samplers["heun_polynomial"] = sampler("polynomial", "heun", 3)
     sampler_comparison.run(
         checkpoint=folder / "epoch-2.pt", identity=IDENTITY, seed=0, losses=folder / "losses-2.json",
         samplers=samplers, extent={"sampling_seeds": [0, 2], "num_images": 30},
@@ -218,8 +218,8 @@ class TestComparing:
     def test_nodes_are_those_of_the_walk(self, record, folder):
         rows = {row["sampler"]: row["nodes"] for row in record["scores"]}
         assert rows["sde_polynomial"] == sigma_grids.polynomial(5, 0.002, 80.0)[:-1].tolist()
-        found = files.read_json(folder / "losses-2.json")
-        sigma, density = measured.own_density(found["sigma"], found["loss"], 3, (0.002, 80.0))
+        result = files.read_json(folder / "losses-2.json")
+        sigma, density = measured.own_density(result["sigma"], result["loss"], 3, (0.002, 80.0))
         assert len(rows["sde_derived"]) == 5
         assert np.isfinite(density).all()
         assert sigma[0] == pytest.approx(0.002)

@@ -141,12 +141,12 @@ def test_predicting_nothing_scores_one(shape):
     sigma, t = torch.tensor([0.1, 1, 2, 30, 90.0]), torch.arange(5)
     bars = chain.alphas_cumprod(schedules.linear(1000))
     weight = losses.inverse_variance(sigma)
-    found = [
+    result = [
         losses.prediction_loss(lambda x, t: torch.zeros_like(x), x0, t, noise, bars),
         losses.anneal_dsm(lambda x, sigma: torch.zeros_like(x), x0, sigma, noise),
         losses.denoising_loss(lambda x, sigma: x, x0, sigma, noise, weight),
     ]
-    for loss in found:
+    for loss in result:
         assert_close(loss, expected, 1e-6)
 
 
@@ -154,9 +154,9 @@ def test_losses_keep_the_precision_of_the_images():
     x0, noise = torch.zeros(2, 4), torch.ones(2, 4)
     sigma = torch.tensor([1.0, 2.0], dtype=torch.float64)
     bars = chain.alphas_cumprod(schedules.linear(1000))
-    found = [
+    result = [
         losses.denoising_loss(lambda x, s: x, x0, sigma, noise, sigma**-2),
         losses.anneal_dsm(lambda x, s: x, x0, sigma, noise),
         losses.prediction_loss(lambda x, t: x, x0, torch.tensor([0, 9]), noise, bars),
     ]
-    assert [loss.dtype for loss in found] == [torch.float32] * 3
+    assert [loss.dtype for loss in result] == [torch.float32] * 3

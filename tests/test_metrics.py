@@ -60,12 +60,12 @@ def _unshuffled(logits, seed=2020):
 )
 def test_inception_score_of_stored_logits(splits, shuffle, seed):
     logits = GENERATED.logits if shuffle else _unshuffled(GENERATED.logits, seed)
-    found = metrics.inception_score(_of_logits(logits), splits=splits, seed=seed)
+    result = metrics.inception_score(_of_logits(logits), splits=splits, seed=seed)
     key = f"isc/splits{splits}_shuffle{shuffle}_seed{seed}"
-    assert found.value == pytest.approx(GOLDEN[f"{key}/mean"].item(), abs=1e-10)
-    assert found.details["std"] == pytest.approx(GOLDEN[f"{key}/std"].item(), abs=1e-10)
+    assert result.value == pytest.approx(GOLDEN[f"{key}/mean"].item(), abs=1e-10)
+    assert result.details["std"] == pytest.approx(GOLDEN[f"{key}/std"].item(), abs=1e-10)
     if splits > 1:
-        assert found.se == pytest.approx(found.details["std"] / np.sqrt(splits - 1), rel=1e-12)
+        assert result.se == pytest.approx(result.details["std"] / np.sqrt(splits - 1), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_inception_score_of_stored_logits(splits, shuffle, seed):
     ],
 )
 def test_inception_score_of_eight_rows(logits, splits, value, std):
-    found = metrics.inception_score(_of_logits(logits), splits=splits)
-    assert found.value == pytest.approx(value, abs=5e-10)
-    assert found.details["std"] == pytest.approx(std, abs=5e-10)
+    result = metrics.inception_score(_of_logits(logits), splits=splits)
+    assert result.value == pytest.approx(value, abs=5e-10)
+    assert result.details["std"] == pytest.approx(std, abs=5e-10)
 
 
 def test_fid_of_stored_features():
-    found = metrics.fid(GENERATED, REAL)
-    assert found.value == pytest.approx(GOLDEN["fid/float64/value"].item(), abs=1e-8)
+    result = metrics.fid(GENERATED, REAL)
+    assert result.value == pytest.approx(GOLDEN["fid/float64/value"].item(), abs=1e-8)
     assert metrics.fid(_of_pool(np.sin(M)), _of_pool(1.5 * np.cos(M))).value == (
         pytest.approx(2.614039, abs=5e-7)
     )
@@ -92,17 +92,17 @@ def test_fid_of_stored_features():
 
 @pytest.mark.parametrize(("subsets", "size"), [(100, 1000), (20, 500)])
 def test_kid_of_stored_features(subsets, size):
-    found = metrics.kid(GENERATED, REAL, subsets=subsets, subset_size=size)
+    result = metrics.kid(GENERATED, REAL, subsets=subsets, subset_size=size)
     expected = GOLDEN[f"kid/poly_deg3_subsets{subsets}_size{size}_seed2020/float64/mean"].item()
-    assert found.value == pytest.approx(expected, abs=1e-9)
-    assert found.details["subset_size"] == size
+    assert result.value == pytest.approx(expected, abs=1e-9)
+    assert result.details["subset_size"] == size
 
 
 @pytest.mark.parametrize("k", [3, 5])
 @pytest.mark.parametrize("name", ["precision", "recall"])
 def test_precision_and_recall_of_stored_features(name, k):
-    found = getattr(metrics, name)(GENERATED, REAL, k=k)
-    assert found.value == pytest.approx(GOLDEN[f"prc/k{k}_full/float64/{name}"].item(), abs=1e-6)
+    result = getattr(metrics, name)(GENERATED, REAL, k=k)
+    assert result.value == pytest.approx(GOLDEN[f"prc/k{k}_full/float64/{name}"].item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("rows", [64, 1024])
@@ -116,10 +116,10 @@ def test_precision_and_recall_are_those_of_whole_matrices(rows, monkeypatch):
     sample, reference = _of_pool(x), _of_pool(1.2 * y)
 
     def expected(x, y):
-        found = metric_prc.calculate_precision_recall_full(
+        result = metric_prc.calculate_precision_recall_full(
             torch.from_numpy(x).double(), torch.from_numpy(y).double(), 3
         )
-        return dict(zip(("precision", "recall"), found, strict=True))
+        return dict(zip(("precision", "recall"), result, strict=True))
 
     whole = expected(sample.pool, reference.pool)
     for name in ("precision", "recall"):
@@ -154,9 +154,9 @@ def test_precision_and_recall_of_eight_rows():
 
 @pytest.mark.parametrize("splits", [1, 10])
 def test_uniform_predictions_score_one(splits):
-    found = metrics.inception_score(_of_logits(np.zeros((200, 7), np.float32)), splits=splits)
-    assert found.value == pytest.approx(1, abs=1e-12)
-    assert found.se == pytest.approx(0, abs=1e-12)
+    result = metrics.inception_score(_of_logits(np.zeros((200, 7), np.float32)), splits=splits)
+    assert result.value == pytest.approx(1, abs=1e-12)
+    assert result.se == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("confidence", [50, 1e5])  # at 1e5 most probabilities are exactly 0
@@ -194,8 +194,8 @@ def test_a_set_is_no_distance_from_itself():
 
 def test_kid_of_one_distribution_is_zero_within_its_error():
     rng = np.random.default_rng(0)
-    found = metrics.kid(_gaussian(rng, 400, 8), _gaussian(rng, 400, 8))
-    assert abs(found.value) < 3 * found.se
+    result = metrics.kid(_gaussian(rng, 400, 8), _gaussian(rng, 400, 8))
+    assert abs(result.value) < 3 * result.se
 
 
 def test_mode_collapse_has_high_precision_and_low_recall():
@@ -210,15 +210,15 @@ def test_mode_collapse_has_high_precision_and_low_recall():
 
 def test_class_accuracy_counts_hits():
     logits = np.eye(4, dtype=np.float32)
-    found = metrics.class_accuracy(_of_logits(logits, np.array([0, 1, 2, 0])))
-    assert found.value == 0.75
-    assert found.n == 4
+    result = metrics.class_accuracy(_of_logits(logits, np.array([0, 1, 2, 0])))
+    assert result.value == 0.75
+    assert result.n == 4
 
 
 def test_a_perfect_share_is_not_certain():
-    found = metrics.class_accuracy(_of_logits(np.eye(4, dtype=np.float32), np.arange(4)))
-    assert found.value == 1
-    assert 0 < found.se < 0.25
+    result = metrics.class_accuracy(_of_logits(np.eye(4, dtype=np.float32), np.arange(4)))
+    assert result.value == 1
+    assert 0 < result.se < 0.25
 
 
 @pytest.mark.parametrize("n", [60, 67, 130])
@@ -235,14 +235,14 @@ def test_replicates_are_the_metric_of_the_rest(name, n):
     def value(rows):
         return getattr(metrics, name)(sample[rows], reference, **options).value
 
-    found = getattr(metrics, name)(sample, reference).jackknife
-    assert found.value == pytest.approx(
+    result = getattr(metrics, name)(sample, reference).jackknife
+    assert result.value == pytest.approx(
         value(np.arange(n)), rel=1e-10, abs=1e-7 * (name == "precision")
     )
     anew = [value(jackknife.groups(n) != g) for g in range(20)]
     # Shares are means in float32.
     tolerance = 1e-7 if name == "precision" else 1e-10
-    assert found.replicates == pytest.approx(anew, rel=tolerance)
+    assert result.replicates == pytest.approx(anew, rel=tolerance)
 
 
 @pytest.mark.parametrize("degree", [1, 3])
@@ -257,11 +257,11 @@ def test_replicates_of_kid_are_the_u_statistic_of_the_rest(degree):
 
         return mean_of_pairs(x) + mean_of_pairs(y) - 2 * ((x @ y.T / 6 + 1) ** degree).mean()
 
-    found = metrics.kid(sample, reference, degree=degree).jackknife
-    assert found.value == pytest.approx(u_statistic(sample.pool, reference.pool), rel=1e-10)
+    result = metrics.kid(sample, reference, degree=degree).jackknife
+    assert result.value == pytest.approx(u_statistic(sample.pool, reference.pool), rel=1e-10)
     anew = [u_statistic(sample.pool[jackknife.groups(70) != g], reference.pool) for g in range(20)]
-    assert found.replicates == pytest.approx(anew, rel=1e-10)
-    assert found.bias == 0
+    assert result.replicates == pytest.approx(anew, rel=1e-10)
+    assert result.bias == 0
 
 
 def test_the_mean_kernel_of_the_reference_may_be_known(monkeypatch):
@@ -280,14 +280,14 @@ def test_fid_of_fewer_images_than_features_without_a_group():
     """65 images of 64 features: the rest has a covariance without full rank."""
     rng = np.random.default_rng(0)
     sample, reference = _gaussian(rng, 65, 64), _gaussian(rng, 400, 64)
-    found = metrics.fid(sample, reference)
-    assert found.jackknife.value == pytest.approx(found.value, rel=1e-7)
+    result = metrics.fid(sample, reference)
+    assert result.jackknife.value == pytest.approx(result.value, rel=1e-7)
     x = sample.pool[jackknife.groups(65) != 4]
     mu, sigma = reference.pool.mean(axis=0), np.cov(reference.pool, rowvar=False)
     cross = np.linalg.eigvals(np.cov(x, rowvar=False) @ sigma).real.clip(0)
     expected = np.sum((x.mean(axis=0) - mu) ** 2) + np.trace(np.cov(x, rowvar=False) + sigma)
     expected -= 2 * np.sqrt(cross).sum()
-    assert found.jackknife.replicates[4] == pytest.approx(expected, abs=1e-5)
+    assert result.jackknife.replicates[4] == pytest.approx(expected, abs=1e-5)
 
 
 def test_splits_do_not_change_the_jackknife_of_the_inception_score():
@@ -299,19 +299,19 @@ def test_splits_do_not_change_the_jackknife_of_the_inception_score():
 
 def test_recall_of_few_images_has_no_error():
     rng = np.random.default_rng(0)
-    found = [metrics.recall(_gaussian(rng, n, 6), _gaussian(rng, 50, 6)) for n in (25, 26)]
-    assert (found[0].se, found[0].jackknife) == (None, None)
-    assert found[1].se == found[1].jackknife.se > 0
-    assert found[1].jackknife.bias == 0
+    result = [metrics.recall(_gaussian(rng, n, 6), _gaussian(rng, 50, 6)) for n in (25, 26)]
+    assert (result[0].se, result[0].jackknife) == (None, None)
+    assert result[1].se == result[1].jackknife.se > 0
+    assert result[1].jackknife.bias == 0
 
 
 def test_fid_bias_is_seen():
     """Two samples of one distribution have FID > 0; the jackknife says how much of it is bias."""
     rng = np.random.default_rng(0)
     reference = _gaussian(rng, 2000, 10)
-    found = [metrics.fid(_gaussian(rng, 200, 10), reference) for _ in range(30)]
-    value = np.mean([f.value for f in found])
-    assert abs(value - np.mean([f.jackknife.bias for f in found])) < 0.35 * value
+    result = [metrics.fid(_gaussian(rng, 200, 10), reference) for _ in range(30)]
+    value = np.mean([f.value for f in result])
+    assert abs(value - np.mean([f.jackknife.bias for f in result])) < 0.35 * value
 
 
 def test_order_of_images_does_not_matter_where_classes_are_sorted():
@@ -341,9 +341,9 @@ def test_predicted_errors_are_the_observed_spread(name, options, low, high):
     rng = np.random.default_rng(1)
     reference = _gaussian(rng, 400, 6)
     metric = getattr(metrics, name)
-    found = [metric(_gaussian(rng, 200, 6, 0.1, 1.1), reference, **options) for _ in range(80)]
-    observed = np.std([f.value for f in found], ddof=1)
-    predicted = np.sqrt(np.mean([f.se**2 for f in found]))
+    result = [metric(_gaussian(rng, 200, 6, 0.1, 1.1), reference, **options) for _ in range(80)]
+    observed = np.std([f.value for f in result], ddof=1)
+    predicted = np.sqrt(np.mean([f.se**2 for f in result]))
     assert low < predicted / observed < high
 
 
@@ -390,10 +390,10 @@ def test_a_small_missing_or_unlike_reference_is_refused(name):
 def test_nearest_of_four_points():
     """References 1 apart, the last 4: mean distance to the nearest other (1+1+1+4)/4 = 1.75."""
     reference = _of_pool(np.array([[0.0], [1], [2], [6]]))
-    found = metrics.nearest(_of_pool(np.array([[0.5], [3.5], [6]])), reference)
-    assert found.value == pytest.approx((0.5 + 1.5 + 0) / 3 / 1.75)
-    assert found.se == pytest.approx(np.std([0.5, 1.5, 0], ddof=1) / np.sqrt(3) / 1.75)
-    assert found.details["copies"] == 1
+    result = metrics.nearest(_of_pool(np.array([[0.5], [3.5], [6]])), reference)
+    assert result.value == pytest.approx((0.5 + 1.5 + 0) / 3 / 1.75)
+    assert result.se == pytest.approx(np.std([0.5, 1.5, 0], ddof=1) / np.sqrt(3) / 1.75)
+    assert result.details["copies"] == 1
 
 
 def test_nearest_tells_memory_from_new_images_and_noise():
@@ -408,9 +408,9 @@ def test_nearest_tells_memory_from_new_images_and_noise():
 def test_a_reference_image_is_not_its_own_neighbour():
     rng = np.random.default_rng(0)
     train = _gaussian(rng, 400, 6)
-    found = metrics.nearest(train, train)
-    assert found.value == pytest.approx(1, rel=1e-12)
-    assert found.details["copies"] == 400
+    result = metrics.nearest(train, train)
+    assert result.value == pytest.approx(1, rel=1e-12)
+    assert result.details["copies"] == 400
     rounded = _of_pool(train.pool[50:250] * (1 + 1e-7 * rng.standard_normal((200, 6))))
     assert metrics.nearest(rounded, train).value == pytest.approx(1, abs=0.1)
 
@@ -418,17 +418,17 @@ def test_a_reference_image_is_not_its_own_neighbour():
 def test_copies_among_other_images_are_memorised():
     rng = np.random.default_rng(0)
     train, new = _gaussian(rng, 400, 6), _gaussian(rng, 1, 6)
-    found = metrics.nearest(_of_pool(np.concatenate([train.pool[:99], new.pool])), train)
-    assert found.value < 0.05
-    assert found.details["copies"] == 99
+    result = metrics.nearest(_of_pool(np.concatenate([train.pool[:99], new.pool])), train)
+    assert result.value < 0.05
+    assert result.details["copies"] == 99
 
 
 def test_the_error_of_nearest_is_the_spread_over_samples():
     rng = np.random.default_rng(0)
     train = _gaussian(rng, 300, 6)
-    found = [metrics.nearest(_gaussian(rng, 50, 6), train) for _ in range(60)]
-    spread = np.std([e.value for e in found], ddof=1)
-    assert np.mean([e.se for e in found]) == pytest.approx(spread, rel=0.3)
+    result = [metrics.nearest(_gaussian(rng, 50, 6), train) for _ in range(60)]
+    spread = np.std([e.value for e in result], ddof=1)
+    assert np.mean([e.se for e in result]) == pytest.approx(spread, rel=0.3)
 
 
 def test_nearest_among_equal_references_is_refused():
@@ -450,9 +450,9 @@ def test_noise_share_of_points_on_a_line(monkeypatch):
     reference = _with_held_out(reference, _of_pool(np.array([[-1.0], [1], [3], [5], [13]])))
     sample = _of_pool(np.array([[-2.0], [-1], [2.5], [6.5], [9.5]]))
     monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.5)
-    found = metrics.noise_share(sample, reference)
-    assert (found.value, found.details["radius"]) == (2 / 5, 1)  # -2 and 6.5 are further than 1
-    assert found.se == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 5))  # binomial, p = (2 + 1)/(5 + 2)
+    result = metrics.noise_share(sample, reference)
+    assert (result.value, result.details["radius"]) == (2 / 5, 1)  # -2 and 6.5 are further than 1
+    assert result.se == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 5))  # binomial, p = (2 + 1)/(5 + 2)
     # 0.9 is 0.6 of the way from the fourth of five distances, 1, to the last, 4.
     monkeypatch.setattr(metrics, "REAL_QUANTILE", 0.9)
     assert metrics.noise_share(sample, reference).details["radius"] == pytest.approx(2.8)
@@ -492,8 +492,8 @@ def test_sliced_distance_of_a_shift_is_its_length_over_the_root_of_the_dimension
     one, dim = _cloud(rng, 500, 4), 4
     shifted = _of_pool(one.pool + np.array([2.0, 0, 0, 0]))
     assert metrics.sliced_w2(one, one).value == pytest.approx(0, abs=1e-12)
-    found = metrics.sliced_w2(shifted, one, projections=4000)
-    assert found.value == pytest.approx(2 / np.sqrt(dim), rel=0.03)
+    result = metrics.sliced_w2(shifted, one, projections=4000)
+    assert result.value == pytest.approx(2 / np.sqrt(dim), rel=0.03)
 
 
 def test_sliced_distance_compares_sets_of_different_sizes():
@@ -510,9 +510,9 @@ def test_sliced_distance_compares_sets_of_different_sizes():
 def test_standard_error_of_the_sliced_distance_is_its_spread():
     rng = np.random.default_rng(2)
     real = _cloud(rng, 3000, 3)
-    found = [metrics.sliced_w2(_cloud(rng, 200, 3, 0.4), real, projections=32) for _ in range(60)]
-    spread = np.std([e.value for e in found], ddof=1)
-    assert np.mean([e.se for e in found]) == pytest.approx(spread, rel=0.3)
+    result = [metrics.sliced_w2(_cloud(rng, 200, 3, 0.4), real, projections=32) for _ in range(60)]
+    spread = np.std([e.value for e in result], ddof=1)
+    assert np.mean([e.se for e in result]) == pytest.approx(spread, rel=0.3)
     with pytest.raises(ValueError, match="sliced_w2: projections is 0, expected at least 1"):
         metrics.sliced_w2(real, real, projections=0)
 

@@ -73,10 +73,10 @@ def test_the_largest_distance_is_exact(block):
 
 def test_many_images_are_represented_by_some():
     images = np.random.default_rng(0).random((60, 5))
-    found = ncsn_levels.largest_distance(images, limit=20)
-    assert found == ncsn_levels.largest_distance(images, limit=20)
+    result = ncsn_levels.largest_distance(images, limit=20)
+    assert result == ncsn_levels.largest_distance(images, limit=20)
     assert (
-        0.5 * ncsn_levels.largest_distance(images) < found <= ncsn_levels.largest_distance(images)
+        0.5 * ncsn_levels.largest_distance(images) < result <= ncsn_levels.largest_distance(images)
     )
 
 

@@ -21,17 +21,17 @@ def made(n, m, dtype=np.float64):
 def test_the_two_nearest_of_each_row(rows):
     x, y = made(13, 30)
     x[4] = y[7] = 1e6 + x[0]  # equal rows are at distance 0, however large
-    found = neighbours.distances(x, y)
-    np.testing.assert_allclose(found, np.sort(cdist(x, y), axis=1)[:, :2], rtol=1e-12)
-    assert found[4, 0] == 0
+    result = neighbours.distances(x, y)
+    np.testing.assert_allclose(result, np.sort(cdist(x, y), axis=1)[:, :2], rtol=1e-12)
+    assert result[4, 0] == 0
 
 
 def test_rows_that_products_cannot_tell_apart_are_told_by_differences(rows):
     """Distances of 1e-4 at lengths of 1e6: products are off by about 1e-2."""
     x, y = made(6, 30)
     x, y = 1e6 + 1e-4 * x, 1e6 + 1e-4 * y
-    found = neighbours.distances(x, y)
-    np.testing.assert_allclose(found, np.sort(cdist(x, y), axis=1)[:, :2], rtol=1e-12)
+    result = neighbours.distances(x, y)
+    np.testing.assert_allclose(result, np.sort(cdist(x, y), axis=1)[:, :2], rtol=1e-12)
 
 
 def test_two_rows_are_enough():
@@ -59,8 +59,8 @@ def test_radii_within_sets(rows):
     _, x = made(0, 80)
     sets = np.random.default_rng(1).random((80, 6)) < 0.4
     sets[:, 0], sets[:, 1] = True, np.arange(80) < 4  # just as many as k needs
-    found = neighbours.radii(torch.from_numpy(x), torch.from_numpy(sets), 3).numpy()
-    for members, radii in zip(sets.T, found.T, strict=True):
+    result = neighbours.radii(torch.from_numpy(x), torch.from_numpy(sets), 3).numpy()
+    for members, radii in zip(sets.T, result.T, strict=True):
         expected = np.sort(cdist(x[members], x[members]), axis=1)[:, 3]
         np.testing.assert_allclose(np.sqrt(radii[members]), expected, rtol=1e-9)
         assert (radii[~members] == -1).all()
@@ -70,9 +70,9 @@ def test_rows_inside_balls_of_several_sets(rows):
     x, y = made(40, 50)
     radii = np.random.default_rng(1).uniform(0, 2, (50, 3))
     squared = np.where(np.arange(50)[:, None] % 3 == np.arange(3), radii**2, -1)
-    found = neighbours.inside(*map(torch.from_numpy, (x, y, squared)))
+    result = neighbours.inside(*map(torch.from_numpy, (x, y, squared)))
     expected = (cdist(x, y)[:, :, None] ** 2 <= squared).any(axis=1)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(result, expected)
     assert 0.1 < expected.mean() < 0.9
 
 

@@ -33,13 +33,13 @@ def study():
 
 
 def test_the_matrices_amount_to_what_the_text_says():
-    said, told = StringIO(), re.findall(r"print\(.*?\)  # (.*)$", TEXT, re.MULTILINE)
+    printed, expected = StringIO(), re.findall(r"print\(.*?\)  # (.*)$", TEXT, re.MULTILINE)
     names = {}
-    with redirect_stdout(said):
+    with redirect_stdout(printed):
         exec(blocks("python")[0], names)
-    found = said.getvalue().splitlines()
-    assert len(found) == len(told) == 2
-    assert all(line.startswith(word) for line, word in zip(told, found, strict=True))
+    result = printed.getvalue().splitlines()
+    assert len(result) == len(expected) == 2
+    assert all(line.startswith(word) for line, word in zip(expected, result, strict=True))
     gap = names["report"].spectral_gap
     assert f"to {math.exp(-8 * gap):.1g}." in TEXT
 

@@ -192,18 +192,18 @@ NETWORK = {"kind": "song_unet", "width": 4, "multipliers": [1], "blocks": 1, "at
 class TestData:
     def test_the_range_is_the_largest_distance(self, data):
         for kind in ("ve", "vp"):
-            found = continuous(None, preconditioning=kind, sigma_max="data").derive(data)
+            result = continuous(None, preconditioning=kind, sigma_max="data").derive(data)
             reach = ncsn_levels.largest_distance(np.asarray(data.train.images[:])) / 127.5
-            assert found == {"sigma_max": pytest.approx(reach)}
-            assert found["sigma_max"] == pytest.approx(9.6, abs=0.05)
+            assert result == {"sigma_max": pytest.approx(reach)}
+            assert result["sigma_max"] == pytest.approx(9.6, abs=0.05)
 
     def test_vectors_have_their_own_units(self, tmp_path):
         gaussian_ring(tmp_path / "ring", n=200, n_test=5)
         ring = Dataset.open(tmp_path / "ring")
-        found = continuous(None, preconditioning="ve", sigma_max="data").derive(ring)
+        result = continuous(None, preconditioning="ve", sigma_max="data").derive(ring)
         points = np.asarray(ring.train.images[:])
         expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
-        assert found["sigma_max"] == pytest.approx(expected, rel=1e-6)
+        assert result["sigma_max"] == pytest.approx(expected, rel=1e-6)
 
     def test_it_is_recorded_with_the_model_and_used_for_sampling(self, data, tmp_path):
         config = changed(("processes", "ve", "sigma_max"), "data")

@@ -31,11 +31,11 @@ def options():
     """(component, option, annotation, default) of all components, and of `init_sampling`."""
     for family in components.FIRST_ARGUMENTS:
         for kind in components.kinds(family):
-            for name, found in components.signature(family, kind).options.items():
-                yield f"{family}.{kind}", name, *found
+            for name, result in components.signature(family, kind).options.items():
+                yield f"{family}.{kind}", name, *result
     for kind in components.kinds("processes"):
-        for name, found in components.init_options(kind).items():
-            yield f"{kind}.init_sampling", name, *found
+        for name, result in components.init_options(kind).items():
+            yield f"{kind}.init_sampling", name, *result
 
 
 def test_every_default_is_one_that_a_config_may_give():
@@ -219,10 +219,10 @@ def test_an_option_that_both_declare_is_given_to_both():
 def test_the_identity_of_a_model_has_all_options_of_its_training(ema, complete):
     config = copy.deepcopy(TINY)
     config["training"]["adam"] = {"batch_size": 100, "lr": 0.002, "ema": ema}
-    found = plan(config).identity("vp_uncond")["training"]
+    result = plan(config).identity("vp_uncond")["training"]
     schema = yaml.safe_load((ROOT / configuration.SCHEMA).read_text())
     known = schema["properties"]["training"]["additionalProperties"]["properties"]
     # Options that change nothing at their usual values are left out, so that identities stay.
-    assert set(found) == set(known) - {"label_dropout", "shuffle", "gpus"}
-    assert found["ema"] == complete
-    assert found["precision"] == "fp32" and found["lr_from_zero"] is False
+    assert set(result) == set(known) - {"label_dropout", "shuffle", "gpus"}
+    assert result["ema"] == complete
+    assert result["precision"] == "fp32" and result["lr_from_zero"] is False

@@ -83,16 +83,16 @@ class TestLines:
 
     @pytest.fixture
     def run(self):
-        said, now = [], {"time": 0.0}
+        lines, now = [], {"time": 0.0}
         cells = [job("draw", "a", sampler="fast"), job("draw", "b", sampler="slow")]
         jobs = [*cells, job("plot", "figures/f1.png", "a"), job("plot", "figures/f2.png", "b")]
         files = ["figures/f1.png", "figures/f2.png"]
-        handler = RunProgress(dict(enumerate(jobs)), files, said.append, lambda: now["time"])
+        handler = RunProgress(dict(enumerate(jobs)), files, lines.append, lambda: now["time"])
 
         def event(kind, seconds=0.0, **facts):
             now["time"] += seconds
             handler.handle(logging.makeLogRecord({"event": kind, **facts}))
-            return said
+            return lines
 
         return event
 
@@ -111,8 +111,8 @@ class TestLines:
 
     def test_a_figure_that_is_ready_is_named_at_once(self, run):
         run("job_finished", job_id=0)
-        said = run("job_finished", job_id=2)
-        assert said == ["progress: f1 is ready"]
+        lines = run("job_finished", job_id=2)
+        assert lines == ["progress: f1 is ready"]
         assert run("progress")[-1].endswith("next: f2")
 
     def test_a_figure_that_cannot_come_is_not_waited_for(self, run):

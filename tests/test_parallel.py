@@ -82,14 +82,14 @@ def test_two_processes_stopped_and_resumed_train_what_one_does(data, tmp_path, m
     monkeypatch.setattr(parallel, "_start", lambda *a: started.append(start(*a)) or started[-1])
     with pytest.raises(Stopped, match="keeps the state"):
         segment(data, tmp_path / "two.pt", 2)
-    found, other = segment(data, tmp_path / "two.pt", 2)
+    result, other = segment(data, tmp_path / "two.pt", 2)
     stopped, finished = (process.poll() for process in started)
     assert stopped and finished == 0  # killed, or ended by itself when the first had left
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "one.pt", "two.json", "two.pt"]  # fmt: skip
     for key in ("network", "average"):
         for name, weight in expected[key].items():
-            assert torch.allclose(found[key][name], weight, rtol=1e-3, atol=1e-5), name
-    assert found["step"] == expected["step"]
+            assert torch.allclose(result[key][name], weight, rtol=1e-3, atol=1e-5), name
+    assert result["step"] == expected["step"]
     for epoch, same in zip(other["history"], record["history"], strict=True):
         assert epoch == pytest.approx(same, rel=1e-4)
     assert other["identity"] == record["identity"] and other["timing"]["gpus"] == 2

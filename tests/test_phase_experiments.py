@@ -124,8 +124,8 @@ def test_records_without_the_parameter():
 def test_recipes_of_experiments_are_complete_and_checked():
     path = next(path for path in SHIPPED if path.stem == "psld")
     config = safe_load(path.read_text())
-    found = plan(config).component("experiments", "walks")["recipes"]
-    assert found["CLD (Γ = 0)"] == {"kind": "cld", "inverse_mass": 4.0}
+    result = plan(config).component("experiments", "walks")["recipes"]
+    assert result["CLD (Γ = 0)"] == {"kind": "cld", "inverse_mass": 4.0}
     config["experiments"]["walks"]["recipes"]["underdamped"]["gama"] = 1.0
     with pytest.raises(ValueError, match=r"recipes\.underdamped\.gama: unknown option of 'psld'"):
         plan(config)

@@ -84,25 +84,25 @@ def inpainted(beside=True, panels=(INPAINTED,)):
     original = RNG.integers(0, 255, (20, 1, 4, 4), np.uint8)
     known = np.ones(original.shape, bool)
     known[..., 2:] = False
-    found = {}
+    result = {}
     for model, off in (("m", 3), ("n", 4)):
         filled = np.where(known, original, np.clip(original.astype(int) + off, 0, 255))
-        found |= {cell(model, "G", draw): filled.astype(np.uint8) for draw in (0, 1)}
-    records = [scored(at.model, "G", at.draw) for at in found]
-    sides = {at: {"originals": original, "known": known} for at in found} if beside else {}
-    labels = {at: np.zeros(20, int) for at in found}
+        result |= {cell(model, "G", draw): filled.astype(np.uint8) for draw in (0, 1)}
+    records = [scored(at.model, "G", at.draw) for at in result]
+    sides = {at: {"originals": original, "known": known} for at in result} if beside else {}
+    labels = {at: np.zeros(20, int) for at in result}
     data = FigureData(
-        score_records.tidy(records), images=found, labels=labels, inpainted=sides, **LOOKS
+        score_records.tidy(records), images=result, labels=labels, inpainted=sides, **LOOKS
     )
-    return original, found, inpainting.inpainting(data, list(panels), metric="is10", columns=3)
+    return original, result, inpainting.inpainting(data, list(panels), metric="is10", columns=3)
 
 
 def test_errors_are_those_of_the_removed_pixels(tmp_path):
-    original, found, (figure, drawn) = inpainted()
+    original, result, (figure, drawn) = inpainted()
     saving.save(figure, drawn, tmp_path / "f")
     table = pd.read_csv(tmp_path / "f.csv")
     assert inpainting.facts(table) == drawn.attrs["facts"]
-    off = found[cell("n", "G")].astype(float) - original
+    off = result[cell("n", "G")].astype(float) - original
     errors = table[table["role"] == "error"].set_index("label")
     assert errors.loc["N", "value"] == pytest.approx(np.sqrt(np.square(off[..., 2:]).mean()))
     assert (
@@ -116,13 +116,13 @@ def test_errors_are_those_of_the_removed_pixels(tmp_path):
 
 
 def test_the_strip_shows_original_masked_and_inpainted():
-    original, found, (figure, drawn) = inpainted()
+    original, result, (figure, drawn) = inpainted()
     strip = drawn[drawn["role"] == "image"]
     assert strip["label"].unique().tolist() == ["original", "masked", "M", "N"]
     assert len(figure.axes[0].images) == 12
     shown = strip.set_index("label")["sha256"]
     assert shown["original"].tolist() == [hash_of(image) for image in original[:3]]
-    assert shown["N"].tolist() == [hash_of(image) for image in found[cell("n", "G")][:3]]
+    assert shown["N"].tolist() == [hash_of(image) for image in result[cell("n", "G")][:3]]
     masked = np.asarray(figure.axes[0].images[3].get_array())
     assert (masked[:, 2:] == inpainting.REMOVED).all()
     assert (masked[:, :2] == original[0, 0, :, :2]).all()

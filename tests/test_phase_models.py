@@ -258,17 +258,17 @@ def test_its_gradient_is_the_derivative_of_log_p(noisy):
 
 @pytest.mark.parametrize("options", [EULER_OPTIONS, SSCS_OPTIONS], ids=lambda o: o["kind"])
 def test_guidance_reaches_its_class(model, noisy, options):
-    walk = resolved("phase_space", options | {"num_steps": 30})
+    sampler = resolved("phase_space", options | {"num_steps": 30})
     seeds = image_seeds(0, 0, 32)
     known = noisy_classifier.load(noisy, CPU)
     guidance = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=8.0)  # fmt: skip
-    guided, free = (drawing.draw_images(model, walk, seeds, g) for g in (guidance, None))
+    guided, free = (drawing.draw_images(model, sampler, seeds, g) for g in (guidance, None))
     assert guided.labels.tolist() == free.labels.tolist()
     first, last = guided.deciles[0], guided.deciles[-1]
     assert first["log_p"] > last["log_p"]
     assert first.keys() == {"decile", "t", "steps", "gradient_rms", "rho_score", "rho_score_max", "log_p", "log_p_n"}  # fmt: skip
     idle = components.load("guidances", "classifier")({"noisy": known}, classifier="noisy", scale=0.0)  # fmt: skip
-    same = drawing.draw_images(model, walk, seeds, idle)
+    same = drawing.draw_images(model, sampler, seeds, idle)
     assert torch.allclose(same.images, free.images, atol=1e-4, rtol=0)
     assert first["log_p"] > same.deciles[0]["log_p"] + 0.05
 
@@ -394,8 +394,8 @@ def test_the_code_of_a_model_includes_its_recipe():
 def test_the_code_of_an_experiment_includes_its_recipes():
     from uncanny.registry.blocks import named_within
 
-    found = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
-    assert list(found) == [("recipes", "cld"), ("recipes", "psld")]
+    result = named_within({"recipes": {"a": {"kind": "cld"}, "b": {"kind": "psld"}}})
+    assert list(result) == [("recipes", "cld"), ("recipes", "psld")]
 
 
 def test_options_of_the_walk_are_known():

@@ -38,8 +38,8 @@ BOTH = {"em": phase_euler, "sscs": sscs}
 ROWS = range(len(STEPS))
 
 
-def near(found, expected, tol: float) -> None:
-    excess = float(((found - expected).abs() / (1 + expected.abs())).max())
+def near(result, expected, tol: float) -> None:
+    excess = float(((result - expected).abs() / (1 + expected.abs())).max())
     assert excess <= tol, f"largest deviation {excess:.3g}, allowed {tol:g}"
 
 
@@ -74,8 +74,8 @@ def test_recorded_scores_and_drifts(key, i):
 def test_recorded_euler_steps(key, i):
     model = ExactPhase(process(key))
     z, noise = (v[:, : model.process.size] for v in (Z, NOISE))
-    found = phase_euler(model, z, span(i), noise=Replayed(noise[None]))
-    near(found, expected(key, "em_step", i), 1e-9)
+    result = phase_euler(model, z, span(i), noise=Replayed(noise[None]))
+    near(result, expected(key, "em_step", i), 1e-9)
     still = phase_euler(model, z, span(i), noise=lambda step, like: torch.zeros_like(like))
     near(still, expected(key, "em_step_mean", i), 1e-9)
     drift = model.process.reverse(z, model(z, float(span(i)[0])), float(span(i)[0]), 0.5)
@@ -86,8 +86,8 @@ def test_recorded_euler_steps(key, i):
 @pytest.mark.parametrize("key", AUGMENTED)
 def test_recorded_splitting_steps(key, i):
     model, replayed = ExactPhase(process(key)), Replayed(torch.stack([NOISE, MORE]))
-    found = sscs(model, Z, span(i), noise=replayed)
-    near(found, expected(key, "sscs_step", i), 1e-9)
+    result = sscs(model, Z, span(i), noise=replayed)
+    near(result, expected(key, "sscs_step", i), 1e-9)
     assert replayed.asked == [0, 1]
 
 
@@ -129,8 +129,8 @@ def test_recorded_pushes(key, i):
 def test_recorded_denoising(key, i):
     """The last step is an Euler step of the SDE's drift without noise."""
     model, (t, after) = ExactPhase(process(key)), span(i).tolist()
-    found = Z + (t - after) * model.process.reverse(Z, model(Z, t), t)
-    near(found, expected(key, "denoise_em", i), 1e-9)
+    result = Z + (t - after) * model.process.reverse(Z, model(Z, t), t)
+    near(result, expected(key, "denoise_em", i), 1e-9)
     end = phase_euler(model, Z, torch.tensor([t, 0.0], dtype=torch.float64), noise=unused)
     near(end, Z + t * model.process.reverse(Z, model(Z, t), t), 1e-12)
     half = phase_euler(
@@ -153,11 +153,11 @@ class Softmax:
 @pytest.mark.parametrize("key", AUGMENTED)
 def test_recorded_guided_steps(key, i):
     labels = stored("one_step/clf_labels")
-    found = phase_euler(
+    result = phase_euler(
         ExactPhase(process(key)), Z, span(i), noise=Replayed(NOISE[None]),
         gradient=lambda z, t: 5 * Softmax().gradient(z, t, labels),
     )  # fmt: skip
-    near(found, expected(key, "classifier_guided_em_step", i), 1e-9)
+    near(result, expected(key, "classifier_guided_em_step", i), 1e-9)
 
 
 @pytest.mark.parametrize("i", ROWS)
@@ -197,10 +197,10 @@ def test_recorded_runs(key, sampler, grid, nfe):
         return
     model, size = ExactPhase(process(key)), process(key).size
     noise = Replayed(stored(f"runs/noises_n{nfe}")[:, :, :size])
-    found = BOTH[sampler](
+    result = BOTH[sampler](
         model, stored("runs/z_T")[:, :size], sampling_times(nfe, grid), noise=noise
     )
-    near(found, stored(name), 2e-5)
+    near(result, stored(name), 2e-5)
     assert model.calls == nfe
     assert noise.asked == list(range((nfe - 1) * (1 + (sampler == "sscs"))))
 
@@ -365,11 +365,11 @@ def test_recorded_probability_flows(key, tol):
     made, name = process(key), f"flow/{key}/rk45_tol1e-{tol}"
     z, options = as_one(stored("flow/z_T")), {"noise": unused, "tol": 10.0**-tol}
     model = ExactPhase(made)
-    found = probability_flow(model, z, sampling_times(None, "ends", denoise=False), **options)
-    near(as_batch(found), stored(f"{name}_no_denoise"), 1e-6)
+    result = probability_flow(model, z, sampling_times(None, "ends", denoise=False), **options)
+    near(as_batch(result), stored(f"{name}_no_denoise"), 1e-6)
     model = ExactPhase(made)
-    found = probability_flow(model, z, sampling_times(None, "ends"), **options)
-    near(as_batch(found), stored(f"{name}_denoised"), 2e-5)
+    result = probability_flow(model, z, sampling_times(None, "ends"), **options)
+    near(as_batch(result), stored(f"{name}_denoised"), 2e-5)
     assert model.calls == int(stored(f"{name}_nfe"))
 
 
@@ -379,8 +379,8 @@ def test_flows_of_single_images_come_nearer_with_the_tolerance(key):
     z, exact = stored("flow/z_T"), stored(f"flow/{key}/exact_flow_no_denoise")
     for tol in (2, 3, 4, 5, 8):
         counted = Rows(ExactPhase(made))
-        found = probability_flow(counted, z, ends, noise=unused, tol=10.0**-tol)
-        errors.append(float((found - exact).abs().max()))
+        result = probability_flow(counted, z, ends, noise=unused, tol=10.0**-tol)
+        errors.append(float((result - exact).abs().max()))
         if tol < 8:
             together = int(stored(f"flow/{key}/rk45_tol1e-{tol}_nfe")) - 1
             assert counted.rows / len(z) == pytest.approx(together, rel=0.1)
@@ -412,9 +412,9 @@ def test_flows_of_vp_follow_theirs():
     made = process("vp")
     model, z = ExactPhase(made), stored("flow/z_T")[:, :1]
     ends = sampling_times(None, "ends", denoise=False)
-    found = probability_flow(model, z, ends, noise=unused, tol=1e-9)
+    result = probability_flow(model, z, ends, noise=unused, tol=1e-9)
     (m1, S1), (m0, S0) = model.moments(1.0), model.moments(0.001)
-    near(found, m0[0] + (z - m1[0]) * (S0[0, 0] / S1[0, 0]).sqrt(), 1e-7)
+    near(result, m0[0] + (z - m1[0]) * (S0[0, 0] / S1[0, 0]).sqrt(), 1e-7)
 
 
 @pytest.mark.parametrize(
@@ -447,8 +447,8 @@ def test_states_that_are_not_finite_come_back_as_such():
             score[[k for k, row in enumerate(rows) if row == 1]] = torch.nan
             return score
 
-    found = probability_flow(Broken(process("cld_gamma0")), Z, sampling_times(None, "ends", denoise=False), noise=unused)  # fmt: skip
-    assert torch.isfinite(found).flatten(1).all(dim=1).tolist() == [True, False, True]
+    result = probability_flow(Broken(process("cld_gamma0")), Z, sampling_times(None, "ends", denoise=False), noise=unused)  # fmt: skip
+    assert torch.isfinite(result).flatten(1).all(dim=1).tolist() == [True, False, True]
 
 
 def test_a_flow_is_given_no_grid():
@@ -557,8 +557,8 @@ def test_known_pixels_are_noised_to_the_time_the_state_is_at():
     x0 = stored("one_step/inpaint_x0")
     for legacy_time, at in ((False, 0.5), (True, 1.0)):
         held = inpainting.Inpainted(ExactPhase(made), times, x0, ALL.expand(x0.shape), Replayed(MORE[None]), legacy_time=legacy_time)  # fmt: skip
-        found = held.constrain(Z, 0.5, 1.0)
-        near(found, made.perturb(x0, torch.tensor(at).double(), MORE), 1e-12)
+        result = held.constrain(Z, 0.5, 1.0)
+        near(result, made.perturb(x0, torch.tensor(at).double(), MORE), 1e-12)
 
 
 def test_a_mask_of_another_shape_is_refused():
@@ -570,16 +570,16 @@ def test_a_mask_of_another_shape_is_refused():
 @pytest.mark.parametrize(("kind", "known"), [("centre", 0.75), ("right", 0.5), ("digit", None)])
 def test_masks_are_functions_of_the_seed(kind, known):
     shape = (3, 16, 16)
-    found = inpainting.masks(kind, [5, 6, 7], shape)
-    assert found.shape == (3, *shape)
-    assert found.dtype == torch.bool
-    assert torch.equal(found[1], inpainting.masks(kind, [6], shape)[0])
-    assert torch.equal(found[:, 0], found[:, 2])
-    share = float(found.double().mean())
+    result = inpainting.masks(kind, [5, 6, 7], shape)
+    assert result.shape == (3, *shape)
+    assert result.dtype == torch.bool
+    assert torch.equal(result[1], inpainting.masks(kind, [6], shape)[0])
+    assert torch.equal(result[:, 0], result[:, 2])
+    share = float(result.double().mean())
     assert share == known if known else 0.5 < share < 0.95
     if kind == "digit":
-        assert not torch.equal(found[0], found[1])
-        assert torch.equal(found[0], found[0][:, ::2, ::2].repeat_interleave(2, 1).repeat_interleave(2, 2))  # fmt: skip
+        assert not torch.equal(result[0], result[1])
+        assert torch.equal(result[0], result[0][:, ::2, ::2].repeat_interleave(2, 1).repeat_interleave(2, 2))  # fmt: skip
 
 
 def test_masks_of_vectors():
@@ -597,10 +597,10 @@ def test_the_corrector_costs_one_evaluation_and_keeps_the_law(sampler):
     model, times = ExactPhase(made), sampling_times(60, "quadratic", denoise=False)
     z = made.prior(torch.randn(4, 2, 60, 60, generator=draws, dtype=torch.float64))
     noise = ImageStreams(range(4)).noise
-    found = sampler(model, z, times, noise=noise, corrector="langevin_phase", snr=0.1)
+    result = sampler(model, z, times, noise=noise, corrector="langevin_phase", snr=0.1)
     assert model.calls == 2 * 60
-    assert float(found[:, 0].mean()) == pytest.approx(MEAN, abs=0.02)
-    assert float(found[:, 0].std()) == pytest.approx(VARIANCE**0.5, rel=0.03)
+    assert float(result[:, 0].mean()) == pytest.approx(MEAN, abs=0.02)
+    assert float(result[:, 0].std()) == pytest.approx(VARIANCE**0.5, rel=0.03)
 
 
 def test_the_corrector_pushes_by_its_signal_to_noise_ratio():

@@ -28,8 +28,8 @@ DRAWS = torch.Generator().manual_seed(0)
 X = torch.randn(3, 2, 2, 2, generator=DRAWS, dtype=torch.float64)
 
 
-def assert_near(found, expected, rtol: float, atol: float = 0.0):
-    excess = (found - expected).abs() - atol - rtol * expected.abs()
+def assert_near(result, expected, rtol: float, atol: float = 0.0):
+    excess = (result - expected).abs() - atol - rtol * expected.abs()
     assert float(excess.max()) <= 0, f"beyond the tolerance by {float(excess.max()):.3g}"
 
 
@@ -55,10 +55,10 @@ def test_the_mean_of_the_kernel(key):
 @pytest.mark.parametrize("key", KERNELS)
 def test_the_covariance_of_the_kernel(key, name):
     made = process(key)
-    found = regularised(made.covariance(T, initial(made, name)))
+    result = regularised(made.covariance(T, initial(made, name)))
     expected = stored(f"kernel/{key}/{name}")
-    assert_near(found[LATE], expected[LATE], 1e-9, 1e-16)
-    assert_near(found[~LATE], expected[~LATE], 0, 1e-15)
+    assert_near(result[LATE], expected[LATE], 1e-9, 1e-16)
+    assert_near(result[~LATE], expected[~LATE], 0, 1e-15)
 
 
 @pytest.mark.parametrize("key", [*KERNELS, "vp"])
@@ -96,9 +96,11 @@ def test_at_the_end_the_data_are_forgotten(key):
 
 def test_small_times_keep_all_digits():
     """Against arithmetic of 60 digits; 1 - 0.9999999997 would leave six."""
-    found = process("cld_gamma0").covariance(1e-5, process("cld_gamma0").momentum)
+    result = process("cld_gamma0").covariance(1e-5, process("cld_gamma0").momentum)
     exact = 2.566416280285346e-10, 1.6060150170391852e-6, 0.010076787649157047
-    assert [found[0, 0], found[0, 1], found[1, 1]] == [pytest.approx(v, rel=1e-11) for v in exact]
+    assert [result[0, 0], result[0, 1], result[1, 1]] == [
+        pytest.approx(v, rel=1e-11) for v in exact
+    ]
 
 
 def test_small_times_by_hand():
@@ -118,9 +120,9 @@ def test_without_noise_in_the_position_it_is_cld():
     """Moments by the code of CLD, and its formulas in its own convention: beta_c = beta / 2."""
     made = process("cld_gamma0")
     name = "kernel/cldcode_minv4_gamma0.04_beta4"
-    found = regularised(made.covariance(T, made.momentum))
+    result = regularised(made.covariance(T, made.momentum))
     expected = stored(f"{name}/cov_hsm")
-    columns = (found[:, 0, 0], found[:, 0, 1], found[:, 1, 1])
+    columns = (result[:, 0, 0], result[:, 0, 1], result[:, 1, 1])
     for k, column in enumerate(columns):
         other = expected[..., k] if expected.ndim == 2 else expected[:, (0, 0, 1)[k], (0, 1, 1)[k]]
         assert_near(column, other, 1e-9, 1e-15)
@@ -264,8 +266,8 @@ def losses(key, objective):
     eps = eps[:, : made.size]
     z = made.perturb(x0, t, eps, m0)
     matrix = stored("loss/linear_net_matrix")[: made.size, : made.size]
-    found = family.eps(Linear(matrix, made.predicted), z, t, None).detach()
-    return z, (found - augmented_state.gathered(eps, made.predicted, made.size)), made
+    result = family.eps(Linear(matrix, made.predicted), z, t, None).detach()
+    return z, (result - augmented_state.gathered(eps, made.predicted, made.size)), made
 
 
 @pytest.mark.parametrize("objective", ["hsm", "dsm"])
@@ -313,11 +315,11 @@ def test_the_floor_of_the_loss(key):
     family = PhaseSpace(process(key))
     made, draws = family.process, torch.Generator().manual_seed(1)
     x0 = MEAN + 0.5 * torch.randn(20_000, 1, 2, 2, generator=draws, dtype=torch.float64)
-    found = float(family.loss(Ideal(made), x0, None, draws).mean())
+    result = float(family.loss(Ideal(made), x0, None, draws).mean())
     t = torch.linspace(1e-5, 1, 20_001, dtype=torch.float64)
     L, whole = made.root(t), made.covariance(t, data_covariance(made))
     known = (L.mT @ torch.linalg.solve(whole, L)).diagonal(dim1=1, dim2=2).sum(dim=1) / made.size
-    assert found == pytest.approx(float((1 - known).mean()), rel=0.02)
+    assert result == pytest.approx(float((1 - known).mean()), rel=0.02)
 
 
 def test_both_objectives_have_one_score():

@@ -59,12 +59,12 @@ def test_gain_is_the_late_slope_over_a_third_of_the_training():
 def test_interval_is_the_jackknifes_with_what_epochs_share_cancelled():
     records = curve("ve", RISING, noise=0.001)
     _, rows = draw(records)
-    found = [one["metrics"][0]["jackknife"]["replicates"] for one in records[3:]]
-    ratio = 10 / 12 * (np.array(found[2]) - found[0]) / np.mean(found, axis=0)
+    result = [one["metrics"][0]["jackknife"]["replicates"] for one in records[3:]]
+    ratio = 10 / 12 * (np.array(result[2]) - result[0]) / np.mean(result, axis=0)
     half = stats.t.ppf(0.975, 19) * 100 * np.sqrt(19 * ratio.var())
     assert rows.loc["ve", "upper"] - rows.loc["ve", "value"] == pytest.approx(half)
     # As if epochs were independent, the shift that they share would widen it.
-    apart = np.sqrt(19 * np.var(found, axis=1)[[0, 2]].sum()) * 10 / 12 / np.mean(RISING[3:])
+    apart = np.sqrt(19 * np.var(result, axis=1)[[0, 2]].sum()) * 10 / 12 / np.mean(RISING[3:])
     assert half < 0.5 * 1.96 * 100 * apart
 
 

@@ -41,16 +41,16 @@ class TestCard:
         card(*capability)
         assert precision.computed("tf32", CUDA) == precision.computed("tf32", CUDA) == "fp32"
         version = "{}.{}".format(*capability)
-        told = f"precision: tf32 is fp32 on Old card (compute capability {version})\n"
-        assert capsys.readouterr().out == told
+        line = f"precision: tf32 is fp32 on Old card (compute capability {version})\n"
+        assert capsys.readouterr().out == line
 
     def test_factors_are_rounded_only_where_records_say_so(self, card):
-        found = {}
+        result = {}
         for capability in ((7, 5), (8, 6)):
             card(*capability)
             with precision.products("tf32", CUDA):
-                found[capability] = torch.backends.cudnn.allow_tf32
-        assert found == {(7, 5): False, (8, 6): True}
+                result[capability] = torch.backends.cudnn.allow_tf32
+        assert result == {(7, 5): False, (8, 6): True}
 
     def test_older_ones_refuse_bf16(self, card):
         card(7, 5)

@@ -48,8 +48,8 @@ class Ideal(nn.Module):
     ],
 )
 def test_noise_that_the_network_is_told(kind, expected):
-    found = getattr(preconditioning, kind)().c_noise(SIGMA)
-    assert found.tolist() == [printed(text) for text in expected.split()]
+    result = getattr(preconditioning, kind)().c_noise(SIGMA)
+    assert result.tolist() == [printed(text) for text in expected.split()]
 
 
 @pytest.mark.parametrize(

@@ -58,21 +58,21 @@ KINDS = {diffusion: "continuous", chain: "discrete"}
 class TestTraces:
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_levels_and_ends(self, model, options):
-        found = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
-        sigma = found["sigma"]
+        result = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
+        sigma = result["sigma"]
         assert (len(sigma), sigma[0]) == (9, 0)
         assert (np.diff(sigma) > 0).all()
-        assert found["alpha_bar"] == pytest.approx(1 / (1 + sigma**2))
-        assert found["forward"].shape == found["backward"].shape == (9, 1, 4, 4)
-        assert found["forward"][0] == pytest.approx(CHECKS / 127.5 - 1, abs=0.01)
+        assert result["alpha_bar"] == pytest.approx(1 / (1 + sigma**2))
+        assert result["forward"].shape == result["backward"].shape == (9, 1, 4, 4)
+        assert result["forward"][0] == pytest.approx(CHECKS / 127.5 - 1, abs=0.01)
 
     @pytest.mark.parametrize(("model", "options"), [(diffusion, HEUN), (chain, DDIM)])
     def test_way_out_ends_in_the_image_that_is_drawn(self, model, options):
-        found = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
+        result = trajectories.trace(model(), KINDS[model], options, TRAINING, shrinks=True)
         drawn = drawing.draw_images(model(), options, range(trajectories.CANDIDATES)).images.numpy()
         real = to_model(TRAINING).double().numpy()
         distances = np.square(drawn[:, None] - real).sum(axis=(2, 3, 4)).min(axis=1)
-        assert found["backward"][0] == pytest.approx(drawn[distances.argmin()])
+        assert result["backward"][0] == pytest.approx(drawn[distances.argmin()])
 
     def test_images_are_chosen_among_parts_as_among_all(self, monkeypatch):
         images = torch.rand(5, 1, 4, 4, dtype=torch.float64) * 2 - 1
@@ -84,15 +84,15 @@ class TestTraces:
 
     def test_way_out_is_the_walk_itself(self):
         """Under the exact denoiser a state is the latent, scaled by the spread of its level."""
-        found = trajectories.trace(
+        result = trajectories.trace(
             diffusion(),
             "continuous",
             resolved("continuous", HEUN_OPTIONS | {"num_steps": 200}),
             TRAINING,
             shrinks=True,
         )
-        spread = np.sqrt((0.25 + found["sigma"] ** 2) / (1 + found["sigma"] ** 2))
-        ratio = found["backward"] / found["backward"][-1]
+        spread = np.sqrt((0.25 + result["sigma"] ** 2) / (1 + result["sigma"] ** 2))
+        ratio = result["backward"] / result["backward"][-1]
         expected = spread / spread[-1]
         assert ratio == pytest.approx(
             np.broadcast_to(expected[:, None, None, None], ratio.shape), rel=1e-3
@@ -107,8 +107,8 @@ class TestTraces:
         assert np.abs(apart).max() < 0.12
 
     def test_a_process_that_does_not_shrink_the_image_has_no_alpha_bar(self):
-        found = trajectories.trace(diffusion(), "continuous", HEUN, TRAINING, shrinks=False)
-        assert np.isnan(found["alpha_bar"]).all()
+        result = trajectories.trace(diffusion(), "continuous", HEUN, TRAINING, shrinks=False)
+        assert np.isnan(result["alpha_bar"]).all()
 
     def test_levels_are_in_the_units_of_the_images(self):
         """A family that sees images in [0, 1] has noise levels of half the size."""
@@ -134,10 +134,10 @@ def trace(model="vp", lane="SDE", seed=0, epoch=30, count=5):
     return Trace(model, seed, "HEUN", epoch, lane, "noise level", *ways, sigma, alpha_bar)
 
 
-def draw(*found, panels=None):
-    models = {t.model: {} for t in found}
+def draw(*result, panels=None):
+    models = {t.model: {} for t in result}
     panels = panels or [{"models": [name], "samplers": ["HEUN"]} for name in models]
-    return processes(FigureData(models=models, traces=list(found)), panels)
+    return processes(FigureData(models=models, traces=list(result)), panels)
 
 
 class TestLanes:
@@ -186,8 +186,8 @@ class TestLanes:
         arrays = {key: getattr(one, key) for key in ("forward", "backward", "sigma", "alpha_bar")}
         np.savez(path, **arrays, lane=one.lane, axis=one.axis)
         (same,) = read({"traces": [path]})["traces"]
-        for name, found in (("a", one), ("b", same)):
-            figure, drawn = draw(found)
+        for name, result in (("a", one), ("b", same)):
+            figure, drawn = draw(result)
             saving.save(figure, drawn, tmp_path / name)
         assert facts(pd.read_csv(tmp_path / "a.csv")) == drawn.attrs["facts"]
         for suffix in ("pdf", "png", "csv"):

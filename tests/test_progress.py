@@ -24,27 +24,27 @@ def clock(monkeypatch):
 
 class TestAJob:
     def test_says_how_far_it_is_and_what_is_left(self, clock, capsys):
-        told = Progress(10_000, "images", 1000)
+        progress = Progress(10_000, "images", 1000)
         clock(10)
-        told.at(3000, lambda: {"epoch": 3, "loss": 0.123456})
+        progress.at(3000, lambda: {"epoch": 3, "loss": 0.123456})
         output = capsys.readouterr().out
         assert output == (
             "progress: 3,000 of 10,000 images, 200 per second, 35 s left, epoch 3, loss 0.1235\n"
         )
 
     def test_speaks_seldom_and_asks_for_facts_only_then(self, clock, capsys):
-        told = Progress(100, "images")
+        progress = Progress(100, "images")
 
         def facts():
             raise AssertionError("asked")
 
         clock(4.9)
-        told.at(10, facts)
+        progress.at(10, facts)
         clock(0.2)
-        told.at(0, facts)  # nothing is done: no rate
+        progress.at(0, facts)  # nothing is done: no rate
         assert capsys.readouterr().out == ""
-        told.at(10)
-        told.at(20, facts)
+        progress.at(10)
+        progress.at(20, facts)
         assert capsys.readouterr().out.count("\n") == 1
 
 

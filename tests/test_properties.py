@@ -67,11 +67,11 @@ def test_coefficients_are_finite_and_little_noise_changes_little(kind, share):
     p = getattr(preconditioning, kind)()
     low, high = max(p.sigma_min, 1e-3), min(p.sigma_max, 1e3)
     sigma = torch.tensor(low * (high / low) ** share, dtype=torch.float64)
-    found = [float(f(sigma)) for f in (p.c_skip, p.c_out, p.c_in, p.c_noise)]
-    assert all(math.isfinite(value) for value in found)
-    assert 0 < found[0] <= 1
-    assert abs(found[1]) <= float(sigma)  # D differs from x by no more than the noise
-    assert found[2] > 0
+    result = [float(f(sigma)) for f in (p.c_skip, p.c_out, p.c_in, p.c_noise)]
+    assert all(math.isfinite(value) for value in result)
+    assert 0 < result[0] <= 1
+    assert abs(result[1]) <= float(sigma)  # D differs from x by no more than the noise
+    assert result[2] > 0
 
 
 @FEW
@@ -155,5 +155,5 @@ def test_the_order_of_keys_means_nothing(seed):
         assert len(set(cells)) == len(cells)
         for cell in cells:
             assert repr(other.identity(cell.model)) == repr(study.identity(cell.model))
-            walk = (cell.sampler, cell.model)
-            assert repr(other.sampler(*walk)) == repr(study.sampler(*walk))
+            names = (cell.sampler, cell.model)
+            assert repr(other.sampler(*names)) == repr(study.sampler(*names))

@@ -47,9 +47,9 @@ def test_every_registered_process_and_those_of_models():
 
 
 def test_a_model_without_recipe_is_named():
-    found = contents(models={"ddpm": {"process": {"kind": "discrete"}}})
+    result = contents(models={"ddpm": {"process": {"kind": "discrete"}}})
     with pytest.raises(ValueError, match="table: model 'ddpm' has no recipe"):
-        recipes.recipes(found)
+        recipes.recipes(result)
 
 
 def scored(name, sampler, value, n=10000, nfe=1000, draw=0, **changes):

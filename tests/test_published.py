@@ -61,8 +61,8 @@ def test_the_order_of_keys_and_unused_blocks_change_nothing(current):
     ids=["sampler", "title", "table", "claim", "training"],
 )
 def test_a_change_makes_stale_what_depends_on_it(current, folder, path, value, expected):
-    found = published.stale(folder, fingerprints(changed(path, value)))
-    assert found == dict.fromkeys(expected | {"README.md"}, "made from other code or config")
+    result = published.stale(folder, fingerprints(changed(path, value)))
+    assert result == dict.fromkeys(expected | {"README.md"}, "made from other code or config")
 
 
 def test_what_was_just_recorded_is_not_stale(current, folder):

@@ -32,12 +32,12 @@ def data(tmp_path, monkeypatch):
 
 
 def batches(images, steps, device=CPU):
-    found = (images.batch(step, device) for step in steps)
-    return [tuple(pretended.numbers(part) for part in pair) for pair in found]
+    result = (images.batch(step, device) for step in steps)
+    return [tuple(pretended.numbers(part) for part in pair) for pair in result]
 
 
-def same(found, expected):
-    return all(torch.equal(a, b) for x, y in zip(found, expected, strict=True) for a, b in zip(x, y, strict=True))  # fmt: skip
+def same(result, expected):
+    return all(torch.equal(a, b) for x, y in zip(result, expected, strict=True) for a, b in zip(x, y, strict=True))  # fmt: skip
 
 
 def resident(data, steps, shuffle):
@@ -64,10 +64,10 @@ def test_batches_are_the_same_wherever_images_lie(data, monkeypatch, shuffle):
     for first in (0, 7, 20):
         with pretended.pretended() as log:
             images = Stream(data, BATCH, 1, True, shuffle)
-            found = batches(images, steps[first:], torch.device("cuda:0"))
+            result = batches(images, steps[first:], torch.device("cuda:0"))
             assert not images._kept
             assert {what for what, _ in log.waits} == {"sent to the device"}  # without a wait
-        assert same(found, expected[first:])
+        assert same(result, expected[first:])
 
 
 def test_images_stay_on_the_device_if_half_of_its_free_memory_holds_them(data, monkeypatch, capsys):

@@ -31,8 +31,8 @@ def test_matrices_of_known_processes(key):
     recipe, beta = NAMED[key], float(stored("recipe/beta"))
     names = {"D": "D", "Q": "Q", "F": "drift_matrix", "GGT": "GGT"}
     for name, field in names.items():
-        found = beta * getattr(recipe, name)
-        assert largest(found - stored(f"recipe/{key}/{field}")) < 1e-12
+        result = beta * getattr(recipe, name)
+        assert largest(result - stored(f"recipe/{key}/{field}")) < 1e-12
     assert largest(recipe.Sigma_inf - stored(f"recipe/{key}/stationary_cov")) < 1e-12
     assert largest(recipe.G @ recipe.G.T - recipe.GGT) < 1e-12
 
@@ -240,5 +240,5 @@ def test_without_the_correction_the_law_is_lost():
 def test_with_constant_matrices_the_drift_is_linear():
     recipe, z = recipes.psld(gamma=0.1), POINTS[0]
     P = torch.linalg.inv(recipe.Sigma_inf)
-    found = drift(lambda z: recipe.D, lambda z: recipe.Q, lambda z: z @ P @ z / 2, z)
-    assert largest(found - recipe.F @ z) < 1e-12
+    result = drift(lambda z: recipe.D, lambda z: recipe.Q, lambda z: z @ P @ z / 2, z)
+    assert largest(result - recipe.F @ z) < 1e-12

@@ -41,8 +41,8 @@ def pics(tmp_path_factory):
     paths = {"extractor": folder.parent / "cnn.pt", "reference": folder.parent / "reference.npz"}
     extractors.save(paths["extractor"], state)
     network, data = extractors.load(paths["extractor"]), Dataset.open(folder)
-    found = features.extract(network, data.train.images, 64, data.train.labels)
-    features.save(paths["reference"], found, features.identity(network, data.train.images))
+    result = features.extract(network, data.train.images, 64, data.train.labels)
+    features.save(paths["reference"], result, features.identity(network, data.train.images))
     return {"dataset": folder} | paths
 
 
@@ -53,9 +53,11 @@ def test_what_a_split_does_not_carry_is_left_out_and_said(pics, tmp_path):
     )
     record = json.loads(output.read_text())
     assert record["dataset"] == "pics"
-    found = {name: [e["metric"] for e in entries] for name, entries in record["references"].items()}
+    result = {
+        name: [e["metric"] for e in entries] for name, entries in record["references"].items()
+    }
     whole = list(METRICS)
-    assert found == {"train": whole, "test": ["kid"], "gaussian": whole, "uniform": whole}
+    assert result == {"train": whole, "test": ["kid"], "gaussian": whole, "uniform": whole}
     assert record["left_out"] == {"train": [], "gaussian": [], "uniform": []} | {
         "test": [
             {"metric": "is10", "kind": "inception_score", "n": 6, "needs": 10, "why": "splits = 10"},
@@ -100,11 +102,11 @@ def test_what_a_size_does_not_carry_is_left_out_and_said(pics, tmp_path):
     )
     scoring.score_sizes(cell, [12, 20, 40], tmp_path / "sizes.json")
     sizes = json.loads((tmp_path / "sizes.json").read_text())["sizes"]
-    found = {s["n"]: ([e["metric"] for e in s["metrics"]], s["left_out"]) for s in sizes}
+    result = {s["n"]: ([e["metric"] for e in s["metrics"]], s["left_out"]) for s in sizes}
     few = [
         {"metric": "fid", "kind": "fid", "n": 12, "needs": 17, "why": "more than the 16 features"}
     ]
-    assert found == {
+    assert result == {
         12: (["is10"], few),
         20: (["is10", "fid"], []),
         40: (["is10", "fid", "kid"], []),

@@ -51,9 +51,9 @@ def test_every_cell_of_a_study_comes_back_from_its_paths(config):
     for kind in OF_CELLS:
         paths = {cell.path(kind, **MORE): cell for cell in cells}
         for path, cell in paths.items():
-            found = Cell.from_path(Path("results", study.name, path))
-            assert found.path(kind, **MORE) == path
-            assert found == cell or kind == "traces"
+            result = Cell.from_path(Path("results", study.name, path))
+            assert result.path(kind, **MORE) == path
+            assert result == cell or kind == "traces"
 
 
 def test_a_trace_has_no_guidance_and_no_draw():

@@ -36,8 +36,8 @@ def imported(path):
 
 
 def test_the_library_has_rooms_and_nothing_else():
-    found = {path.name for path in LIBRARY.iterdir() if path.name != "__pycache__"}
-    assert found == {*ORDER, "__init__.py"}
+    result = {path.name for path in LIBRARY.iterdir() if path.name != "__pycache__"}
+    assert result == {*ORDER, "__init__.py"}
     for name in ORDER:
         assert ast.get_docstring(ast.parse((LIBRARY / name / "__init__.py").read_text())), name
 

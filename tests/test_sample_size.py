@@ -24,7 +24,7 @@ def entry(metric, n, value, se, splits=None, std=None):
 
 def record(sizes=SIZES, status="ok", epoch=30, **cell):
     cell = {"dataset": "digits", "model": "ve", "seed": 0, "sampler": "EUL"} | cell
-    found = [
+    result = [
         {
             "n": n,
             "metrics": [
@@ -36,7 +36,7 @@ def record(sizes=SIZES, status="ok", epoch=30, **cell):
         for n in sizes
     ]
     cell |= {"guidance": "none", "draw": 0, "epoch": epoch}
-    return {"cell": cell, "status": status, "sizes": found if status == "ok" else []}
+    return {"cell": cell, "status": status, "sizes": result if status == "ok" else []}
 
 
 def draw(*records, metric="is10", panels=(PANEL,), **options):
@@ -99,7 +99,7 @@ def test_few_sizes_are_not_fitted():
 def test_a_metric_may_begin_at_a_larger_size():
     one = record()
     for size in one["sizes"][:1]:
-        size["metrics"] = [found for found in size["metrics"] if found["metric"] != "fid"]
+        size["metrics"] = [result for result in size["metrics"] if result["metric"] != "fid"]
     _, drawn = draw(one, metric="fid")
     assert drawn[drawn["role"] == "mean"]["n"].tolist() == list(SIZES[1:])
     assert drawn[drawn["role"] == "fit"]["value"].tolist() == pytest.approx([3])

@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 COMMON = RNG.standard_normal(2000)  # what all images of the same latents have in common
 
 
-def found(mean, own=0.02, latents=0, seed=0):
+def scores(mean, own=0.02, latents=0, seed=0):
     """Score of a mean of 2000 values, which differ between sets by `own` alone."""
     noise = own * np.random.default_rng(seed).standard_normal(2000)
     made = jackknife.of_mean(mean + COMMON + noise - (COMMON + noise).mean())
@@ -30,7 +30,7 @@ RULE = {"falling": True, "margin": 0.02}
 
 
 def test_pairs_decide_what_is_within_the_margin():
-    sets = [[found(10.0, seed=0)], [found(10.05, seed=1)], [found(11.0, seed=2)]]
+    sets = [[scores(10.0, seed=0)], [scores(10.05, seed=1)], [scores(11.0, seed=2)]]
     assert standings.standings(sets, **RULE) == ["within", "within", "outside"]
     rising = standings.standings(sets, falling=False, margin=0.02)
     assert rising == ["outside", "outside", "within"]
@@ -42,13 +42,13 @@ def test_pairs_decide_what_is_within_the_margin():
 
 
 def test_the_same_images_are_within_any_margin():
-    same = found(10.0)
+    same = scores(10.0)
     assert standings.standings([[same], [same]], **RULE) == ["within", "within"]
     assert standings.standings([[same]], **RULE) == ["within"]
 
 
 def test_means_of_several_runs_are_compared():
-    runs = [[found(10.0, seed=s, latents=s) for s in (0, 1)], [found(10.1, seed=5, latents=0)]]
+    runs = [[scores(10.0, seed=s, latents=s) for s in (0, 1)], [scores(10.1, seed=5, latents=0)]]
     assert standings.standings(runs, **RULE) == ["within", "within"]
 
 

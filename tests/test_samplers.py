@@ -88,8 +88,8 @@ def named(case: dict) -> str:
 def test_exact_denoiser_of_the_mixture(name, sigma):
     prefix = "gmm_b" if name == "D_b" else "gmm_a"
     model = Mixture(STORED, prefix, LABELS[:2] if name == "D_a_cls" else None)
-    found = model(tensor(STORED["denoiser_check/x"]), torch.tensor(sigma, dtype=torch.float64))
-    assert_close(found, STORED[f"denoiser_check/{name}_sigma{sigma}"], 1e-12)
+    result = model(tensor(STORED["denoiser_check/x"]), torch.tensor(sigma, dtype=torch.float64))
+    assert_close(result, STORED[f"denoiser_check/{name}_sigma{sigma}"], 1e-12)
 
 
 @pytest.mark.parametrize("case", cases("samplers", "edm/ablation"), ids=named)
@@ -322,17 +322,17 @@ def test_exact_std_of_discrete_samplers(row):
     schedule, *expected = row.split()
     model = EpsModel(Gaussian(), SCHEDULES[schedule])
     whole = schedules.ancestral_times(1000, 1000)
-    found = []
+    result = []
     for variance in ("small", "large"):
         sources = Sources(1000)
         options = {"noise": sources.noise, "variance": variance, "clip": False}
-        found.append(std_of(ancestral(model, sources.start(), whole, **options)))
+        result.append(std_of(ancestral(model, sources.start(), whole, **options)))
     for num_steps, eta in ((999, 0), (1000, 0), (100, 0), (50, 0), (50, 1)):
         sources = Sources(num_steps if eta else 0)
         times = schedules.ddim_times(1000, num_steps)
         options = {"noise": sources.noise, "eta": eta, "clip": False}
-        found.append(std_of(ddim(model, sources.start(), times, **options)))
-    assert found == [printed(text) for text in expected]
+        result.append(std_of(ddim(model, sources.start(), times, **options)))
+    assert result == [printed(text) for text in expected]
 
 
 @pytest.mark.parametrize(
@@ -379,8 +379,8 @@ def test_exact_std_of_guided_ancestral_sampling(schedule, at, expected):
 def test_exact_std_of_guided_ddim(schedule, expected):
     model, times = EpsModel(Gaussian(), SCHEDULES[schedule]), schedules.ddim_times(1000, 1000)
     options = {"noise": unused, "clip": False, "gradient": shrink}
-    found = std_of(ddim(model, Sources(0).start(), times, **options))
-    assert found == pytest.approx(float(expected), abs=1e-6)  # printed from single precision
+    result = std_of(ddim(model, Sources(0).start(), times, **options))
+    assert result == pytest.approx(float(expected), abs=1e-6)  # printed from single precision
 
 
 @pytest.mark.parametrize("sampler", [ancestral, ddim])
@@ -426,12 +426,12 @@ def test_reclip_keeps_the_guided_image_in_range():
 
 def errors(solver, counts: list[int]) -> list[float]:
     """Error of the output's standard deviation for each number of steps."""
-    found = []
+    result = []
     for num_steps in counts:
         sigmas, path = setting("edm", "linear", "none", num_steps)
         x = solver(Gaussian(), Sources(0).start(), sigmas, noise=unused, path=path)
-        found.append(std_of(x) - 0.5)
-    return found
+        result.append(std_of(x) - 0.5)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -439,9 +439,9 @@ def errors(solver, counts: list[int]) -> list[float]:
     [(euler, "-0.022066", 1.95, 2.1), (heun, "0.001821", 4.1, 4.6)],
 )
 def test_order_of_convergence(solver, at_64, low, high):
-    found = errors(solver, [32, 64, 128, 256])
-    assert found[1] == printed(at_64)
-    for coarse, fine in itertools.pairwise(found):
+    result = errors(solver, [32, 64, 128, 256])
+    assert result[1] == printed(at_64)
+    for coarse, fine in itertools.pairwise(result):
         assert low < coarse / fine < high
 
 

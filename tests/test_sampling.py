@@ -123,11 +123,11 @@ def test_files_hold_images_and_what_made_them(checkpoint, tmp_path):
 def test_a_set_in_memory_is_that_of_the_files(checkpoint, tmp_path):
     (images, labels), record = run(checkpoint, tmp_path)
     model = drawing.Trained.of(checkpoints.load(checkpoint), torch.device("cpu"))
-    found = sample_sets.draw_set(model, HEUN, image_seeds(0, 0, 6))
-    assert np.array_equal(found.images, images)
-    assert np.array_equal(found.labels, labels)
+    result = sample_sets.draw_set(model, HEUN, image_seeds(0, 0, 6))
+    assert np.array_equal(result.images, images)
+    assert np.array_equal(result.labels, labels)
     assert {key: record[key] for key in ("nfe", "status")} == {"nfe": 7, "status": "ok"}
-    assert found.facts | {"timing": 0} == {"nfe": 7, "status": "ok", "timing": 0}
+    assert result.facts | {"timing": 0} == {"nfe": 7, "status": "ok", "timing": 0}
 
 
 def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):

@@ -27,8 +27,8 @@ class TestFiles:
 
     def test_three_files_their_checksums_and_nothing_else(self, tmp_path):
         saving.save(*draw(made()), tmp_path / "new" / "figure_A.1")
-        found = sorted(path.name for path in (tmp_path / "new").iterdir())
-        assert found == ["figure_A.1.csv", "figure_A.1.pdf", "figure_A.1.png", "figure_A.1.sha256"]
+        result = sorted(path.name for path in (tmp_path / "new").iterdir())
+        assert result == ["figure_A.1.csv", "figure_A.1.pdf", "figure_A.1.png", "figure_A.1.sha256"]
 
     def test_failure_leaves_the_old_files(self, tmp_path, monkeypatch):
         figure, drawn = draw(made())

@@ -44,8 +44,8 @@ def test_published_values(row):
     betas = getattr(schedules, name)(1000, **({} if scale == "-" else {"scale": float(scale)}))
     bars = chain.alphas_cumprod(betas)
     last = bars[-1]
-    found = [betas[0], betas[-1], bars[0], last, last.sqrt(), last / (1 - last)]
-    assert [float(f) for f in found] == [printed(text) for text in numbers]
+    result = [betas[0], betas[-1], bars[0], last, last.sqrt(), last / (1 - last)]
+    assert [float(f) for f in result] == [printed(text) for text in numbers]
     assert int((bars < 0.5).nonzero()[0]) + 1 == int(half)
 
 
@@ -107,9 +107,9 @@ def test_999_ddim_steps_leave_out_one_time():
 
 @pytest.mark.parametrize("S", [10, 50])
 def test_quad_times_are_those_of_the_ddim_repository(S):
-    found = schedules.quad_times(1000, S)
-    assert found.dtype == torch.int64
-    assert found.tolist() == [*SCHEDULES[f"ddim/quad_seq_T1000_S{S}"].tolist()[::-1], -1]
+    result = schedules.quad_times(1000, S)
+    assert result.dtype == torch.int64
+    assert result.tolist() == [*SCHEDULES[f"ddim/quad_seq_T1000_S{S}"].tolist()[::-1], -1]
 
 
 def test_quad_times_that_are_squares_of_whole_numbers_are_not_cut():

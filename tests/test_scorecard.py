@@ -121,16 +121,16 @@ class TestCombined:
     def test_all_together_where_they_agree(self):
         groups = {"a": ABOVE, "b": ABOVE}
         pooled = Finding("supported", "IS of all", estimate=9.0)
-        found = combined(groups, "all", pooled)
-        assert found.estimate == 9.0
-        assert found.text == "supported in 2 of 2; all together: IS of all"
+        result = combined(groups, "all", pooled)
+        assert result.estimate == 9.0
+        assert result.text == "supported in 2 of 2; all together: IS of all"
 
     def test_else_those_of_the_group_that_decides(self):
         below = Finding("refuted", "IS of C is less", estimate=-6.0, p=0.001)
         pooled = Finding("inconclusive", "IS of all", estimate=1.9)
-        found = combined({"a": ABOVE, "c": below}, "all", pooled)
-        assert (found.verdict, found.estimate) == ("refuted", -6.0)
-        assert found.text == "supported in 1 of 2, contradicted in 1 (c); c: IS of C is less"
+        result = combined({"a": ABOVE, "c": below}, "all", pooled)
+        assert (result.verdict, result.estimate) == ("refuted", -6.0)
+        assert result.text == "supported in 1 of 2, contradicted in 1 (c); c: IS of C is less"
 
 
 class Given:
@@ -174,8 +174,8 @@ class TestLabels:
 
     def test_groups_have_labels_that_differ(self, cells):
         def groups(**models):
-            found = compared(cells(models=models), superior, per="model", **OPTIONS)
-            return list(found.details["parts"])
+            result = compared(cells(models=models), superior, per="model", **OPTIONS)
+            return list(result.details["parts"])
 
         assert groups(vp="VP", ve="VE") == ["VP against VE", "vp_cond against ve_cond"]
         same = groups(vp="M", ve="E", vp_cond="M", ve_cond="E")
@@ -211,9 +211,9 @@ def test_files(written):
     assert table.loc["C01", ["low", "estimate", "high", "margin"]].tolist() == [3, 5, 7, 2]
     assert np.isnan(table.loc["C02", "estimate"])
     assert table.loc["C02", "limit"] == "missing: sampler X"
-    found = json.loads(texts[".json"])["claims"]["C01"]
-    assert found["finding"]["scope"] == "these weights only"
-    assert found["scale"] == "yes, effects of 2.8 % or more"
+    result = json.loads(texts[".json"])["claims"]["C01"]
+    assert result["finding"]["scope"] == "these weights only"
+    assert result["scale"] == "yes, effects of 2.8 % or more"
 
 
 def test_controls_are_a_second_family(written):
@@ -264,7 +264,7 @@ def drawn(tmp_path):
     """The figure of one claim of each verdict, and one in another unit."""
     findings = [Finding(**{**vars(ABOVE), "verdict": verdict}) for verdict in VERDICTS]
     findings += [Finding("supported", "x", estimate=1.5, low=1.2, high=1.9, unit="times"), MISSING]
-    listed = [assessment(f"C{i:02}", {"only": found}) for i, found in enumerate(findings, 1)]
+    listed = [assessment(f"C{i:02}", {"only": result}) for i, result in enumerate(findings, 1)]
     scorecard.write(listed, tmp_path / "claims")
     data = figure_data.FigureData(**figure_data.read({"claims": [tmp_path / "claims.json"]}))
     return figure_kind.claims(data, [])

@@ -27,8 +27,8 @@ def test_levels_and_range_agree_with_the_reference(case):
     kind = GRIDS[case["discretization"]]
     table = tensor(SCHEDULES["iddpm_precond/u"])
     supported = (case.get("net_sigma_min", 0.0), float(case.get("net_sigma_max", "inf")))
-    found = sigma_grids.sigma_range(kind, supported)
-    assert found == pytest.approx(SCHEDULES[f"{case['id']}/sigma_range"].tolist(), rel=1e-7)
+    result = sigma_grids.sigma_range(kind, supported)
+    assert result == pytest.approx(SCHEDULES[f"{case['id']}/sigma_range"].tolist(), rel=1e-7)
     ends = SCHEDULES[f"{case['id']}/sigma_range"].tolist()
     sigmas = getattr(sigma_grids, kind)(case["num_steps"], *ends)
     sigmas = torch.cat([nearest(sigmas, table), torch.zeros(1)]) if "net_u" in case else sigmas
@@ -47,8 +47,8 @@ def test_levels_and_range_agree_with_the_reference(case):
     ],
 )
 def test_published_levels(network, levels):
-    found = sigma_grids.polynomial(18, *sigma_grids.sigma_range("polynomial", network)).tolist()
-    pairs = [(f, text) for f, text in zip(found, levels.split(), strict=True) if text != "*"]
+    result = sigma_grids.polynomial(18, *sigma_grids.sigma_range("polynomial", network)).tolist()
+    pairs = [(f, text) for f, text in zip(result, levels.split(), strict=True) if text != "*"]
     assert [f for f, _ in pairs] == [printed(text) for _, text in pairs]
 
 

@@ -59,12 +59,12 @@ def finished(run, status=0):
 
 def scores(folder):
     """All score records but for their times, by path."""
-    found = sorted((folder / "results/tiny/scores").rglob("*.json"))
+    result = sorted((folder / "results/tiny/scores").rglob("*.json"))
     return {
         str(path.relative_to(folder)): {
             k: v for k, v in json.loads(path.read_text()).items() if k != "timing"
         }
-        for path in found
+        for path in result
     }
 
 
@@ -122,8 +122,8 @@ def disturbed(run, faults):
     def look():
         for pid in cluster.processes(".train_"):
             if pid not in names:
-                found = cluster.job_of(pid).get("Comment")
-                names[pid] = next((name for name in waiting if comment(name) == found), None)
+                result = cluster.job_of(pid).get("Comment")
+                names[pid] = next((name for name in waiting if comment(name) == result), None)
             if names[pid] in waiting and slurm_cluster.heeds_sigterm(pid):
                 os.kill(pid, signal.SIGSTOP)
                 name, job = names[pid], cluster.job_of(pid)
@@ -189,9 +189,9 @@ def test_scores_are_those_of_an_undisturbed_local_run(folder, local, faulty):
 
 
 def test_weights_are_those_of_an_undisturbed_local_run(folder, local, faulty):
-    found = [path.relative_to(folder) for path in (folder / "results/tiny").rglob("epoch-*.pt")]
-    assert len(found) == 4
-    for path in found:
+    result = [path.relative_to(folder) for path in (folder / "results/tiny").rglob("epoch-*.pt")]
+    assert len(result) == 4
+    for path in result:
         assert (folder / path).read_bytes() == (local / path).read_bytes(), path
 
 

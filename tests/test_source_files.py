@@ -141,11 +141,11 @@ def test_the_directory_of_a_large_archive_is_found(tmp_path, monkeypatch):
 
 def test_an_array_file_counts_as_the_archive_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(source_files, "SMALL", 1)
-    found = []
+    result = []
     for level in (0, 0, 1):
         np.savez(tmp_path / "a.npz", arr_0=np.full((4, 8, 8, 3), level, np.uint8))
-        found.append(describe(tmp_path / "a.npz"))
-    assert found[0] == found[1] != found[2] and " directory " in found[0]
+        result.append(describe(tmp_path / "a.npz"))
+    assert result[0] == result[1] != result[2] and " directory " in result[0]
 
 
 # ---- In a study -----------------------------------------------------------------------------

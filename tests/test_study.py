@@ -106,9 +106,9 @@ def test_metrics_of_growing_parts(study):
     assert set(study.evaluation_of_sizes("digits")["least"].values()) == {1}
     few = plan(changed(("evaluation", "digits", "sizes"), {"kid": 30, "is2": 1}))
     assert few.evaluation("digits") == study.evaluation("digits")
-    found = few.evaluation_of_sizes("digits")
-    assert found["least"] == {"is2": 1, "kid": 30}
-    assert set(found["metrics"]) == {"is2", "kid"}
+    result = few.evaluation_of_sizes("digits")
+    assert result["least"] == {"is2": 1, "kid": 30}
+    assert set(result["metrics"]) == {"is2", "kid"}
 
 
 def test_neighbours_are_asked_for_by_metrics(study):

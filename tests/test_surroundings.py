@@ -235,8 +235,8 @@ def test_two_threads_give_the_scores_of_one_to_a_quarter_of_their_error(finished
     rules = ("train_extractor", "extract_reference", "train_model", "draw_part", "score_samples")
     status, text = run(folder, "all", "--set-threads", *(f"{rule}=2" for rule in rules))
     assert status == 0, text
-    found, expected = results(folder), finished[1]
-    assert found.keys() == expected.keys()
+    result, expected = results(folder), finished[1]
+    assert result.keys() == expected.keys()
     for path in (path for path in expected if path.startswith("scores/vp/")):
-        for one, two in zip(expected[path]["metrics"], found[path]["metrics"], strict=True):
+        for one, two in zip(expected[path]["metrics"], result[path]["metrics"], strict=True):
             assert two["value"] == pytest.approx(one["value"], abs=one["se"] / 4)

@@ -240,12 +240,12 @@ class TestFormulas:
     @pytest.mark.parametrize(("T", "N"), [(1000, 50), (1000, 250), (100, 7)])
     def test_times_of_the_discrete_process(self, T, N):
         names = {"T": T, "N": N, "i": np.arange(N)}
-        for kind, found in (("ddim", schedules.ddim_times), ("ancestral", schedules.ancestral_times), ("quad", schedules.quad_times)):  # fmt: skip
-            assert self.value(formulas.TIMES[kind], **names).tolist() == found(T, N)[:-1].tolist()
+        for kind, result in (("ddim", schedules.ddim_times), ("ancestral", schedules.ancestral_times), ("quad", schedules.quad_times)):  # fmt: skip
+            assert self.value(formulas.TIMES[kind], **names).tolist() == result(T, N)[:-1].tolist()
 
     def test_the_published_ddim_leaves_one_time_out(self):
-        found = self.value(formulas.TIMES["ddim"], T=1000, N=999, i=np.arange(999)).tolist()
-        assert found == [t for t in range(999, -1, -1) if t != 998]
+        result = self.value(formulas.TIMES["ddim"], T=1000, N=999, i=np.arange(999)).tolist()
+        assert result == [t for t in range(999, -1, -1) if t != 998]
 
     def test_noise_level_and_scaling_of_the_discrete_process(self):
         a = chain.alphas_cumprod(schedules.linear(1000)).numpy()
@@ -257,8 +257,8 @@ class TestFormulas:
     @pytest.mark.parametrize("grid", ["uniform", "quadratic"])
     def test_times_of_a_recipe(self, grid):
         names = {"K": 9, "i": np.arange(10), "ε_s": 0.001}
-        found = self.value(formulas.PHASE_TIMES[grid], **names)
-        assert np.allclose(found, sampling_times(10, grid)[:-1], rtol=0, atol=1e-12)
+        result = self.value(formulas.PHASE_TIMES[grid], **names)
+        assert np.allclose(result, sampling_times(10, grid)[:-1], rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("kind", sorted(set(components.kinds("samplers")) - PHASE - ADAPTIVE))
     def test_evaluations_are_those_of_a_run(self, kind):
@@ -464,13 +464,13 @@ class TestTimes:
 
     def test_ratios_are_to_the_first_of_a_model(self):
         frame = self.frame()
-        found = frame[["time ratio", "at equal NFE", "at the paper's NFE", "paper's ratio"]]
-        assert found.iloc[0].tolist()[0] == 1
-        assert found.iloc[1].tolist()[0] == 2
-        assert found.iloc[1].tolist()[3] == pytest.approx(408 / 300)
-        assert found.iloc[3].tolist() == pytest.approx([1.5, 1.5, 1.5, 132 / 90])
+        result = frame[["time ratio", "at equal NFE", "at the paper's NFE", "paper's ratio"]]
+        assert result.iloc[0].tolist()[0] == 1
+        assert result.iloc[1].tolist()[0] == 2
+        assert result.iloc[1].tolist()[3] == pytest.approx(408 / 300)
+        assert result.iloc[3].tolist() == pytest.approx([1.5, 1.5, 1.5, 132 / 90])
         expected = [1.1 * 35 / 31, 1.1, 1.1 * 35 / 799, 7 / 133]
-        assert found.iloc[5].tolist() == pytest.approx(expected)
+        assert result.iloc[5].tolist() == pytest.approx(expected)
 
     def test_what_was_not_timed_is_empty(self):
         row = self.frame().iloc[6]
@@ -482,9 +482,9 @@ class TestTimes:
         assert training["model"].tolist() == ["DDPM, cosine", "VE, class-conditional"]
         assert "NFE" not in training and "work" not in training
         assert training["ms (quartiles)"].tolist() == ["12 (11 to 13)", "24 (24 to 24)"]
-        beside = sampling.columns.tolist()
+        columns = sampling.columns.tolist()
         for own, printed in (("minutes", "paper minutes"), ("NFE", "paper NFE")):
-            assert beside.index(printed) == beside.index(own) + 1
+            assert columns.index(printed) == columns.index(own) + 1
         assert sampling["ms (quartiles)"].tolist()[-1] == ""  # diverged
 
     def test_one_kind_of_work(self):
@@ -498,9 +498,9 @@ class TestPaper:
 
     @staticmethod
     def minutes(**wanted):
-        found = [r for r in paper.rows(paper.TIMES) if all(r[k] == v for k, v in wanted.items())]
-        assert len(found) == 1, wanted
-        return Fraction(found[0]["minutes"])
+        result = [r for r in paper.rows(paper.TIMES) if all(r[k] == v for k, v in wanted.items())]
+        assert len(result) == 1, wanted
+        return Fraction(result[0]["minutes"])
 
     def test_every_row_is_whole(self):
         table = paper.rows(paper.TIMES)
@@ -647,10 +647,10 @@ def test_ends_of_a_grid_that_follows_from_losses():
 def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
     made = contents(timed=named(RECORDS))
     records = ("timings", "scores", "verdicts", "trained", "likelihoods")
-    given = {name: value for name, value in made.__dict__.items() if name not in records}
+    arguments = {name: value for name, value in made.__dict__.items() if name not in records}
     paths = [tmp_path / f"{number}.json" for number in range(2)]
-    for path, found in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):
-        files.write_json(path, {"records": found})
+    for path, result in zip(paths, (RECORDS[:3], RECORDS[3:]), strict=True):
+        files.write_json(path, {"records": result})
     for kind, options, inputs in (
         ("times", {"work": "sampling"}, {"timings": [str(path) for path in paths]}),
         ("hyper_parameters", {}, {"timings": []}),
@@ -658,7 +658,7 @@ def test_the_script_makes_a_table_from_records_and_from_the_config(tmp_path):
         block = {"kind": kind, "title": "A title", "caption": "A caption.", "options": options}
         outputs = {suffix: tmp_path / f"{kind}.{suffix}" for suffix in ("csv", "md", "tex")}
         outputs["page"] = tmp_path / f"{kind}.html"
-        call("make_table", tmp_path, params={"table": block, "contents": given},
+        call("make_table", tmp_path, params={"table": block, "contents": arguments},
              inputs=inputs, outputs=outputs)  # fmt: skip
         assert outputs["md"].read_text().startswith("## A title\n")
         assert r"\label{tab:" + kind + "}" in outputs["tex"].read_text()

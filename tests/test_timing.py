@@ -139,10 +139,10 @@ def test_works_take_turns_in_changing_order_and_clocks_wait(monkeypatch):
 
 
 def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F811
-    given, draw = [], drawing.draw_images
+    calls, draw = [], drawing.draw_images
 
     def watched(model, options, seeds, **more):
-        given.append(more)
+        calls.append(more)
         return draw(model, options, seeds, **more)
 
     monkeypatch.setattr(drawing, "draw_images", watched)
@@ -156,6 +156,6 @@ def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F8
         classifiers={"noisy": paths["noisy"]},
     )  # fmt: skip
     assert [record["nfe"] for record in records] == [12, 12]  # not the classifier's evaluations
-    guided = [more for more in given if "guidance" in more]
-    assert (len(given), len(guided)) == (4, 2)
+    guided = [more for more in calls if "guidance" in more]
+    assert (len(calls), len(guided)) == (4, 2)
     assert all(more["guidance"] and more["with_statistics"] is False for more in guided)

@@ -25,7 +25,7 @@ SCHEDULES = {"walks": ("sde", "heun"), "schedules": ("polynomial", "exponential"
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
     return run(series(**SCHEDULES))
 
 
@@ -63,15 +63,15 @@ class TestCheckpoint:
 
 
 class TestExperiment:
-    def test_one_row_per_sampler_and_draw(self, found):
-        table, _ = found
+    def test_one_row_per_sampler_and_draw(self, results):
+        table, _ = results
         assert len(table) == 2 * 6 * 2 * 3 * 3
         keys = ["model", "seed", "epoch", "solver", "num_steps", "schedule", "draw"]
         assert not table.duplicated(keys).any()
         np.testing.assert_allclose(table["path_kl"], table[["E_I", "E_D", "E_S"]].sum(axis=1))
 
-    def test_a_change_of_sides_is_found_where_it_is(self, found):
-        _, lines_of = found
+    def test_a_change_of_sides_is_found_where_it_is(self, results):
+        _, lines_of = results
         samples = [e for e in lines_of if e["metric"] == "w2"]
         assert len(samples) == 4  # two training seeds, two solvers
         for entry in samples:

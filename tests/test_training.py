@@ -105,10 +105,12 @@ def test_images_kept_on_the_device_make_the_same_batches(data, monkeypatch):
     monkeypatch.setattr(stream_of_images, "RESIDENT", {"cpu"})
     monkeypatch.setattr(hardware, "free_memory", lambda _: 2 * data.train.images.nbytes)
     kept = Stream(data, 100, 0, True)
-    found = [kept.batch(step, CPU) for step in (0, 17, 18)]
+    result = [kept.batch(step, CPU) for step in (0, 17, 18)]
     assert kept._kept["images"].dtype == torch.uint8
     assert all(
-        equal(a, b) for e, f in zip(expected, found, strict=True) for a, b in zip(e, f, strict=True)
+        equal(a, b)
+        for e, f in zip(expected, result, strict=True)
+        for a, b in zip(e, f, strict=True)
     )
 
 
@@ -126,15 +128,15 @@ def test_gradients_that_are_not_finite_are_repaired_before_the_norm_is_limited(l
     weights[0].grad = torch.tensor([float("nan"), 3.0])
     weights[1].grad = torch.tensor([float("-inf"), 4.0])
     norm = repair(weights, limit)
-    found = torch.cat([weight.grad for weight in weights])
+    result = torch.cat([weight.grad for weight in weights])
     repaired = torch.tensor([0.0, 3.0, -1e5, 4.0])
     assert not torch.isfinite(norm)
-    assert torch.allclose(found, repaired / repaired.norm() if limit else repaired)
+    assert torch.allclose(result, repaired / repaired.norm() if limit else repaired)
 
 
 @pytest.mark.parametrize("limit", [None, 0.5, 100.0])
 def test_gradients_in_one_vector_are_those_of_each_weight(limit):
-    found = []
+    result = []
     for repair in REPAIRS:
         torch.manual_seed(0)
         layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 2, 1), torch.nn.Conv2d(2, 2, 1)]
@@ -143,9 +145,9 @@ def test_gradients_in_one_vector_are_those_of_each_weight(limit):
         network = torch.nn.Sequential(*layers)
         network(torch.randn(2, 3, 5, 5)).square().sum().backward()
         weights = [weight for weight in network.parameters() if weight.grad is not None]
-        found.append([repair(weights, limit), *(weight.grad for weight in weights)])
+        result.append([repair(weights, limit), *(weight.grad for weight in weights)])
         assert all(weight.grad.stride() == weight.stride() for weight in weights)
-    assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(*found, strict=True))
+    assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(*result, strict=True))
 
 
 def test_precision_is_fp32_unless_the_recipe_says_otherwise(data):

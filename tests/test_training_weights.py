@@ -29,7 +29,7 @@ EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)
 
 def made(arms=WAYS, epochs=EPOCHS, seeds=(0, 1, 2)):
     """Errors that fall as 1 / updates, more slowly for some ways to train."""
-    found = []
+    records = []
     for arm, seed, epoch in itertools.product(arms, seeds, epochs):
         error = 1 / (1 + SPEED[arm] * epoch)
 
@@ -38,8 +38,8 @@ def made(arms=WAYS, epochs=EPOCHS, seeds=(0, 1, 2)):
 
         way = dict(zip(("levels", "weight"), WAYS[arm], strict=True))
         names = {"model": f"ring_{arm}", "seed": seed, "width": 0.002 + error}
-        found.append(checkpoint(epoch, value, way=way, draws=2, **names))
-    return found
+        records.append(checkpoint(epoch, value, way=way, draws=2, **names))
+    return records
 
 
 class TestWeighting:
@@ -55,9 +55,9 @@ class TestWeighting:
 
     @pytest.mark.parametrize("name", sorted(weighting.WEIGHTS))
     def test_weights_are_those_of_training(self, name):
-        found = weighting.WEIGHTS[name](SIGMA)
+        result = weighting.WEIGHTS[name](SIGMA)
         np.testing.assert_allclose(
-            found, getattr(losses, name)(torch.from_numpy(SIGMA)), rtol=1e-12
+            result, getattr(losses, name)(torch.from_numpy(SIGMA)), rtol=1e-12
         )
 
     def test_a_flat_weighting_of_noise_alone_is_balanced(self):
@@ -104,9 +104,9 @@ class TestRatio:
     def test_ratio_and_its_interval(self):
         rng = np.random.default_rng(0)
         base, slow = self.curves(1, rng=rng), self.curves(2, rng=rng)
-        found = ratio_of_steps(STEPS, slow, base, 0.05)
-        assert 1 < found.low < 2.0 < found.high < 4
-        assert found.p < 0.05 and not found.is_bound
+        result = ratio_of_steps(STEPS, slow, base, 0.05)
+        assert 1 < result.low < 2.0 < result.high < 4
+        assert result.p < 0.05 and not result.is_bound
         never = ratio_of_steps(STEPS, slow, base, 0.0015)
         assert never.is_bound and never.value > 1
         other = ratio_of_steps(STEPS, base, slow, 0.0015)  # now the second never arrives
@@ -118,15 +118,15 @@ class TestRatio:
         # log time is linear in log value here: the log ratio is a difference of means
         logs = np.log([[1.0, 1.1, 0.9], [1.3, 1.2, 1.6]])
         one, other = (np.exp(row)[:, None, None] * FALLS for row in logs[::-1])
-        found = ratio_of_steps(STEPS, one, other, 0.05)
+        result = ratio_of_steps(STEPS, one, other, 0.05)
         known = stats.ttest_rel(*logs[::-1])
-        assert found.p == pytest.approx(known.pvalue, rel=0.05)
+        assert result.p == pytest.approx(known.pvalue, rel=0.05)
 
     def test_sampling_seeds_of_a_single_training(self):
         rng = np.random.default_rng(0)
         base, slow = (self.curves(f, (1, 5), 0.0, rng) for f in (1, 2))
-        found = ratio_of_steps(STEPS, slow, base, 0.05)
-        assert 1.5 < found.low < 2.0 < found.high < 3
+        result = ratio_of_steps(STEPS, slow, base, 0.05)
+        assert 1.5 < result.low < 2.0 < result.high < 3
         alone = ratio_of_steps(STEPS, slow[:, :1], base[:, :1], 0.05)
         assert (alone.p, alone.low) == (None, alone.value)
 
@@ -140,13 +140,13 @@ class TestRatio:
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
     return run(made())
 
 
 class TestExperiment:
-    def test_slower_ways_are_told_by_how_much(self, found):
-        _, lines_of = found
+    def test_slower_ways_are_told_by_how_much(self, results):
+        _, lines_of = results
         by_cell = {(e["family"], e["metric"]): e for e in lines_of}
         assert set(by_cell) == set(itertools.product(("both", "levels", "weight"), ("w2", "E_S")))
         both = by_cell["both", "w2"]
@@ -158,8 +158,8 @@ class TestExperiment:
         assert (levels["ratio"], levels["is_bound"]) == (pytest.approx(1.25, rel=0.05), False)
         assert verdicts.summary(lines_of)["verdict"] == "supports"
 
-    def test_rows_hold_every_quantity(self, found):
-        table, _ = found
+    def test_rows_hold_every_quantity(self, results):
+        table, _ = results
         assert set(table["quantity"]) == {"w2", "E_S", "imbalance", "e2", "gain"}
         start = table[(table["quantity"] == "gain") & (table["epoch"] == 0)]
         assert (start["value"] == 0).all()
@@ -179,8 +179,8 @@ class TestExperiment:
             run(odd)
 
 
-def test_the_figure_holds_the_values_of_the_table(found, tmp_path):
-    table, lines_of = found
+def test_the_figure_holds_the_values_of_the_table(results, tmp_path):
+    table, lines_of = results
     table.to_csv(tmp_path / "weights.csv", index=False)
     files.write_json_lines(tmp_path / "weights.jsonl", lines_of)
     paths = [tmp_path / f"weights.{suffix}" for suffix in ("csv", "jsonl")]

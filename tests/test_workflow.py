@@ -388,8 +388,8 @@ def test_without_a_config_the_default_study_is_planned(study):
 
 def test_the_command_line_overrides_keys_of_the_default_study(tmp_path):
     folder = clone(tmp_path)
-    given = ["study=mine", "datasets={digits: {test_fraction: 0.3}}", 'timing={"batches": 7}']
-    done = snakemake(folder, "--dry-run", "figure_5", "--config", *given, config=None)
+    changes = ["study=mine", "datasets={digits: {test_fraction: 0.3}}", 'timing={"batches": 7}']
+    done = snakemake(folder, "--dry-run", "figure_5", "--config", *changes, config=None)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
     assert "results/mine/figures/figure_5.pdf" in text and "results/digits" not in text

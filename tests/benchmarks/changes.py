@@ -210,14 +210,14 @@ def measured(scale: str, threads: int, work: str, rounds: int) -> dict:
         for way in ways
     }
     guesses = {AS_IT_IS: 1.0} | pools[AS_IT_IS].submit(expected, work).result()
-    found = {way: {"expected": guesses[way], "seconds": []} for way in ways}
+    result = {way: {"expected": guesses[way], "seconds": []} for way in ways}
     for number in range(rounds + 1):  # the first one is not counted
         for way in order.sample(ways, len(ways)):
             seconds = pools[way].submit(spent, work, number).result()
-            found[way]["seconds"] += [seconds.tolist()] if number else []
+            result[way]["seconds"] += [seconds.tolist()] if number else []
     for pool in pools.values():
         pool.shutdown()
-    return found
+    return result
 
 
 def table(record: dict) -> str:
@@ -225,9 +225,9 @@ def table(record: dict) -> str:
     lines = ["| work | undone | ms | times as long | expected |", "|---|---|---|---|---|"]
     for work, ways in record["works"].items():
         ours = np.array(ways[AS_IT_IS]["seconds"])[:, 1]
-        for way, found in ways.items():
-            taken = np.array(found["seconds"])[:, 1]
-            cells = [spread(1000 * taken), spread(taken / ours), f"{found['expected']:.3g}"]
+        for way, result in ways.items():
+            taken = np.array(result["seconds"])[:, 1]
+            cells = [spread(1000 * taken), spread(taken / ours), f"{result['expected']:.3g}"]
             lines.append(f"| {work} | {way} | " + " | ".join(cells) + " |")
     where = record["machine"]
     head = f"{where['date']}, {where['processor']}, {where['threads']} thread(s), "
@@ -246,13 +246,13 @@ def main() -> None:
     parser.add_argument("--scale", choices=sorted(IMAGES), default="digits")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    record = {"scale": given.scale, "rounds": given.rounds}
-    record |= {"machine": harness.machine(hardware.device(given.threads))}
-    of = (given.scale, given.threads)
-    record["works"] = {work: measured(*of, work, given.rounds) for work in UNDONE}
-    given.folder.mkdir(parents=True, exist_ok=True)
-    path = given.folder / f"changes-{given.scale}.json"
+    arguments = parser.parse_args()
+    record = {"scale": arguments.scale, "rounds": arguments.rounds}
+    record |= {"machine": harness.machine(hardware.device(arguments.threads))}
+    of = (arguments.scale, arguments.threads)
+    record["works"] = {work: measured(*of, work, arguments.rounds) for work in UNDONE}
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    path = arguments.folder / f"changes-{arguments.scale}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     path.with_suffix(".md").write_text(table(record))
     print(table(record))

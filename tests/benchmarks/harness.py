@@ -85,8 +85,8 @@ def compare(
 
 def _spread(values: np.ndarray) -> dict:
     """Quartiles over rounds of [rounds, 2] values, by clock."""
-    found = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-    return {clock: found[:, i].tolist() for i, clock in enumerate(("wall", "processor"))}
+    result = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    return {clock: result[:, i].tolist() for i, clock in enumerate(("wall", "processor"))}
 
 
 def machine(device: torch.device) -> dict:
@@ -126,14 +126,14 @@ def main(benchmark: str, measure: Callable) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, help="images at once, if not the scale's own number")
-    given = parser.parse_args()
-    device = hardware.device(given.threads)
-    scale = SCALES[given.scale].of(given.batch)
-    found = compare(measure(scale, device), given.rounds, device)
-    record = {"benchmark": benchmark, "scale": given.scale, "batch": scale.batch}
-    record |= {"rounds": given.rounds, "machine": machine(device)} | found
-    given.folder.mkdir(parents=True, exist_ok=True)
-    path = given.folder / f"{benchmark}-{given.scale}-{scale.batch}.json"
+    arguments = parser.parse_args()
+    device = hardware.device(arguments.threads)
+    scale = SCALES[arguments.scale].of(arguments.batch)
+    result = compare(measure(scale, device), arguments.rounds, device)
+    record = {"benchmark": benchmark, "scale": arguments.scale, "batch": scale.batch}
+    record |= {"rounds": arguments.rounds, "machine": machine(device)} | result
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    path = arguments.folder / f"{benchmark}-{arguments.scale}-{scale.batch}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     path.with_suffix(".md").write_text(report.table(record))
     print(report.table(record), flush=True)

@@ -36,15 +36,15 @@ def works(scale, device, compiled: bool, channels_last: bool) -> dict:
     images = torch.from_numpy(scale.images()).to(device).float() / 127.5 - 1
     made["diffusers UNet2DModel"] = training_step.diffusers_step(scale, images)
     peers.assert_equal_size(made["DDPM U-Net"][1], made["diffusers UNet2DModel"][1])
-    found = {
+    result = {
         name: training_step.work(*pair, scale, group=name * (name == "DDPM++"))
         for name, pair in made.items()
     }
     if compiled:
         for name, (_, network) in made.items():
             network.compile()
-            found[name] = dataclasses.replace(found[name], note="compiled")
-    return found
+            result[name] = dataclasses.replace(result[name], note="compiled")
+    return result
 
 
 def line(name: str, row: dict, batch: int) -> str:
@@ -63,21 +63,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     device = hardware.device()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    for level in given.precisions:
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for level in arguments.precisions:
         dtype = torch.bfloat16 if level == "bf16" else torch.float32
-        for batch in given.batches:
-            scale = dataclasses.replace(scales.SCALES[given.scale].of(batch), precision=level)
+        for batch in arguments.batches:
+            scale = dataclasses.replace(scales.SCALES[arguments.scale].of(batch), precision=level)
             with computing(level, device):
-                found = works(scale, device, given.compile, given.channels_last)
-                record = {"precision": level, "batch": batch, "scale": given.scale}
-                record |= harness.compare(found, given.rounds, device, dtype)
+                result = works(scale, device, arguments.compile, arguments.channels_last)
+                record = {"precision": level, "batch": batch, "scale": arguments.scale}
+                record |= harness.compare(result, arguments.rounds, device, dtype)
             record["machine"] = harness.machine(device)
-            name = f"training-{given.scale}-{level}-{batch}{'-compiled' * given.compile}"
-            name += "-channels-last" * given.channels_last
-            (given.folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+            name = f"training-{arguments.scale}-{level}-{batch}{'-compiled' * arguments.compile}"
+            name += "-channels-last" * arguments.channels_last
+            (arguments.folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
             print(f"\n{name}, {record['machine']['device']}", flush=True)
             print("| what | images/s | ours / it | of the limit | |\n|---|---|---|---|---|")
             for what, row in record["rows"].items():

@@ -71,6 +71,6 @@ def k_diffusion():
     return k_diffusion.sampling
 
 
-def output(found):
+def output(result):
     """The prediction in what a network returned."""
-    return getattr(found, "sample", found)
+    return getattr(result, "sample", result)

@@ -61,8 +61,8 @@ def main(images: int = 4) -> None:
             )
             spent, nfe = seconds(drawing.Trained(family, network, SHAPE, 0, False), options, images)
             shares.append(bare / bare_nfe / (spent / nfe - bare / bare_nfe))
-        found = f"{100 * statistics.median(shares):.2f} % ({100 * min(shares):.2f} to {100 * max(shares):.2f})"
-        print(f"{options['kind']:18} {found} of a network evaluation, {images} images", flush=True)
+        result = f"{100 * statistics.median(shares):.2f} % ({100 * min(shares):.2f} to {100 * max(shares):.2f})"
+        print(f"{options['kind']:18} {result} of a network evaluation, {images} images", flush=True)
 
 
 if __name__ == "__main__":

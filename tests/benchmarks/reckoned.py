@@ -37,15 +37,15 @@ class Kernels(TorchDispatchMode):
         self.calls, self.large = Counter(), 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if func in LAID_OUT:
             self.calls[func, tuple(described(value) for value in args)] += 1
-        given = {tensor.untyped_storage().data_ptr() for tensor in tensors(args)}
-        for tensor in tensors(found):
+        inputs = {tensor.untyped_storage().data_ptr() for tensor in tensors(args)}
+        for tensor in tensors(result):
             storage = tensor.untyped_storage()
-            if storage.nbytes() >= LARGE and storage.data_ptr() not in given:
+            if storage.nbytes() >= LARGE and storage.data_ptr() not in inputs:
                 self.large += storage.nbytes()
-        return found
+        return result
 
 
 def tensors(values) -> list[torch.Tensor]:

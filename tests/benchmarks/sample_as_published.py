@@ -31,21 +31,21 @@ WALKS = {
 }
 
 
-def timed(name: str, given, device) -> dict:
+def timed(name: str, arguments, device) -> dict:
     """Record of one sampler: minutes for the images asked for, by the wall's clock."""
     family, steps, options, published = WALKS[name]
-    model = scales.model(scales.SCALES[given.scale], family, device)
-    options = options | {"num_steps": max(2, round(given.share * steps))}
-    options |= {"precision": given.precision}
+    model = scales.model(scales.SCALES[arguments.scale], family, device)
+    options = options | {"num_steps": max(2, round(arguments.share * steps))}
+    options |= {"precision": arguments.precision}
     short, whole = (scales.sampler(family, o) for o in (options | {"num_steps": 2}, options))
-    at_once = min(given.images, model.batch_size)
+    at_once = min(arguments.images, model.batch_size)
     drawing.draw_images(model, short, image_seeds(1, 0, at_once))
     started = time.perf_counter()
-    drawn = drawing.draw_images(model, whole, image_seeds(0, 0, given.images))
+    drawn = drawing.draw_images(model, whole, image_seeds(0, 0, arguments.images))
     sample_sets.stored(drawn.images.clamp(-1, 1).nan_to_num())
     minutes = (time.perf_counter() - started) / 60
-    found = {"sampler": name, "nfe": drawn.nfe, "images": given.images, "minutes": minutes}
-    return found | {"batch": at_once, "minutes_published": published}
+    result = {"sampler": name, "nfe": drawn.nfe, "images": arguments.images, "minutes": minutes}
+    return result | {"batch": at_once, "minutes_published": published}
 
 
 def main() -> None:
@@ -55,20 +55,20 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     device = hardware.device()
-    given.folder.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     records = []
     print("| sampler | evaluations | minutes | the paper's |\n|---|---|---|---|")
     for name in WALKS:
-        found = timed(name, given, device)
-        records.append(found)
+        result = timed(name, arguments, device)
+        records.append(result)
         print(
-            f"| {name} | {found['nfe']} | {found['minutes']:.3g} | {WALKS[name][3]} |", flush=True
+            f"| {name} | {result['nfe']} | {result['minutes']:.3g} | {WALKS[name][3]} |", flush=True
         )
-        record = {"precision": given.precision, "scale": given.scale, "records": records}
+        record = {"precision": arguments.precision, "scale": arguments.scale, "records": records}
         record |= {"machine": harness.machine(device)}
-        path = given.folder / f"sampling-{given.scale}-{given.precision}.json"
+        path = arguments.folder / f"sampling-{arguments.scale}-{arguments.precision}.json"
         path.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -113,8 +113,8 @@ def edm_euler(network, x, steps: int):
         scheduler.set_timesteps(steps, device=x.device)
         state = x * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
-            found = network(scheduler.scale_model_input(state, t), t.to(state).expand(len(state)))
-            state = scheduler.step(found, t, state).prev_sample
+            result = network(scheduler.scale_model_input(state, t), t.to(state).expand(len(state)))
+            state = scheduler.step(result, t, state).prev_sample
         return state.cpu()
 
     return draw

@@ -84,8 +84,8 @@ def updates(scale: Scale, family: str, device: torch.device, count: int = 1):
 
 def sampler(family: str, options: dict) -> dict:
     """The complete block of a sampler. options: its kind, and options as a config has them."""
-    given = {key: value for key, value in options.items() if key != "kind"}
-    return blocks.sampler(options["kind"], family, given, "sampler")
+    rest = {key: value for key, value in options.items() if key != "kind"}
+    return blocks.sampler(options["kind"], family, rest, "sampler")
 
 
 def model(scale: Scale, family: str, device: torch.device) -> drawing.Trained:

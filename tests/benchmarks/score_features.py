@@ -33,10 +33,10 @@ def measured(name: str, images: int, references: int) -> None:
     torch.set_num_threads(1)
     sample, reference = made(images, 1), made(references, 2)
     base, started, cpu = _peak(), time.time(), time.process_time()
-    found = getattr(metrics, name)(sample, reference)
+    result = getattr(metrics, name)(sample, reference)
     spent = f"{time.time() - started:7.1f} s, {time.process_time() - cpu:7.1f} s of a processor"
     print(
-        f"{name:16} {found.value!r:22} ± {found.se!r:22} {spent}, {_peak():6.0f} MB of which features {base:.0f}",
+        f"{name:16} {result.value!r:22} ± {result.se!r:22} {spent}, {_peak():6.0f} MB of which features {base:.0f}",
         flush=True,
     )
 

@@ -59,8 +59,8 @@ def diffusers_step(scale, images):
         clean = batch(images, scale.batch)
         noise = torch.randn_like(clean)
         t = torch.randint(0, 1000, (len(clean),), device=clean.device)
-        found = network(noising.add_noise(clean, noise, t), t).sample
-        torch.nn.functional.mse_loss(found, noise).backward()
+        result = network(noising.add_noise(clean, noise, t), t).sample
+        torch.nn.functional.mse_loss(result, noise).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         rate.step()

@@ -94,9 +94,9 @@ def befallen(folder, kills: list[Kill], rng: random.Random) -> tuple[list[Kill],
         if not meet(run, kill.fault, rng):
             break
         run.wait()
-        said = [name for name, text in SHOWS.items() if re.search(text, run.text())]
+        shown = [name for name, text in SHOWS.items() if re.search(text, run.text())]
         gone = "Snakemake is gone" if run.process.returncode < 0 else "its work was done"
-        kill.shown = ", ".join(said) or f"nothing: {gone}"
+        kill.shown = ", ".join(shown) or f"nothing: {gone}"
         hit.append(kill)
     return hit, runs
 
@@ -203,7 +203,7 @@ if __name__ == "__main__":
     parser.add_argument("--targeted", action="store_true", help="also while files are written")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", default="results/kills", help="of studies and tables")
-    given = parser.parse_args()
-    kills = campaign(given.folder, given.kills, given.targeted, given.seed)
+    arguments = parser.parse_args()
+    kills = campaign(arguments.folder, arguments.kills, arguments.targeted, arguments.seed)
     print(table(kills))
     sys.exit(not all(kill.survived for kill in kills))

@@ -10,8 +10,8 @@ APART = ("logs", "benchmarks")  # folders without results
 def results(folder) -> dict[str, object]:
     """All that a study has made, by path: JSON without times, of other files the bytes."""
     root = Path(folder) / RESULTS
-    found = sorted(path for path in root.rglob("*") if path.is_file())
-    paths = [path for path in found if path.relative_to(root).parts[0] not in APART]
+    result = sorted(path for path in root.rglob("*") if path.is_file())
+    paths = [path for path in result if path.relative_to(root).parts[0] not in APART]
     return {str(path.relative_to(root)): _timeless(path) for path in paths}
 
 
@@ -24,7 +24,7 @@ def _timeless(path: Path) -> object:
 
 def differences(folder, expected: dict[str, object]) -> list[str]:
     """Paths that are missing, left over, or other than expected."""
-    found = results(folder)
+    result = results(folder)
     return sorted(
-        path for path in found.keys() | expected.keys() if found.get(path) != expected.get(path)
+        path for path in result.keys() | expected.keys() if result.get(path) != expected.get(path)
     )

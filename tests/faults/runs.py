@@ -62,17 +62,17 @@ class Run:
     def processes(self) -> dict[int, str]:
         """Command lines of all living processes of the run, by id."""
         mark = f"UNCANNY_RUN={self.name}\0".encode()
-        found = {}
+        result = {}
         for entry in os.scandir("/proc"):
             if not entry.name.isdigit():
                 continue
             try:
                 if mark in Path(entry.path, "environ").read_bytes() + b"\0":
                     line = Path(entry.path, "cmdline").read_bytes()
-                    found[int(entry.name)] = line.replace(b"\0", b" ").decode(errors="replace")
+                    result[int(entry.name)] = line.replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-        return {pid: line for pid, line in found.items() if line}  # the dead have none
+        return {pid: line for pid, line in result.items() if line}  # the dead have none
 
     def jobs(self) -> list[int]:
         """The processes that Snakemake started for its jobs."""
@@ -95,8 +95,8 @@ class Run:
 
     def end(self) -> None:
         """Kill whatever is left."""
-        while found := self.processes():
-            for pid in found:
+        while result := self.processes():
+            for pid in result:
                 kill(pid)
             time.sleep(0.05)
         self.process.wait()
@@ -148,9 +148,9 @@ def everything(run: Run, rng: random.Random) -> bool:
     """All processes at once, as a power cut."""
     if run.ended():
         return False
-    found = run.processes()
+    result = run.processes()
     for stop in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in found:
+        for pid in result:
             try:
                 os.kill(pid, stop)
             except ProcessLookupError:

@@ -89,8 +89,8 @@ def memory_mb(pid: int) -> float:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0.0
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1024 if found else 0.0
+    result = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(result[1]) / 1024 if result else 0.0
 
 
 class Memory:
@@ -134,14 +134,14 @@ def submitted_with(name: str) -> str:
 
 def counted(folder: Path, slurm: bool) -> dict:
     """Jobs, those that failed at first, those that ran more or less often than that asks."""
-    found = collections.Counter((folder / "jobs.txt").read_text().splitlines())
+    result = collections.Counter((folder / "jobs.txt").read_text().splitlines())
     asked = {
         name: 1 + fails(name) + (slurm and "/samples/" in name and fails(submitted_with(name)))
-        for name in found
+        for name in result
     }
-    odd = sorted(name for name, times in found.items() if times != asked[name])
-    failed = sum(fails(name) for name in found)
-    return {"jobs": len(found), "failed_at_first": failed, "without_cause": odd}
+    odd = sorted(name for name, times in result.items() if times != asked[name])
+    failed = sum(fails(name) for name in result)
+    return {"jobs": len(result), "failed_at_first": failed, "without_cause": odd}
 
 
 def soak(folder, cells: int, slurm: bool) -> dict:
@@ -152,11 +152,11 @@ def soak(folder, cells: int, slurm: bool) -> dict:
     seconds, begun = time.monotonic() - begun, time.monotonic()
     again = Run(folder, "all", config=STUDY)
     complete = again.wait() == 0 and "Nothing to be done" in again.text()
-    found = {"cells": cells, "slurm": slurm, "complete": complete} | counted(folder, slurm)
-    found |= {"seconds": round(seconds), "seconds_again": round(time.monotonic() - begun)}
-    found |= {"planned_mb": round(memory.planned), "peak_mb": round(memory.most)}
-    (folder.parent / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
-    return found
+    result = {"cells": cells, "slurm": slurm, "complete": complete} | counted(folder, slurm)
+    result |= {"seconds": round(seconds), "seconds_again": round(time.monotonic() - begun)}
+    result |= {"planned_mb": round(memory.planned), "peak_mb": round(memory.most)}
+    (folder.parent / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
+    return result
 
 
 if __name__ == "__main__":
@@ -166,9 +166,9 @@ if __name__ == "__main__":
         "--folder", default="results/soak", help="of the study and what was measured"
     )
     parser.add_argument("--slurm", action="store_true", help="on a cluster of this machine")
-    given = parser.parse_args()
-    if given.slurm and (reason := slurm_cluster.lacking()):
+    arguments = parser.parse_args()
+    if arguments.slurm and (reason := slurm_cluster.lacking()):
         sys.exit(f"no cluster on this machine: {reason}")
-    found = soak(given.folder, given.cells, given.slurm)
-    print(json.dumps(found, indent=1))
-    sys.exit(bool(found["without_cause"]) or not found["complete"])
+    report = soak(arguments.folder, arguments.cells, arguments.slurm)
+    print(json.dumps(report, indent=1))
+    sys.exit(bool(report["without_cause"]) or not report["complete"])

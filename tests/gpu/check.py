@@ -101,19 +101,19 @@ def waits(path) -> list:
 
 def repeats(_) -> dict:
     """Are two trainings, and two sets of samples, equal bit for bit on this device?"""
-    found = {}
+    result = {}
     for name in ("train ddpm", "train ve", "sample heun_churn", "extractor classifier"):
         first, second = (paths.PATHS[name](DEVICE) for _ in range(2))
-        found[name] = all(torch.equal(first[key], second[key]) for key in first)
-    assert all(found.values()), found
-    return found
+        result[name] = all(torch.equal(first[key], second[key]) for key in first)
+    assert all(result.values()), result
+    return result
 
 
 def captures(_) -> dict:
     """Largest gap of weights between updates in a graph and kernel by kernel, per model."""
     if not GPU:
         return {"skipped": "no GPU"}
-    found = {}
+    result = {}
     for model in paths.MODELS:
         begun = paths.Begun(model, DEVICE, dropout=0.1)
         begun.advance(8)
@@ -121,18 +121,18 @@ def captures(_) -> dict:
         with mock.patch.dict(os.environ, {cuda_graphs.VARIABLE: "0"}):
             plain = paths.Begun(model, DEVICE, dropout=0.1)
             plain.advance(8)
-        found[model] = float(
+        result[model] = float(
             (paths.flat(begun.run.network) - paths.flat(plain.run.network)).abs().max()
         )
-    assert max(found.values()) < 1e-5, found
-    return found
+    assert max(result.values()) < 1e-5, result
+    return result
 
 
 def waiting_loss(_) -> dict:
     """A loss that waits is not captured, and its training goes on with the same numbers."""
     if not GPU:
         return {"skipped": "no GPU"}
-    found = []
+    result = []
     for waits_for in (lambda x: None, lambda x: x.sum().item()):
         begun = paths.Begun("ddpm", DEVICE)
         loss = begun.run.loss
@@ -143,9 +143,9 @@ def waiting_loss(_) -> dict:
 
         begun.run.loss = waiting
         begun.advance(8)
-        found.append(begun.run)
-    assert found[0].gradients.graph is not None and found[1].gradients.graph is None
-    gap = float((paths.flat(found[0].network) - paths.flat(found[1].network)).abs().max())
+        result.append(begun.run)
+    assert result[0].gradients.graph is not None and result[1].gradients.graph is None
+    gap = float((paths.flat(result[0].network) - paths.flat(result[1].network)).abs().max())
     assert gap < 1e-5, gap
     return {"gap": gap}
 
@@ -181,9 +181,9 @@ def _python(code: str, **environment) -> str:
 def hidden_gpu(_) -> dict:
     """Where CUDA_VISIBLE_DEVICES hides the GPU the processor computes."""
     code = "from uncanny.runtime import hardware; print(hardware.device().type)"
-    found = _python(code, CUDA_VISIBLE_DEVICES="")
-    assert found == "cpu", found
-    return {"device": found}
+    result = _python(code, CUDA_VISIBLE_DEVICES="")
+    assert result == "cpu", result
+    return {"device": result}
 
 
 JOB = """
@@ -242,21 +242,21 @@ PROCESSES = {
 
 def row(name: str, check) -> dict:
     """Status, findings and seconds of one check; a failure is a row, too."""
-    started, found = time.time(), {"path": name}
+    started, result = time.time(), {"path": name}
     try:
-        found |= check()
+        result |= check()
     except Exception as error:
-        found |= {"status": "FAILS", "error": f"{type(error).__name__}: {error}"[:600]}
-        found |= {"trace": traceback.format_exc()[-3000:]}
-    found["seconds"] = round(time.time() - started, 2)
-    numbers = " ".join(f"{key} {gap:.1g}" for key, gap in found.get("gaps", {}).items())
-    counted = sum(count for _, count in found.get("waits", []))
-    more = found.get("error", "")[:200] or found.get("found", "")
+        result |= {"status": "FAILS", "error": f"{type(error).__name__}: {error}"[:600]}
+        result |= {"trace": traceback.format_exc()[-3000:]}
+    result["seconds"] = round(time.time() - started, 2)
+    numbers = " ".join(f"{key} {gap:.1g}" for key, gap in result.get("gaps", {}).items())
+    counted = sum(count for _, count in result.get("waits", []))
+    more = result.get("error", "")[:200] or result.get("result", "")
     print(
-        f"{found['status']:8} {name:34} {found['seconds']:5.1f} s  {numbers}  waits {counted}  {more}",
+        f"{result['status']:8} {name:34} {result['seconds']:5.1f} s  {numbers}  waits {counted}  {more}",
         flush=True,
     )
-    return found
+    return result
 
 
 def path_row(path, exact: bool) -> dict:
@@ -267,7 +267,7 @@ def path_row(path, exact: bool) -> dict:
 
 def process_row(check) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        return {"status": "ok", "found": check(Path(folder))}
+        return {"status": "ok", "result": check(Path(folder))}
 
 
 def rows(shard: str) -> list[dict]:

@@ -61,8 +61,8 @@ def phase(recipe, **more):
 
 
 def identity(process, network, schedule=None, conditional=False, **more):
-    found = {"dataset": "made", "process": process, "schedule": schedule, "network": network}
-    return found | {"training": TRAINING | more, "conditional": conditional}
+    result = {"dataset": "made", "process": process, "schedule": schedule, "network": network}
+    return result | {"training": TRAINING | more, "conditional": conditional}
 
 
 MODELS = {
@@ -419,10 +419,10 @@ def extracted(kind, **options):
         train = getattr(importlib.import_module(f"uncanny.evaluation.extractors.{kind}"), kind)
         state = train(images, str(device), batch_size=8, epochs=1, width=8, **options)
         extractor = Extractor(state, str(device))
-        found = features.extract(extractor, images.test.images, 7, images.test.labels)
-        kid = metrics.kid(found, found, subsets=2, subset_size=5)
-        scores = [kid, metrics.precision(found, found), metrics.recall(found, found)]
-        arrays = {"pool": torch.from_numpy(found.pool), "logits": torch.from_numpy(found.logits)}
+        result = features.extract(extractor, images.test.images, 7, images.test.labels)
+        kid = metrics.kid(result, result, subsets=2, subset_size=5)
+        scores = [kid, metrics.precision(result, result), metrics.recall(result, result)]
+        arrays = {"pool": torch.from_numpy(result.pool), "logits": torch.from_numpy(result.logits)}
         return arrays | {"scores": torch.tensor([score.value for score in scores])}
 
     return path
@@ -488,13 +488,13 @@ REDUCED |= {f"sample {name} bf16": sampled(name, precision="bf16") for name in F
 REDUCED |= {"guide ddim bf16": guided("ddim", "classifier", precision="bf16")}
 
 
-def gaps(expected, found):
+def gaps(expected, actual):
     """Largest difference by name, relative to the largest value expected; of weights the mean
     difference. What is not finite must be so in both.
     """
     result = {}
     for name, value in expected.items():
-        a, b = (torch.nan_to_num(v.double().cpu(), nan=1e300) for v in (value, found[name]))
+        a, b = (torch.nan_to_num(v.double().cpu(), nan=1e300) for v in (value, actual[name]))
         gap = (a - b).abs()
         if gap.numel():
             worst = gap.mean() if name in ("weights", "average") else gap.max()
@@ -506,6 +506,6 @@ CLOSE = {"weights": 1e-5, "average": 1e-5}
 OTHERS = 1e-3
 
 
-def differing(found):
+def differing(result):
     """Those of `gaps` that are not small."""
-    return {name: gap for name, gap in found.items() if not gap <= CLOSE.get(name, OTHERS)}
+    return {name: gap for name, gap in result.items() if not gap <= CLOSE.get(name, OTHERS)}

@@ -218,9 +218,9 @@ def _changed(func, name: str, args, kwargs, result, target):
 def _check_generator(func, generator, target: torch.device) -> None:
     if generator is None:
         return
-    found = _Generator.devices.get(generator._cdata, CPU)
-    if found.type != target.type:
-        raise Mixed(f"{func}: expected a {target.type} generator, found one of {found.type}")
+    result = _Generator.devices.get(generator._cdata, CPU)
+    if result.type != target.type:
+        raise Mixed(f"{func}: expected a {target.type} generator, found one of {result.type}")
 
 
 def _count_copies(name: str, args, asked: str | None, blocking: bool) -> None:

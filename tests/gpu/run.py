@@ -105,8 +105,8 @@ def check() -> None:
     for row in bad:
         print(row["status"], row["path"], row.get("gaps", ""), row.get("error", ""), flush=True)
     for row in rows:
-        if "found" in row:
-            print(row["path"], row["found"], flush=True)
+        if "result" in row:
+            print(row["path"], row["result"], flush=True)
 
 
 def speed() -> None:

@@ -83,11 +83,11 @@ def rates(calls: Mapping[str, Callable], batch: int, least: float = 1.2, rounds:
     first = next(iter(taken.values()))
     return {
         name: {
-            "images_per_second": round(batch / float(np.median(found)), 1),
-            "ms_per_update": np.round(1000 * found, 3).tolist(),
-            "first_over_it": np.round(found / first, 3).tolist(),
+            "images_per_second": round(batch / float(np.median(result)), 1),
+            "ms_per_update": np.round(1000 * result, 3).tolist(),
+            "first_over_it": np.round(result / first, 3).tolist(),
         }
-        for name, found in taken.items()
+        for name, result in taken.items()
     }
 
 
@@ -110,15 +110,15 @@ def training_table(level: str, batch: int, rounds: int = 5) -> dict:
 
     works["diffusers UNet2DModel"] = theirs, network
     works["DDPM++"] = scales.updates(scale, "continuous", DEVICE, UPDATES)
-    found = rates({name: call for name, (call, _) in works.items()}, batch, rounds=rounds)
+    result = rates({name: call for name, (call, _) in works.items()}, batch, rounds=rounds)
     for name, (call, network) in works.items():
         flops = training_step.work(call, network, scale).flops
-        done = flops / batch * found[name]["images_per_second"]
-        found[name]["tflops_per_second"] = round(done / 1e12, 2)
+        done = flops / batch * result[name]["images_per_second"]
+        result[name]["tflops_per_second"] = round(done / 1e12, 2)
     if GPU:
-        found["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+        result["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
         torch.cuda.reset_peak_memory_stats()
-    return found
+    return result
 
 
 def profiled(level: str, batch: int) -> dict:
@@ -223,13 +223,13 @@ def compiled(level: str, batch: int) -> dict:
 
 def limits_table() -> dict:
     """10^12 operations or bytes per second."""
-    found = {}
+    result = {}
     for level in precision.PRECISIONS:
         dtype = torch.bfloat16 if level == "bf16" else torch.float32
         with precision.computing(level, DEVICE):
             for name, (call, amount) in limits.works(DEVICE, dtype).items():
-                found[f"{level} {name}"] = round(amount / median_seconds(call, 0.3) / 1e12, 2)
-    return found
+                result[f"{level} {name}"] = round(amount / median_seconds(call, 0.3) / 1e12, 2)
+    return result
 
 
 def sampled(name: str, level: str, share: float, layout=torch.contiguous_format) -> dict:
@@ -246,8 +246,8 @@ def sampled(name: str, level: str, share: float, layout=torch.contiguous_format)
     drawn = drawing.draw_images(model, whole, image_seeds(0, 0, count))
     spent = time.perf_counter() - started
     minutes = spent / 60 * 10_000 / count * steps / taken
-    found = {"batch": count, "steps": taken, "nfe": drawn.nfe, "seconds": round(spent, 3)}
-    return found | {"minutes_of_10000": round(minutes, 2), "published_minutes": published}
+    result = {"batch": count, "steps": taken, "nfe": drawn.nfe, "seconds": round(spent, 3)}
+    return result | {"minutes_of_10000": round(minutes, 2), "published_minutes": published}
 
 
 def noise() -> dict:
@@ -255,30 +255,30 @@ def noise() -> dict:
     count = 682 if GPU else 64
     like = torch.zeros(count, 3, 32, 32, dtype=torch.float64)
     copied = median_seconds(lambda _: like.to(DEVICE))
-    before, found = torch.get_num_threads(), {}
+    before, result = torch.get_num_threads(), {}
     for number in (1, 2, 4, 8):
         torch.set_num_threads(number)
         streams = ImageStreams(image_seeds(0, 0, count))
         spent = median_seconds(lambda _, streams=streams: streams.noise(0, like))
-        found[f"ms_with_{number}_threads"] = round(1000 * spent, 2)
-        found[f"minutes_of_10000_images_1000_steps_with_{number}_threads"] = round(
+        result[f"ms_with_{number}_threads"] = round(1000 * spent, 2)
+        result[f"minutes_of_10000_images_1000_steps_with_{number}_threads"] = round(
             spent / count * 1e7 / 60, 1
         )
     torch.set_num_threads(before)
-    return found | {"images": count, "ms_of_the_copy": round(1000 * copied, 2)}
+    return result | {"images": count, "ms_of_the_copy": round(1000 * copied, 2)}
 
 
 def layouts(level: str) -> dict:
     """Sampling with channels first and last, kernels searched for or not."""
-    found = {}
+    result = {}
     for name, share in (("HEDM", 1.0), ("MARK", 0.06)):
         for layout in (torch.contiguous_format, torch.channels_last):
             for search in (False, True):
                 with replaced(torch.backends.cudnn, "benchmark", search):
                     row = sampled(name, level, share, layout)
                 key = f"{name}, {str(layout)[6:]}, benchmark {search}"
-                found[key] = row["minutes_of_10000"]
-    return found
+                result[key] = row["minutes_of_10000"]
+    return result
 
 
 def scored() -> dict:
@@ -291,7 +291,7 @@ def scored() -> dict:
     features.extract(network, images[:256], 256)
     started = time.perf_counter()
     features.extract(network, images, 256)
-    found = {"inception_images_per_second": round(count / (time.perf_counter() - started))}
+    result = {"inception_images_per_second": round(count / (time.perf_counter() - started))}
     n, m = (10_000, 50_000) if GPU else (50, 100)
     for where, share in (("cpu", 0.1), (DEVICE, 1.0)):
         x, y = (torch.randn(int(share * k), 2048, device=where) for k in (n, m))
@@ -301,8 +301,8 @@ def scored() -> dict:
         neighbours.nearest(x, y, 4)
         wait()
         spent = (time.perf_counter() - started) / share**2
-        found[f"neighbours_{n}_of_{m}_seconds_{where}"] = round(spent, 2)
-    return found
+        result[f"neighbours_{n}_of_{m}_seconds_{where}"] = round(spent, 2)
+    return result
 
 
 # --- All of it -----------------------------------------------------------------------------------
@@ -313,34 +313,37 @@ SHARES = {"HEDM": 1.0, "EUL": 0.04, "STOc": 0.04, "MARK": 0.04}
 def parts() -> dict[str, tuple[Callable, float]]:
     """Name -> (part, seconds that it needs at least), the most important first."""
     small, middle, large = (32, 128, 512) if GPU else (4, 8, 16)
-    found = {"limits": (limits_table, 5)}
+    result = {"limits": (limits_table, 5)}
     for batch in (small, middle):
         for level in ("bf16", "tf32"):
-            found[f"training {level} {batch}"] = lambda b=batch, p=level: training_table(p, b), 8
-    found[f"changes bf16 {small}"] = lambda: changes("bf16", small), 8
+            result[f"training {level} {batch}"] = lambda b=batch, p=level: training_table(p, b), 8
+    result[f"changes bf16 {small}"] = lambda: changes("bf16", small), 8
     for level in ("bf16", "tf32"):
         for name, share in SHARES.items():
-            found[f"sampling {level} {name}"] = lambda n=name, p=level, s=share: sampled(n, p, s), 6
-    found["layouts bf16"] = lambda: layouts("bf16"), 30
-    found[f"changes tf32 {middle}"] = lambda: changes("tf32", middle), 10
-    found["scoring"] = scored, 8
-    found["noise"] = noise, 5
-    found[f"training bf16 {large}"] = lambda: training_table("bf16", large, 3), 10
-    found[f"profile bf16 {small}"] = lambda: profiled("bf16", small), 4
-    found[f"training fp32 {small}"] = lambda: training_table("fp32", small, 3), 8
-    found["layouts tf32"] = lambda: layouts("tf32"), 30
-    found["sampling fp32 MARK"] = lambda: sampled("MARK", "fp32", 0.03), 12
-    found[f"profile tf32 {middle}"] = lambda: profiled("tf32", middle), 4
-    found[f"compiled bf16 {middle}"] = lambda: compiled("bf16", middle), 100 if GPU else 20
-    return found
+            result[f"sampling {level} {name}"] = (
+                lambda n=name, p=level, s=share: sampled(n, p, s),
+                6,
+            )
+    result["layouts bf16"] = lambda: layouts("bf16"), 30
+    result[f"changes tf32 {middle}"] = lambda: changes("tf32", middle), 10
+    result["scoring"] = scored, 8
+    result["noise"] = noise, 5
+    result[f"training bf16 {large}"] = lambda: training_table("bf16", large, 3), 10
+    result[f"profile bf16 {small}"] = lambda: profiled("bf16", small), 4
+    result[f"training fp32 {small}"] = lambda: training_table("fp32", small, 3), 8
+    result["layouts tf32"] = lambda: layouts("tf32"), 30
+    result["sampling fp32 MARK"] = lambda: sampled("MARK", "fp32", 0.03), 12
+    result[f"profile tf32 {middle}"] = lambda: profiled("tf32", middle), 4
+    result[f"compiled bf16 {middle}"] = lambda: compiled("bf16", middle), 100 if GPU else 20
+    return result
 
 
-def table(found: dict) -> str:
+def table(result: dict) -> str:
     lines = [
         "| training | DDPM images/s | diffusers | ours over theirs | DDPM++ |",
         "|---|---|---|---|---|",
     ]
-    for name, part in found.items():
+    for name, part in result.items():
         if name.startswith("training") and "DDPM++" in part:
             ours, theirs, plus = (
                 part[k]["images_per_second"]
@@ -348,7 +351,7 @@ def table(found: dict) -> str:
             )
             lines.append(f"| {name[9:]} | {ours} | {theirs} | {ours / theirs:.2f} | {plus} |")
     lines += ["", "| sampling 10,000 images | minutes | published |", "|---|---|---|"]
-    for name, part in found.items():
+    for name, part in result.items():
         if "minutes_of_10000" in part:
             lines.append(
                 f"| {name[9:]} | {part['minutes_of_10000']} | {part['published_minutes']} |"
@@ -359,23 +362,23 @@ def table(found: dict) -> str:
 def main() -> None:
     limit, folder, began = float(sys.argv[1]), Path(sys.argv[2]), time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    found = {}
+    result = {}
     for name, (call, least) in parts().items():
         left, started = limit - (time.time() - began), time.time()
         if left < least:
             print(f"{name}: left out, {left:.0f} s left", flush=True)
             continue
         try:
-            found[name] = call()
+            result[name] = call()
         except Exception as error:
-            found[name] = {"error": f"{type(error).__name__}: {error}"[:500]}
-        found[name]["took_seconds"] = round(time.time() - started, 1)
-        record = {"machine": harness.machine(DEVICE), "parts": found}
+            result[name] = {"error": f"{type(error).__name__}: {error}"[:500]}
+        result[name]["took_seconds"] = round(time.time() - started, 1)
+        record = {"machine": harness.machine(DEVICE), "parts": result}
         (folder / "speed.json").write_text(json.dumps(record, indent=1) + "\n")
-        print(f"{name}: {json.dumps(found[name])[:700]}", flush=True)
+        print(f"{name}: {json.dumps(result[name])[:700]}", flush=True)
         if GPU:
             torch.cuda.empty_cache()
-    print(f"\n{table(found)}")
+    print(f"\n{table(result)}")
 
 
 if __name__ == "__main__":

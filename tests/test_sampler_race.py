@@ -12,7 +12,7 @@ from uncanny.evaluation.contrasts import Score
 from uncanny.figures import saving
 from uncanny.figures.figure_data import FigureData
 from uncanny.figures.sampler_race import facts, sampler_race
-from uncanny.tables import Contents
+from uncanny.tables import Contents, scores_by_nfe
 from uncanny.tables.samplers import samplers as table_of_samplers
 
 RNG = np.random.default_rng(0)
@@ -159,14 +159,18 @@ def test_what_diverged_has_no_standing():
     assert "diverged: " in table.attrs["facts"][-1]
 
 
-def test_table_states_what_samplers_declare_and_need():
-    contents = Contents(
-        models={"ve": {}},
+def contents(records):
+    return Contents(
+        models={"ve": {"process": {}}},
+        processes={"ve": "ve"},
         samplers={name: {"ve": block_of(name)} for name in SAMPLERS},
         labels={"series": {name: look["series"] for name, look in SAMPLERS.items()}},
-        scores=made(),
+        scores=records,
     )
-    frame = table_of_samplers(contents, metric="fid").set_index("sampler")
+
+
+def test_table_states_what_samplers_declare_and_need():
+    frame = table_of_samplers(contents(made()), metric="fid").set_index("sampler")
     assert frame["order"].to_dict() == {"UNI": 3, "HEUN": 2, "SDE": 2}
     assert frame["NFE per step"].to_dict() == {"UNI": 1, "HEUN": 2, "SDE": 1}
     assert frame["noise"].to_dict() == {"UNI": "no", "HEUN": "no", "SDE": "yes"}
@@ -174,3 +178,24 @@ def test_table_states_what_samplers_declare_and_need():
     assert frame["best"].to_dict() == {"UNI": 10.0, "HEUN": 20.0, "SDE": 10.01}
     assert frame["NFE near its best"].to_dict() == {"UNI": 8, "HEUN": 8, "SDE": 8}
     assert frame["ms"]["UNI"] == pytest.approx(2.5)
+
+
+def test_scores_by_nfe_are_those_of_the_most_evaluations_that_do_not_exceed_it():
+    frame = scores_by_nfe.scores_by_nfe(contents(made()), metric="fid", nfe=[7, 4, 3, 100])
+    assert frame[["sampler", "at most", "NFE", "value"]].values.tolist() == [
+        [name, most, n, SPEEDS[name][n]]
+        for name in SPEEDS
+        for most, n in ((4, 4), (7, 4), (100, 8))
+    ]
+    (wide,) = scores_by_nfe.sections(frame).values()
+    assert wide.columns.tolist() == ["sampler", "≤ 4", "≤ 7", "≤ 100"]
+    assert wide["≤ 100"].str.split(" ± ").str[0].tolist() == ["10", "20", "10"]
+
+
+def test_what_diverged_is_not_replaced_by_fewer_evaluations():
+    records = made()
+    records[1] |= {"status": "diverged", "metrics": []}
+    records[1].pop("nfe")
+    frame = scores_by_nfe.scores_by_nfe(contents(records), metric="fid", nfe=[4, 8])
+    (wide,) = scores_by_nfe.sections(frame).values()
+    assert wide["≤ 8"].tolist()[0] == "diverged" and "diverged" not in wide["≤ 4"].tolist()

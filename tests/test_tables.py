@@ -608,7 +608,7 @@ def test_a_kind_says_what_it_needs(kind):
     assert components.load("tables", kind).__module__ == f"uncanny.tables.{kind}"
     module = __import__(f"uncanny.tables.{kind}", fromlist=[kind])
     needs = {"times": "timings", "published": "scores", "schedule_verdicts": "verdicts"}
-    needs |= {"likelihoods": "likelihoods", "samplers": "scores"}
+    needs |= {"likelihoods": "likelihoods", "samplers": "scores", "scores_by_nfe": "scores"}
     assert needs.get(kind, "config") == module.NEEDS
 
 
@@ -633,7 +633,7 @@ def test_noise_levels_are_those_of_sampling():
 def test_components_are_these():
     assert KINDS == [
         "classifier_parameters", "hyper_parameters", "likelihoods", "published", "recipes", "sampler_parameters", "samplers", "schedule_verdicts",
-        "stochastic_parameters", "times",
+        "scores_by_nfe", "stochastic_parameters", "times",
     ]  # fmt: skip
 
 

@@ -33,28 +33,30 @@ def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) ->
 
 
 def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float) -> list[dict]:
-    points = _points(contents, table).assign(standing="", near=False, near_own=False, best=False)
-    measured = points[points["value"].notna()]
+    by_sampler = points(contents, table).assign(standing="", near=False, near_own=False, best=False)
+    measured = by_sampler[by_sampler["value"].notna()]
     if len(measured):
         kind = table["kind"].dropna().iloc[0]
         rule = {"falling": kind in components.constant("metrics", kind, "FALLING")}
         best = measured.groupby("series")["value"].agg("idxmin" if rule["falling"] else "idxmax")
-        points.loc[best, "best"] = True
+        by_sampler.loc[best, "best"] = True
         rule |= {"margin": margin}
         standing = standings.standings(measured["scores"].tolist(), **rule)
-        points.loc[measured.index, "standing"] = standing
-        points.loc[measured.index, "near"] = standings.near(measured["value"], **rule)
+        by_sampler.loc[measured.index, "standing"] = standing
+        by_sampler.loc[measured.index, "near"] = standings.near(measured["value"], **rule)
         for _, own in measured.groupby("series"):
-            points.loc[own.index, "near_own"] = standings.near(own["value"], **rule)
-    return [_row(contents, model, own) for _, own in points.groupby("series", sort=False)]
+            by_sampler.loc[own.index, "near_own"] = standings.near(own["value"], **rule)
+    return [_row(contents, model, own) for _, own in by_sampler.groupby("series", sort=False)]
 
 
-def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
-    """One row per sampler: means over its runs."""
-    points = []
-    for sampler, rows in table.groupby("sampler", sort=False):
-        ok = rows[rows["status"] == "ok"]
-        points.append(
+def points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
+    """One row per sampler of one model, means over its runs: `x` evaluations, `value` of all images
+    at once and less its bias, `se`, and `ms` per image.
+    """
+    rows = []
+    for sampler, cells in table.groupby("sampler", sort=False):
+        ok = cells[cells["status"] == "ok"]
+        rows.append(
             {
                 "series": contents.label("series", sampler),
                 "sampler": sampler,
@@ -63,10 +65,10 @@ def _points(contents: Contents, table: pd.DataFrame) -> pd.DataFrame:
                 "se": np.sqrt((ok["corrected_se"] ** 2).sum()) / max(len(ok), 1),
                 "scores": ok["score"].tolist(),
                 "ms": 1000 * (ok["seconds"] / ok["n"].astype(float)).mean(),
-                "diverged": len(rows) - len(ok),
+                "diverged": len(cells) - len(ok),
             }
         )
-    return pd.DataFrame(points)
+    return pd.DataFrame(rows)
 
 
 def _row(contents: Contents, model: str, own: pd.DataFrame) -> dict:

@@ -9,7 +9,7 @@ from uncanny.experiments.checkpoint_records import Checkpoint
 
 STD, DIM = 0.002, 4
 SIGMA = np.geomspace(0.002, 80, 40)
-WALKS = {"sde": 1, "heun": 2}
+NFE_PER_STEP = {"sde": 1, "heun": 2}
 GRIDS = {**grids.GRIDS, "derived": grids.exponential}
 
 
@@ -28,16 +28,20 @@ def losses(width, *, levels="lognormal", weight="unit_output", **names):
     }
 
 
-def scores(value, *, walks=("sde",), steps=(10,), schedules=grids.GRIDS, draws=3):
+def scores(value, *, solvers=("sde",), steps=(10,), schedules=grids.GRIDS, draws=3):
     """Entries of `comparing`; value(schedule, solver, draw) is the metric."""
     return [
         {
             **{"sampler": f"{solver}{n}_{schedule}", "solver": solver, "schedule": schedule},
             **{"rho": 7.0 if schedule == "polynomial" else None, "num_steps": n, "draw": draw},
-            **{"nodes": GRIDS[schedule](n - 1).tolist(), "nfe": WALKS[solver] * n, "se": 0.001},
+            **{
+                "nodes": GRIDS[schedule](n - 1).tolist(),
+                "nfe": NFE_PER_STEP[solver] * n,
+                "se": 0.001,
+            },
             "value": value(schedule, solver, draw),
         }
-        for solver, n, schedule, draw in itertools.product(walks, steps, schedules, range(draws))
+        for solver, n, schedule, draw in itertools.product(solvers, steps, schedules, range(draws))
     ]
 
 

@@ -46,16 +46,16 @@ def planned(config, written=(), overrides=None):
     study = Study(configuration.validated(config, ROOT, written, overrides))
     checks.check(study)
     cells = {c for figure in study.config["figures"] for c in plan.figure_cells(study, figure)}
-    walks = {(c.model, c.sampler, c.guidance) for c in cells}
+    samplings = {(c.model, c.sampler, c.guidance) for c in cells}
     result = {
         "name": study.name,
         "wildcards": {key: sorted(text.split("|")) for key, text in study.wildcards.items()},
         "files": {f: [inputs.of_figure(study, f), plan.appearance(study, f)]
                   for f in study.config["figures"]},
         "identities": {m: study.identity(m) for m in sorted({c.model for c in cells})},
-        "walks": [[*walk, study.sampler(walk[1], walk[0]), study.guidance(walk[2])] for walk in sorted(walks)],
+        "samplings": [[*one, study.sampler(one[1], one[0]), study.guidance(one[2])] for one in sorted(samplings)],
         "segments": {str(c.epoch): study.previous_epoch(c.epoch) for c in sorted(cells)},
-        "classifiers": [study.guiding(g) for *_, g in sorted(walks) if g != NO_GUIDANCE],
+        "classifiers": [study.guiding(g) for *_, g in sorted(samplings) if g != NO_GUIDANCE],
         "evaluations": {d: study.evaluation(d) for d in sorted(study.config["evaluation"])},
         "tables": {t: [plan_tables.contents(study, t), inputs.of_table(study, t)]
                    for t in study.config["tables"]},

@@ -62,8 +62,8 @@ class TestExperiment:
         parts = sde["E_I"] + sde["E_D"] + sde["E_S"]
         np.testing.assert_allclose(sde["path_kl"], parts, rtol=1e-14)
         assert table[table["solver"] != "sde"]["path_kl"].isna().all()
-        walks = table.groupby("solver")[["num_steps", "nfe"]].first()
-        assert (walks["nfe"] / walks["num_steps"]).to_dict() == {"euler": 1, "heun": 2, "sde": 1}
+        counts = table.groupby("solver")[["num_steps", "nfe"]].first()
+        assert (counts["nfe"] / counts["num_steps"]).to_dict() == {"euler": 1, "heun": 2, "sde": 1}
 
     def test_the_default_cell_supports_and_broad_data_do_not(self, made):
         _, result = made[0]

@@ -166,8 +166,8 @@ def test_a_random_direction_is_a_function_of_the_seed_and_not_the_noise_of_the_w
     assert torch.allclose(together[3], alone[0], atol=1e-6, rtol=0)
     assert not torch.allclose(together, direction(guidance, seeds=range(5, 10)), atol=1e-3)
     streams = drawing.ImageStreams(range(5))
-    of_the_walk = [streams.latents((1, 8, 8)).double(), streams.noise(0, X), streams.noise(1, X)]
-    for noise in of_the_walk:
+    of_sampling = [streams.latents((1, 8, 8)).double(), streams.noise(0, X), streams.noise(1, X)]
+    for noise in of_sampling:
         cosine = torch.nn.functional.cosine_similarity(noise.flatten(), together.flatten(), dim=0)
         assert abs(float(cosine)) < 4 / math.sqrt(X.numel())
 

@@ -168,12 +168,12 @@ class TestReverseSde:
         from uncanny.diffusion.forward import Path
 
         sigmas = sigma_grids.polynomial(6, 0.02, 80.0)
-        walks = [
+        images = [
             reverse_sde(GaussianDenoiser(), torch.ones(1, 2), sigmas, noise=lambda i, like: like * 0 + i,
                         path=Path.named(time, "none", 0.02, 80.0))
             for time in ("linear", "ve")
         ]  # fmt: skip
-        assert torch.equal(*walks)
+        assert torch.equal(*images)
         with pytest.raises(ValueError, match="scaling 'vp'; expected none"):
             reverse_sde(
                 GaussianDenoiser(),

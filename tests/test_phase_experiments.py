@@ -17,15 +17,15 @@ from uncanny.runtime import files
 
 CLD, PSLD = {"kind": "psld", "gamma": 0.0}, {"kind": "psld", "gamma": 0.25}
 amplification = components.load("experiments", "error_amplification")
-walks = components.load("experiments", "phase_walks")
+trajectories = components.load("experiments", "phase_trajectories")
 
 
 @pytest.fixture(scope="module")
 def toy():
-    return walks(recipes={"CLD": CLD, "PSLD": PSLD}, num_steps=60, paths=4000, shown=3)[0]
+    return trajectories(recipes={"CLD": CLD, "PSLD": PSLD}, num_steps=60, paths=4000, shown=3)[0]
 
 
-def read(table, folder, name="walks"):
+def read(table, folder, name="trajectories"):
     table.to_csv(folder / f"{name}.csv", index=False)
     files.write_json_lines(folder / f"{name}.jsonl", [])
     return [folder / f"{name}.csv", folder / f"{name}.jsonl"]
@@ -42,7 +42,7 @@ def test_factors_are_those_of_the_oracle():
     assert near.to_numpy() == pytest.approx(wanted[0].numpy())
 
 
-def test_walks_end_in_the_data(toy):
+def test_trajectories_end_in_the_data(toy):
     bins = toy[toy["role"] == "marginal"]
     mass = bins["density"] * (bins["high"] - bins["low"])
     exact = bins["exact"] * (bins["high"] - bins["low"])
@@ -53,7 +53,7 @@ def test_walks_end_in_the_data(toy):
     assert distance.max() < 0.12
 
 
-def test_walks_are_kept_at_every_time(toy):
+def test_trajectories_are_kept_at_every_time(toy):
     paths = toy[toy["role"] == "path"]
     assert (paths.groupby(["process", "path"]).size() == 61).all()
     assert paths.groupby("process")["path"].nunique().to_dict() == {"CLD": 3, "PSLD": 3}
@@ -62,12 +62,12 @@ def test_walks_are_kept_at_every_time(toy):
     assert ends.size().eq(6).all()
 
 
-def test_walks_need_position_and_momentum():
+def test_trajectories_need_position_and_momentum():
     with pytest.raises(ValueError, match="1 components; expected position and momentum"):
-        walks(recipes={"one": {"kind": "vp"}}, paths=2)
+        trajectories(recipes={"one": {"kind": "vp"}}, paths=2)
 
 
-def test_the_figure_of_walks_holds_the_table(toy, tmp_path):
+def test_the_figure_of_trajectories_holds_the_table(toy, tmp_path):
     data = FigureData(**figure_data.read({"experiments": read(toy, tmp_path)}))
     figure, drawn = phase_space.phase_space(data, [])
     saving.save(figure, drawn, tmp_path / "f")
@@ -124,8 +124,8 @@ def test_records_without_the_parameter():
 def test_recipes_of_experiments_are_complete_and_checked():
     path = next(path for path in SHIPPED if path.stem == "psld")
     config = safe_load(path.read_text())
-    result = plan(config).component("experiments", "walks")["recipes"]
+    result = plan(config).component("experiments", "trajectories")["recipes"]
     assert result["CLD (Γ = 0)"] == {"kind": "cld", "inverse_mass": 4.0}
-    config["experiments"]["walks"]["recipes"]["underdamped"]["gama"] = 1.0
+    config["experiments"]["trajectories"]["recipes"]["underdamped"]["gama"] = 1.0
     with pytest.raises(ValueError, match=r"recipes\.underdamped\.gama: unknown option of 'psld'"):
         plan(config)

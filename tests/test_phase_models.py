@@ -44,7 +44,7 @@ IDENTITY = {
     "conditional": False,
 }  # fmt: skip
 ENDS = {"times": "ends", "num_steps": None}
-WALK = {
+SAMPLING = {
     "num_steps": 5,
     "times": "quadratic",
     "epsilon_s": 0.001,
@@ -56,10 +56,12 @@ EULER_OPTIONS = {
     "denoise_drift": "sde",
     "corrector": "none",
     "snr": 0.16,
-} | WALK
+} | SAMPLING
 SSCS_OPTIONS = EULER_OPTIONS | {"kind": "sscs", "order": 2}
 FLOW_OPTIONS = (
-    {"kind": "probability_flow", "tol": 0.01, "denoise_drift": "ode", "max_nfe": 2000} | WALK | ENDS
+    {"kind": "probability_flow", "tol": 0.01, "denoise_drift": "ode", "max_nfe": 2000}
+    | SAMPLING
+    | ENDS
 )
 EULER, SSCS, FLOW = (
     resolved("phase_space", options) for options in (EULER_OPTIONS, SSCS_OPTIONS, FLOW_OPTIONS)

@@ -16,12 +16,12 @@ from uncanny.sampling import drawing
 from uncanny.training import loop
 
 NAMES = {"sampler": "HEUN", "guidance": "none"}
-WALK = {"names": NAMES, "sampler": HEUN, "guidance": None, "classifiers": []}
+SAMPLING = {"names": NAMES, "sampler": HEUN, "guidance": None, "classifiers": []}
 
 
 def timed(checkpoint, output, **changes):  # noqa: F811
     arguments = {
-        "checkpoint": checkpoint, "identity": IDENTITY, "model": "vp_cond", "seed": 0, "samplings": [WALK],
+        "checkpoint": checkpoint, "identity": IDENTITY, "model": "vp_cond", "seed": 0, "samplings": [SAMPLING],
         "classifiers": {}, "num_images": 6, "batches": 5, "output": output,
     }  # fmt: skip
     timing.time_sampling(**arguments | changes)
@@ -111,7 +111,7 @@ def test_one_model_at_a_time_is_in_memory(data, tmp_path, monkeypatch):
 
 def test_the_scripts_write_records(checkpoint, data, tmp_path):  # noqa: F811
     call("time_sampling", tmp_path, wildcards={"model": "vp_cond", "seed": "0", "epoch": "1"},
-         params={"identity": IDENTITY, "samplings": [WALK, WALK], "classifiers": [], "num_images": 4, "batches": 1},
+         params={"identity": IDENTITY, "samplings": [SAMPLING, SAMPLING], "classifiers": [], "num_images": 4, "batches": 1},
          inputs={"checkpoint": checkpoint, "classifiers": []}, outputs={"output": tmp_path / "s.json"})  # fmt: skip
     records = files.read_json(tmp_path / "s.json")["records"]
     assert [record["sampler"] for record in records] == ["HEUN", "HEUN"]
@@ -149,7 +149,7 @@ def test_guidance_is_part_of_the_time(paths, tmp_path, monkeypatch):  # noqa: F8
     block = {"kind": "classifier"} | components.resolve(
         "guidances", "classifier", {"classifier": "noisy"}, "guidances.G1"
     )
-    free = WALK | {"sampler": DDIM}
+    free = SAMPLING | {"sampler": DDIM}
     guided = free | {"guidance": block, "classifiers": ["noisy"]}
     records = timed(
         paths["model"], tmp_path / "t.json", identity=MODEL, samplings=[free, guided], batches=1,

@@ -21,7 +21,7 @@ from uncanny.runtime import files
 from uncanny.study.plan import experiments as plan_experiments
 
 run = components.load("experiments", "trained_schedules")
-SCHEDULES = {"walks": ("sde", "heun"), "schedules": ("polynomial", "exponential", "derived")}
+SCHEDULES = {"solvers": ("sde", "heun"), "schedules": ("polynomial", "exponential", "derived")}
 
 
 @pytest.fixture(scope="module")
@@ -214,9 +214,9 @@ class TestPlan:
         ]
         assert plan_experiments.losses(study, "ring")[0] == "losses/ve_cond/seed-0/epoch-0.json"
         assert plan_experiments.files(study, "ring") == ["trained/ring.csv", "trained/ring.jsonl"]
-        walks = plan_experiments.comparison(study, "ring", "ve_cond")
-        assert walks["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
-        grid = walks["samplers"]["DER"]["init_sampling"]["grid"]
+        block = plan_experiments.comparison(study, "ring", "ve_cond")
+        assert block["extent"] == {"sampling_seeds": [0, 1], "num_images": 20}
+        grid = block["samplers"]["DER"]["init_sampling"]["grid"]
         assert grid == {"kind": "derived", "even_share": 0.5}
         assert plan_experiments.options(study, "ring") == {"kind": "trained_schedules"}
 

@@ -46,7 +46,7 @@ class Parts:
     images: int
     values: int
     weights: list[torch.Tensor]
-    walk_of_one: Callable[[], object]
+    sampling_of_one: Callable[[], object]
     kernels: reckoned.Kernels | None = None
 
 
@@ -147,7 +147,7 @@ UNDONE = {  # work -> what may be undone, by name
     | {
         "batches of a 128th": Change(
             draw_few_at_once,
-            lambda parts: reckoned.more_batches(parts.walk_of_one, batches_of_few(parts)),
+            lambda parts: reckoned.more_batches(parts.sampling_of_one, batches_of_few(parts)),
         ),
     },
     "job": {

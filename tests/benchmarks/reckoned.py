@@ -129,9 +129,9 @@ def searched(weights: list[torch.Tensor]) -> float:
     return seconds(lambda: [torch.nan_to_num_(gradient) for gradient in gradients])
 
 
-def more_batches(walk_of_one: Callable[[], object], batches: int) -> float:
+def more_batches(sampling_of_one: Callable[[], object], batches: int) -> float:
     """What a batch costs however small it is, for each that is added."""
-    return (batches - 1) * seconds(walk_of_one)
+    return (batches - 1) * seconds(sampling_of_one)
 
 
 def imports(module: str) -> float:

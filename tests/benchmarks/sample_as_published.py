@@ -23,7 +23,7 @@ CHURN = {"S_churn": 30.0, "S_tmin": 0.01, "S_tmax": 1.0, "S_noise": 1.007}
 VP = {"grid": {"kind": "vp", "epsilon_s": 0.001}, "time": "vp", "scaling": "vp"}
 EDM = {"kind": "heun", "grid": {"kind": "polynomial", "rho": 7.0}}
 # Name -> family, steps, options, the paper's minutes on an A100 (batch and precision not stated).
-WALKS = {
+SAMPLERS = {
     "HEDM": ("continuous", 18, EDM, 7),
     "EUL": ("continuous", 512, {"kind": "euler"} | VP, 79),
     "STOc": ("continuous", 256, EDM | CHURN, 82),
@@ -33,7 +33,7 @@ WALKS = {
 
 def timed(name: str, arguments, device) -> dict:
     """Record of one sampler: minutes for the images asked for, by the wall's clock."""
-    family, steps, options, published = WALKS[name]
+    family, steps, options, published = SAMPLERS[name]
     model = scales.model(scales.SCALES[arguments.scale], family, device)
     options = options | {"num_steps": max(2, round(arguments.share * steps))}
     options |= {"precision": arguments.precision}
@@ -60,11 +60,12 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     records = []
     print("| sampler | evaluations | minutes | the paper's |\n|---|---|---|---|")
-    for name in WALKS:
+    for name in SAMPLERS:
         result = timed(name, arguments, device)
         records.append(result)
         print(
-            f"| {name} | {result['nfe']} | {result['minutes']:.3g} | {WALKS[name][3]} |", flush=True
+            f"| {name} | {result['nfe']} | {result['minutes']:.3g} | {SAMPLERS[name][3]} |",
+            flush=True,
         )
         record = {"precision": arguments.precision, "scale": arguments.scale, "records": records}
         record |= {"machine": harness.machine(device)}

@@ -234,7 +234,7 @@ def limits_table() -> dict:
 
 def sampled(name: str, level: str, share: float, layout=torch.contiguous_format) -> dict:
     """Minutes of 10,000 images, from one batch and a share of the steps."""
-    family, steps, options, published = sample_as_published.WALKS[name]
+    family, steps, options, published = sample_as_published.SAMPLERS[name]
     model = scales.model(SCALE, family, DEVICE)
     model.network.to(memory_format=layout)
     taken, count = max(2, round(share * steps)), model.batch_size if GPU else 4

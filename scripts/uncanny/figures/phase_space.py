@@ -21,15 +21,16 @@ SAMPLED, EXACT = "0.75", "0.15"  # greys of the histogram and of the exact densi
 
 
 def phase_space(data: FigureData, panels: list) -> tuple[Figure, pd.DataFrame]:
-    """One column per process of the experiments (kind phase_walks): some trajectories in the plane
-    of position x and momentum m, then histograms of x and of m at the last time with the exact
-    densities.
+    """One column per process of the experiments (kind phase_trajectories): some trajectories in the
+    plane of position x and momentum m, then histograms of x and of m at the last time with the
+    exact densities.
 
     Raises ValueError if the experiments have no trajectories.
     """
     if not {"role", "density", "exact"} <= set(data.exact):
         raise ValueError(
-            "figure is empty: its experiments have no trajectories; expected kind phase_walks"
+            "figure is empty: its experiments have no trajectories; expected kind "
+            "phase_trajectories"
         )
     names, tables = list(data.exact["process"].unique()), []
     with style.context():

@@ -241,7 +241,7 @@ def resolve(
     return complete
 
 
-# Keys of a config by their former names.
+# Keys and kinds of a config by their former names.
 RENAMED = {
     "says": "statement",
     "where": "source",
@@ -250,6 +250,7 @@ RENAMED = {
     "readings": "interpretation",
     "companion": "supplementary",
     "draws": "sampling_seeds",
+    "phase_walks": "phase_trajectories",
 }
 REMOVED = {"scaled": "`scale: published` or `scale: reduced` (the default) is a key of the study"}
 

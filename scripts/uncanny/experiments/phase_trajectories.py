@@ -17,7 +17,7 @@ BINS = 40
 COLUMNS = ["process", "role", "path", "component", "t", "x", "m", "low", "high", "density", "exact"]
 
 
-def phase_walks(
+def phase_trajectories(
     *,
     recipes: dict,
     centres: list[float] = [-1.0, 1.0],  # noqa: B006

@@ -165,8 +165,11 @@ class TestComparisons:
         finding = self.costlier(counts, others)
         assert finding.verdict == verdict and finding.scope == "these weights only"
         assert finding.estimate == pytest.approx(np.mean(counts) / 35.5)
+        test = stats.ttest_rel(*np.log([counts, others]))
+        ends = np.exp(test.confidence_interval())
+        assert (finding.low, finding.high) == pytest.approx((ends[0], ends[1]))
         if verdict != "inconclusive":
-            assert finding.p == pytest.approx(stats.ttest_rel(*np.log([counts, others])).pvalue)
+            assert finding.p == pytest.approx(test.pvalue)
 
     @staticmethod
     def costlier(counts, others, **options):
@@ -543,6 +546,16 @@ class TestAssessments:
         many = assess({f"C{i:02}": question for i in range(20)}, evidence(weak))
         assert {a.finding.verdict for a in many} == {"inconclusive"}
         assert "not after Holm's correction for 20 claims" in many[0].finding.text
+
+    def test_parts_of_which_one_is_enough_are_several_questions(self):
+        weak = several({"a": 5.18, "b": 5.0}, se=0.12, epochs=(30,))
+        chosen = {"a": selection("a", "S", epochs=(30,)), "b": selection("b", "S", epochs=(30,))}
+        either = block_of(require="any")
+        parts = claim("superior", **chosen)["block"]["parts"]
+        either["block"]["parts"] = {f"{name}{i}": parts[name] for name in parts for i in range(3)}
+        (a,) = assess({"C": either}, evidence(weak))
+        assert a.finding.verdict == "inconclusive" and a.finding.p > 0.05
+        assert "supported part by part, but not with its parts together (p = " in a.finding.text
 
     @pytest.mark.parametrize(
         ("require", "verdict"), [("all", "refuted"), ("any", "supported"), ("same", "inconclusive")]

@@ -199,7 +199,11 @@ def _corrected(findings: Mapping, family: str, evidence: Evidence) -> dict:
 def _adjusted(finding: Finding, p: float | None, count: str) -> Finding:
     if p is None or p <= rules.ALPHA or finding.verdict not in (SUPPORTED, *AGAINST):
         return finding if p is None else replace(finding, p=p)
-    reason = f"{finding.verdict} by itself, but not after Holm's correction for {count}"
+    if finding.p > rules.ALPHA:  # that of a partial conjunction
+        reason = f"{finding.verdict} part by part, but not with its parts together"
+        reason += f" (p = {finding.p:.2g})"
+    else:
+        reason = f"{finding.verdict} by itself, but not after Holm's correction for {count}"
     return replace(finding, verdict=INCONCLUSIVE, p=p, text=f"{reason}; {finding.text}")
 
 

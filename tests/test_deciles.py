@@ -12,7 +12,7 @@ from uncanny.runtime.result_paths import Cell
 PANEL = {"models": ["m"], "samplers": ["MARK"], "guidances": ["G1", "G2"]}
 
 
-def account(strength):
+def entries(strength):
     return [
         {
             **{"decile": d, "t": [100 * d, 100 * d + 99], "steps": 5, "gradient_rms": strength},
@@ -35,7 +35,7 @@ def made(**records):
     return FigureData(models={"m": {}}, guidances={"G1": {"label": "trained"}}, records=result)
 
 
-BOTH = {"G1": {"guidance_deciles": account(1.0)}, "G2": {"guidance_deciles": account(0.001)}}
+BOTH = {"G1": {"guidance_deciles": entries(1.0)}, "G2": {"guidance_deciles": entries(0.001)}}
 
 
 def test_three_axes_hold_the_values_of_the_table(tmp_path):
@@ -55,7 +55,7 @@ def test_three_axes_hold_the_values_of_the_table(tmp_path):
     assert len({str(line.get_color()) for line in figure.axes[2].get_lines()}) == 2
 
 
-def test_guidance_without_account_is_said():
+def test_guidance_without_statistics_is_said():
     figure, _ = deciles(made(G1=BOTH["G1"], G2={"status": "diverged"}), [PANEL])
     assert figure.texts[0].get_text() == "diverged: m · MARK · G2"
     with pytest.raises(ValueError, match="no record of its cells has guidance_deciles"):

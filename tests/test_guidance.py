@@ -363,7 +363,7 @@ def test_a_model_that_predicts_nothing_has_no_relative_shift(known):
 def test_without_statistics_images_are_the_same(model, known):
     guidance = made(known, classifier="noisy")
     kept = drawing.draw_images(model, MARK, SEEDS, guidance)
-    free = drawing.draw_images(model, MARK, SEEDS, guidance, account=False)
+    free = drawing.draw_images(model, MARK, SEEDS, guidance, with_statistics=False)
     assert torch.equal(kept.images, free.images)
     assert free.deciles is None
 

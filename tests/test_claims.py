@@ -551,8 +551,8 @@ class TestAssessments:
         weak = several({"a": 5.18, "b": 5.0}, se=0.12, epochs=(30,))
         chosen = {"a": selection("a", "S", epochs=(30,)), "b": selection("b", "S", epochs=(30,))}
         either = block_of(require="any")
-        parts = claim("superior", **chosen)["block"]["parts"]
-        either["block"]["parts"] = {f"{name}{i}": parts[name] for name in parts for i in range(3)}
+        part = claim("superior", **chosen)["block"]["parts"]["only"]
+        either["block"]["parts"] = dict.fromkeys(["first", "second", "third"], part)
         (a,) = assess({"C": either}, evidence(weak))
         assert a.finding.verdict == "inconclusive" and a.finding.p > 0.05
         assert "supported part by part, but not with its parts together (p = " in a.finding.text

@@ -260,6 +260,16 @@ def test_a_former_key_is_refused_with_its_new_name(path, old, new):
         plan(config)
 
 
+def test_a_former_kind_is_refused_with_its_new_name():
+    config = yaml.safe_load((ROOT / "config/psld.yaml").read_text())
+    config["experiments"]["trajectories"] = {"kind": "phase_walks"}
+    message = (
+        r"experiments\.trajectories\.kind: 'phase_walks' .*; it is called 'phase_trajectories' now"
+    )
+    with pytest.raises(ValueError, match=message):
+        plan(config)
+
+
 def test_defaults_are_filled_in():
     study = plan(TINY)
     assert study.identity("vp_uncond")["training"]["betas"] == [0.9, 0.999]

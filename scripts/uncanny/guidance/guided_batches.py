@@ -171,18 +171,14 @@ class GuidanceStatistics:
 
     def report(self) -> list[dict]:
         """One entry per decile in which there were steps, from t = 0 upwards."""
-        totals_by_key = {
-            key: v for key, v in zip(self._values, self._totals(), strict=True) if v[1]
-        }
-        return [
-            self._entry(decile, totals_by_key) for decile in range(DECILES) if decile in self._times
-        ]
+        sums = {key: v for key, v in zip(self._values, self._totals(), strict=True) if v[1]}
+        return [self._entry(decile, sums) for decile in range(DECILES) if decile in self._times]
 
     def _totals(self) -> list[list[float]]:
         return torch.stack(list(self._values.values())).tolist() if self._values else []
 
-    def _entry(self, decile: int, totals_by_key: dict) -> dict:
-        totals = {name: totals_by_key.get((decile, name)) for name in self.names}
+    def _entry(self, decile: int, sums: dict) -> dict:
+        totals = {name: sums.get((decile, name)) for name in self.names}
         means = {name: total[0] / total[1] if total else None for name, total in totals.items()}
         # Only the relative shifts have a maximum: a mean would hide one step that dominates.
         largest = {f"{n}_max": t[2] if t else None for n, t in totals.items() if "rho" in n}

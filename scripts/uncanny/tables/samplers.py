@@ -23,13 +23,20 @@ def samplers(contents: Contents, *, metric: str, margin: OpenFraction = 0.02) ->
     model's best, `NFE near its best` of the series' own best; `ms` are milliseconds per image with
     the latter, in the sampling jobs, which share the machine.
     """
+    rows = []
+    for model, cells in cells_by_model(contents, metric).items():
+        rows += _of_model(contents, model, cells, margin)
+    return pd.DataFrame(rows).astype({"order": "Int64", "NFE per step": "Int64"})
+
+
+def cells_by_model(contents: Contents, metric: str) -> dict[str, pd.DataFrame]:
+    """Scores of each model's cells by a metric, and its cells that diverged; without imported
+    images, whose sampler is not known.
+    """
     table = score_records.tidy(contents.scores)
     table = table[(table["metric"] == metric) | (table["status"] == "diverged")]
-    rows = []
-    for model, own in table.groupby("model", sort=False):
-        if model in contents.models:  # not imported images, whose sampler is not known
-            rows += _of_model(contents, model, own, margin)
-    return pd.DataFrame(rows).astype({"order": "Int64", "NFE per step": "Int64"})
+    by_model = table.groupby("model", sort=False)
+    return {model: cells for model, cells in by_model if model in contents.models}
 
 
 def _of_model(contents: Contents, model: str, table: pd.DataFrame, margin: float) -> list[dict]:

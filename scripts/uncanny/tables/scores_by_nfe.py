@@ -2,11 +2,10 @@
 
 import pandas as pd
 
-from uncanny.evaluation import score_records
 from uncanny.registry.option_types import NonEmpty, PositiveInt
 from uncanny.samplers import nfe as evaluations
 from uncanny.tables import Contents
-from uncanny.tables.samplers import points
+from uncanny.tables.samplers import cells_by_model, points
 
 NEEDS = "scores"
 SHOWS = (("scores",),)
@@ -19,13 +18,10 @@ def scores_by_nfe(contents: Contents, *, metric: str, nfe: NonEmpty[PositiveInt]
     at once and less the bias; none where its images diverged. Numbers below a series' fewest
     evaluations have no row.
     """
-    table = score_records.tidy(contents.scores)
-    table = table[(table["metric"] == metric) | (table["status"] == "diverged")]
     rows = [
         {"model": contents.label("models", model), "sampler": series, "at most": limit}
         | {"NFE": one["x"], "value": one["value"], "standard error": one["se"]}
-        for model, cells in table.groupby("model", sort=False)
-        if model in contents.models  # not imported images, whose sampler is not known
+        for model, cells in cells_by_model(contents, metric).items()
         for series, own in _placed(contents, model, cells).groupby("series", sort=False)
         for limit in sorted(nfe)
         for _, one in own[own["x"] <= limit].nlargest(1, "x").iterrows()
@@ -35,13 +31,10 @@ def scores_by_nfe(contents: Contents, *, metric: str, nfe: NonEmpty[PositiveInt]
 
 def _placed(contents: Contents, model: str, cells: pd.DataFrame) -> pd.DataFrame:
     """Points of a model; where images diverged, with the evaluations that the sampler declares."""
-    table = points(contents, cells)
-    lost = table["x"].isna()
-    declared = [
-        evaluations.nfe(contents.samplers[name][model], contents.process(model))
-        for name in table.loc[lost, "sampler"]
-    ]
-    return table.assign(x=table["x"].mask(lost, pd.Series(declared, table.index[lost], float)))
+    table, process = points(contents, cells), contents.process(model)
+    blocks = [contents.samplers[name][model] for name in table["sampler"]]
+    declared = pd.Series([evaluations.nfe(block, process) for block in blocks], dtype=float)
+    return table.assign(x=table["x"].fillna(declared))
 
 
 def sections(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -20,7 +20,7 @@ METHODS = (
     zipfile.ZIP_DEFLATED,
 )  # others cannot be unpacked little by little
 MAX_FILES = 20_000_000  # of an archive: their names alone are gigabytes
-UNREADABLE = (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)

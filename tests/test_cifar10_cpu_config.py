@@ -7,6 +7,7 @@ import torch
 import yaml
 from test_configuration import plan
 
+from uncanny.evaluation import late_gain
 from uncanny.registry import components
 from uncanny.study.plan import claims as plan_claims
 from uncanny.study.plan import figure_cells
@@ -46,7 +47,7 @@ def test_extent_is_that_of_a_night_and_of_two_hours_for_the_first_epochs(study):
     short = plan(study.config | {"milestones": [1, 2, 3]})
     assert study.config["milestones"][:3] == [1, 2, 3]  # the long form goes on from the short one
     assert study.config["num_images"] == 1000
-    for form, cells, epochs in ((study, 70, 60), (short, 40, 24)):
+    for form, cells, epochs in ((study, 72, 60), (short, 40, 24)):
         assert extent(form)[0] <= cells
         assert extent(form)[1] <= epochs
         for claim in form.config["claims"]:
@@ -69,3 +70,21 @@ def test_claims_need_no_cells_that_no_figure_shows(study):
     assert {
         path for path in asked if path.startswith("scores/") and "references" not in path
     } <= drawn
+
+
+CONFIGS = ["cifar10_cpu", "cifar10_gpu", "config", "paper"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_claims_about_the_end_of_a_curve_have_late_epochs_enough(name):
+    study = plan(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    curves = [
+        epochs
+        for claim in study.config["claims"]
+        for _, part in plan_claims.parts(plan_claims.resolved(study, claim)["block"])
+        if part["kind"] == "late_gain"
+        for epochs in part["cells"]["a"]["epochs"].values()
+    ]
+    assert curves
+    for epochs in curves:
+        late_gain.weights(epochs)  # a slope takes two late epochs: ValueError otherwise

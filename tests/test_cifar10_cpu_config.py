@@ -47,7 +47,7 @@ def test_extent_is_that_of_a_night_and_of_two_hours_for_the_first_epochs(study):
     short = plan(study.config | {"milestones": [1, 2, 3]})
     assert study.config["milestones"][:3] == [1, 2, 3]  # the long form goes on from the short one
     assert study.config["num_images"] == 1000
-    for form, cells, epochs in ((study, 72, 60), (short, 40, 24)):
+    for form, cells, epochs in ((study, 70, 60), (short, 40, 24)):
         assert extent(form)[0] <= cells
         assert extent(form)[1] <= epochs
         for claim in form.config["claims"]:
